@@ -1,0 +1,1 @@
+"""Reference models, trained from scratch: guests that happen to live in the same repository."""

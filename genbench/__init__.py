@@ -1,0 +1,1 @@
+"""genbench: the measuring instrument for generative models."""

@@ -1,0 +1,35 @@
+"""What genbench says when it cannot go on: one sentence that names the thing and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GenbenchError(Exception):
+    """A mistake that the user can mend; its message is one sentence for people (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(GenbenchError):
+    """A name, option or combination that genbench does not know (exit code 2)."""
+
+    exit_code = 2
+
+
+class InputError(GenbenchError):
+    """A file, folder or array that cannot be used as it is."""
+
+
+class PlugError(GenbenchError):
+    """A plug (sampler, source, extractor or metric) that raised or broke its contract."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``", did you mean 'fid'?"`` when a known name is close to ``word``, else the known names."""
+    names = sorted(known)
+    close = get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f", did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names)}." if names else "."

@@ -1,0 +1,1 @@
+"""What looks at samples: pretrained networks, small classifiers, raw values."""

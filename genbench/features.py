@@ -1,0 +1,163 @@
+"""What an extractor saw: Features (rows by view) and Moments (count, mean, covariance), and their own file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genbench.errors import InputError, PlugError
+
+Array = npt.NDArray[Any]
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean and covariance of an embedding: all that a Frechet distance needs."""
+
+    mean: Float64
+    """float64 [D]"""
+    covariance: Float64
+    """float64 [D, D], ddof 1"""
+    count: int | None = None
+    """How many rows made it; None where the file does not say."""
+    name: str = ""
+    extractor: str = ""
+    identity: str = ""
+    """The extractor's identity; empty where the file does not say."""
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        size = self.mean.shape[0] if self.mean.ndim == 1 else -1
+        if self.covariance.shape != (size, size):
+            raise InputError(
+                f"{self.name or 'The statistics'}: a mean of shape {self.mean.shape} and a covariance of shape "
+                f"{self.covariance.shape} do not belong together; wanted [D] and [D, D]."
+            )
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
+            raise InputError(f"{self.name or 'The statistics'} hold NaN or infinity; make them again.")
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Rows of one source in the views of one extractor, in the source's order, in blocks."""
+
+    blocks: Sequence[Mapping[str, Array]]
+    """Each block maps a view to its rows: embedding float32 [n, D], logits float32 [n, C], mode int64 [n], ..."""
+    name: str = ""
+    """The source's name."""
+    extractor: str = ""
+    """The extractor's name."""
+    identity: str = ""
+    """The extractor's identity (weights, preprocessing); empty where unknown."""
+    fingerprint: str = ""
+    """Content hash of the source; empty where unknown."""
+    modes: int | None = None
+    """How many modes the view ``mode`` can take, where the extractor says."""
+    skipped: int = 0
+    """How many samples were left out because they could not be decoded."""
+    label: npt.NDArray[np.int64] | None = None
+    """int64 [N], the class of each row, where the source knows it."""
+    kept: MutableMapping[str, Mapping[str, Array]] = field(default_factory=dict, repr=False)
+    """Where ``derived`` keeps what it made: in memory, or beside the features on disk."""
+    _rows: dict[str, Array] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    def of(*, name: str = "arrays", modes: int | None = None, **views: npt.ArrayLike) -> Features:
+        """Make Features of arrays at hand: ``Features.of(embedding=x)``.
+
+        Raises PlugError where the views differ in length or are empty.
+        """
+        arrays = {view: np.asarray(rows) for view, rows in views.items()}
+        if len({len(rows) for rows in arrays.values()}) != 1 or not len(next(iter(arrays.values()))):
+            raise PlugError(f"The views of {name!r} need the same number of rows, at least one.")
+        return Features([arrays], name=name, modes=modes, fingerprint=_hash_arrays(arrays))
+
+    def __len__(self) -> int:
+        return sum(len(next(iter(block.values()))) for block in self.blocks)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The names of the views, sorted."""
+        return tuple(sorted(self.blocks[0])) if self.blocks else ()
+
+    def each(self, view: str) -> Iterator[Array]:
+        """Yield the rows of a view block by block, for work that needs no more memory than one block."""
+        if view not in self.views:
+            raise PlugError(f"The extractor {self.extractor!r} gives {', '.join(self.views)}, but {view!r} is wanted.")
+        for block in self.blocks:
+            yield block[view]
+
+    def __getitem__(self, view: str) -> Array:
+        """Return all rows of a view as one array; made once. Raises PlugError for a view that is not there."""
+        if view not in self._rows:
+            self._rows[view] = np.concatenate(list(self.each(view)))
+        return self._rows[view]
+
+    def moments(self, view: str = "embedding") -> Moments:
+        """Return the mean and covariance (ddof 1) of a view in float64; needs two rows at least."""
+        found = self.derived(f"moments of {view}", lambda: _moments(self, view))
+        return Moments(
+            found["mean"], found["covariance"], len(self), self.name, self.extractor, self.identity, self.fingerprint
+        )
+
+    def derived(self, key: str, make: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
+        """Return arrays made from these features (moments, bins, radii): made once and kept under ``key``."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+    def save(self, path: Path) -> None:
+        """Write all rows to one safetensors file that ``read_features`` reads."""
+        from safetensors.numpy import save_file
+
+        about = {name: getattr(self, name) for name in ("name", "extractor", "identity", "fingerprint", "modes")}
+        views = {view: np.ascontiguousarray(self[view]) for view in self.views}
+        if self.label is not None:
+            views["label"] = self.label
+        save_file(views, path, metadata={"genbench.features": json.dumps(about | {"skipped": self.skipped})})
+
+
+def read_features(path: Path) -> Features:
+    """Read a file that ``Features.save`` wrote. Raises InputError where it is something else."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            about = json.loads((file.metadata() or {})["genbench.features"])
+            views = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(
+            f"{path} is not a features file of genbench ({error}); make one with "
+            f"`genbench stats SAMPLES --out {path.stem}.safetensors`."
+        ) from error
+    label = views.pop("label", None)
+    return Features([views], label=label, **about)
+
+
+def _moments(features: Features, view: str) -> dict[str, Array]:
+    count = len(features)
+    if count < 2:
+        raise InputError(f"{features.name} holds {count} sample; a covariance needs at least 2.")
+    total = sum(block.sum(axis=0, dtype=np.float64) for block in features.each(view))
+    mean: Float64 = np.asarray(total / count)
+    scatter = np.zeros((mean.size, mean.size))
+    for block in features.each(view):
+        centred = block.astype(np.float64) - mean
+        scatter += centred.T @ centred
+    return {"mean": mean, "covariance": scatter / (count - 1)}
+
+
+def _hash_arrays(arrays: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256()
+    for view in sorted(arrays):
+        digest.update(f"{view} {arrays[view].dtype} {arrays[view].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[view]).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,111 @@
+"""The contracts: what a Source, Sampler, Extractor and Metric must offer, and the Batch and Score they pass on.
+
+A guest imports nothing of genbench: having the right methods is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from genbench.features import Features, Moments
+
+Better = Literal["lower", "higher"]
+
+
+class Batch(NamedTuple):
+    """One step of a source."""
+
+    index: torch.Tensor
+    """int64 [N], the place of each row in the source."""
+    data: torch.Tensor | list[torch.Tensor]
+    """uint8 [N, 3, H, W], 0..255, RGB; float32 [N, D] for points; a list of uint8 [3, H, W] where sizes differ."""
+    label: torch.Tensor | None = None
+    """int64 [N], the class or condition, where the source knows it."""
+
+
+class Score(NamedTuple):
+    """One number with its standard error."""
+
+    name: str
+    """The short name: ``"fid"``."""
+    value: float
+    error: float | None = None
+    """Standard error of ``value``; None only where none is known."""
+    better: Better | None = None
+    detail: Mapping[str, Any] = {}
+    """Small plain data that JSON can hold: the split's std, per-mode counts, the perfect sampler's expected value."""
+    key: str | None = None
+    """The long name used in JSON (torch-fidelity's where it exists); None means ``name``."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Gives batches of samples, always in the same order."""
+
+    name: str
+    """The spec or the path: goes into the record."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yield rows ``start`` to ``stop`` (default: the end) in order, at most ``size`` at a time."""
+        ...
+
+    # Optional:
+    #   digest(start: int, stop: int) -> str    content hash of those rows, told without decoding them
+    #   accepts(subject: object) -> bool        (static) whether this plug can open that path or object
+    #   skip_corrupt: bool                      leave out what cannot be decoded instead of stopping
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A generative model: anything with this one method.
+
+    It is called in chunks of a fixed size, chunk i with a seed made from (seed, i), so the samples depend on
+    neither batch size nor process count.
+    """
+
+    def sample(self, count: int, seed: int) -> np.ndarray | torch.Tensor:
+        """Return uint8 [count, H, W, 3] or [count, 3, H, W] (also one channel), or float points [count, D]."""
+        ...
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Looks at a batch and returns views of it, row by row."""
+
+    name: str
+    """For people: ``"inception,resize=tf"``."""
+    identity: str
+    """What decides the numbers: name, options, weights hash. An empty string means unknown: never cached."""
+
+    def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """Return views of uint8 [N, 3, H, W] or float32 [N, D] data.
+
+        ``embedding`` float32 [N, D], ``logits`` float32 [N, C], ``mode`` int64 [N],
+        ``quality`` bool [N] (whether the sample counts as high quality); any subset of these.
+        """
+        ...
+
+    # Optional:
+    #   modes: int           number of modes that ``mode`` can take
+    #   device: str          where ``data`` is moved before the call
+
+
+class Metric(Protocol):
+    """A pure function of generated and reference Features. Built-ins are frozen dataclasses: fields are options."""
+
+    needs: tuple[str, ...]
+    """The views it reads."""
+    reference: Literal["none", "rows", "moments"]
+    """What it needs of the reference: nothing, its rows, or (count, mean, covariance) alone."""
+
+    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]: ...
+
+    # Optional: ``joint``, a function (metrics, generated, reference, *, seed) -> list of list of Score. Metrics that
+    # name the same function are evaluated by one call of it, so that they can share one pass over the rows.

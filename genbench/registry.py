@@ -1,0 +1,170 @@
+"""One string names anything: ``NAME[,key=value...]`` or ``module:attribute[,key=value...]``.
+
+Built-in plugs come in by the same entry points as guests' plugs, in the groups ``genbench.sources``, ``.samplers``,
+``.extractors``, ``.metrics`` and ``.benchmarks``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from genbench.errors import PlugError, UsageError, did_you_mean
+
+KINDS = ("sources", "samplers", "extractors", "metrics", "benchmarks")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A parsed name: ``Spec("is", {"splits": 1})`` for ``is,splits=1``; ``fd@digits`` has ``space="digits"``."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    space: str | None = None
+
+    def __str__(self) -> str:
+        at = f"@{self.space}" if self.space else ""
+        return ",".join([self.name + at, *(f"{key}={_text(value)}" for key, value in self.options.items())])
+
+
+def parse_list(text: str) -> list[Spec]:
+    """Parse ``is,splits=1,fid``: a part with ``=`` belongs to the name before it.
+
+    Raises UsageError for an option without a name, or an empty name.
+    """
+    specs: list[Spec] = []
+    for part in text.split(","):
+        key, equals, value = part.strip().partition("=")
+        if equals and not specs:
+            raise UsageError(f"{text!r} starts with an option; write NAME[,key=value...].")
+        if equals:
+            specs[-1].options[key.replace("-", "_")] = _value(value)
+        elif key:
+            name, _, space = key.partition("@")
+            specs.append(Spec(name, {}, space or None))
+        else:
+            raise UsageError(f"{text!r} has an empty name; write NAME[,key=value...].")
+    return specs
+
+
+def parse(text: str) -> Spec:
+    """Parse one spec; raises UsageError when the text names several."""
+    specs = parse_list(text)
+    if len(specs) > 1:
+        raise UsageError(f"{text!r} names {len(specs)} things where one is wanted; options are written key=value.")
+    return specs[0]
+
+
+@cache
+def installed(kind: str) -> dict[str, EntryPoint]:
+    """Return every plug of a kind that is installed, by name, in alphabetical order."""
+    if kind not in KINDS:
+        raise UsageError(f"No kind of plug is called {kind!r}{did_you_mean(kind, KINDS)}")
+    found = {entry.name: entry for entry in entry_points(group=f"genbench.{kind}")}
+    return dict(sorted(found.items()))
+
+
+def load(kind: str, text: str | Spec) -> Any:
+    """Return the plug that a spec names, made with the spec's options.
+
+    A class or factory of an entry point is called with the options; an attribute of a guest module that is neither
+    a class nor given options is returned as it is. Raises UsageError for unknown names and options, PlugError where
+    a guest cannot be imported or raises.
+    """
+    spec = parse(text) if isinstance(text, str) else text
+    if ":" in spec.name:
+        target = _guest(spec.name)
+        if not inspect.isclass(target) and not spec.options:
+            return target
+    else:
+        plugs = installed(kind)
+        if spec.name not in plugs:
+            raise UsageError(f"No {kind[:-1]} is called {spec.name!r}{did_you_mean(spec.name, plugs)}")
+        target = _load_entry(plugs[spec.name])
+        if not callable(target):
+            return target
+    return _call(target, spec)
+
+
+def open_subject(kind: str, subject: object) -> Any | None:
+    """Return ``plug(subject)`` for the first installed plug of a kind that accepts the path or object, or None."""
+    for entry in installed(kind).values():
+        plug = _load_entry(entry)
+        accepts = getattr(plug, "accepts", None)
+        if accepts is not None and accepts(subject):
+            return plug(subject)
+    return None
+
+
+def _call(target: Any, spec: Spec) -> Any:
+    try:
+        parameters = inspect.signature(target).parameters
+    except (TypeError, ValueError):
+        parameters = None
+    if parameters is not None and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for key in spec.options:
+            if key not in parameters:
+                raise UsageError(f"{spec.name!r} has no option {key!r}{did_you_mean(key, parameters)}")
+        for key, parameter in parameters.items():
+            required = parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL
+            if required and key not in spec.options:
+                raise UsageError(f"{spec.name!r} needs the option {key!r}: write {spec.name},{key}=...")
+    try:
+        return target(**spec.options)
+    except (ImportError, OSError, TypeError, RuntimeError, LookupError) as error:
+        raise PlugError(f"{spec.name!r} could not be made: {type(error).__name__}: {error}") from error
+    except ValueError as error:
+        raise UsageError(f"{spec.name!r} refuses its options: {error}") from error
+
+
+def _load_entry(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        raise PlugError(
+            f"The plug {entry.name!r} ({entry.value}) cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _guest(name: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:  # a console script does not see the working folder, `python -m` does
+        sys.path.insert(0, here)
+    try:
+        target: Any = importlib.import_module(module_name)
+    except Exception as error:
+        raise PlugError(
+            f"The module {module_name!r} of {name!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    for part in attribute.split("."):
+        if not hasattr(target, part):
+            raise PlugError(f"{module_name!r} has no attribute {part!r}{did_you_mean(part, _public(target))}")
+        target = getattr(target, part)
+    return target
+
+
+def _public(target: object) -> list[str]:
+    return [name for name in dir(target) if not name.startswith("_")]
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)

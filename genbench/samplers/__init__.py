@@ -1,0 +1,1 @@
+"""What a guest hands over, made a Sampler: a function, a torch module, a TorchScript file."""
