@@ -1,0 +1,1 @@
+"""The lecture's mathematics as code with known answers."""
