@@ -1,1 +1,71 @@
-"""genbench: the measuring instrument for generative models."""
+"""genbench: the measuring instrument for generative models.
+
+``genbench.score(samples_or_sampler, "digits")`` gives a Result. The names below are all that is public here; they are
+loaded when first used, so that importing genbench stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genbench.benchmarks import Benchmark
+    from genbench.errors import GenbenchError, InputError, PlugError, UsageError
+    from genbench.extraction import Extraction, extract
+    from genbench.features import Features, Moments
+    from genbench.protocols import Batch, Extractor, Metric, Sampler, Score, Source
+    from genbench.registry import installed, load
+    from genbench.results import Entry, Party, Result, read_results
+    from genbench.scoring import features_of, score
+
+_HOMES = {
+    "benchmarks": ("Benchmark",),
+    "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
+    "extraction": ("Extraction", "extract"),
+    "features": ("Features", "Moments"),
+    "protocols": ("Batch", "Extractor", "Metric", "Sampler", "Score", "Source"),
+    "registry": ("installed", "load"),
+    "results": ("Entry", "Party", "Result", "read_results"),
+    "scoring": ("features_of", "score"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Batch",
+    "Benchmark",
+    "Entry",
+    "Extraction",
+    "Extractor",
+    "Features",
+    "GenbenchError",
+    "InputError",
+    "Metric",
+    "Moments",
+    "Party",
+    "PlugError",
+    "Result",
+    "Sampler",
+    "Score",
+    "Source",
+    "UsageError",
+    "extract",
+    "features_of",
+    "installed",
+    "load",
+    "read_results",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("genbench")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'genbench' has no attribute {name!r}")
+    return getattr(import_module(f"genbench.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -81,7 +81,9 @@ class Features:
         return Features([arrays], name=name, modes=modes, fingerprint=_hash_arrays(arrays))
 
     def __len__(self) -> int:
-        return sum(len(next(iter(block.values()))) for block in self.blocks)
+        if "" not in self._rows:  # counted once: a block on disk is opened for it
+            self._rows[""] = np.array(sum(len(block[next(iter(block))]) for block in self.blocks))
+        return int(self._rows[""])
 
     @property
     def views(self) -> tuple[str, ...]:

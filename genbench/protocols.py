@@ -49,8 +49,10 @@ class Score(NamedTuple):
 class Source(Protocol):
     """Gives batches of samples, always in the same order."""
 
-    name: str
-    """The spec or the path: goes into the record."""
+    @property
+    def name(self) -> str:
+        """The spec or the path: goes into the record."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -61,7 +63,9 @@ class Source(Protocol):
     # Optional:
     #   digest(start: int, stop: int) -> str    content hash of those rows, told without decoding them
     #   accepts(subject: object) -> bool        (static) whether this plug can open that path or object
+    #   labels: int64 array [len] or None       the class of each row, told without decoding
     #   skip_corrupt: bool                      leave out what cannot be decoded instead of stopping
+    #   workers: int | None                     how many threads decode
 
 
 @runtime_checkable
@@ -81,10 +85,15 @@ class Sampler(Protocol):
 class Extractor(Protocol):
     """Looks at a batch and returns views of it, row by row."""
 
-    name: str
-    """For people: ``"inception,resize=tf"``."""
-    identity: str
-    """What decides the numbers: name, options, weights hash. An empty string means unknown: never cached."""
+    @property
+    def name(self) -> str:
+        """For people: ``"inception,resize=clean"``."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What decides the numbers: name, options, weights hash. An empty string means unknown: never cached."""
+        ...
 
     def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Return views of uint8 [N, 3, H, W] or float32 [N, D] data.
@@ -97,15 +106,21 @@ class Extractor(Protocol):
     # Optional:
     #   modes: int           number of modes that ``mode`` can take
     #   device: str          where ``data`` is moved before the call
+    #   canonical: bool      whether this is the network that FID is named after
 
 
 class Metric(Protocol):
     """A pure function of generated and reference Features. Built-ins are frozen dataclasses: fields are options."""
 
-    needs: tuple[str, ...]
-    """The views it reads."""
-    reference: Literal["none", "rows", "moments"]
-    """What it needs of the reference: nothing, its rows, or (count, mean, covariance) alone."""
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The views it reads."""
+        ...
+
+    @property
+    def reference(self) -> Literal["none", "rows", "moments"]:
+        """What it needs of the reference: nothing, its rows, or (count, mean, covariance) alone."""
+        ...
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]: ...
 

@@ -93,6 +93,11 @@ def load(kind: str, text: str | Spec) -> Any:
     return _call(target, spec)
 
 
+def describe(kind: str) -> list[tuple[str, str]]:
+    """Return the name and one line about each installed plug of a kind."""
+    return [(name, _about(_load_entry(entry))) for name, entry in installed(kind).items()]
+
+
 def open_subject(kind: str, subject: object) -> Any | None:
     """Return ``plug(subject)`` for the first installed plug of a kind that accepts the path or object, or None."""
     for entry in installed(kind).values():
@@ -101,6 +106,13 @@ def open_subject(kind: str, subject: object) -> Any | None:
         if accepts is not None and accepts(subject):
             return plug(subject)
     return None
+
+
+def _about(plug: Any) -> str:
+    about = getattr(plug, "about", None)
+    if isinstance(about, str):
+        return about
+    return (inspect.getdoc(plug) or "").partition("\n")[0]
 
 
 def _call(target: Any, spec: Spec) -> Any:

@@ -1,0 +1,115 @@
+"""A Sampler, once it has a count and a seed, is a Source: drawn in chunks of a fixed size, checked as it comes."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from genbench.errors import PlugError
+from genbench.protocols import Batch, Sampler
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+CHUNK = 256
+"""How many samples one call asks for; a recipe that changes it changes its samples."""
+
+
+@dataclass
+class Drawn:
+    """``count`` samples of a sampler: chunk i is ``sampler.sample(CHUNK, seed_i)``, seed_i made from (seed, i).
+
+    Every chunk is asked for whole and cut, so 500 samples are the first 500 of 1,000.
+    """
+
+    sampler: Sampler
+    count: int
+    seed: int
+    name: str
+    _last: tuple[int, torch.Tensor] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yield uint8 [n, 3, H, W] images or float32 [n, D] points. Raises PlugError where the guest errs."""
+        import torch
+
+        stop = self.count if stop is None else min(stop, self.count)
+        while start < stop:
+            chunk, offset = divmod(start, CHUNK)
+            end = min(stop, start + size, (chunk + 1) * CHUNK)
+            data = self._chunk(chunk)[offset : offset + end - start]
+            yield Batch(torch.arange(start, end), data)
+            start = end
+
+    def _chunk(self, number: int) -> torch.Tensor:
+        if self._last is None or self._last[0] != number:
+            self._last = (number, self._draw(number))
+        return self._last[1]
+
+    def _draw(self, number: int) -> torch.Tensor:
+        try:
+            drawn = self.sampler.sample(CHUNK, chunk_seed(self.seed, number))
+        except Exception as error:
+            raise guest_error(f"The sampler {self.name!r}", error) from error
+        return as_batch_data(drawn, CHUNK, f"The sampler {self.name!r}")
+
+
+def chunk_seed(seed: int, number: int) -> int:
+    """Return the seed of a chunk, below 2**32, unrelated for unlike (seed, number)."""
+    import numpy as np
+
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def as_batch_data(drawn: Any, count: int, who: str) -> torch.Tensor:
+    """Return what a sampler gave as uint8 [count, 3, H, W] or float32 [count, D], or raise PlugError saying why not."""
+    import numpy as np
+    import torch
+
+    array = drawn.detach().cpu().numpy() if isinstance(drawn, torch.Tensor) else np.asarray(drawn)
+    wanted = f"wanted uint8 [{count}, H, W, 3] or [{count}, 3, H, W], or float [{count}, D] points"
+    came = f"{array.dtype} {list(array.shape)}"
+    if array.ndim == 0 or array.shape[0] != count:
+        raise PlugError(f"{who} gave {came} when asked for {count} samples; {wanted}.")
+    if array.ndim == 2 and array.dtype.kind in "fiu":
+        return torch.from_numpy(_finite(array, who).astype(np.float32))
+    if array.ndim in (3, 4) and array.dtype.kind == "f":
+        raise PlugError(
+            f"{who} gave {came}, whose range is not known; {wanted} (for values in -1..1: "
+            "((x + 1) * 127.5).round().clip(0, 255).astype('uint8'))."
+        )
+    if array.dtype != np.uint8 or array.ndim not in (3, 4):
+        raise PlugError(f"{who} gave {came}; {wanted}.")
+    return torch.from_numpy(_as_rgb(array, who, wanted))
+
+
+def guest_error(who: str, error: Exception) -> PlugError:
+    """Say in one sentence what a guest raised and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return PlugError(f"{who} raised {type(error).__name__}: {error}{where}; mend it there and run again.")
+
+
+def _as_rgb(array: np.ndarray[Any, Any], who: str, wanted: str) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    images = array[:, None] if array.ndim == 3 else array
+    if images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    if images.shape[1] not in (1, 3) or 0 in images.shape:
+        raise PlugError(f"{who} gave uint8 {list(array.shape)}, which has neither 1 nor 3 channels; {wanted}.")
+    return np.array(np.broadcast_to(images, (images.shape[0], 3, *images.shape[2:])))
+
+
+def _finite(array: np.ndarray[Any, Any], who: str) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    if not np.isfinite(array).all():
+        rows = int((~np.isfinite(array)).any(axis=1).sum())
+        raise PlugError(f"{who} gave NaN or infinity in {rows} of {len(array)} points; the model may have diverged.")
+    return array

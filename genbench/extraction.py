@@ -1,0 +1,257 @@
+"""The one pass from a Source through an Extractor to Features: block by block, kept as it goes, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genbench.drawing import guest_error
+from genbench.errors import GenbenchError, InputError, PlugError
+from genbench.features import Array, Features
+from genbench.protocols import Batch, Extractor, Source
+from genbench.store import Store
+
+if TYPE_CHECKING:
+    import torch
+    from tqdm import tqdm
+
+BLOCK = 256
+"""Rows a block: the unit of resuming, of content addresses and of what a changed file costs."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """How to run the pass. None of it changes a number beyond rounding."""
+
+    store: Store | None = None
+    """Where blocks are kept; None keeps them in memory."""
+    batch_size: int = 32
+    progress: bool | None = None
+    """Show a bar on stderr; None shows it where stderr is a terminal."""
+
+
+def extract(source: Source, extractor: Extractor, how: Extraction | None = None) -> Features:
+    """Return the Features of all rows of a source, in its order.
+
+    Blocks that the store knows by content are not computed again. Raises InputError where the source is empty or
+    cannot be read, PlugError where the extractor raises or breaks its contract.
+    """
+    how = how or Extraction()
+    if len(source) == 0:
+        raise InputError(f"{source.name} holds no samples.")
+    blocks: list[Mapping[str, Array]] = []
+    digests = hashlib.sha256()
+    with _bar(source, extractor, how) as bar:
+        for start in range(0, len(source), BLOCK):
+            block, digest = _block(source, extractor, how, start, bar)
+            digests.update(digest.encode())
+            blocks.append(block)
+    return _assembled(source, extractor, how, blocks, digests.hexdigest())
+
+
+def subset(source: Source, count: int, seed: int) -> Source:
+    """Return ``count`` rows of a source, drawn without replacement by ``seed``, in the source's order.
+
+    Raises InputError where the source holds fewer: a score of fewer samples than asked is another score.
+    """
+    if count > len(source):
+        raise InputError(
+            f"{source.name} holds {len(source):,} samples, but {count:,} are asked for; give more samples or a "
+            f"smaller --count."
+        )
+    if count == len(source):
+        return source
+    chosen = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
+    return _Subset(source, chosen, f"{source.name} ({count:,} of {len(source):,}, seed {seed})")
+
+
+@dataclass(frozen=True, eq=False)
+class _Subset:
+    """Some rows of a source. Rows in between are decoded and dropped: decoding is cheap beside a network."""
+
+    source: Source
+    chosen: np.ndarray[Any, np.dtype[np.int64]]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    @property
+    def skip_corrupt(self) -> bool:
+        return bool(getattr(self.source, "skip_corrupt", False))
+
+    @property
+    def labels(self) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+        labels = getattr(self.source, "labels", None)
+        return None if labels is None else np.asarray(labels)[self.chosen]
+
+    def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        import torch
+
+        wanted = self.chosen[start:stop]
+        if not len(wanted):
+            return
+        place = {int(row): start + at for at, row in enumerate(wanted)}
+        for batch in self.source.batches(size, int(wanted[0]), int(wanted[-1]) + 1):
+            keep = [at for at, row in enumerate(batch.index.tolist()) if row in place]
+            if keep:
+                index = torch.tensor([place[int(batch.index[at])] for at in keep])
+                data = [batch.data[at] for at in keep] if isinstance(batch.data, list) else batch.data[keep]
+                yield Batch(index, data, None if batch.label is None else batch.label[keep])
+
+
+def _block(
+    source: Source, extractor: Extractor, how: Extraction, start: int, bar: tqdm[Any]
+) -> tuple[Mapping[str, Array], str]:
+    """Return the views of one block and its content hash, from the store where it is known."""
+    stop = min(start + BLOCK, len(source))
+    told = getattr(source, "digest", None)
+    batches: Iterator[Batch] | list[Batch]
+    if told is not None:
+        digest = str(told(start, stop))
+        batches = source.batches(how.batch_size, start, stop)
+    else:  # only the samples themselves tell: hold this block while it is hashed
+        batches = list(source.batches(how.batch_size, start, stop))
+        digest = _content_hash(batches)
+    store = how.store if extractor.identity else None
+    found = store.find(extractor.identity, digest) if store else None
+    if found is not None and ("offset" not in found or getattr(source, "skip_corrupt", False)):
+        bar.update(stop - start)
+        return found, digest
+    views = _look(extractor, batches, source, start, stop, bar)
+    if not views:
+        raise InputError(f"{source.name}: none of the samples {start} to {stop - 1} can be decoded.")
+    kept = store.keep(extractor.identity, digest, views, extractor=extractor.name) if store else views
+    return kept, digest
+
+
+def _look(
+    extractor: Extractor, batches: Iterator[Batch] | list[Batch], source: Source, start: int, stop: int, bar: tqdm[Any]
+) -> dict[str, Array]:
+    parts: list[dict[str, Array]] = []
+    offsets: list[Array] = []
+    for batch in batches:
+        parts.append(_views(extractor, batch.data))
+        offsets.append(batch.index.numpy() - start)
+        bar.update(len(batch.index))
+    if not parts:
+        return {}
+    views = {view: np.concatenate([part[view] for part in parts]) for view in parts[0]}
+    _check(views, extractor, source)
+    offset = np.concatenate(offsets)
+    if len(offset) < stop - start:  # some could not be decoded and were left out
+        views["offset"] = offset
+    return views
+
+
+def _views(extractor: Extractor, data: torch.Tensor | list[torch.Tensor]) -> dict[str, Array]:
+    """Call the extractor; images of unlike sizes go group by group and come back in order."""
+    if not isinstance(data, list):
+        return _call(extractor, data)
+    import torch
+
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for at, image in enumerate(data):
+        groups.setdefault(tuple(image.shape), []).append(at)
+    found = [_call(extractor, torch.stack([data[at] for at in group])) for group in groups.values()]
+    order = np.argsort(np.concatenate([np.asarray(group) for group in groups.values()]))
+    return {view: np.concatenate([part[view] for part in found])[order] for view in found[0]}
+
+
+def _call(extractor: Extractor, data: torch.Tensor) -> dict[str, Array]:
+    import torch
+
+    try:
+        with torch.inference_mode():
+            views = extractor(data.to(getattr(extractor, "device", "cpu")))
+    except GenbenchError:
+        raise
+    except torch.cuda.OutOfMemoryError as error:
+        raise PlugError(
+            f"The device is out of memory at batch size {len(data)}; give a smaller --batch-size."
+        ) from error
+    except Exception as error:
+        raise guest_error(f"The extractor {extractor.name!r}", error) from error
+    arrays = {view: np.asarray(torch.as_tensor(rows).cpu()) for view, rows in views.items()}
+    for view, rows in arrays.items():
+        if rows.ndim == 0 or len(rows) != len(data):
+            raise PlugError(
+                f"The extractor {extractor.name!r} gave {view!r} of shape {list(rows.shape)} for {len(data)} samples."
+            )
+    return arrays
+
+
+def _check(views: Mapping[str, Array], extractor: Extractor, source: Source) -> None:
+    for view, rows in views.items():
+        if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+            raise PlugError(
+                f"The extractor {extractor.name!r} gave NaN or infinity in {view!r} on {source.name}; check its "
+                "weights and the samples."
+            )
+
+
+def _assembled(
+    source: Source, extractor: Extractor, how: Extraction, blocks: list[Mapping[str, Array]], fingerprint: str
+) -> Features:
+    labels = getattr(source, "labels", None)
+    rows = np.concatenate(
+        [number * BLOCK + _offsets(block, len(source) - number * BLOCK) for number, block in enumerate(blocks)]
+    )
+    stored = how.store if extractor.identity else None
+    return Features(
+        [_without_offset(block) for block in blocks],
+        name=source.name,
+        extractor=extractor.name,
+        identity=extractor.identity,
+        fingerprint=fingerprint,
+        modes=getattr(extractor, "modes", None),
+        skipped=len(source) - len(rows),
+        label=None if labels is None else np.asarray(labels, np.int64)[rows],
+        kept=stored.beside(extractor.identity, fingerprint) if stored else {},
+    )
+
+
+def _offsets(block: Mapping[str, Array], left: int) -> Array:
+    return block["offset"] if "offset" in block else np.arange(min(BLOCK, left))
+
+
+def _without_offset(block: Mapping[str, Array]) -> Mapping[str, Array]:
+    return _Chosen(block) if "offset" in block else block
+
+
+class _Chosen(Mapping[str, Array]):
+    """A block without the column that says which samples were left out."""
+
+    def __init__(self, block: Mapping[str, Array]) -> None:
+        self._block = block
+
+    def __getitem__(self, view: str) -> Array:
+        return self._block[view]
+
+    def __iter__(self) -> Iterator[str]:
+        return (view for view in self._block if view != "offset")
+
+    def __len__(self) -> int:
+        return len(self._block) - 1
+
+
+def _content_hash(batches: list[Batch]) -> str:
+    digest = hashlib.sha256()
+    for batch in batches:
+        for row in batch.data:
+            digest.update(f"{row.dtype} {tuple(row.shape)}".encode())
+            digest.update(row.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _bar(source: Source, extractor: Extractor, how: Extraction) -> tqdm[Any]:
+    from tqdm import tqdm
+
+    disable = None if how.progress is None else not how.progress
+    return tqdm(
+        total=len(source), desc=f"{source.name} -> {extractor.name}", unit="sample", disable=disable, leave=False
+    )

@@ -1,0 +1,70 @@
+"""A Result as a table: a pandas frame for programs, aligned text for people."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from genbench.results import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ARROWS = {"lower": "↓", "higher": "↑", None: ""}
+
+
+def scores_frame(result: Result) -> pd.DataFrame:
+    """Return one row a score: name, value, error, better, space, key."""
+    import pandas as pd
+
+    columns = ("name", "value", "error", "better", "space", "key")
+    return pd.DataFrame([[getattr(entry, column) for column in columns] for entry in result.scores], columns=columns)
+
+
+def result_text(result: Result) -> str:
+    """Return a result as aligned text: what was scored, against what, and each number with its error."""
+    from tabulate import tabulate
+
+    rows = [
+        [
+            entry.name,
+            ARROWS[entry.better],
+            *number_with_error(entry.value, entry.error),
+            f"perfect: {entry.detail['expected']:.4g}" if _is_number(entry.detail.get("expected")) else "",
+        ]
+        for entry in result.scores
+    ]
+    table = tabulate(rows, headers=["metric", "", "value", "± error", ""], disable_numparse=True, tablefmt="simple",
+                     colalign=("left", "left", "right", "left", "left"))  # fmt: skip
+    return "\n".join([*_heading(result), "", table.rstrip()])
+
+
+def number_with_error(value: float, error: float | None) -> tuple[str, str]:
+    """Write a value and its error to the digits that the error allows: two of the error's own."""
+    if not math.isfinite(value):
+        return str(value), ""
+    if error is None or not math.isfinite(error) or error <= 0:
+        return f"{value:.5g}", "" if error is None else f"± {error:.2g}"
+    places = 1 - math.floor(math.log10(error))
+    if places > 8:
+        return f"{value:.4e}", f"± {error:.1e}"
+    places = max(places, 0)
+    return f"{value:.{places}f}", f"± {error:.{places}f}"
+
+
+def _heading(result: Result) -> list[str]:
+    lines = [f"{result.name}: {result.generated.count:,} samples" + _skipped(result.generated.skipped)]
+    if result.reference is not None:
+        count = "an unknown number of" if result.reference.count is None else f"{result.reference.count:,}"
+        lines.append(f"against {result.reference.name}: {count} samples" + _skipped(result.reference.skipped))
+    recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
+    lines.append(f"seen by {', '.join(result.extractors)}{recipe}, on {result.device}, {result.seconds:.1f} s")
+    return lines
+
+
+def _skipped(count: int) -> str:
+    return f" ({count:,} left out as corrupt)" if count else ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
