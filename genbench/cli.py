@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def _refusal(message: str, exit_code: int) -> click.ClickException:
     """Return what click prints as one sentence before it leaves with that code."""
-    refusal = click.UsageError(message) if exit_code == 2 else click.ClickException(message)
-    return refusal
+    return click.UsageError(message) if exit_code == 2 else click.ClickException(message)
 
 
 class _Verbs(click.Group):
@@ -196,8 +195,8 @@ def selftest(as_json: bool) -> None:
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:
     """Turn the flags of the command line into the options of ``score``."""
-    quiet = given.pop("quiet")
-    return {**given, "cache": not given.pop("no_cache"), "progress": False if quiet else None}
+    quiet, no_cache = given.pop("quiet"), given.pop("no_cache")
+    return {**given, "cache": not no_cache, "progress": False if quiet else None}
 
 
 def _show(result: Result, as_json: bool) -> None:

@@ -97,8 +97,12 @@ def _frechet_cases() -> Iterator[Case]:
     yield "A04", "FD of N(0, S'), N((1, 2), S)", 5.014517, 1e-6, lambda: frechet_distance(zero, other, mean, covariance)
     yield "A04", "FD of N(0, S'), N(0, S)", 0.014517, 1e-6, lambda: frechet_distance(zero, other, zero, covariance)
     yield "A05", "FD of a Gaussian and itself", 0.0, 1e-8, lambda: frechet_distance(mean, covariance, mean, covariance)
-    yield "", "FID of a unit shift, 2048-d", 2048.0, 1e-6, lambda: frechet_distance(
-        np.zeros(2048), big, np.ones(2048), big
+    yield (
+        "",
+        "FID of a unit shift, 2048-d",
+        2048.0,
+        1e-6,
+        lambda: frechet_distance(np.zeros(2048), big, np.ones(2048), big),
     )
     rows = np.random.default_rng(0).standard_normal((50, 200))
     yield "", "FD of rows shifted by 1, n < d", 200.0, 1e-6, lambda: frechet_distance_of_rows(rows, rows + 1)
@@ -124,7 +128,13 @@ def _neighbour_cases() -> Iterator[Case]:
     yield "", "precision of a set with itself", 1.0, 0.0, lambda: precision_recall(x, x).precision
     yield "", "recall of a far-off set", 0.0, 0.0, lambda: precision_recall(x + 1e3, x).recall
     line = np.arange(10.0)[:, None]
-    yield "", "coverage of every other point of a line", 1.0, 0.0, lambda: density_coverage(line[::2], line, k=3).coverage
+    yield (
+        "",
+        "coverage of every other point of a line",
+        1.0,
+        0.0,
+        lambda: density_coverage(line[::2], line, k=3).coverage,
+    )
 
 
 def _double_loop(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]
@@ -142,9 +152,13 @@ def _sliced_cases() -> Iterator[Case]:
     x = np.random.default_rng(0).standard_normal((500, 16))
     yield "A14", "MIND of a shift by .5 in 16-d", 3 * 16 * 0.25, 1.2, lambda: monge_distance(x, x + 0.5).value
     yield "", "MIND of a set with itself", 0.0, 1e-12, lambda: monge_distance(x, x).value
-    yield "A43", "sliced W1 of a shift by 1 in 2-d", 2 / math.pi, 0.03, lambda: sliced_wasserstein(
-        x[:, :2], x[:, :2] + np.array([1.0, 0.0])
-    ).w1
+    yield (
+        "A43",
+        "sliced W1 of a shift by 1 in 2-d",
+        2 / math.pi,
+        0.03,
+        lambda: sliced_wasserstein(x[:, :2], x[:, :2] + np.array([1.0, 0.0])).w1,
+    )
 
 
 def _mode_cases() -> Iterator[Case]:
@@ -153,7 +167,13 @@ def _mode_cases() -> Iterator[Case]:
     yield "A21", "grid: modes of a perfect sampler", 25, 0, lambda: _coverage(GRID, 25).captured
     for kept in (1, 2, 4, 6):
         expected = math.log(8 / kept)
-        yield "A22", f"ring: reverse KL with {kept} of 8 modes", expected, 0.02, lambda kept=kept: _coverage(RING, kept).kl
+        yield (
+            "A22",
+            f"ring: reverse KL with {kept} of 8 modes",
+            expected,
+            0.02,
+            lambda kept=kept: _coverage(RING, kept).kl,
+        )
     closest = np.linalg.norm(RING.means[:, None] - RING.means + np.diag([np.inf] * 8)[..., None], axis=2).min()
     yield "A23", "ring: all eight means are apart", 2 * math.sin(math.pi / 8), 1e-12, lambda: float(closest)
     labels = np.random.default_rng(0).integers(1000, size=26_000)

@@ -1,4 +1,4 @@
-"""The small classifiers that genbench ships: digits (8x8) and MNIST (28x28), with embedding, logits, mode and quality."""
+"""The small classifiers that genbench ships: handwritten digits of 8x8 (digits) and 28x28 (mnist) pixels."""
 
 from __future__ import annotations
 

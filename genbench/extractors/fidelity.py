@@ -53,13 +53,14 @@ class Clip(_TorchFidelity):
         from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS
 
         model = f"clip-{self.variant}"
-        sha256 = MODEL_METADATA[model]["hash"]
+        sha256, published = MODEL_METADATA[model]["hash"], MODEL_METADATA[model]["filename"]
         return Weights(
             file=f"{model}-{sha256}.pt",
             urls=(MODEL_URLS[model],),
             sha256=sha256,
             megabytes=_CLIP_MEGABYTES[self.variant],
             used_by=self.name,
+            also=(f"{published}.pt",),
         )
 
     def build(self, path: Path) -> torch.nn.Module:
@@ -81,7 +82,7 @@ class Clip(_TorchFidelity):
         if is_torchscript(path) and file_sha256(path) == self.record.sha256:
             run: Any = torch.jit.load
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
+                warnings.simplefilter("ignore")  # that torch will give up TorchScript
                 return dict(run(str(path), map_location="cpu").state_dict())
         return read_weights(path, self.name)
 
@@ -218,10 +219,10 @@ def _dinov2_network(model: str) -> torch.nn.Module:
             network: torch.nn.Module = load(model=model, pretrained=False, **place)
     except Exception as error:  # a download and other people's code: anything may be raised
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        remedy = f"put the repository, at revision {_DINOV2_CODE[:8]}, into {folders[0]}"
+        remedy = "delete that folder" if local else f"put the repository, at {_DINOV2_CODE[:8]}, into {folders[0]}"
         raise InputError(
             f"DINOv2's code ({local or 'https://github.com/facebookresearch/dinov2'}) cannot be loaded ({reason}): "
-            f"{'delete that folder' if local else remedy}, or measure without it with --features pixels, digits or mnist."
+            f"{remedy}, or measure without it with --features pixels, digits or mnist."
         ) from error
     return network
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from torch.nn import functional
 
 from genbench.errors import PlugError, UsageError
 from genbench.theory.mixtures import mixture
@@ -87,10 +88,5 @@ def resized(images: torch.Tensor, size: int) -> torch.Tensor:
         return images.to(torch.float32)
     # a few at a time: a batch of large images as float32 would take four times the memory of the batch
     step = max(1, 2**22 // images[0].numel()) if len(images) else 1
-    shape = (size, size)
-    return torch.cat(
-        [
-            torch.nn.functional.interpolate(few.to(torch.float32), shape, mode="bilinear", antialias=True)
-            for few in images.contiguous().split(step)
-        ]
-    )
+    parts = [images[row : row + step].to(torch.float32) for row in range(0, len(images), step)]
+    return torch.cat([functional.interpolate(part, (size, size), mode="bilinear", antialias=True) for part in parts])

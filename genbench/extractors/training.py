@@ -148,7 +148,7 @@ def _fit(recipe: Recipe, split: Split) -> Network:
         loss = functional.cross_entropy(model(_augmented(gray[rows], recipe, generator)), split.labels[rows])
         optimiser.param_groups[0]["lr"] = recipe.rate * (1 + math.cos(math.pi * step / steps)) / 2
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
     return model.eval()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,7 +24,6 @@ import torch
 from genbench.errors import InputError
 from genbench.extractors.raw import check_images
 from genbench.locations import weights_root, written_whole
-
 
 IMPLEMENTATION = 1
 """To be raised by a change that moves the numbers by more than rounding: it makes kept features unfit."""
@@ -165,7 +165,9 @@ def read_weights(path: Path, used_by: str) -> dict[str, torch.Tensor]:
             "state dict, saved with torch.save(network.state_dict(), PATH)."
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old pickle protocols
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken or hostile pickle can make the reader raise anything
         raise InputError(
             f"{path} cannot be read as weights ({type(error).__name__}): it is broken or holds more than tensors, and "

@@ -100,22 +100,24 @@ def _terms(one: _Gaussian, two: _Gaussian) -> tuple[float, float]:
 
 
 def _trace_of_root(one: _Gaussian, two: _Gaussian) -> float:
-    if one.covariance is not None and two.covariance is not None:
-        factor = _factor(two)
-        if factor is not None:
-            squares = np.asarray(np.linalg.eigvalsh(factor.T @ one.covariance @ factor), np.float64)
-            if _accurate(squares):
-                return float(np.sqrt(squares).sum())
+    factor = _factor(two)
+    if factor is not None and one.covariance is not None and _factor(one) is not None:
+        squares = np.asarray(np.linalg.eigvalsh(factor.T @ one.covariance @ factor), np.float64)
+        if _accurate(squares):
+            return float(np.sqrt(squares).sum())
     product = _root(one).T @ _root(two)
     return float(np.linalg.svd(product, compute_uv=False).sum()) if product.size else 0.0
 
 
 def _accurate(squares: Float64) -> bool:
-    """Tell whether rounding of the eigenvalues (eps times the largest, either sign) leaves 1e-10 of the roots' sum."""
+    """Tell whether eigenvalues that are off by eps times the largest, either sign, have accurate roots in sum.
+
+    That is a cautious view: with a condition number of 1e15 it foretells 4e-9 where 3e-12 was measured (D = 2048).
+    """
     if squares[0] <= 0:
         return False
     lost = np.finfo(np.float64).eps * squares[-1] * np.sqrt((0.25 / squares).sum())
-    return bool(lost <= 1e-10 * np.sqrt(squares).sum())
+    return bool(lost <= 5e-9 * np.sqrt(squares).sum())
 
 
 def _factor(gaussian: _Gaussian) -> Float64 | None:

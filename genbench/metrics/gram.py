@@ -1,12 +1,12 @@
-"""One tiled pass over the inner products within and between two sets of rows, shared by all metrics that compare pairs."""
+"""One tiled pass over the inner products within and between two sets of rows, shared by all metrics of pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,8 @@ def sweep(surveys: Sequence[Survey], generated: Rows, reference: Rows, *, tile: 
 class Rows:
     """One set of rows, looked at from a common centre."""
 
-    role: Literal["generated", "reference"]
+    role: str
+    """``"generated"`` or ``"reference"``"""
     values: Array
     """float32 or float64 [N, D]"""
     centre: Float64
@@ -106,12 +107,16 @@ class Rows:
     def __len__(self) -> int:
         return len(self.values)
 
-    def centred(self, index: slice | Index, dtype: npt.DTypeLike) -> Array:
+    def centred(self, index: slice, dtype: npt.DTypeLike) -> Array:
         """Return rows minus the centre."""
         values = self.values[index]
         if values.dtype != dtype:
             return np.asarray(np.subtract(values, self.centre, dtype=np.float64), dtype)
-        return values - self.centre.astype(dtype)
+        return np.asarray(values - self.centre.astype(dtype))
+
+    def take(self, index: Index) -> Rows:
+        """Return some of the rows, in the order of the index."""
+        return replace(self, values=self.values[index], squares=self.squares[index], shift=self.shift[index])
 
     @cached_property
     def content(self) -> npt.NDArray[np.uint64]:
@@ -138,7 +143,7 @@ class Tile:
 
     left: Rows
     right: Rows
-    rows: slice | Index
+    rows: slice
     columns: slice
     products: Array
     """float32 or float64 [A, B]"""
@@ -152,7 +157,7 @@ class Tile:
     @property
     def exact(self) -> bool:
         """Whether the products are as exact as they get, in float64."""
-        return self.products.dtype == np.float64
+        return bool(self.products.dtype == np.float64)
 
     def sharper(self) -> Tile:
         """Return the same tile in float64."""
@@ -180,14 +185,13 @@ class Tile:
 
     def distances(self, i: Index, j: Index) -> Float64:
         """Return the squared distances of pairs of the tile from their differences in float64."""
-        left, right = np.arange(len(self.left))[self.rows][i], np.arange(len(self.right))[self.columns][j]
-        return self.left.distances(left, self.right, right)
+        return self.left.distances(i + self.rows.start, self.right, j + self.columns.start)
 
     def _slack(self) -> float:
-        return (self.left.values.shape[1] + 32) * float(np.finfo(self.products.dtype).eps) / 2
+        return float((self.left.values.shape[1] + 32) * np.finfo(self.products.dtype).eps / 2)
 
 
-def block(left: Rows, rows: slice | Index, right: Rows, columns: slice, dtype: npt.DTypeLike) -> Tile:
+def block(left: Rows, rows: slice, right: Rows, columns: slice, dtype: npt.DTypeLike) -> Tile:
     """Return the tile of some left rows against a range of right rows."""
     return Tile(left, right, rows, columns, left.centred(rows, dtype) @ right.centred(columns, dtype).T)
 

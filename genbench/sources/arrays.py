@@ -75,7 +75,7 @@ def layout_of(
     """Return how an array of that shape and dtype is read: images or points.
 
     uint8 [N, H, W, C], [N, C, H, W] (C is 1 or 3), [N, H, W]; the same in float where ``range`` is declared; float
-    [N, D] are points. Raises InputError for anything else; ``declare`` says how to declare a range.
+    [N, D] are points. Raises InputError for anything else; ``declare`` says how to declare a range of ``{name}``.
     """
     if range is not None and range not in RANGES:
         raise UsageError(f"The range {range!r} is not known{did_you_mean(range, RANGES)}")
@@ -88,7 +88,8 @@ def layout_of(
     axes = _axes(name, shape)
     if dtype.kind == "f" and range is None:
         raise InputError(
-            f"{name} holds images as {dtype}, whose range is not guessed; declare it with {declare}, or save uint8."
+            f"{name} holds images as {dtype}, whose range is not guessed; declare it with {declare.format(name=name)}, "
+            "or save uint8."
         )
     if dtype.kind != "f" and dtype != np.uint8:
         raise InputError(f"{name} holds {dtype}; wanted uint8 0..255 (convert with .astype('uint8') if they are that).")

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -58,7 +57,7 @@ def decode(data: bytes) -> torch.Tensor:
 
 
 def pixels(image: Image.Image) -> torch.Tensor:
-    """Return a Pillow image as uint8 [3, H, W], RGB, by the rule of ``decode``. Raises Unreadable and Pillow's errors."""
+    """Return a Pillow image as uint8 [3, H, W], RGB, by the rule of ``decode``. Raises Unreadable or Pillow's error."""
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
         raise Unreadable(f"decompression bomb: {image.width} x {image.height} pixels, more than {limit:,}")
@@ -168,14 +167,14 @@ class ThreadedSource(ABC):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _share(self, rows: range, keep: bool) -> list[_Loaded]:
-        loaded: list[_Loaded] = []
-        for row in rows:
-            try:
-                found = self.load(row)
-                loaded.append(found if keep else None)
-            except Unreadable as error:
-                loaded.append(error)
-        return loaded
+        loaded = map(self._tried, rows)
+        return [found if keep or isinstance(found, Unreadable) else None for found in loaded]
+
+    def _tried(self, row: int) -> _Loaded:
+        try:
+            return self.load(row)
+        except Unreadable as error:
+            return error
 
     def _corrupt(self, failed: list[tuple[int, str]]) -> InputError:
         named = ", ".join(f"{self.place(row)} ({reason})" for row, reason in failed[:NAMED])
@@ -256,6 +255,6 @@ def is_hidden(parts: Iterable[str]) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
-def printable(path: Path | str) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     """Return a path as text that can be printed, even where its bytes are none."""
-    return str(path).encode(errors="replace").decode()
+    return os.fspath(path).encode(errors="replace").decode()

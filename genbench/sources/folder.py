@@ -80,19 +80,19 @@ def _require_folder(root: Path) -> None:
 
 def _walk(root: Path) -> Iterable[str]:
     """Yield the files that are not hidden, relative to the root, with forward slashes."""
-    waiting = [("", (os.path.realpath(root),))]
+    waiting: list[tuple[str, tuple[str, ...]]] = [("", (os.path.realpath(root),))]
     while waiting:
         below, above = waiting.pop()
         for entry in _entries(root / below):
             if is_hidden([entry.name]):
                 continue
             name = f"{below}/{entry.name}" if below else entry.name
-            if entry.is_dir():
+            if os.path.isdir(entry.path):
                 real = os.path.realpath(entry.path)
                 if real not in above:  # a link to a folder that holds it would go round for ever
                     waiting.append((name, (*above, real)))
-            elif entry.is_file():
-                yield name
+            elif os.path.isfile(entry.path) or entry.is_symlink():
+                yield name  # a broken link too: reading it names it, dropping it would change the set in silence
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -110,15 +110,20 @@ def suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
 
 
-def natural(name: str) -> list[tuple[list[int | str], str]]:
+def natural(name: str) -> list[tuple[list[_Piece], str]]:
     """Return a sort key that puts ``img2`` before ``img10``, folder by folder, the same on every system."""
     return [(_numbered(part), part) for part in name.split("/")]
 
 
-def _numbered(part: str) -> list[int | str]:
-    # text and numbers take turns, text first, so that like is compared with like
+_Piece = str | tuple[int, str]
+
+
+def _numbered(part: str) -> list[_Piece]:
+    # text and numbers take turns, text first, so that like is compared with like; numbers by length, then digits,
+    # since int() refuses very long ones
     pieces = re.split(r"([0-9]+)", part.casefold())
-    return [int(piece) if at % 2 else piece for at, piece in enumerate(pieces)]
+    digits = [piece.lstrip("0") if at % 2 else "" for at, piece in enumerate(pieces)]
+    return [(len(digits[at]), digits[at]) if at % 2 else piece for at, piece in enumerate(pieces)]
 
 
 def classes_of(files: Sequence[str]) -> tuple[tuple[str, ...], Array | None]:

@@ -35,6 +35,7 @@ class ArraySource:
 
     skip_corrupt = False
     workers: int | None = None
+    _declare = "ArraySource(x, range='0..1') or '-1..1'"
 
     def __init__(
         self,
@@ -43,11 +44,10 @@ class ArraySource:
         range: str | None = None,
         labels: npt.ArrayLike | None = None,
         name: str = "array",
-        declare: str = "ArraySource(x, range='0..1') or '-1..1'",
     ) -> None:
         self.name = name
         self._array = array
-        self.layout = layout_of(name, tuple(array.shape), _dtype(array), range=range, declare=declare)
+        self.layout = layout_of(name, tuple(array.shape), _dtype(array), range=range, declare=self._declare)
         self.labels = _labels(name, labels, len(self))
         if _dtype(array).kind == "f":
             for first, rows in self._blocks(0, len(self)):
@@ -136,7 +136,9 @@ class DatasetSource(ThreadedSource):
             item = self._dataset[row]
         except Exception as error:  # a guest's code may raise anything; a corrupt file is the likely cause
             raise Unreadable(f"{type(error).__name__}: {error}") from error
-        image, label = (item[0], item[1] if len(item) > 1 else None) if isinstance(item, (tuple, list)) else (item, None)
+        image, label = (
+            (item[0], item[1] if len(item) > 1 else None) if isinstance(item, (tuple, list)) else (item, None)
+        )
         return self._image(image, row), _class(label)
 
     @staticmethod
@@ -190,8 +192,8 @@ class StreamSource(ArraySource):
     """An iterable of batches: a DataLoader, a generator, a list of arrays, each ``x`` or ``(x, classes, ...)``.
 
     It is read once, to its end or to ``count`` samples, into a temporary file that the system removes with the
-    process; so it has a length, any row can be had, and memory stays flat. Batches are as ArraySource wants them. Raises
-    InputError where they are not, or differ in shape; PlugError where the iterable raises.
+    process; so it has a length, any row can be had, and memory stays flat. Batches are as ArraySource wants them, all
+    of one sample shape. Raises InputError where they are not, PlugError where the iterable raises.
     """
 
     def __init__(
@@ -245,9 +247,10 @@ class _Spool:
             )
         self._shape, self._dtype = rows.shape[1:], rows.dtype
         self._write(rows)
-        if self._labels is not None:
-            known = label is not None and len(label) >= len(rows)
-            self._labels = [*self._labels, label[: len(rows)]] if label is not None and known else None
+        if label is None or len(label) < len(rows):
+            self._labels = None
+        elif self._labels is not None:
+            self._labels.append(label[: len(rows)])
         self.rows += len(rows)
 
     def finished(self) -> tuple[Array, Array | None]:

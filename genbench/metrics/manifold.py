@@ -1,0 +1,435 @@
+"""Precision, recall, density and coverage: which samples lie in the balls that reach a sample's k-th neighbour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from genbench.errors import InputError, UsageError
+from genbench.features import Features, Moments
+from genbench.metrics.gram import TILE, Array, Float64, Index, Rows, Tile, block, joint, pair_of, spans, take_surveys
+from genbench.protocols import Score
+
+GROUPS = 20
+"""Into how many groups the jackknife deals the rows of both sides."""
+
+SPARE = 5
+"""Neighbours kept beyond the k-th: they make the list certain, and take over where a jackknife group is left out."""
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """Improved precision and recall: ``precision_recall`` of the embeddings."""
+
+    k: int = 3
+
+    needs: ClassVar[tuple[str, ...]] = ("embedding",)
+    reference: ClassVar[Literal["rows"]] = "rows"
+    joint: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(joint)
+    strict: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check(self.k)
+
+    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
+        return joint([self], generated, reference, seed=seed)[0]
+
+    def survey(self) -> type[BallSurvey]:
+        """The pass over the Gram matrix that it reads."""
+        return BallSurvey
+
+    def scores(self, survey: BallSurvey) -> list[Score]:
+        """Return precision, recall and their harmonic mean."""
+        found = survey.estimate(self)
+        names = ("precision", "recall", "f_score")
+        return [_score(name, found[name], {}, survey) for name in names]
+
+
+@dataclass(frozen=True)
+class DensityCoverage:
+    """Density and coverage: ``density_coverage`` of the embeddings, and precision and recall of that convention."""
+
+    k: int = 5
+
+    needs: ClassVar[tuple[str, ...]] = ("embedding",)
+    reference: ClassVar[Literal["rows"]] = "rows"
+    joint: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(joint)
+    strict: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check(self.k)
+
+    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
+        return joint([self], generated, reference, seed=seed)[0]
+
+    def survey(self) -> type[BallSurvey]:
+        """The pass over the Gram matrix that it reads."""
+        return BallSurvey
+
+    def scores(self, survey: BallSurvey) -> list[Score]:
+        """Return density, coverage, and the strict precision and recall with k in their names."""
+        found = survey.estimate(self)
+        expected = expected_coverage(*survey.counts, self.k)
+        return [
+            _score("density", found["density"], {"expected": 1.0}, survey),
+            _score("coverage", found["coverage"], {"expected": expected}, survey),
+            _score("precision", found["precision"], {}, survey, suffix=f"_k{self.k}"),
+            _score("recall", found["recall"], {}, survey, suffix=f"_k{self.k}"),
+        ]
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Shares of samples in the other side's balls; every error is a standard error, None with too few rows."""
+
+    precision: float
+    recall: float
+    f_score: float
+    precision_error: float | None
+    recall_error: float | None
+    f_score_error: float | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Density and coverage, and precision and recall by the same strict rule."""
+
+    density: float
+    coverage: float
+    precision: float
+    recall: float
+    density_error: float | None
+    coverage_error: float | None
+    precision_error: float | None
+    recall_error: float | None
+
+
+def precision_recall(
+    generated: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    *,
+    k: int = PrecisionRecall.k,
+    seed: int = 0,
+    tile: int = TILE,
+) -> Fidelity:
+    """Return the share of generated rows in the reference's balls (precision) and the other way round (recall).
+
+    ``P = mean_j [exists i: |x_j - y_i| <= r_i]``, r_i the distance from y_i to its k-th neighbour among the reference.
+    Kynkaanniemi et al. 2019 (arXiv 1904.06991); agrees with ADM and torch-fidelity (f_score = 2 P R / (P + R)). All in
+    0..1. At equal distributions they are far below 1 in many dimensions: compare with a held-out set, never with 1; and
+    compare at equal counts. Errors: jackknife over 20 groups, dealt by ``seed``, that leaves each out on both sides.
+
+    Rows are [N, D] and [M, D]; neighbours are exact, in float64 where rounding could decide. Raises InputError where a
+    side has no more than k rows, or rows are not finite or differ in width.
+    """
+    survey, metric = _survey(PrecisionRecall(k), generated, reference, seed, tile)
+    found = survey.estimate(metric)
+    names = ("precision", "recall", "f_score")
+    return Fidelity(*(found[name][0] for name in names), *(survey.error(found[name]) for name in names))
+
+
+def density_coverage(
+    generated: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    *,
+    k: int = DensityCoverage.k,
+    seed: int = 0,
+    tile: int = TILE,
+) -> Coverage:
+    """Return how many reference balls hold a generated row on average, over k, and the share of balls that hold any.
+
+    ``D = 1/(k M) sum_j sum_i [|x_j - y_i| < r_i]``, ``C = mean_i [exists j: |x_j - y_i| < r_i]``, r_i the distance from
+    y_i to its k-th neighbour among the reference. Naeem et al. 2020 (arXiv 2002.09797); agrees with the prdc package.
+    Density is at least 0, expected 1 at equal distributions; coverage in 0..1, expected ``expected_coverage``. By the
+    strict rule k + 1 equal reference rows have balls that hold nothing. Errors as in ``precision_recall``.
+
+    Rows are [N, D] and [M, D]. Raises InputError where a side has no more than k rows, or rows are not finite or differ
+    in width.
+    """
+    survey, metric = _survey(DensityCoverage(k), generated, reference, seed, tile)
+    found = survey.estimate(metric)
+    names = ("density", "coverage", "precision", "recall")
+    return Coverage(*(found[name][0] for name in names), *(survey.error(found[name]) for name in names))
+
+
+def expected_coverage(generated: int, reference: int, k: int) -> float:
+    """Return the expected coverage of equal distributions: ``1 - prod_{i=1..k} (N - i) / (N + M - i)``.
+
+    N reference and M generated rows; Naeem et al. 2020, lemma 2; near 1 - 2^-k for N = M.
+    """
+    return 1 - math.prod((reference - i) / (reference + generated - i) for i in range(1, k + 1))
+
+
+def _survey(metric: Any, generated: npt.ArrayLike, reference: npt.ArrayLike, seed: int, tile: int) -> tuple[Any, Any]:
+    surveys = take_surveys([metric], *pair_of(generated, reference), seed=seed, tile=tile)
+    return surveys[BallSurvey], metric
+
+
+def _check(k: int) -> None:
+    if k < 1:
+        raise UsageError(f"k counts neighbours and is 1 at least, not {k}.")
+
+
+def _score(name: str, found: Float64, detail: dict[str, Any], survey: BallSurvey, *, suffix: str = "") -> Score:
+    error = survey.error(found)
+    if error is None:
+        detail["no_error"] = f"The jackknife needs {2 * GROUPS} rows on both sides."
+    generated, reference = survey.counts
+    if generated != reference:
+        detail["warning"] = (
+            f"{generated} generated and {reference} reference rows: {name} depends on both counts; "
+            "compare it only at the same counts."
+        )
+    return Score(name + suffix, float(found[0]), error, "higher", detail)
+
+
+class BallSurvey:
+    """Finds the neighbours within both sets, then counts which rows lie in which balls of the other set.
+
+    The tiles' products give every distance with a certain bound of its error. Pairs for which that bound does not
+    decide are measured again from their differences in float64, so that the counts are those of exact distances.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[PrecisionRecall | DensityCoverage],
+        generated: Rows,
+        reference: Rows,
+        *,
+        seed: int,
+    ) -> None:
+        self.counts = len(generated), len(reference)
+        self._depths = sorted({metric.k for metric in metrics})
+        for rows in (generated, reference):
+            if len(rows) <= self._depths[-1]:
+                raise InputError(
+                    f"k = {self._depths[-1]} neighbours need more than {self._depths[-1]} {rows.role} rows, "
+                    f"not {len(rows)}; give more samples or a smaller k."
+                )
+        rng = np.random.default_rng(seed)
+        self._groups = {rows.role: rng.permutation(len(rows)) % GROUPS for rows in (generated, reference)}
+        self._nearest = {
+            rows.role: _Nearest(rows, min(self._depths[-1] + SPARE, len(rows) - 1)) for rows in (generated, reference)
+        }
+        self._radii: dict[str, dict[int, Float64]] = {}
+        self._hits: dict[tuple[PrecisionRecall | DensityCoverage, str], _Hits] = {
+            (metric, role): _Hits(metric.strict, self._groups[role], self._groups[other])
+            for metric in metrics
+            for role, other in (("generated", "reference"), ("reference", "generated"))
+        }
+
+    def within(self, tile: Tile) -> None:
+        """Offer the distances within one set as neighbours."""
+        lower = tile.lower()
+        nearest = self._nearest[tile.left.role]
+        if tile.diagonal:
+            np.fill_diagonal(lower, np.inf)  # the tile is this pass's own, and nobody asks for these again
+        nearest.offer(tile.rows, tile.columns, lower)
+        if not tile.diagonal:
+            nearest.offer(tile.columns, tile.rows, lower.T)
+
+    def between(self, tile: Tile) -> None:
+        """Count what lies in the balls of both sides."""
+        if not self._radii:
+            self._radii = {role: self._all_radii(role) for role in self._nearest}
+        self._count(tile, "reference", tile.columns)
+        self._count(tile, "generated", tile.rows)
+
+    def estimate(self, metric: PrecisionRecall | DensityCoverage) -> dict[str, Float64]:
+        """Return every number of a metric [1 + GROUPS]: first over all rows, then with each group left out."""
+        reference, generated = self._hits[metric, "reference"], self._hits[metric, "generated"]
+        precision, recall = reference.share_of_points(), generated.share_of_points()
+        return {
+            "precision": precision,
+            "recall": recall,
+            "f_score": 2 * precision * recall / np.maximum(1e-5, precision + recall),
+            "density": reference.mean_of_points() / metric.k,
+            "coverage": reference.share_of_balls(),
+        }
+
+    def error(self, found: Float64) -> float | None:
+        """Return the jackknife's standard error of a number that ``estimate`` gave; None with too few rows."""
+        if min(self.counts) < 2 * GROUPS:
+            return None
+        return math.sqrt((GROUPS - 1) / GROUPS * float(((found[1:] - found[1:].mean()) ** 2).sum()))
+
+    def _all_radii(self, role: str) -> dict[int, Float64]:
+        index, distance = self._nearest[role].settled(self._depths)
+        group = self._groups[role][index]
+        return {k: _radii(distance, group, k) for k in self._depths}
+
+    def _count(self, tile: Tile, role: str, balls: slice) -> None:
+        """Count the points of the other side in the balls around this side's rows of the tile."""
+        widest = self._radii[role][self._depths[-1]][balls].max(axis=1)
+        reach = np.nextafter(widest.astype(tile.products.dtype), np.inf)
+        inside = tile.lower() <= (reach if role == "reference" else reach[:, None])
+        i, j = np.nonzero(inside)
+        if not len(i):
+            return
+        lower = tile.lower()[i, j].astype(np.float64)
+        width = tile.width(i, j)
+        ball, points = (j, tile.rows) if role == "reference" else (i, tile.columns)
+        doubtful = np.zeros(len(i), bool)
+        for k in self._depths:
+            radius = self._radii[role][k][balls][ball, 0]
+            doubtful |= (lower <= radius) & (lower + width >= radius)
+        doubt = np.flatnonzero(doubtful)
+        if len(doubt) > inside.size / 100 and not tile.exact:
+            self._count(tile.sharper(), role, balls)
+            return
+        distance = lower + width / 2
+        distance[doubt] = tile.distances(i[doubt], j[doubt])
+        point = i if role == "reference" else j
+        for (metric, side), hits in self._hits.items():
+            if side == role:
+                hits.add(distance, self._radii[role][metric.k], (ball, balls), (point, points))
+
+
+class _Nearest:
+    """The nearest rows of the same set for each row, by the lower bound of their distance."""
+
+    def __init__(self, rows: Rows, length: int) -> None:
+        self.rows = rows
+        self.length = length
+        self.lower = np.full((len(rows), self.length), np.inf)
+        self.index = np.zeros((len(rows), self.length), np.int64)
+
+    def offer(self, rows: slice, columns: slice, lower: Array) -> None:
+        """Keep of these lower bounds [A, B] those that are among the least so far."""
+        closer = lower < self.lower[rows, -1:].astype(lower.dtype)
+        count = np.count_nonzero(closer, axis=1)
+        most = int(count.max())
+        if not most:
+            return
+        if most > 4 * self.length:
+            column = np.argpartition(lower, self.length - 1, axis=1)[:, : self.length]
+            self._merge(rows, np.take_along_axis(lower, column, 1), column + columns.start)
+            return
+        i, j = np.divmod(np.flatnonzero(closer), lower.shape[1])
+        place = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
+        values = np.full((len(lower), most), np.inf)
+        index = np.zeros((len(lower), most), np.int64)
+        values[i, place], index[i, place] = lower[i, j], j + columns.start
+        self._merge(rows, values, index)
+
+    def _merge(self, rows: slice, values: Array, index: Index) -> None:
+        values = np.concatenate([self.lower[rows], values], axis=1)
+        index = np.concatenate([self.index[rows], index], axis=1)
+        order = np.argsort(values, axis=1, kind="stable")[:, : self.length]
+        self.lower[rows] = np.take_along_axis(values, order, 1)
+        self.index[rows] = np.take_along_axis(index, order, 1)
+
+    def settled(self, depths: Sequence[int]) -> tuple[Index, Float64]:
+        """Return the neighbours' index and squared distance, sorted, both [N, length].
+
+        The distances at the given depths are exact; those at other places may carry the products' rounding.
+        """
+        everyone = np.repeat(np.arange(len(self.rows)), self.length).reshape(self.index.shape)
+        width = self._width(everyone, self.index)
+        upper = self.lower + width
+        doubtful = np.zeros(upper.shape, bool)
+        ranked = np.sort(upper, axis=1)
+        for k in depths:
+            # whatever may be on either side of the k-th distance
+            doubtful |= (upper >= self.lower[:, k - 1 : k]) & (self.lower <= ranked[:, k - 1 : k])
+        distance = self.lower + width / 2
+        distance[doubtful] = self.rows.distances(everyone[doubtful], self.rows, self.index[doubtful])
+        order = np.argsort(distance, axis=1, kind="stable")
+        index, distance = np.take_along_axis(self.index, order, 1), np.take_along_axis(distance, order, 1)
+        deepest = distance[:, depths[-1] - 1]
+        # a row outside the list is no nearer than the list's last lower bound
+        unsure = np.flatnonzero((deepest > np.maximum(self.lower[:, -1], 0)) & (self.length < len(self.rows) - 1))
+        for some in (unsure[span] for span in spans(len(unsure), TILE)):
+            index[some], distance[some] = self._measured(some, deepest[some])
+        return index, distance
+
+    def _width(self, i: Index, j: Index) -> Float64:
+        whole = slice(0, len(self.rows))
+        return Tile(self.rows, self.rows, whole, whole, np.empty((0, 0), self.rows.dtype)).width(i, j)
+
+    def _measured(self, some: Index, reach: Float64) -> tuple[Index, Float64]:
+        """Find the neighbours of some rows again, measuring all pairs that may lie within their reach."""
+        part = self.rows.take(some)
+        found = _Nearest(part, self.length)
+        whole = slice(0, len(part))
+        for columns in spans(len(self.rows), TILE):
+            tile = block(part, whole, self.rows, columns, np.float64)
+            lower = tile.lower()
+            own = np.flatnonzero((some >= columns.start) & (some < columns.stop))
+            lower[own, some[own] - columns.start] = np.inf
+            i, j = np.nonzero(lower <= reach[:, None])
+            lower[i, j] = tile.distances(i, j)
+            found.offer(whole, columns, lower)
+        return found.index, found.lower
+
+
+def _radii(distance: Float64, group: Index, k: int) -> Float64:
+    """Return squared radii [N, 1 + GROUPS]: over all rows, then over those outside each group."""
+    radii = np.empty((len(distance), 1 + GROUPS))
+    radii[:, 0] = distance[:, k - 1]
+    for left_out in range(GROUPS):
+        rank = np.cumsum(group != left_out, axis=1)
+        # where the list is too short for what is left, its end is the best that is known
+        place = np.where(rank[:, -1] >= k, np.argmax(rank == k, axis=1), distance.shape[1] - 1)
+        radii[:, 1 + left_out] = np.take_along_axis(distance, place[:, None], 1)[:, 0]
+    return np.maximum(radii, radii[:, :1])
+
+
+class _Hits:
+    """How many points lie in each ball and in how many balls each point lies, with each jackknife group left out."""
+
+    def __init__(self, strict: bool, balls: Index, points: Index) -> None:
+        self.inside = np.less if strict else np.less_equal
+        self.groups = {"balls": balls, "points": points}
+        # pairs that count at every radius, by the group of the partner
+        self.sure = {side: np.zeros((len(group), GROUPS), np.int64) for side, group in self.groups.items()}
+        # pairs that count only at the wider radius that a ball has without the group
+        self.wider = {side: np.zeros((len(group), GROUPS), np.int64) for side, group in self.groups.items()}
+
+    def add(self, distance: Float64, radii: Float64, balls: tuple[Index, slice], points: tuple[Index, slice]) -> None:
+        """Count pairs of squared distance; index within the tile and the tile's place, for balls and for points."""
+        radii = radii[balls[1]]
+        group = {"balls": self.groups["balls"][balls[1]], "points": self.groups["points"][points[1]]}
+        sure = self.inside(distance, radii[balls[0], 0])
+        _tally(self.sure["balls"], balls[1], balls[0][sure], group["points"][points[0][sure]])
+        _tally(self.sure["points"], points[1], points[0][sure], group["balls"][balls[0][sure]])
+        distance, ball, point = distance[~sure], balls[0][~sure], points[0][~sure]
+        for left_out in range(GROUPS):
+            inside = self.inside(distance, radii[ball, 1 + left_out])
+            inside &= (group["balls"][ball] != left_out) & (group["points"][point] != left_out)
+            some = np.flatnonzero(inside)
+            if len(some):
+                only = np.full(len(some), left_out)
+                _tally(self.wider["balls"], balls[1], ball[some], only)
+                _tally(self.wider["points"], points[1], point[some], only)
+
+    def share_of_points(self) -> Float64:
+        """The share of points in any ball."""
+        return self._mean("points", lambda count: count > 0)
+
+    def mean_of_points(self) -> Float64:
+        """The mean number of balls that a point is in."""
+        return self._mean("points", lambda count: count)
+
+    def share_of_balls(self) -> Float64:
+        """The share of balls that hold any point."""
+        return self._mean("balls", lambda count: count > 0)
+
+    def _mean(self, side: str, rule: Callable[[Index], Array]) -> Float64:
+        total = self.sure[side].sum(axis=1)
+        values = [rule(total).mean()]
+        for left_out in range(GROUPS):
+            count = total - self.sure[side][:, left_out] + self.wider[side][:, left_out]
+            stays = self.groups[side] != left_out
+            values.append(rule(count[stays]).mean() if stays.any() else 0.0)
+        return np.array(values)
+
+
+def _tally(table: Index, rows: slice, row: Index, column: Index) -> None:
+    shape = table[rows].shape
+    table[rows] += np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1]).reshape(shape)

@@ -1,0 +1,136 @@
+"""torchvision's data sets by name; nothing is downloaded unless asked."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genbench.errors import InputError, UsageError, did_you_mean
+from genbench.features import Array
+from genbench.sources.folder import Files
+from genbench.sources.memory import ArraySource
+
+
+def mnist(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
+    """Return MNIST (LeCun et al. 1998): 60,000 train or 10,000 test images, gray replicated, [N, 3, 28, 28].
+
+    Raises UsageError for another split, InputError where ``root``/MNIST/raw does not hold it.
+    """
+    return _idx("mnist", "MNIST", split, root, download)
+
+
+def fashion_mnist(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
+    """Return Fashion-MNIST (Xiao et al. 2017, arXiv 1708.07747), as ``mnist``, from ``root``/FashionMNIST/raw."""
+    return _idx("fashion-mnist", "FashionMNIST", split, root, download)
+
+
+def cifar10(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
+    """Return CIFAR-10 (Krizhevsky 2009): 50,000 train or 10,000 test images, [N, 3, 32, 32]."""
+    return _cifar("cifar10", "CIFAR10", split, root, download)
+
+
+def cifar100(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
+    """Return CIFAR-100 (Krizhevsky 2009), as ``cifar10``, with 100 classes."""
+    return _cifar("cifar100", "CIFAR100", split, root, download)
+
+
+def svhn(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
+    """Return SVHN's cropped digits (Netzer et al. 2011), [N, 3, 32, 32]; splits train, test, extra."""
+    _check_split("svhn", split, ("train", "test", "extra"))
+    found = _torchvision("svhn", "SVHN", root, download, split=split)
+    return ArraySource(found.data, labels=found.labels, name=f"svhn,split={split}")
+
+
+def stl10(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
+    """Return STL-10 (Coates et al. 2011), [N, 3, 96, 96]; splits train, test, unlabeled, train+unlabeled."""
+    _check_split("stl10", split, ("train", "test", "unlabeled", "train+unlabeled"))
+    found = _torchvision("stl10", "STL10", root, download, split=split)
+    labels = None if "unlabeled" in split else found.labels
+    return ArraySource(found.data, labels=labels, name=f"stl10,split={split}")
+
+
+def celeba(split: str = "test", root: str | None = None, download: bool = False) -> Files:
+    """Return CelebA's aligned faces (Liu et al. 2015, arXiv 1411.7766), [3, 218, 178]; splits train, valid, test, all.
+
+    They have forty attributes and no class, so no labels.
+    """
+    _check_split("celeba", split, ("train", "valid", "test", "all"))
+    found = _torchvision("celeba", "CelebA", root, download, split=split)
+    folder = Path(found.root) / found.base_folder / "img_align_celeba"
+    return Files(f"celeba,split={split}", list(found.filename), root=folder)
+
+
+def data_root(root: str | None) -> Path:
+    """Return the folder of the data sets: ``root``, else ``$GENBENCH_DATA``, else ``data``."""
+    return Path(root or os.environ.get("GENBENCH_DATA") or "data").expanduser()
+
+
+def _check_split(name: str, split: str, known: Sequence[str]) -> None:
+    if split not in known:
+        raise UsageError(f"{name} has no split {split!r}{did_you_mean(str(split), known)}")
+
+
+def _cifar(name: str, kind: str, split: str, root: str | None, download: bool) -> ArraySource:
+    _check_split(name, split, ("train", "test"))
+    found = _torchvision(name, kind, root, download, train=split == "train")
+    return ArraySource(found.data, labels=found.targets, name=f"{name},split={split}")
+
+
+def _torchvision(name: str, kind: str, root: str | None, download: bool, **options: Any) -> Any:
+    from torchvision import datasets
+
+    make = getattr(datasets, kind)
+    return _made(name, root, download, lambda folder: make(folder, download=download, **options))
+
+
+def _made(name: str, root: str | None, download: bool, make: Callable[[Path], Any]) -> Any:
+    folder = data_root(root)
+    try:
+        with redirect_stdout(sys.stderr):  # torchvision prints; stdout is for the scores
+            return make(folder)
+    except (RuntimeError, OSError) as error:  # torchvision's words for missing, broken and not reachable
+        if download:
+            raise InputError(
+                f"{name} could not be downloaded to {folder} ({str(error).rstrip('.')}); put it there by hand, or "
+                "name a folder that has it with root=."
+            ) from error
+        raise InputError(
+            f"{name} is not whole in {folder}; name the folder that has it with {name},root=FOLDER (or GENBENCH_DATA), "
+            f"or fetch it with {name},download=true."
+        ) from error
+
+
+def _idx(name: str, kind: str, split: str, root: str | None, download: bool) -> ArraySource:
+    """Read MNIST's own format: torchvision wants all four files, unpacked, where two, packed, are enough."""
+    _check_split(name, split, ("train", "test"))
+    if download:
+        _torchvision(name, kind, root, True)
+    stem = "train" if split == "train" else "t10k"
+
+    def read(folder: Path) -> tuple[Array, Array]:
+        raw = folder / kind / "raw"
+        return _read_idx(raw / f"{stem}-images-idx3-ubyte"), _read_idx(raw / f"{stem}-labels-idx1-ubyte")
+
+    images, labels = _made(name, root, download, read)
+    return ArraySource(images, labels=labels, name=f"{name},split={split}")
+
+
+def _read_idx(path: Path) -> Array:
+    packed = path.with_name(f"{path.name}.gz")
+    try:
+        data = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
+        zeros, kind, axes = struct.unpack(">HBB", data[:4])
+        shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
+        if (zeros, kind) != (0, 8):
+            raise ValueError("it does not begin as an IDX file of bytes")
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    except (ValueError, struct.error, EOFError, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is damaged ({error}); remove it and fetch it again.") from error

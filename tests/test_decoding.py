@@ -1,0 +1,149 @@
+"""The rule by which one image's bytes become uint8 RGB."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, PngImagePlugin
+
+from genbench.sources.decoding import Unreadable, decode
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_rgb_comes_back_as_it_was_saved() -> None:
+    rgb = noise(5, 7, 3)
+    found = decode(encoded(Image.fromarray(rgb)))
+    assert found.dtype == torch.uint8
+    assert np.array_equal(found.numpy(), rgb.transpose(2, 0, 1))
+
+
+def test_gray_is_replicated() -> None:
+    gray = noise(5, 7)
+    assert np.array_equal(decode(encoded(Image.fromarray(gray))).numpy(), np.stack([gray] * 3))
+
+
+def test_alpha_is_dropped_and_not_blended() -> None:
+    rgba = noise(5, 7, 4)
+    assert np.array_equal(decode(encoded(Image.fromarray(rgba))).numpy(), rgba[..., :3].transpose(2, 0, 1))
+
+
+def test_a_palette_is_expanded_without_a_word_about_its_transparency() -> None:
+    image = Image.fromarray(noise(5, 7) % 4, "L").convert("P")
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = decode(encoded(image, transparency=bytes([0, 128, 255, 7])))
+    palette = np.arange(10, 130, 10, dtype=np.uint8).reshape(4, 3)
+    assert np.array_equal(found.numpy(), palette[np.array(image)].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_16_bit_gray_is_scaled_by_257_and_rounded(kind: str) -> None:
+    values = np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16)
+    found = decode(encoded(Image.fromarray(values), kind))
+    assert found[0].tolist() == [np.rint(values[0] / 257).astype(int).tolist()] == [[0, 0, 1, 1, 128, 255]]
+
+
+def test_32_bit_values_are_refused() -> None:
+    with pytest.raises(Unreadable, match="32-bit values"):
+        decode(encoded(Image.fromarray(np.array([[0, 70000]], np.int32)), "TIFF"))
+
+
+def test_a_float_tiff_is_refused_because_its_range_is_not_guessed() -> None:
+    with pytest.raises(Unreadable, match="range is not guessed"):
+        decode(encoded(Image.fromarray(np.zeros((2, 2), np.float32)), "TIFF"))
+
+
+def test_cmyk_is_converted() -> None:
+    image = Image.new("CMYK", (4, 4), (0, 255, 255, 0))
+    red, green, blue = decode(encoded(image, "TIFF"))[:, 0, 0].tolist()
+    assert (red, green, blue) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_not_applied(kind: str, orientation: int) -> None:
+    image = Image.fromarray(np.kron(np.array([[0, 80, 160], [240, 40, 120]], np.uint8), np.ones((16, 16), np.uint8)))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    plain = decode(encoded(image.convert("RGB"), kind))
+    assert torch.equal(decode(encoded(image.convert("RGB"), kind, exif=exif)), plain)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_of_an_animated_file_the_first_frame_counts(kind: str) -> None:
+    first, second = (Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255)))
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(first, kind, save_all=True, append_images=[second], **options)
+    assert decode(data)[:, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_truncated_jpeg_is_cut_short() -> None:
+    data = encoded(Image.fromarray(noise(64, 64, 3)), "JPEG")
+    with pytest.raises(Unreadable, match="cut short"):
+        decode(data[: len(data) // 2])
+
+
+def test_text_is_called_text() -> None:
+    with pytest.raises(Unreadable, match="text, not an image"):
+        decode(b"404: not found\n")
+
+
+def test_a_zero_byte_file_is_called_empty() -> None:
+    with pytest.raises(Unreadable, match="empty file"):
+        decode(b"")
+
+
+@pytest.mark.parametrize("side", [10_000, 20_000])
+def test_a_decompression_bomb_is_refused_unseen(side: int, recwarn: pytest.WarningsRecorder) -> None:
+    with pytest.raises(Unreadable, match="decompression bomb"):
+        decode(bomb(side))
+
+
+def bomb(side: int) -> bytes:
+    """Return a small PNG that declares side x side pixels: its header is patched, its data are for 1 x 1."""
+    buffer = io.BytesIO()
+    PngImagePlugin.putchunk(buffer, b"IHDR", side.to_bytes(4, "big") * 2, b"\x08\x02\x00\x00\x00")
+    plain = encoded(Image.new("RGB", (1, 1)))
+    return plain[:8] + buffer.getvalue() + plain[33:]
+
+
+def test_damaged_bytes_never_raise_anything_but_unreadable(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    kinds = ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "PPM"]
+    outcomes = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for kind in kinds:
+            plain = encoded(Image.fromarray(noise(16, 16, 3)), kind)
+            for _ in range(60):
+                data = bytearray(plain)
+                for at in rng.integers(0, min(len(data), 200), 4):
+                    data[at] = rng.integers(256)
+                outcomes.add(outcome(bytes(data)))
+    assert outcomes == {"image", "unreadable"}
+
+
+def outcome(data: bytes) -> str:
+    try:
+        found = decode(data)
+    except Unreadable:
+        return "unreadable"
+    assert found.dtype == torch.uint8
+    assert found.shape[0] == 3
+    return "image"
