@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from genbench.errors import PlugError
+from genbench.errors import GenbenchError, PlugError
 from genbench.protocols import Batch, Sampler
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Drawn:
     def _draw(self, number: int) -> torch.Tensor:
         try:
             drawn = self.sampler.sample(CHUNK, chunk_seed(self.seed, number))
+        except GenbenchError:
+            raise
         except Exception as error:
             raise guest_error(f"The sampler {self.name!r}", error) from error
         return as_batch_data(drawn, CHUNK, f"The sampler {self.name!r}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +53,11 @@ def open_reference(reference: object | None) -> tuple[Source | Features | None, 
 
         found = read_reference(Path(reference))
         if isinstance(found, Features):
-            return found, None
-        if found is not None and not has_images(Path(reference)):
-            return None, found
-        return _as_source(reference), found
+            return replace(found, name=str(reference)), None
+        moments = replace(found, name=str(reference)) if found is not None else None
+        if moments is not None and not has_images(Path(reference)):
+            return None, moments
+        return _as_source(reference), moments
     return _as_source(reference), None
 
 
@@ -75,11 +78,10 @@ def open_extractor(text: str, *, device: str, weights: str | None) -> Extractor:
 def _built_in(spec: registry.Spec, device: str, weights: str | None) -> Any:
     if Path(spec.name).is_file():
         return Path(spec.name)
-    plugs = registry.installed("extractors")
-    parameters = inspect.signature(plugs[spec.name].load()).parameters if spec.name in plugs else {}
+    parameters = inspect.signature(registry.factory("extractors", spec.name)).parameters
     given = {"device": device} if "device" in parameters else {}
     if weights is not None:
-        if spec.name in plugs and "weights" not in parameters:
+        if "weights" not in parameters:
             raise UsageError(f"The extractor {spec.name!r} has no weights to choose; leave out --weights.")
         given["weights"] = weights
     return registry.load("extractors", registry.Spec(spec.name, {**given, **spec.options}))
@@ -94,15 +96,16 @@ def _as_source(reference: object) -> Source:
 
 def _named(text: str, kinds: tuple[str, ...]) -> Any:
     path = Path(text).expanduser()
+    spec = registry.Spec(text) if path.exists() or not re.search("[,=]", text) else registry.parse(text)
+    path = Path(spec.name).expanduser()
     if path.exists():
         for kind in kinds:
-            found = registry.open_subject(kind, path)
+            found = registry.open_subject(kind, path, spec)
             if found is not None:
                 return found
         raise InputError(
             f"{path} is not something to score: wanted a folder or zip of images, an .npz with arr_0, or an .npy."
         )
-    spec = registry.parse(text) if "=" in text or "," in text else registry.Spec(text)
     if ":" in spec.name and "/" not in spec.name.partition(":")[0]:
         return registry.load(kinds[0], spec)
     for kind in kinds:

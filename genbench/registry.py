@@ -6,6 +6,7 @@ Built-in plugs come in by the same entry points as guests' plugs, in the groups 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -16,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from genbench.errors import PlugError, UsageError, did_you_mean
+from genbench.errors import GenbenchError, PlugError, UsageError, did_you_mean
 
 KINDS = ("sources", "samplers", "extractors", "metrics", "benchmarks")
 
@@ -74,23 +75,29 @@ def installed(kind: str) -> dict[str, EntryPoint]:
 def load(kind: str, text: str | Spec) -> Any:
     """Return the plug that a spec names, made with the spec's options.
 
-    A class or factory of an entry point is called with the options; an attribute of a guest module that is neither
-    a class nor given options is returned as it is. Raises UsageError for unknown names and options, PlugError where
-    a guest cannot be imported or raises.
+    The class or factory of an entry point is called with the options. So is the class of a guest module; a function
+    is called where the options are all it needs, and bound to them where it needs more; any other object is made a
+    plug by the first that accepts it. Raises UsageError for unknown names and options, PlugError where a guest cannot
+    be imported or raises.
     """
     spec = parse(text) if isinstance(text, str) else text
-    if ":" in spec.name:
-        target = _guest(spec.name)
-        if not inspect.isclass(target) and not spec.options:
-            return target
-    else:
-        plugs = installed(kind)
-        if spec.name not in plugs:
-            raise UsageError(f"No {kind[:-1]} is called {spec.name!r}{did_you_mean(spec.name, plugs)}")
-        target = _load_entry(plugs[spec.name])
-        if not callable(target):
-            return target
-    return _call(target, spec)
+    if ":" not in spec.name:
+        target = factory(kind, spec.name)
+        return _call(target, spec) if callable(target) else target
+    target = _guest(spec.name)
+    if inspect.isclass(target):
+        return _call(target, spec)
+    if not spec.options:
+        return target
+    return _bound(target, spec) if inspect.isroutine(target) else open_subject(kind, target, spec)
+
+
+def factory(kind: str, name: str) -> Any:
+    """Return what an entry point names, as it is. Raises UsageError for an unknown name."""
+    plugs = installed(kind)
+    if name not in plugs:
+        raise UsageError(f"No {kind[:-1]} is called {name!r}{did_you_mean(name, plugs)}")
+    return _load_entry(plugs[name])
 
 
 def describe(kind: str) -> list[tuple[str, str]]:
@@ -98,13 +105,13 @@ def describe(kind: str) -> list[tuple[str, str]]:
     return [(name, _about(_load_entry(entry))) for name, entry in installed(kind).items()]
 
 
-def open_subject(kind: str, subject: object) -> Any | None:
-    """Return ``plug(subject)`` for the first installed plug of a kind that accepts the path or object, or None."""
+def open_subject(kind: str, subject: object, spec: Spec | None = None) -> Any | None:
+    """Return ``plug(subject, **options)`` for the first plug of a kind that accepts the path or object, or None."""
     for entry in installed(kind).values():
         plug = _load_entry(entry)
         accepts = getattr(plug, "accepts", None)
         if accepts is not None and accepts(subject):
-            return plug(subject)
+            return _call(plug, spec, subject) if spec else plug(subject)
     return None
 
 
@@ -115,25 +122,42 @@ def _about(plug: Any) -> str:
     return (inspect.getdoc(plug) or "").partition("\n")[0]
 
 
-def _call(target: Any, spec: Spec) -> Any:
+def _call(target: Any, spec: Spec, *given: object) -> Any:
+    missing = _check_options(target, spec, len(given))
+    if missing:
+        raise UsageError(f"{spec.name!r} needs the option {missing[0]!r}: write {spec.name},{missing[0]}=...")
     try:
-        parameters = inspect.signature(target).parameters
-    except (TypeError, ValueError):
-        parameters = None
-    if parameters is not None and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for key in spec.options:
-            if key not in parameters:
-                raise UsageError(f"{spec.name!r} has no option {key!r}{did_you_mean(key, parameters)}")
-        for key, parameter in parameters.items():
-            required = parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL
-            if required and key not in spec.options:
-                raise UsageError(f"{spec.name!r} needs the option {key!r}: write {spec.name},{key}=...")
-    try:
-        return target(**spec.options)
-    except (ImportError, OSError, TypeError, RuntimeError, LookupError) as error:
-        raise PlugError(f"{spec.name!r} could not be made: {type(error).__name__}: {error}") from error
+        return target(*given, **spec.options)
+    except GenbenchError:
+        raise
     except ValueError as error:
         raise UsageError(f"{spec.name!r} refuses its options: {error}") from error
+    except Exception as error:
+        raise PlugError(f"{spec.name!r} could not be made: {type(error).__name__}: {error}") from error
+
+
+def _bound(function: Any, spec: Spec) -> Any:
+    if not _check_options(function, spec):
+        return _call(function, spec)
+    return functools.update_wrapper(functools.partial(function, **spec.options), function)
+
+
+def _check_options(target: Any, spec: Spec, given: int = 0) -> list[str]:
+    """Return the parameters that the options leave out but that are needed. Raises UsageError for unknown options."""
+    try:
+        parameters = dict(list(inspect.signature(target).parameters.items())[given:])
+    except (TypeError, ValueError):  # compiled code may not tell
+        return []
+    kinds = {parameter.kind for parameter in parameters.values()}
+    for key in spec.options:
+        if key not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise UsageError(f"{spec.name!r} has no option {key!r}{did_you_mean(key, parameters)}")
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        key
+        for key, parameter in parameters.items()
+        if parameter.default is parameter.empty and parameter.kind not in variable and key not in spec.options
+    ]
 
 
 def _load_entry(entry: EntryPoint) -> Any:

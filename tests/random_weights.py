@@ -11,18 +11,21 @@ import torch
 from PIL import Image
 
 
-def random_inception_weights(path: Path, seed: int = 0) -> Path:
+def random_inception_weights(path: Path, seed: int = 0, images: npt.NDArray[np.uint8] | None = None) -> Path:
     """Write a random state dict of Inception-v3 that torch-fidelity, pytorch-fid and genbench all read.
 
-    Kaiming's scale, with batch norms that fit a few smooth images, so that features differ between images.
+    Kaiming's scale, with batch norms that fit ``images`` (uint8 [N, 3, H, W]; a few smooth ones if none are given), so
+    that features differ between images and stay of order one.
     """
+    if images is None:
+        images = smooth_images(6, size=48, seed=seed)
     network = _inception(_drawn(seed))
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.train()
         norm.momentum = 1.0  # take over the statistics of the one batch that follows
     with torch.inference_mode():
-        network(torch.from_numpy(smooth_images(6, size=48, seed=seed)))
+        network(torch.from_numpy(images))
     torch.save(network.state_dict(), path)
     return path
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from genbench.sources.decoding import Unreadable, decode
+from genbench.sources.decoding import Unreadable, decode, pixels
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -50,6 +50,13 @@ def test_a_palette_is_expanded_without_a_word_about_its_transparency() -> None:
         found = decode(encoded(image, transparency=bytes([0, 128, 255, 7])))
     palette = np.arange(10, 130, 10, dtype=np.uint8).reshape(4, 3)
     assert np.array_equal(found.numpy(), palette[np.array(image)].transpose(2, 0, 1))
+
+
+def test_an_image_at_hand_keeps_its_transparency() -> None:
+    image = Image.fromarray(noise(4, 4) % 4, "L").convert("P")
+    image.info["transparency"] = bytes([0, 128])
+    pixels(image)
+    assert image.info["transparency"] == bytes([0, 128])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])

@@ -15,6 +15,7 @@ HOUSE = Path(__file__).parents[1] / "genbench"
 FLOORS = {
     "errors": 1,
     "locations": 2,
+    "networks": 2,
     "features": 2,
     "protocols": 2,
     "registry": 2,

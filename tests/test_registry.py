@@ -72,3 +72,22 @@ def test_a_guest_that_cannot_be_imported_is_named() -> None:
 def test_a_guest_without_the_attribute_is_answered_with_the_nearest() -> None:
     with pytest.raises(PlugError, match="did you mean 'dumps'"):
         registry.load("samplers", "json:dump_s")
+
+
+def test_a_guests_function_is_bound_to_its_options_until_nothing_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_functions.py").write_text(
+        "def draw(count, seed, scale=1):\n    return scale * count\n\ndef make(depth=1):\n    return ('made', depth)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert registry.load("samplers", "my_functions:draw,scale=3")(2, 0) == 6
+    assert registry.load("samplers", "my_functions:make,depth=4") == ("made", 4)
+    with pytest.raises(UsageError, match=r"no option 'scael', did you mean 'scale'"):
+        registry.load("samplers", "my_functions:draw,scael=3")
+
+
+def test_a_guests_network_takes_the_options_of_a_sampler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_network.py").write_text("import torch\nnet = torch.nn.Linear(3, 2)\n")
+    monkeypatch.chdir(tmp_path)
+    assert registry.load("samplers", "my_network:net,latent=3").sample(5, seed=0).shape == (5, 2)

@@ -200,7 +200,7 @@ def test_an_unknown_distribution_is_answered_with_the_known_ones():
 
 
 def test_an_unknown_range_is_refused():
-    with pytest.raises(UsageError, match="range=0..255"):
+    with pytest.raises(UsageError, match=r"range=0\.\.255"):
         ModuleSampler(nn.Identity(), 2, range="0..255")
 
 
@@ -243,7 +243,7 @@ def test_points_of_another_float_type_become_float32():
 
 
 def test_nan_from_a_module_is_named():
-    with pytest.raises(PlugError, match="'Identity' returned float32 .* NaN"):
+    with pytest.raises(PlugError, match=r"'Identity' returned float32 .* NaN"):
         ModuleSampler(answering(torch.full((2, 2), torch.nan)), 2).sample(2, 0)
 
 

@@ -163,7 +163,7 @@ def test_a_result_knows_what_decided_it() -> None:
     assert result.generated.fingerprint != result.reference.fingerprint  # type: ignore[union-attr]
     assert any("InceptionScore(splits=10" in metric for metric in result.metrics)
     assert len(result.extractors["digits"]) > len("digits")
-    assert result.versions["torch"] == torch.__version__
+    assert torch.__version__.startswith(result.versions["torch"])
 
 
 def test_left_out_samples_are_said(tmp_path: Path) -> None:

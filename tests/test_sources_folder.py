@@ -161,10 +161,15 @@ def test_decoding_stays_a_few_batches_ahead_of_its_user(tmp_path: Path, monkeypa
     source = Folder(put(tmp_path, *(f"{i}.png" for i in range(40))))
     read: list[int] = []
     plain = Files.read
-    monkeypatch.setattr(Files, "read", lambda self, row: (read.append(row), plain(self, row))[1])
+
+    def watched(source: Files, row: int) -> bytes:
+        read.append(row)
+        return plain(source, row)
+
+    monkeypatch.setattr(Files, "read", watched)
     batches = source.batches(2)
     next(batches)
-    batches.close()
+    del batches
     assert max(read) < 2 * (decoding.AHEAD + 2)
 
 
@@ -172,7 +177,7 @@ def test_threads_end_with_their_batches(tmp_path: Path) -> None:
     source = Folder(put(tmp_path, *(f"{i}.png" for i in range(9))))
     batches = source.batches(2)
     next(batches)
-    batches.close()
+    del batches
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("genbench-decode")]
 
 
@@ -287,7 +292,12 @@ def test_the_digest_follows_content_and_order_and_not_names(tmp_path: Path) -> N
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     opened: list[Path] = []
     plain = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: (opened.append(path), plain(path))[1])
+
+    def watched(path: Path) -> bytes:
+        opened.append(path)
+        return plain(path)
+
+    monkeypatch.setattr(Path, "read_bytes", watched)
     return opened
 
 
@@ -309,6 +319,17 @@ def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: pytest
     opened = count_reads(monkeypatch)
     assert Folder(tmp_path).digest(0, 5) != first
     assert opened == [tmp_path / "3.png"]
+
+
+def test_a_file_of_the_same_size_and_another_time_is_read_again(tmp_path: Path) -> None:
+    put(tmp_path, "a.ppm")
+    settle(tmp_path)
+    first = Folder(tmp_path).digest(0, 1)
+    size = (tmp_path / "a.ppm").stat().st_size
+    Image.new("RGB", (4, 4), (99, 0, 0)).save(tmp_path / "a.ppm")
+    settle(tmp_path)
+    assert (tmp_path / "a.ppm").stat().st_size == size
+    assert Folder(tmp_path).digest(0, 1) != first
 
 
 def test_a_file_that_has_just_changed_is_not_trusted_to_its_clock(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Classifier:
     device = "cpu"
 
     def __init__(self, path: Path, quality: float = QUALITY) -> None:
-        if not 0 <= quality <= 1:
+        if not (isinstance(quality, (int, float)) and 0 <= quality <= 1):
             raise UsageError(f"{path.stem!r} takes a probability from 0 to 1, not quality={quality}.")
         self.quality = quality
         self.record, weights = _read(path)

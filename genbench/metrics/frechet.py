@@ -163,7 +163,7 @@ class FrechetDistance:
 
     ``fid`` is biased upward by about c/N (Binkowski et al. 2018, arXiv 1801.01401). ``fid_debiased`` is the jackknife
     B F - (B - 1) mean_b F_(-b), which deletes a block of both sides at a time; it may be negative. Blocks are drawn
-    from rows sorted by content, so the order of rows does not matter. B is 20, or 10 where D and N reach 1024: in
+    from rows sorted by content, so the order of rows does not matter. B is 20, or 10 where D and N reach 512: in
     simulations (D 16 and 64, N/D from 1.25 to 60, Gaussian and t_6) the root mean-square error with 10 was within
     11 % of that with 20. The analytic 1/N term would be cheaper, but left 6 to 11 % of the bias at N/D from 6 to 8.
     """
@@ -289,7 +289,7 @@ class _Jackknife:
 def _jackknife(one: _Side, two: _Side, value: float, seed: int) -> _Jackknife | None:
     """Return the delete-a-block jackknife's value and error, or None with fewer than three blocks."""
     counts = [side.count or 0 for side in (one, two) if side.features is not None]
-    blocks = min(20 if min(one.size, *counts) < 1024 else 10, *counts)
+    blocks = min(20 if min(one.size, *counts) < 512 else 10, *counts)
     if blocks < 3:
         return None
     deletions = zip(_deletions(one, blocks, seed), _deletions(two, blocks, seed), strict=True)

@@ -85,7 +85,7 @@ def inception_score(
         one_split_error=whole.error,
         infinity=infinity,
         infinity_error=infinity_error,
-        entropy_marginal=_entropy(whole.marginal),
+        entropy_marginal=float(_entropy(whole.marginal)),
         entropy_marginal_error=_standard_error(whole.cross),
         entropy_conditional=float(whole.conditional.mean()),
         entropy_conditional_error=_standard_error(whole.conditional),

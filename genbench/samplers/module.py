@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from genbench.errors import PlugError, UsageError, did_you_mean
-from genbench.extractors.module import SUFFIXES, device_of, evaluating, read_torchscript
+from genbench.networks import SUFFIXES, device_of, evaluating, read_torchscript
 from genbench.protocols import Sampler
 from genbench.samplers.function import seeded
 
@@ -120,8 +120,7 @@ def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor
 
 
 def _unit(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    latents = _normal(shape, generator).flatten(1)
-    return (latents / latents.norm(dim=1, keepdim=True)).view(shape)
+    return nn.functional.normalize(_normal(shape, generator).flatten(1)).view(shape)
 
 
 _DISTRIBUTIONS = {"normal": _normal, "uniform": _uniform, "unit": _unit}
@@ -150,4 +149,4 @@ def _as_samples(answer: torch.Tensor, declared: str | None, name: str) -> torch.
     # a linear last layer overshoots a little; half the range on either side is another range, not an overshoot
     if images.min() < -0.5 or images.max() > 1.5:
         raise PlugError(f"{came} {spread}, far outside the declared range={declared}; declare the right one.")
-    return (images.clamp(0, 1) * 255).round().to(torch.uint8)
+    return images.clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -120,7 +120,7 @@ def _idx(name: str, kind: str, split: str, root: str | None, download: bool) -> 
         return _read_idx(raw / f"{stem}-images-idx3-ubyte"), _read_idx(raw / f"{stem}-labels-idx1-ubyte")
 
     images, labels = _made(name, root, download, read)
-    return ArraySource(images, labels=labels, name=f"{name},split={split}")
+    return ArraySource(images[..., None], labels=labels, name=f"{name},split={split}")
 
 
 def _read_idx(path: Path) -> Array:

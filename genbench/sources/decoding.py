@@ -66,7 +66,9 @@ def pixels(image: Image.Image) -> torch.Tensor:
         return _gray16(np.asarray(image))
     if image.mode == "F":
         raise Unreadable("holds floats, whose range is not guessed; save it with 8 bits, or give an .npy")
-    image.info.pop("transparency", None)  # alpha is dropped; with it Pillow would warn about palettes
+    if "transparency" in image.info:  # alpha is dropped; left there, Pillow would warn about palettes
+        image = image.copy()  # the caller's stays as it is
+        del image.info["transparency"]
     rgb = np.array(image.convert("RGB"))  # [H, W, 3]
     return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
 

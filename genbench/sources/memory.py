@@ -159,8 +159,8 @@ class DatasetSource(ThreadedSource):
                 raise Unreadable(f"{type(error).__name__}: {error}") from error
         if not isinstance(image, (np.ndarray, torch.Tensor)):
             raise InputError(
-                f"{name} is a {type(image).__name__}; wanted a Pillow image, an array or a tensor, alone or as (image, "
-                "class)."
+                f"{name} is of type {type(image).__name__}; wanted a Pillow image, an array or a tensor, alone or as "
+                "(image, class)."
             )
         array = _numpy(image)[None]
         array = array[..., None] if array.ndim == 3 else array  # [1, H, W] is gray, not three axes of a batch
@@ -268,7 +268,7 @@ class _Spool:
                 label = _numpy(item[1])
         if not isinstance(data, (np.ndarray, torch.Tensor)):
             raise InputError(
-                f"{self._name}: batch {step} is a {type(data).__name__}; wanted an array or tensor, alone or as "
+                f"{self._name}: batch {step} is of type {type(data).__name__}; wanted an array or tensor, alone or as "
                 "(images, classes)."
             )
         return data, label if label is not None and label.ndim == 1 and label.dtype.kind in "iu" else None

@@ -1,0 +1,178 @@
+"""The same images and the same weights give torch-fidelity's, pytorch-fid's and clean-fid's numbers, end to end.
+
+The weights are random: official ones cannot be shipped, and the arithmetic is the same.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+import genbench
+from tests.random_weights import random_inception_weights
+
+Folders = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """30 + 30 crops of scikit-learn's two photographs, as JPEG files."""
+    root = tmp_path_factory.mktemp("crops")
+    rng = np.random.default_rng(0)
+    for photo, role in zip(load_sample_images().images, ("generated", "reference"), strict=True):
+        (root / role).mkdir()
+        for number in range(30):
+            top, left = rng.integers(photo.shape[0] - 64), rng.integers(photo.shape[1] - 64)
+            crop = Image.fromarray(photo[top : top + 64, left : left + 64])
+            crop.save(root / role / f"{number:03}.jpg", quality=95)
+    return root / "generated", root / "reference"
+
+
+@pytest.fixture(scope="module")
+def weights(crops: Folders, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    some = [np.asarray(Image.open(path)) for folder in crops for path in sorted(folder.iterdir())[:8]]
+    images = np.ascontiguousarray(np.stack(some).transpose(0, 3, 1, 2))
+    return random_inception_weights(tmp_path_factory.mktemp("random") / "inception.pth", 0, images)
+
+
+@pytest.fixture
+def real(shared_data: Path, tmp_path: Path) -> Folders:
+    """2 x 500 real JPEG images."""
+    for role, name in (("generated", "train-10k.zip"), ("reference", "test.zip")):
+        (tmp_path / role).mkdir()
+        with zipfile.ZipFile(shared_data / "cifar10-jpeg" / name) as archive:
+            names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))[::20]
+            for number, member in enumerate(names):
+                (tmp_path / role / f"{number:03}.jpg").write_bytes(archive.read(member))
+    return tmp_path / "generated", tmp_path / "reference"
+
+
+def of_torch_fidelity(folders: Folders, weights: Path, subset: int) -> dict[str, float]:
+    from torch_fidelity import calculate_metrics
+
+    return calculate_metrics(  # type: ignore[no-any-return]
+        input1=str(folders[0]),
+        input2=str(folders[1]),
+        isc=True,
+        fid=True,
+        kid=True,
+        prc=True,
+        feature_extractor="inception-v3-compat",
+        feature_extractor_weights_path=str(weights),
+        kid_subset_size=subset,
+        cuda=False,
+        cache=False,
+        verbose=False,
+        save_cpu_ram=True,
+    )
+
+
+def of_genbench(folders: Folders, weights: Path, subset: int) -> dict[str, float]:
+    result = genbench.score(
+        str(folders[0]),
+        reference=str(folders[1]),
+        features="inception",
+        weights=str(weights),
+        metrics=f"is,fid,kid,subset_size={subset},pr",
+    )
+    return {key.removesuffix("@inception"): value for key, value in result.values.items()}
+
+
+def compare(folders: Folders, weights: Path, subset: int) -> None:
+    theirs, ours = of_torch_fidelity(folders, weights, subset), of_genbench(folders, weights, subset)
+    print({key: (value, ours.get(key)) for key, value in theirs.items()}, ours)
+    assert ours["inception_score_mean"] == pytest.approx(theirs["inception_score_mean"], rel=1e-5)
+    assert ours["inception_score_std"] == pytest.approx(theirs["inception_score_std"], rel=1e-4)
+    assert ours["frechet_distance"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
+    assert ours["kernel_distance_mean"] == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-6)
+    assert ours["kernel_distance_std"] == pytest.approx(theirs["kernel_inception_distance_std"], abs=1e-6)
+    for key in ("precision", "recall", "f_score"):
+        assert ours[key] == pytest.approx(theirs[key], abs=1e-7)
+
+
+def test_torch_fidelity_gives_the_same_numbers(crops: Folders, weights: Path) -> None:
+    compare(crops, weights, subset=20)
+
+
+@pytest.mark.slow
+def test_torch_fidelity_gives_the_same_numbers_on_twice_500_real_images(real: Folders, weights: Path) -> None:
+    compare(real, weights, subset=400)
+
+
+def frechet_distance_with(resize: str, folders: Folders, weights: Path) -> float:
+    result = genbench.score(
+        str(folders[0]),
+        reference=str(folders[1]),
+        features=f"inception,resize={resize}",
+        weights=str(weights),
+        metrics="fd",
+    )
+    return result.scores[0].value
+
+
+def pytorch_fid_features(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
+    """Return pytorch-fid's own network with our weights in place of its download."""
+    import torch
+
+    inception = pytest.importorskip("pytorch_fid.inception")
+    state = torch.load(weights, weights_only=True)
+    monkeypatch.setattr(inception, "load_state_dict_from_url", lambda *_args, **_keywords: state)
+    return inception.InceptionV3([3]).eval()  # type: ignore[no-any-return]
+
+
+def test_resize_torch_gives_pytorch_fids_number(
+    crops: Folders, weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fid_score = pytest.importorskip("pytorch_fid.fid_score")
+    network = pytorch_fid_features(weights, monkeypatch)
+    moments = [
+        fid_score.calculate_activation_statistics(sorted(folder.iterdir()), network, 10, 2048, "cpu", 0)
+        for folder in crops
+    ]
+    theirs = _distance(moments)
+    assert frechet_distance_with("torch", crops, weights) == pytest.approx(theirs, rel=1e-5)
+
+
+def test_pytorch_fid_reads_the_statistics_that_we_write(crops: Folders, weights: Path, tmp_path: Path) -> None:
+    fid_score = pytest.importorskip("pytorch_fid.fid_score")
+    from genbench.statistics import write_statistics
+
+    features = genbench.features_of(str(crops[1]), features="inception,resize=torch", weights=str(weights))
+    write_statistics(features.moments(), tmp_path / "real.npz")
+    mean, covariance = fid_score.compute_statistics_of_path(str(tmp_path / "real.npz"), None, 1, 2048, "cpu")
+    assert np.array_equal(mean, features.moments().mean)
+    assert np.array_equal(covariance, features.moments().covariance)
+
+
+def test_resize_clean_gives_clean_fids_number(crops: Folders, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    resize = pytest.importorskip("cleanfid.resize").build_resizer("clean")
+    network = pytorch_fid_features(weights, monkeypatch)
+    network.resize_input = False  # type: ignore[attr-defined]
+    moments = []
+    for folder in crops:
+        resized = [resize(np.asarray(Image.open(io.BytesIO(path.read_bytes())))) for path in sorted(folder.iterdir())]
+        images = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            # clean-fid's network sees (x - 128) / 128; pytorch-fid's maps its input to 2 x - 1
+            seen = torch.cat([network(((part - 128) / 128 + 1) / 2)[0].flatten(1) for part in images.split(10)])
+        rows = seen.double().numpy()
+        moments.append((rows.mean(axis=0), np.cov(rows, rowvar=False)))
+    assert frechet_distance_with("clean", crops, weights) == pytest.approx(_distance(moments), rel=1e-5)
+
+
+def _distance(moments: list[tuple[Any, Any]]) -> float:
+    # not their scipy.linalg.sqrtm: its keyword `disp` is gone from SciPy, and a singular product loses digits
+    (mean1, covariance1), (mean2, covariance2) = moments
+    from genbench.metrics.frechet import frechet_distance
+
+    return frechet_distance(mean1, covariance1, mean2, covariance2)
