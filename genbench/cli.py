@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ def _reading(command: Any) -> Any:
 @click.version_option(package_name="genbench", message="%(prog)s %(version)s")
 def main() -> None:
     """Measure generative models: every standard number, with its error and its provenance."""
+    # Pillow's own two lines; an image that large is refused with its name
+    warnings.filterwarnings("ignore", message=".*decompression bomb.*")
 
 
 @main.command()

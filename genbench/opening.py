@@ -37,10 +37,11 @@ def open_subject(subject: object, kinds: tuple[str, ...] = ("sources", "samplers
     )
 
 
-def open_reference(reference: object | None) -> tuple[Source | Features | None, Moments | None]:
+def open_reference(reference: object | None, *, space: str = "fid") -> tuple[Source | Features | None, Moments | None]:
     """Return the reference's rows and its moments, as far as what was given has them.
 
-    A statistics file gives moments; ADM's may hold samples beside them.
+    A statistics file gives moments; ADM's may hold samples beside them. ``space`` says which moments are meant where
+    a file holds several, as EDM's do: ``fid`` or ``fd_dinov2``.
     """
     if reference is None:
         return None, None
@@ -51,7 +52,7 @@ def open_reference(reference: object | None) -> tuple[Source | Features | None, 
     if isinstance(reference, (str, Path)) and Path(reference).is_file():
         from genbench.statistics import has_images, read_reference
 
-        found = read_reference(Path(reference))
+        found = read_reference(Path(reference), space=space)
         if isinstance(found, Features):
             return replace(found, name=str(reference)), None
         moments = replace(found, name=str(reference)) if found is not None else None
@@ -114,4 +115,6 @@ def _named(text: str, kinds: tuple[str, ...]) -> Any:
     if "/" in spec.name or "\\" in spec.name or path.suffix:
         raise InputError(f"{text}: no such file or folder; check the path (you are in {Path.cwd()}).")
     known = [name for kind in kinds for name in registry.installed(kind)]
-    raise UsageError(f"{text!r} is neither a path nor a name of {' or '.join(kinds)}{did_you_mean(spec.name, known)}")
+    raise UsageError(
+        f"{text!r} is neither a path here nor a name of {' or '.join(kinds)}{did_you_mean(spec.name, known)}"
+    )

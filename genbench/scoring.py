@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -162,12 +162,11 @@ class _Looker:
                 self._seen[role, space] = extract(source, self.extractor(space), how)
         return self._seen[role, space]
 
-    def reference(self, space: str, metrics: Sequence[Metric]) -> Features | Moments | None:
-        """Return what these metrics compare with: nothing, the moments of a file, or rows."""
-        wanted = {metric.reference for metric in metrics}
-        if wanted == {"none"}:
+    def reference(self, space: str, metric: Metric) -> Features | Moments | None:
+        """Return what a metric compares with: nothing, the moments of a file, or rows."""
+        if metric.reference == "none":
             return None
-        if "rows" not in wanted and self.sides.moments is not None:
+        if metric.reference == "moments" and self.sides.moments is not None:
             return _made_by(self.sides.moments, self.extractor(space))
         return self.features("reference", space)
 
@@ -212,7 +211,7 @@ def _followed(how: Options, recipe: Benchmark | None) -> Options:
 
 
 def _open_sides(subject: object, how: Options) -> _Sides:
-    rows, moments = open_reference(how.reference)
+    rows, moments = open_reference(how.reference, space="fd_dinov2" if "dinov2" in str(how.features) else "fid")
     opened = open_subject(subject)
     for source in (rows, opened):
         for name, value in (("workers", how.workers), ("skip_corrupt", how.skip_corrupt)):
@@ -261,14 +260,21 @@ def _compare(looker: _Looker, space: str, metrics: list[Metric], how: Options) -
             f"{type(lacking).__name__} reads {', '.join(lacking.needs)}, but the extractor {space!r} gives "
             f"{', '.join(generated.views)}; choose another with --features."
         )
+    references = [looker.reference(space, metric) for metric in usable]
     scores: dict[int, list[Score]] = {}
-    for joint, places in _together(usable).items():
-        group = [usable[at] for at in places]
-        found = _evaluate(joint, group, generated, looker.reference(space, group), how.seed)
+    for joint, places in _bar(_together(usable), how):
+        found = _evaluate(joint, [usable[at] for at in places], generated, references[places[0]], how.seed)
         scores.update(zip(places, found, strict=True))
     extractor = looker.extractor(space)
     canonical = bool(getattr(extractor, "canonical", False))
     return [entry(one, extractor.name, canonical=canonical) for at in sorted(scores) for one in scores[at]]
+
+
+def _bar(groups: dict[Joint | int, list[int]], how: Options) -> Iterable[tuple[Joint | int, list[int]]]:
+    from tqdm import tqdm
+
+    disable = None if how.progress is None else not how.progress
+    return tqdm(groups.items(), desc="compare", unit="pass", disable=disable, leave=False)
 
 
 def _together(metrics: list[Metric]) -> dict[Joint | int, list[int]]:

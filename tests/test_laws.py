@@ -55,6 +55,9 @@ def agree(found: dict[str, Score], expected: dict[str, Score], *, share_of_error
     assert found.keys() == expected.keys()
     for name, score in expected.items():
         allowed = max(1e-6 * abs(score.value), 1e-9, share_of_error * (score.error or 0.0))
+        if share_of_error and "splits" in score.detail:  # other splits: their mean moves by its own chance
+            spread = max(score.detail["std"], found[name].detail["std"])
+            allowed = 3 * spread / np.sqrt(score.detail["splits"])
         assert abs(found[name].value - score.value) <= allowed, name
 
 
@@ -100,10 +103,11 @@ def test_a_set_is_no_worse_against_itself_than_against_another(metric: str) -> N
     itself, other = scores(metric, sample(2), sample(2)), plain(metric)
     for name, score in other.items():
         sign = {"lower": 1, "higher": -1, None: 0}[score.better]
-        slack = 1e-6 if metric in DISTANCES else 1e-6 + 3 * (score.error or 0.0)
+        headline = metric in DISTANCES and name == next(iter(other))
+        slack = 1e-6 if headline else 1e-6 + 3 * (score.error or 0.0)
         assert sign * itself[name].value <= sign * score.value + slack, name
     if metric in DISTANCES:
-        assert itself[metric if metric != "fd" else "fid"].value <= 1e-6
+        assert next(iter(itself.values())).value <= 1e-6
 
 
 @pytest.mark.parametrize("metric", sorted(DISTANCES))
@@ -146,4 +150,4 @@ def test_every_score_is_plain_data_with_an_honest_error(metric: str) -> None:
         assert isinstance(score.value, float)
         assert score.error is None or score.error >= 0
         assert score.better in ("lower", "higher", None)
-        assert score.key
+        assert score.key != ""

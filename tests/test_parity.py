@@ -24,12 +24,12 @@ Folders = tuple[Path, Path]
 
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    """30 + 30 crops of scikit-learn's two photographs, as JPEG files."""
+    """20 + 20 crops of scikit-learn's two photographs, as JPEG files."""
     root = tmp_path_factory.mktemp("crops")
     rng = np.random.default_rng(0)
     for photo, role in zip(load_sample_images().images, ("generated", "reference"), strict=True):
         (root / role).mkdir()
-        for number in range(30):
+        for number in range(20):
             top, left = rng.integers(photo.shape[0] - 64), rng.integers(photo.shape[1] - 64)
             crop = Image.fromarray(photo[top : top + 64, left : left + 64])
             crop.save(root / role / f"{number:03}.jpg", quality=95)
@@ -38,7 +38,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 @pytest.fixture(scope="module")
 def weights(crops: Folders, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    some = [np.asarray(Image.open(path)) for folder in crops for path in sorted(folder.iterdir())[:8]]
+    some = [np.asarray(Image.open(path)) for folder in crops for path in sorted(folder.iterdir())[:6]]
     images = np.ascontiguousarray(np.stack(some).transpose(0, 3, 1, 2))
     return random_inception_weights(tmp_path_factory.mktemp("random") / "inception.pth", 0, images)
 
@@ -92,14 +92,15 @@ def compare(folders: Folders, weights: Path, subset: int) -> None:
     assert ours["inception_score_mean"] == pytest.approx(theirs["inception_score_mean"], rel=1e-5)
     assert ours["inception_score_std"] == pytest.approx(theirs["inception_score_std"], rel=1e-4)
     assert ours["frechet_distance"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
-    assert ours["kernel_distance_mean"] == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-6)
-    assert ours["kernel_distance_std"] == pytest.approx(theirs["kernel_inception_distance_std"], abs=1e-6)
+    # theirs sums in float32: where random weights make KID larger than 1, that is all the digits it has
+    assert ours["kernel_distance_mean"] == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-6, rel=2e-6)
+    assert ours["kernel_distance_std"] == pytest.approx(theirs["kernel_inception_distance_std"], abs=1e-6, rel=1e-5)
     for key in ("precision", "recall", "f_score"):
         assert ours[key] == pytest.approx(theirs[key], abs=1e-7)
 
 
 def test_torch_fidelity_gives_the_same_numbers(crops: Folders, weights: Path) -> None:
-    compare(crops, weights, subset=20)
+    compare(crops, weights, subset=15)
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def test_statistics_of_another_extractor_are_refused(tmp_path: Path) -> None:
 
 def test_statistics_of_other_dimensions_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "foreign.npz", mu=np.zeros(2048), sigma=np.eye(2048))
-    with pytest.raises(InputError, match="foreign.npz has 2048 dimensions and the features of .* have 192"):
+    with pytest.raises(InputError, match=r"foreign.npz has 2048 dimensions and the features of .* have 192"):
         genbench.score(IMAGES[:250], reference=tmp_path / "foreign.npz", features="pixels,size=8", metrics="fd")
 
 

@@ -45,7 +45,7 @@ def reference_bins(reference: npt.ArrayLike, *, bins: int = 100, seed: int = 0) 
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     rows = _sorted(_checked(np.asarray(reference), "reference"))
     distinct = 1 + int((rows[1:] != rows[:-1]).any(axis=1).sum())

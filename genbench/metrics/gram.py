@@ -218,6 +218,7 @@ def pair_of(generated: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[Rows, R
     """
     left, right = matched(generated, reference)
     centre = (left.mean(axis=0, dtype=np.float64) + right.mean(axis=0, dtype=np.float64)) / 2
+    centre = centre.astype(left.dtype).astype(np.float64)  # the same in both precisions
     squares, shifts = zip(*(_lengths(values, centre) for values in (left, right)), strict=True)
     # Single precision halves the time of a large pass; a small one takes no time, and large numbers would overflow.
     work = (len(left) + len(right)) ** 2 * left.shape[1]

@@ -26,6 +26,8 @@ class KernelDistance:
     coef0: float = 1.0
     subsets: int = 100
     subset_size: int = 1000
+    seed: int = 2020
+    """The seed of the subsets; it is not the run's seed, so that they are those of torch-fidelity."""
 
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
@@ -34,6 +36,8 @@ class KernelDistance:
     def __post_init__(self) -> None:
         if self.degree < 1 or self.subsets < 1 or self.subset_size < 2:
             raise UsageError("kid needs degree and subsets of at least 1 and subset_size of at least 2.")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"The seed of kid's subsets lies in 0..{2**32 - 1}, but {self.seed} was given.")
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         return joint([self], generated, reference, seed=seed)[0]
@@ -84,7 +88,7 @@ def kernel_distance(
     coef0: float = KernelDistance.coef0,
     subsets: int = KernelDistance.subsets,
     subset_size: int = KernelDistance.subset_size,
-    seed: int = 2020,
+    seed: int = KernelDistance.seed,
     tile: int = TILE,
 ) -> KernelEstimate:
     """Return the unbiased squared maximum mean discrepancy of k(x, y) = (gamma x.y + coef0)^degree.
@@ -98,7 +102,7 @@ def kernel_distance(
     Rows are [N, D] and [M, D], float32 or float64. Raises InputError for fewer than two rows on a side, and where rows
     are not finite or differ in width.
     """
-    metric = KernelDistance(degree, gamma, coef0, subsets, subset_size)
+    metric = KernelDistance(degree, gamma, coef0, subsets, subset_size, seed)
     surveys = take_surveys([metric], *pair_of(generated, reference), seed=seed, tile=tile)
     survey: KernelSurvey = surveys[KernelSurvey]
     return survey.estimate(metric)
@@ -111,7 +115,7 @@ class KernelSurvey:
         for rows in (generated, reference):
             if len(rows) < 2:
                 raise InputError(f"kid needs at least 2 {rows.role} rows, not {len(rows)}.")
-        self._sums = {metric: _Sums(metric, generated, reference, seed) for metric in metrics}
+        self._sums = {metric: _Sums(metric, generated, reference) for metric in metrics}
 
     def within(self, tile: Tile) -> None:
         """Add the kernel values of a tile of one set against itself."""
@@ -129,14 +133,14 @@ class KernelSurvey:
 
 
 class _Sums:
-    def __init__(self, metric: KernelDistance, generated: Rows, reference: Rows, seed: int) -> None:
+    def __init__(self, metric: KernelDistance, generated: Rows, reference: Rows) -> None:
         self.metric = metric
         width = generated.values.shape[1]
         self.gamma = 1 / width if metric.gamma is None else metric.gamma
         # A constant in all three means leaves their sum alone; without it little is lost to rounding in squares.
         self.constant = (self.gamma * float(generated.centre @ generated.centre) + metric.coef0) ** metric.degree
         self.size = min(metric.subset_size, len(generated), len(reference))
-        self.drawn = _draw(generated, reference, self.size, metric.subsets, seed)
+        self.drawn = _draw(generated, reference, self.size, metric.subsets, metric.seed)
         self.own = {rows.role: np.zeros(len(rows)) for rows in (generated, reference)}
         self.own_squares = {rows.role: 0.0 for rows in (generated, reference)}
         self.own_subsets = {rows.role: np.zeros(metric.subsets) for rows in (generated, reference)}

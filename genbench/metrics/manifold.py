@@ -268,7 +268,7 @@ class BallSurvey:
         widest = self._radii[role][self._depths[-1]].widest[balls]
         reach = np.nextafter(widest.astype(tile.products.dtype), np.inf)
         inside = tile.lower() <= (reach if role == "reference" else reach[:, None])
-        i, j = np.nonzero(inside)
+        i, j = np.divmod(np.flatnonzero(inside), inside.shape[1])  # far faster than nonzero of two dimensions
         if not len(i):
             return
         lower = tile.lower()[i, j].astype(np.float64)
