@@ -30,7 +30,7 @@ class InceptionScoreResult:
     """The score of all samples at once."""
     one_split_error: float
     infinity: float
-    """The score's limit for endless samples, by the delete-one jackknife."""
+    """The score's limit for endless samples, by the delete-one jackknife, 1..C."""
     infinity_error: float
     entropy_marginal: float
     """H(y): ln C for even predictions."""
@@ -148,7 +148,7 @@ def _jackknife(rows: npt.NDArray[Any], whole: _Entropies) -> tuple[float, float]
     ]
     conditional = (whole.conditional.sum() - whole.conditional) / (count - 1)
     scores = np.exp(np.concatenate(without) - conditional)
-    limit = count * whole.score - (count - 1) * scores.mean()
+    limit = np.clip(count * whole.score - (count - 1) * scores.mean(), 1, rows.shape[1])  # no score lies outside 1..C
     return float(limit), float(np.sqrt((count - 1) * scores.var()))
 
 

@@ -19,6 +19,9 @@ from genbench.protocols import Score
 SPLITS = 20
 """How many times both sides are split into halves: the halves' difference tells the error."""
 
+UNEQUAL = 0.05
+"""From this share of the larger count on, unequal counts are worth a warning."""
+
 
 @dataclass(frozen=True)
 class PrecisionRecall:
@@ -179,10 +182,10 @@ def _score(name: str, found: Float64, detail: dict[str, Any], survey: BallSurvey
     if error is None:
         detail["no_error"] = "Half of the rows of one side are not more than k."
     generated, reference = survey.counts
-    if generated != reference:
+    if abs(generated - reference) > UNEQUAL * max(generated, reference):
         detail["warning"] = (
-            f"{generated} generated and {reference} reference rows: {name} depends on both counts; "
-            "compare it only at the same counts."
+            f"{generated:,} generated and {reference:,} reference rows: precision, recall, density and coverage depend "
+            "on both counts; compare them only at the same counts."
         )
     return Score(name + suffix, float(found[0]), error, "higher", detail)
 
