@@ -32,6 +32,7 @@ FLOORS = {
     "metrics": 3,
     "benchmarks": 4,
     "opening": 4,
+    "looking": 4,
     "scoring": 4,
     "report": 4,
     "inspection": 4,

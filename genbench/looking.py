@@ -1,0 +1,176 @@
+"""Both sides of a comparison, opened, and each looked at once through each extractor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from genbench.drawing import Drawn
+from genbench.errors import InputError, UsageError
+from genbench.extraction import Extraction, extract, subset
+from genbench.features import Features, Moments
+from genbench.locations import cache_root
+from genbench.opening import open_extractor, open_reference, open_subject
+from genbench.protocols import Extractor, Metric, Sampler, Source
+from genbench.results import Party
+from genbench.store import Store
+
+AnyReference = TypeVar("AnyReference", Features, Moments)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to score. What decides a number goes into the Result."""
+
+    reference: object | None = None
+    """Path, spec, Source, Features or Moments of the real samples."""
+    metrics: str | None = None
+    """Metric specs: ``"fid,is,splits=1,fd@pixels"``; None means the benchmark's, or all that apply."""
+    features: str | Extractor | None = None
+    """Extractor spec or plug; None means the benchmark's, or Inception for images and points for points."""
+    count: int | None = None
+    """How many generated samples; None means the benchmark's, or all there are."""
+    seed: int = 0
+    """Seed of samplers, of the choice of a subset, and of metrics that draw."""
+    batch_size: int = 32
+    workers: int | None = None
+    """Decoding threads; None chooses."""
+    device: str = "auto"
+    weights: str | None = None
+    """Path of the extractor's weights."""
+    name: str | None = None
+    """What the table calls the subject; None means its path or spec."""
+    skip_corrupt: bool = False
+    """Leave out images that cannot be decoded and say how many, instead of stopping."""
+    cache: bool = True
+    """Keep and reuse features on disk."""
+    progress: bool | None = None
+    """Show a progress bar on stderr; None shows it where stderr is a terminal."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides, opened but not yet looked at."""
+
+    generated: Source
+    rows: Source | Features | None
+    """The reference's samples or features, where there are any."""
+    moments: Moments | None
+    """The reference's mean and covariance, where a file gave them."""
+
+    def lacks(self, metric: Metric) -> str:
+        """Say what a metric wants of the reference that is not there, or nothing."""
+        if metric.reference == "none" or self.rows is not None:
+            return ""
+        if self.moments is None:
+            return "compares with a reference: add --reference PATH, or --benchmark NAME."
+        if metric.reference == "rows":
+            return (
+                "needs the reference's samples, but a statistics file holds only mean and covariance: give the "
+                "folder, archive or data set itself, or features written by `genbench stats --out FILE.safetensors`."
+            )
+        return ""
+
+
+@dataclass
+class Looker:
+    """Looks at each side through each extractor, once."""
+
+    sides: Sides
+    how: Options
+    _extractors: dict[str, Extractor] = field(default_factory=dict)
+    _seen: dict[tuple[str, str], Features] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.device = _device(self.how.device)
+        self.default_space = self._default_space()
+
+    def extractor(self, space: str) -> Extractor:
+        """Return the extractor of a space, opened once; ``--weights`` belong to the default one."""
+        if space not in self._extractors:
+            weights = self.how.weights if space == self.default_space else None
+            self._extractors[space] = open_extractor(space, device=self.device, weights=weights)
+        return self._extractors[space]
+
+    def features(self, role: str, space: str) -> Features:
+        """Return what an extractor sees of the generated or the reference side."""
+        if (role, space) not in self._seen:
+            source = self.sides.generated if role == "generated" else self.sides.rows
+            if isinstance(source, Features):
+                self._seen[role, space] = _made_by(source, self.extractor(space))
+            else:
+                assert source is not None  # the plan has checked
+                root = cache_root() if self.how.cache else None
+                how = Extraction(Store(root) if root else None, self.how.batch_size, self.how.progress)
+                self._seen[role, space] = extract(source, self.extractor(space), how)
+        return self._seen[role, space]
+
+    def reference(self, space: str, metric: Metric) -> Features | Moments | None:
+        """Return what a metric compares with: nothing, the moments of a file, or rows."""
+        if metric.reference == "none":
+            return None
+        if metric.reference == "moments" and self.sides.moments is not None:
+            return _made_by(self.sides.moments, self.extractor(space))
+        return self.features("reference", space)
+
+    def parties(self, space: str) -> tuple[Party, Party | None]:
+        """Return who was compared, for the record."""
+        generated = self._seen["generated", space]
+        reference = self._seen.get(("reference", space)) or self.sides.moments
+        ours = Party(generated.name, len(generated), generated.fingerprint, generated.skipped)
+        if isinstance(reference, Features):
+            return ours, Party(reference.name, len(reference), reference.fingerprint, reference.skipped)
+        return ours, Party(reference.name, reference.count, reference.fingerprint) if reference else None
+
+    def _default_space(self) -> str:
+        features = self.how.features
+        if features is None:
+            first = next(self.sides.generated.batches(1, 0, 1), None)
+            return "points" if first is not None and first.data[0].ndim == 1 else "inception"
+        if isinstance(features, str):
+            return features
+        self._extractors[features.name] = features
+        return features.name
+
+
+def open_sides(subject: object, how: Options) -> Sides:
+    rows, moments = open_reference(how.reference, space="fd_dinov2" if "dinov2" in str(how.features) else "fid")
+    opened = open_subject(subject)
+    for source in (rows, opened):
+        for name, value in (("workers", how.workers), ("skip_corrupt", how.skip_corrupt)):
+            if value and hasattr(source, name):
+                setattr(source, name, value)
+    if isinstance(opened, Source):
+        return Sides(opened if how.count is None else subset(opened, how.count, how.seed), rows, moments)
+    return Sides(_drawn(opened, subject, how, rows), rows, moments)
+
+
+def _drawn(sampler: Sampler, subject: object, how: Options, rows: Source | Features | None) -> Drawn:
+    count = how.count if how.count is not None or rows is None else len(rows)
+    if count is None:
+        raise UsageError("A sampler has no end: say how many samples to draw with --count N (count=N in Python).")
+    named = subject if isinstance(subject, str) else getattr(sampler, "name", type(sampler).__name__)
+    return Drawn(sampler, count, how.seed, how.name or str(named))
+
+
+def _made_by(reference: AnyReference, extractor: Extractor) -> AnyReference:
+    """Return a reference from a file. Raises InputError where another extractor made it."""
+    if reference.identity and reference.identity != extractor.identity:
+        raise InputError(
+            f"{reference.name} was made by {reference.extractor or 'another extractor'} ({reference.identity}), but "
+            f"the samples are seen by {extractor.name} ({extractor.identity}); choose the same with --features and "
+            "--weights."
+        )
+    return reference
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=asked)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"The device {asked!r} cannot be used here ({str(error).splitlines()[0]}).") from error
+    return asked
