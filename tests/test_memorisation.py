@@ -22,7 +22,9 @@ def test_A17_copies_are_not_authentic() -> None:
 
 @pytest.mark.parametrize(("width", "truth"), [(2, 0.37), (10, 0.62), (64, 0.80)])
 def test_A17_fresh_samples_are_authentic_by_a_share_that_depends_on_the_dimension(width: int, truth: float) -> None:
-    assert authentic_share(normal(1000, width, 1), normal(1000, width, 2)).value == pytest.approx(truth, abs=0.04)
+    # one training set alone moves it by .02 more or less
+    found = [authentic_share(normal(1000, width, 2 * i), normal(1000, width, 2 * i + 1)).value for i in range(4)]
+    assert np.mean(found) == pytest.approx(truth, abs=0.04)
 
 
 @pytest.mark.parametrize("offset", [0, 1000])

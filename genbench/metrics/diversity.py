@@ -74,7 +74,7 @@ def vendi_score(kernel: npt.ArrayLike, *, order: float = Vendi.order) -> float:
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] and matrix.size > 0
     if not square or not np.allclose(matrix, matrix.T) or not np.allclose(np.diag(matrix), 1):
         raise InputError(f"The kernel of shape {matrix.shape} needs to be symmetric [n, n] with ones on the diagonal.")
-    return _effective(np.linalg.eigvalsh(matrix / len(matrix)), order)
+    return _effective(np.asarray(np.linalg.eigvalsh(matrix / len(matrix)), np.float64), order)
 
 
 def vendi_of_rows(rows: npt.ArrayLike, *, order: float = Vendi.order) -> Effective:
