@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from genbench.features import Array
+from genbench.metrics.diversity import vendi_score
 from genbench.metrics.frechet import frechet_distance, frechet_distance_of_rows
 from genbench.metrics.inception_score import inception_score
 from genbench.metrics.kernel import kernel_distance
@@ -164,6 +165,9 @@ def _sliced_cases() -> Iterator[Case]:
 
 
 def _mode_cases() -> Iterator[Case]:
+    three_pairs = np.array([0, 0, 10, 10, 20, 20])
+    alike = np.exp(-np.abs(three_pairs[:, None] - three_pairs))
+    yield "A09", "Vendi score of three far-off pairs", 2.9999, 1e-3, lambda: vendi_score(alike)
     clean = 1 - math.exp(-4.5)
     yield "A21", "ring: modes of a perfect sampler", 8, 0, lambda: _coverage(RING, 8).captured.value
     yield "A21", "ring: high-quality share", clean, 0.01, lambda: _coverage(RING, 8).high_quality.value

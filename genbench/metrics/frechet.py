@@ -7,8 +7,9 @@ the roots where they have not; nothing is complex and nothing is jittered.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -180,36 +181,74 @@ class FrechetDistance:
         """Return ``fid`` and, where a side has 3 samples or more, ``fid_debiased``."""
         if reference is None:
             raise PlugError("The Frechet distance needs a reference; name one with --reference.")
-        one, two = _Side.of(generated, self.view), _Side.of(reference, self.view)
-        if one.size != two.size:
+        given = [side if isinstance(side, Moments) else side.moments(self.view) for side in (generated, reference)]
+        ours, theirs = given
+        size = ours.mean.size
+        if size != theirs.mean.size:
             raise InputError(
-                f"{generated.name} has embeddings of {one.size} dimensions and {reference.name} of {two.size}; "
+                f"{generated.name} has embeddings of {size} dimensions and {reference.name} of {theirs.mean.size}; "
                 f"a Frechet distance needs both from the same extractor."
             )
-        mean_term, covariance_term = _terms(one.gaussian, two.gaussian)
-        value = mean_term + covariance_term
-        jackknife = _jackknife(one, two, value, seed)
-        error, method = _error(one, two, jackknife)
-        both = two.features is not None
+        found = self._found(generated, reference, seed)
+        both = isinstance(reference, Features)
+        warning = _warning(ours.count, theirs.count, size)
+        warned = {"warning": warning} if warning else {}
         detail: dict[str, Any] = {
-            "generated": one.count,
-            "reference": two.count,
-            "dimensions": one.size,
-            "mean_term": mean_term,
-            "covariance_term": covariance_term,
-            "error_by": method,
+            "generated": ours.count,
+            "reference": theirs.count,
+            "dimensions": size,
+            "mean_term": found.mean_term,
+            "covariance_term": found.covariance_term,
+            "error_by": found.error_by,
             "error_covers": "generated and reference" if both else "generated",
         }
-        warning = _warning(one, two)
-        warned = {"warning": warning} if warning else {}
-        scores = [Score("fid", value, error, "lower", detail | warned, "frechet_inception_distance")]
-        if jackknife is not None:
-            about: dict[str, Any] = {"blocks": jackknife.blocks}
+        value = found.mean_term + found.covariance_term
+        scores = [Score("fid", value, found.error, "lower", detail | warned, "frechet_inception_distance")]
+        if found.debiased is not None:
+            about: dict[str, Any] = {"blocks": found.blocks}
             if not both:
                 about["note"] = "the reference is known by its moments alone: its own share of the bias remains."
             name = "frechet_inception_distance_debiased"
-            scores.append(Score("fid_debiased", jackknife.value, jackknife.error, "lower", about | warned, name))
+            scores.append(Score("fid_debiased", found.debiased, found.debiased_error, "lower", about | warned, name))
         return scores
+
+    def _found(self, generated: Features, reference: Features | Moments, seed: int) -> _Found:
+        """Return all numbers of a pair; kept with the generated features, since the jackknife is slow at D = 2048."""
+
+        def make() -> dict[str, Array]:
+            found = _measure(_Side.of(generated, self.view), _Side.of(reference, self.view), seed)
+            return {"json": np.frombuffer(json.dumps(asdict(found)).encode(), np.uint8)}
+
+        if not (generated.fingerprint and reference.fingerprint):
+            return _Found.of(make())
+        pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
+        return _Found.of(generated.derived(f"frechet distance 1, {self.view}, seed {seed}, to {pair}", make))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The numbers of one pair."""
+
+    mean_term: float
+    covariance_term: float
+    error: float | None
+    error_by: str
+    debiased: float | None = None
+    debiased_error: float | None = None
+    blocks: int | None = None
+
+    @staticmethod
+    def of(kept: Mapping[str, Array]) -> _Found:
+        return _Found(**json.loads(kept["json"].tobytes()))
+
+
+def _measure(one: _Side, two: _Side, seed: int) -> _Found:
+    mean_term, covariance_term = _terms(one.gaussian, two.gaussian)
+    jackknife = _jackknife(one, two, mean_term + covariance_term, seed)
+    error, method = _error(one, two, jackknife)
+    if jackknife is None:
+        return _Found(mean_term, covariance_term, error, method)
+    return _Found(mean_term, covariance_term, error, method, jackknife.value, jackknife.error, jackknife.blocks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,11 +398,12 @@ def _influence_variance(side: _Side, slope: Float64, basis: Float64, values: Flo
     return float(influence.var(ddof=1) / len(influence))
 
 
-def _warning(one: _Side, two: _Side) -> str | None:
-    few = [f"{side.count} {role} samples" for role, side in (("generated", one), ("reference", two)) if not side.full]
+def _warning(generated: int | None, reference: int | None, size: int) -> str | None:
+    counts = (("generated", generated), ("reference", reference))
+    few = [f"{count} {role} samples" for role, count in counts if count is not None and count <= size]
     if not few:
         return None
     return (
-        f"{' and '.join(few)} are not more than the {one.size} dimensions: the covariance is singular and the distance "
-        f"is biased upward; use many more than {one.size} samples, and compare only equal counts."
+        f"{' and '.join(few)} are not more than the {size} dimensions: the covariance is singular and the distance "
+        f"is biased upward; use many more than {size} samples, and compare only equal counts."
     )

@@ -183,6 +183,8 @@ class ModeCoverage:
     """
 
     target: Literal["reference", "uniform"] = "reference"
+    perfect: float | None = None
+    """High-quality share of a perfect sampler, where theory tells it; else the reference's own share is shown."""
 
     needs: ClassVar[tuple[str, ...]] = ("mode",)
 
@@ -202,7 +204,10 @@ class ModeCoverage:
         mode, modes, target = _labels(generated, rows)
         quality = _quality(generated)
         found = mode_coverage(mode, modes=modes, quality=quality, target=target)
-        return _scores(found, None if rows is None or quality is None else _quality(rows))
+        perfect = self.perfect
+        if perfect is None and rows is not None and "quality" in rows.views:
+            perfect = float(rows["quality"].mean())
+        return _scores(found, perfect)
 
 
 def _labels(generated: Features, reference: Features | None) -> tuple[Int64, int, Int64 | None]:
@@ -229,7 +234,7 @@ def _quality(features: Features) -> npt.NDArray[np.bool_] | None:
     return features["quality"].astype(np.bool_) if "quality" in features.views else None
 
 
-def _scores(found: ModeCoverageResult, quality_of_reference: npt.NDArray[np.bool_] | None) -> list[Score]:
+def _scores(found: ModeCoverageResult, perfect: float | None) -> list[Score]:
     detail: dict[str, Any] = {
         "expected": found.captured.expected,
         "total": len(found.counts),
@@ -243,7 +248,7 @@ def _scores(found: ModeCoverageResult, quality_of_reference: npt.NDArray[np.bool
     warning = _warning(found)
     if warning:
         detail["warning"] = warning
-    share = {} if quality_of_reference is None else {"expected": float(quality_of_reference.mean())}
+    share = {} if perfect is None else {"expected": perfect}
     kept = found.balanced, found.kl, found.kl_all, found.tv
     balanced, kl, kl_all, tv = ({"expected": estimate.expected} for estimate in kept)
     return [
