@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.errors import InputError, PlugError
+from genbench.locations import written_whole
 
 Array = npt.NDArray[Any]
 Float64 = npt.NDArray[np.float64]
@@ -117,14 +118,19 @@ class Features:
         return self.kept[key]
 
     def save(self, path: Path) -> None:
-        """Write all rows to one safetensors file that ``read_features`` reads."""
+        """Write all rows to one safetensors file that ``read_features`` reads. Raises InputError where it cannot."""
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         about = {name: getattr(self, name) for name in ("name", "extractor", "identity", "fingerprint", "modes")}
         views = {view: np.ascontiguousarray(self[view]) for view in self.views}
         if self.label is not None:
             views["label"] = self.label
-        save_file(views, path, metadata={"genbench.features": json.dumps(about | {"skipped": self.skipped})})
+        with written_whole(path) as temporary:
+            try:
+                save_file(views, temporary, {"genbench.features": json.dumps(about | {"skipped": self.skipped})})
+            except SafetensorError as error:  # its way of saying that the disk is full
+                raise OSError(str(error)) from error
 
 
 def read_features(path: Path) -> Features:
