@@ -1,0 +1,57 @@
+"""GAN: a game of two networks whose value at its optimum is 2 JSD - ln 4 (Goodfellow et al. 2014, arXiv 1406.2661)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from baselines.data import TrainingData
+from baselines.nets import Decoder, Encoder
+from baselines.train import Baseline
+
+
+@dataclass
+class GAN(Baseline):
+    """The lecture's GAN: x = G(z), and D tells real from generated.
+
+    D maximises E ln D(x) + E ln(1 - D(G(z))). G minimises E ln(1 - D(G(z))) (``minimax``) or, since that gives it no
+    slope while D is right, maximises E ln D(G(z)) (``non-saturating``).
+    """
+
+    loss: Literal["non-saturating", "minimax"] = "non-saturating"
+    latent: int = 16
+    batch_size: int = 128
+    learning_rate: float = 2e-4
+    average: float = 0.998
+
+    def build(self, shape: tuple[int, ...], classes: int) -> None:
+        """Make G and D and an optimiser for each."""
+        self.networks = {"generator": Decoder(self.latent, shape), "critic": Encoder(shape, 1)}
+        self.optimisers = {
+            name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
+            for name, network in self.networks.items()
+        }
+
+    def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """Improve D once, then G once."""
+        real, _ = data.draw(self.batch_size, generator)
+        fake = self.generate(self.networks["generator"], self.batch_size, generator)
+        critic = self.networks["critic"]
+
+        # D(x) = sigmoid(critic(x)), so -ln D = softplus(-critic) and -ln(1 - D) = softplus(critic)
+        critic_loss = softplus(-critic(real)).mean() + softplus(critic(fake.detach())).mean()
+        self.descend("critic", critic_loss)
+
+        judged = critic(fake)
+        generator_loss = softplus(-judged).mean() if self.loss == "non-saturating" else -softplus(judged).mean()
+        self.descend("generator", generator_loss)
+        return {"critic": critic_loss, "generator": generator_loss, "value": -critic_loss}
+
+    def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
+        """x = G(z), z ~ N(0, I)."""
+        samples: Tensor = network(torch.randn(count, self.latent, generator=generator))
+        return samples
