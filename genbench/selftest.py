@@ -19,6 +19,7 @@ from genbench.metrics.kernel import kernel_distance
 from genbench.metrics.manifold import density_coverage, precision_recall
 from genbench.metrics.modes import ModeCoverageResult, mode_coverage
 from genbench.metrics.sliced import monge_distance, sliced_wasserstein
+from genbench.theory.cases import cases as theory_cases
 from genbench.theory.mixtures import GRID, RING, Mixture
 
 
@@ -88,6 +89,7 @@ def _cases() -> Iterator[Case]:
     yield from _neighbour_cases()
     yield from _sliced_cases()
     yield from _mode_cases()
+    yield from theory_cases()
 
 
 def _frechet_cases() -> Iterator[Case]:

@@ -177,9 +177,9 @@ def coupled_distance(
     p_upto[-1] = q_upto[-1] = 1.0
     levels = np.union1d(np.concatenate([[0.0], p_upto]), q_upto)
     middle = (levels[1:] + levels[:-1]) / 2  # both quantile functions are constant between two levels
-    apart = np.asarray(p_values)[np.searchsorted(p_upto, middle)] - np.asarray(q_values)[
-        np.searchsorted(q_upto, middle)
-    ]
+    apart = (
+        np.asarray(p_values)[np.searchsorted(p_upto, middle)] - np.asarray(q_values)[np.searchsorted(q_upto, middle)]
+    )
     return float((np.diff(levels) @ np.abs(apart) ** order) ** (1 / order))
 
 

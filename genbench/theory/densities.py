@@ -1,7 +1,4 @@
-"""Distributions whose density is known: on the line, at isolated points, and in the plane or higher.
-
-Each offers the exact log density beside seeded samples, so that an estimate can be held against the truth.
-"""
+"""Distributions whose log density is known exactly beside their samples: on the line, at points, in d dimensions."""
 
 from __future__ import annotations
 
@@ -82,7 +79,7 @@ class Normal(Line):
         return np.asarray(ndtr(self._standard(points)))
 
     def quantile(self, share: npt.ArrayLike) -> Float64:
-        return np.asarray(self.mean + self.std * ndtri(share))
+        return np.asarray(self.mean + self.std * ndtri(np.asarray(share, np.float64)))
 
     def sample(self, count: int, seed: int) -> Float64:
         return self.mean + self.std * np.random.default_rng(seed).standard_normal(count)
@@ -174,13 +171,14 @@ class Blend(Line):
         return np.asarray(terms @ np.asarray(self.weights))
 
     def quantile(self, share: npt.ArrayLike) -> Float64:
-        of_parts = np.stack([part.quantile(share) for part in self.parts])
+        wanted = np.asarray(share, np.float64)
+        of_parts = np.stack([part.quantile(wanted) for part in self.parts])
         low, high = of_parts.min(axis=0), of_parts.max(axis=0)
         for _ in range(80):  # bisection: the quantile lies between those of the parts
             middle = (low + high) / 2
-            below = self.cdf(middle) < share
+            below = self.cdf(middle) < wanted
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return high
+        return np.asarray(high, np.float64)
 
     def sample(self, count: int, seed: int) -> Float64:
         rng = np.random.default_rng(seed)

@@ -20,10 +20,13 @@ class Estimate(NamedTuple):
 def mean_of(draws: Float64) -> Estimate:
     """Return the mean of independent draws float64 [N] and std / sqrt(N).
 
-    One infinite draw makes the mean infinite for certain, so its error is 0, not nan.
+    One infinite draw makes the mean infinite for certain, so its error is 0, not nan. A single draw has an infinite
+    error.
     """
     if not np.isfinite(draws).all():
-        return Estimate(float(draws.max()), 0.0)
+        return Estimate(math.inf if bool((draws == np.inf).any()) else -math.inf, 0.0)
+    if len(draws) < 2:
+        return Estimate(float(draws.mean()), math.inf)
     return Estimate(float(draws.mean()), float(draws.std(ddof=1) / math.sqrt(len(draws))))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import quad
@@ -70,5 +71,5 @@ def _edges(p: Line, q: Line) -> Float64:
 
 
 def _integrate(integrand: Callable[[float], float], edges: Float64) -> float:
-    pieces = zip(edges[:-1], edges[1:], strict=True)
+    pieces = pairwise(edges.tolist())
     return math.fsum(quad(integrand, a, b, epsabs=TOLERANCE, epsrel=TOLERANCE, limit=200)[0] for a, b in pieces)
