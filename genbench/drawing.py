@@ -73,8 +73,11 @@ def as_batch_data(drawn: Any, count: int, who: str) -> torch.Tensor:
     import numpy as np
     import torch
 
-    array = drawn.detach().cpu().numpy() if isinstance(drawn, torch.Tensor) else np.asarray(drawn)
     wanted = f"wanted uint8 [{count}, H, W, 3] or [{count}, 3, H, W], or float [{count}, D] points"
+    try:
+        array = drawn.detach().cpu().numpy() if isinstance(drawn, torch.Tensor) else np.asarray(drawn)
+    except (ValueError, TypeError) as error:  # a ragged list, say
+        raise PlugError(f"{who} gave a {type(drawn).__name__} that is no array ({error}); {wanted}.") from error
     came = f"{array.dtype} {list(array.shape)}"
     if array.ndim == 0 or array.shape[0] != count:
         raise PlugError(f"{who} gave {came} when asked for {count} samples; {wanted}.")
@@ -94,7 +97,8 @@ def guest_error(who: str, error: Exception) -> PlugError:
     """Say in one sentence what a guest raised and where."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return PlugError(f"{who} raised {type(error).__name__}: {error}{where}; mend it there and run again.")
+    said = f": {error}" if str(error) else ""
+    return PlugError(f"{who} raised {type(error).__name__}{said}{where}; mend it there and run again.")
 
 
 def _as_rgb(array: np.ndarray[Any, Any], who: str, wanted: str) -> np.ndarray[Any, Any]:

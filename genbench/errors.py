@@ -29,7 +29,8 @@ class PlugError(GenbenchError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``", did you mean 'fid'?"`` when a known name is close to ``word``, else the known names."""
     names = sorted(known)
-    close = get_close_matches(word, names, n=1, cutoff=0.6)
+    in_lower_case = {name.lower(): name for name in names}
+    close = get_close_matches(word.lower(), in_lower_case, n=1, cutoff=0.6)
     if close:
-        return f", did you mean {close[0]!r}?"
+        return f", did you mean {in_lower_case[close[0]]!r}?"
     return f"; known: {', '.join(names)}." if names else "."

@@ -60,8 +60,8 @@ def subset(source: Source, count: int, seed: int) -> Source:
     """
     if count > len(source):
         raise InputError(
-            f"{source.name} holds {len(source):,} samples, but {count:,} are asked for; give more samples or a "
-            f"smaller --count."
+            f"{source.name} holds {len(source):,} sample{'' if len(source) == 1 else 's'}, but {count:,} are asked "
+            "for; give more samples, or ask for fewer."
         )
     if count == len(source):
         return source
@@ -168,6 +168,9 @@ def _call(extractor: Extractor, data: torch.Tensor) -> dict[str, Array]:
     try:
         with torch.inference_mode():
             views = extractor(data.to(getattr(extractor, "device", "cpu")))
+        if not isinstance(views, Mapping):
+            raise PlugError(f"The extractor {extractor.name!r} gave a {type(views).__name__}; wanted a dict of views.")
+        arrays = {view: np.asarray(torch.as_tensor(rows).cpu()) for view, rows in views.items()}
     except GenbenchError:
         raise
     except torch.cuda.OutOfMemoryError as error:
@@ -176,7 +179,6 @@ def _call(extractor: Extractor, data: torch.Tensor) -> dict[str, Array]:
         ) from error
     except Exception as error:
         raise guest_error(f"The extractor {extractor.name!r}", error) from error
-    arrays = {view: np.asarray(torch.as_tensor(rows).cpu()) for view, rows in views.items()}
     for view, rows in arrays.items():
         if rows.ndim == 0 or len(rows) != len(data):
             raise PlugError(

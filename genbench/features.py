@@ -43,7 +43,7 @@ class Moments:
                 f"{self.covariance.shape} do not belong together; wanted [D] and [D, D]."
             )
         if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
-            raise InputError(f"{self.name or 'The statistics'} hold NaN or infinity; make them again.")
+            raise InputError(f"{self.name or 'The statistics file'} holds NaN or infinity; make it again.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 NAMED = 20
 """How many files a line names before it only counts."""
 
-FINE_DETAIL = 0.1
+FINE_DETAIL = 0.05
 """``fine_detail`` below which a picture has been enlarged or blurred.
 
-Measured on 1,000 photographs of 32 pixels, saved as JPEG: real ones 99.9 % above; enlarged twice, bicubic or bilinear,
-99 % below. Two photographs of 427 x 640 pixels: 1.8 and .47.
+Measured on 400 CIFAR-10 pictures saved as JPEG: 10 % of them are below; enlarged 2, 4, 7 or 9 times, bicubic or
+bilinear, 97 % and more. On crops of 64 to 256 pixels of scikit-learn's two photographs: 0 to 7 % below; enlarged
+twice 56 to 76 %, the others being mostly sky, which has no detail to lose.
 """
+
+ABOVE_ROUNDING = 100
+"""How many times the power of rounding to 8 bits an octave must have to be compared with."""
 
 SINGULAR_BELOW = 2048
 """Inception's dimensions: with fewer samples the covariance of FID is singular."""
@@ -66,12 +70,14 @@ class Inspection:
 
     def to_text(self) -> str:
         """Return a short report for people."""
-        lines = [f"{self.name}: {self.count:,} samples"]
+        lines = [f"{self.name}: {_many(self.count, 'sample')}"]
         for title in ("formats", "sizes", "modes", "classes", "ignored"):
             found: dict[str, int] = getattr(self, title)
             if found:
                 lines.append(f"  {title:<9} {_counts(found)}")
         lines += [f"  the same  {_some(group, 4)}" for group in self.duplicates[:NAMED]]
+        if len(self.duplicates) > NAMED:
+            lines.append(f"  the same  and {len(self.duplicates) - NAMED:,} groups more")
         lines += [f"  corrupt   {name}" for name in self.corrupt]
         lines += [f"  note      {note}" for note in self.notes] or ["  nothing that would spoil a score"]
         return "\n".join(lines)
@@ -174,17 +180,24 @@ def _decoded(look: _Look, sample: torch.Tensor) -> _Look:
 
 
 def fine_detail(gray: np.ndarray[Any, Any]) -> float:
-    """Return the power of a picture's finest octave over that of the next, [H, W]; -1 for a picture of one colour.
+    """Return the power of a picture's finest detail over that of an octave, [H, W] in 0..255; -1 where it has none.
 
     Natural pictures have about as much in each octave at any resolution (power falls as 1/f^2); enlarging leaves the
-    finest one empty.
+    finest empty. The octave is the finest below half of the highest frequency that stands out of the rounding to 8
+    bits, so that a picture enlarged many times is found, too.
     """
     window = np.outer(np.hanning(gray.shape[0]), np.hanning(gray.shape[1]))  # so that the edges make no detail
     power = np.abs(np.fft.fft2((gray - gray.mean()) * window)) ** 2
     rows, columns = (np.abs(np.fft.fftfreq(side)) for side in gray.shape)
     frequency = np.maximum(rows[:, None], columns[None, :])
-    finest, next_finest = power[frequency > 0.25].sum(), power[(frequency > 0.125) & (frequency <= 0.25)].sum()
-    return float(finest / next_finest) if next_finest > 0 else -1.0
+    rounding = (window**2).sum() / 12  # the variance of rounding is 1/12
+    top = 0.25
+    while top * min(gray.shape) >= 4:
+        octave = power[(frequency > top / 2) & (frequency <= top)]
+        if octave.mean() >= ABOVE_ROUNDING * rounding:
+            return float(power[frequency > 0.35].sum() / octave.sum())  # below .35 interpolation leaves something
+        top /= 2
+    return -1.0
 
 
 def _notes(found: Inspection) -> Iterator[str]:
@@ -195,19 +208,19 @@ def _notes(found: Inspection) -> Iterator[str]:
         (
             "JPEG" in found.formats,
             lambda: (
-                f"{found.formats['JPEG']:,} JPEG files: compression alone moves FID by points; "
+                f"{_many(found.formats['JPEG'], 'JPEG file')}: compression alone moves FID by points; "
                 "compare with a reference that was saved the same way."
             ),
         ),
         (
             found.enlarged > 0.5 * images > 0,
             lambda: (
-                f"{found.enlarged:,} of {images:,} have no fine detail: enlarged or blurred before they were saved?"
+                f"{found.enlarged:,} of {images:,} without fine detail: enlarged or blurred before they were saved?"
             ),
         ),
         (
             0 < found.grayscale < images,
-            lambda: f"{found.grayscale:,} of {images:,} are gray among coloured ones.",
+            lambda: f"{found.grayscale:,} of {images:,} {_verb(found.grayscale)} gray among coloured ones.",
         ),
         (
             found.grayscale == images > 0,
@@ -216,8 +229,8 @@ def _notes(found: Inspection) -> Iterator[str]:
                 "mnist or pixels."
             ),
         ),
-        (found.rotated > 0, lambda: f"{_many(found.rotated)} carry an EXIF rotation, which is not applied."),
-        (found.animated > 0, lambda: f"{_many(found.animated)} are animated: the first frame counts."),
+        (found.rotated > 0, lambda: f"{_many(found.rotated)} with an EXIF rotation, which is not applied."),
+        (found.animated > 0, lambda: f"{_many(found.animated)} with several frames: the first one counts."),
         (
             any(mode in found.modes for mode in ("RGBA", "LA", "PA")),
             lambda: "transparency is dropped, not composed with a background.",
@@ -225,13 +238,13 @@ def _notes(found: Inspection) -> Iterator[str]:
         (
             bool(found.duplicates),
             lambda: (
-                f"{sum(len(group) - 1 for group in found.duplicates):,} exact duplicates in "
-                f"{len(found.duplicates):,} groups: they narrow the radii of precision and recall."
+                f"{_many(sum(len(group) - 1 for group in found.duplicates), 'exact duplicate')} in "
+                f"{_many(len(found.duplicates), 'group')}: they narrow the radii of precision and recall."
             ),
         ),
         (
-            bool(found.sizes) and images < SINGULAR_BELOW,
-            lambda: f"{images:,} are fewer than Inception's {SINGULAR_BELOW} dimensions: FID would be far too high.",
+            any("x" in size for size in found.sizes) and images < SINGULAR_BELOW,
+            lambda: f"fewer images than Inception's {SINGULAR_BELOW:,} dimensions: FID would be far too high.",
         ),
     ]
     return (say() for true, say in checks if true)
@@ -266,5 +279,9 @@ def _some(words: Sequence[str], most: int) -> str:
     return ", ".join(words[:most]) + more
 
 
-def _many(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
+def _many(count: int, thing: str = "image") -> str:
+    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def _verb(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -20,13 +20,13 @@ def cache_root() -> Path | None:
     chosen = os.environ.get("GENBENCH_CACHE", "")
     if chosen.lower() == "off":
         return None
-    return Path(chosen) if chosen else _user_cache()
+    return Path(chosen).expanduser() if chosen else _user_cache()
 
 
 def weights_root() -> Path:
     """Return the folder for downloaded weights: ``$GENBENCH_WEIGHTS``, else ``weights`` in the user's cache folder."""
     chosen = os.environ.get("GENBENCH_WEIGHTS", "")
-    return Path(chosen) if chosen else _user_cache() / "weights"
+    return Path(chosen).expanduser() if chosen else _user_cache() / "weights"
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror or error}); free some space there or choose another folder "
-            "(GENBENCH_CACHE for the cache)."
+            "(GENBENCH_CACHE for the cache, or --no-cache)."
         ) from error
     finally:
         if temporary is not None:

@@ -170,7 +170,8 @@ def _device(asked: str) -> str:
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.zeros(1, device=asked)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"The device {asked!r} cannot be used here ({str(error).splitlines()[0]}).") from error
+        torch.zeros(1, device=asked).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
+        raise UsageError(f"The device {asked!r} cannot be used here ({reason}); try cpu, cuda or auto.") from error
     return asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ from genbench.protocols import Extractor, Sampler, Source
 
 
 def open_subject(subject: object, kinds: tuple[str, ...] = ("sources", "samplers")) -> Source | Sampler:
-    """Return the Source or Sampler that a path, a spec or an object means.
+    """Return the Source or Sampler that a path, a spec or an object means; a Path is a path and never a name.
 
     Raises InputError for a path that is not there or holds nothing usable, UsageError for an unknown name,
     PlugError for an object that is neither.
     """
-    opened = _named(str(subject), kinds) if isinstance(subject, (str, Path)) else subject
+    opened = subject
+    if isinstance(subject, Path):
+        opened = _at(subject, registry.Spec(str(subject)), kinds)
+    elif isinstance(subject, str):
+        opened = _named(subject, kinds)
     if inspect.isclass(opened):
         opened = opened()
     if isinstance(opened, (Source, Sampler)):
@@ -49,14 +54,16 @@ def open_reference(reference: object | None, *, space: str = "fid") -> tuple[Sou
         return None, reference
     if isinstance(reference, Features):
         return reference, None
-    if isinstance(reference, (str, Path)) and Path(reference).is_file():
+    path = Path(reference).expanduser() if isinstance(reference, (str, Path)) else None
+    if path is not None and path.is_file():
         from genbench.statistics import has_images, read_reference
 
-        found = read_reference(Path(reference), space=space)
+        found = read_reference(path, space=space)
+        name = str(reference).encode(errors="replace").decode()  # a path's bytes need not be text
         if isinstance(found, Features):
-            return replace(found, name=str(reference)), None
-        moments = replace(found, name=str(reference)) if found is not None else None
-        if moments is not None and not has_images(Path(reference)):
+            return replace(found, name=name), None
+        moments = replace(found, name=name) if found is not None else None
+        if moments is not None and not has_images(path):
             return None, moments
         return _as_source(reference), moments
     return _as_source(reference), None
@@ -84,7 +91,7 @@ def _built_in(spec: registry.Spec, device: str, weights: str | None) -> Any:
     if weights is not None:
         if "weights" not in parameters:
             raise UsageError(f"The extractor {spec.name!r} has no weights to choose; leave out --weights.")
-        given["weights"] = weights
+        given["weights"] = str(Path(weights).expanduser())
     return registry.load("extractors", registry.Spec(spec.name, {**given, **spec.options}))
 
 
@@ -96,25 +103,82 @@ def _as_source(reference: object) -> Source:
 
 
 def _named(text: str, kinds: tuple[str, ...]) -> Any:
+    if not text.strip():
+        raise UsageError("The name of samples or of a sampler is empty; give a path or a name.")
+    if text.startswith("command:"):  # commas and equal signs in there are the program's
+        return registry.load("samplers", registry.Spec("command", {"command": text.removeprefix("command:")}))
     path = Path(text).expanduser()
-    spec = registry.Spec(text) if path.exists() or not re.search("[,=]", text) else registry.parse(text)
-    path = Path(spec.name).expanduser()
     if path.exists():
-        for kind in kinds:
-            found = registry.open_subject(kind, path, spec)
-            if found is not None:
-                return found
-        raise InputError(
-            f"{path} is not something to score: wanted a folder or zip of images, an .npz with arr_0, or an .npy."
-        )
+        _refuse_two_meanings(text, kinds)
+        return _at(path, registry.Spec(text), kinds)
+    spec = registry.parse(text) if re.search("[,=]", text) else registry.Spec(text)
     if ":" in spec.name and "/" not in spec.name.partition(":")[0]:
         return registry.load(kinds[0], spec)
-    for kind in kinds:
+    for kind in kinds:  # before the path: a recipe's digits,split=test means the same whatever folders lie here
         if spec.name in registry.installed(kind):
+            _require_alone(kind, spec)
             return registry.load(kind, spec)
-    if "/" in spec.name or "\\" in spec.name or path.suffix:
-        raise InputError(f"{text}: no such file or folder; check the path (you are in {Path.cwd()}).")
-    known = [name for kind in kinds for name in registry.installed(kind)]
-    raise UsageError(
-        f"{text!r} is neither a path here nor a name of {' or '.join(kinds)}{did_you_mean(spec.name, known)}"
+    path = Path(spec.name).expanduser()
+    if path.exists():
+        return _at(path, spec, kinds)
+    raise _unknown(text, spec.name, kinds)
+
+
+def _refuse_two_meanings(text: str, kinds: tuple[str, ...]) -> None:
+    kind = next((kind for kind in kinds if text in registry.installed(kind)), None)
+    if kind is not None and _stands_alone(kind, text):
+        raise UsageError(
+            f"{text!r} is a path here and one of the {kind} that genbench knows; write ./{text} for the path, or an "
+            f"option, as in {text},{next(iter(_parameters(kind, text)), 'option')}=..., for the other."
+        )
+
+
+def _require_alone(kind: str, spec: registry.Spec) -> None:
+    if not spec.options and not _stands_alone(kind, spec.name):
+        raise UsageError(
+            f"There is no {spec.name!r} here, and as a name it only says how genbench opens some {kind}; give the path "
+            "itself, or in Python the object."
+        )
+
+
+def _at(path: Path, spec: registry.Spec, kinds: tuple[str, ...]) -> Any:
+    """Open what lies at a path, with the options of the spec."""
+    path = path.expanduser()
+    if not path.exists():
+        raise _no_path(str(path), kinds)
+    for kind in kinds:
+        found = registry.open_subject(kind, path, spec)
+        if found is not None:
+            return found
+    statistics = "" if "samplers" in kinds else ", or statistics (.npz of mu and sigma, .pkl, .safetensors)"
+    raise InputError(
+        f"{path} is not something to score{' against' if statistics else ''}: wanted a folder or zip of images, an "
+        f".npz with arr_0, or an .npy{statistics}."
     )
+
+
+def _unknown(text: str, name: str, kinds: tuple[str, ...]) -> UsageError | InputError:
+    """Return what to raise for a text that names nothing: a mistyped name, or a path that is not there."""
+    known = {name: kind for kind in reversed(kinds) for name in registry.installed(kind) if _stands_alone(kind, name)}
+    is_path = "/" in name or "\\" in name or bool(Path(name).suffix)
+    hint = did_you_mean(name, known)
+    if not is_path and "did you mean" in hint:
+        return UsageError(f"{text!r} is neither a path here nor a name of {' or '.join(kinds)}{hint}")
+    return _no_path(text, kinds, "" if is_path else ", nor a name that `genbench list` shows")
+
+
+def _no_path(text: str, kinds: tuple[str, ...], names: str = "") -> InputError:
+    sampler = "; a sampler of your own is written module:attribute" if kinds[0] == "samplers" else ""
+    return InputError(f"{text}: no such file or folder{names}; check the path (you are in {Path.cwd()}){sampler}.")
+
+
+def _stands_alone(kind: str, name: str) -> bool:
+    """Whether a plug can be made by its name alone; the others only open a path or an object."""
+    empty = inspect.Parameter.empty
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = _parameters(kind, name).values()
+    return all(parameter.default is not empty or parameter.kind in variable for parameter in found)
+
+
+def _parameters(kind: str, name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(registry.factory(kind, name)).parameters

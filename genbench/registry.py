@@ -46,9 +46,14 @@ def parse_list(text: str) -> list[Spec]:
         if equals and not specs:
             raise UsageError(f"{text!r} starts with an option; write NAME[,key=value...].")
         if equals:
-            specs[-1].options[key.replace("-", "_")] = _value(value)
+            option = key.replace("-", "_")
+            if option in specs[-1].options:
+                raise UsageError(f"{text!r} gives the option {option!r} twice.")
+            specs[-1].options[option] = _value(value)
         elif key:
-            name, _, space = key.partition("@")
+            name, at, space = key.partition("@")
+            if at and not (name and space):
+                raise UsageError(f"{key!r} is no METRIC@EXTRACTOR, such as fd@digits.")
             specs.append(Spec(name, {}, space or None))
         else:
             raise UsageError(f"{text!r} has an empty name; write NAME[,key=value...].")
@@ -130,7 +135,7 @@ def _call(target: Any, spec: Spec, *given: object) -> Any:
         return target(*given, **spec.options)
     except GenbenchError:
         raise
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UsageError(f"{spec.name!r} refuses its options: {error}") from error
     except Exception as error:
         raise PlugError(f"{spec.name!r} could not be made: {type(error).__name__}: {error}") from error

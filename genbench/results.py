@@ -61,6 +61,8 @@ class Result:
     created: str
     seconds: float
     versions: Mapping[str, str]
+    training: Mapping[str, Any] | None = None
+    """Of a sampler that ``run`` trained: budget, seed, steps, seconds, the chosen step and by what, instability."""
     warnings: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
 
@@ -89,7 +91,8 @@ class Result:
 
     def to_json(self) -> str:
         """Return one line of JSON (NaN and infinity as null: JSON has no such numbers)."""
-        return json.dumps(_plain(self.to_dict()), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(_plain(self.to_dict()), ensure_ascii=False, allow_nan=False)
+        return text.encode(errors="replace").decode()  # the name of a file need not be text
 
     def append(self, path: Path) -> None:
         """Add this result as one line at the end of a JSON-lines file."""
@@ -116,16 +119,15 @@ def read_results(path: Path) -> list[Result]:
 
 def entry(score: Score, space: str, *, canonical: bool) -> Entry:
     """Name a score after its space: only Inception-v3 with the TF-ported weights may be called FID or KID."""
-    key = score.key or score.name
+    name, key, detail = score.name, getattr(score, "key", None) or score.name, dict(getattr(score, "detail", {}))
     if canonical:
-        return Entry(score.name, key, score.value, score.error, score.better, space, dict(score.detail))
-    name = score.name
+        return Entry(name, key, float(score.value), score.error, score.better, space, detail)
     for inception, general in (("fid", "fd"), ("kid", "kd")):
         if name == inception or name.startswith(f"{inception}_"):
             name = general + name[len(inception) :]
     general_key = key.replace("_inception_distance", "_distance")
     named = f"{name}@{space}"
-    return Entry(named, f"{general_key}@{space}", score.value, score.error, score.better, space, dict(score.detail))
+    return Entry(named, f"{general_key}@{space}", float(score.value), score.error, score.better, space, detail)
 
 
 def _result(line: str, where: str) -> Result:

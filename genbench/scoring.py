@@ -75,7 +75,10 @@ def _options(given: Mapping[str, Any]) -> Options:
     for name in given:
         if name not in Options.__dataclass_fields__:
             raise UsageError(f"score has no option {name!r}{did_you_mean(name, Options.__dataclass_fields__)}")
-    return Options(**given)
+    how = Options(**given)
+    if how.seed < 0:
+        raise UsageError(f"The seed is {how.seed}; wanted 0 or more.")
+    return how
 
 
 def _followed(how: Options, recipe: Benchmark | None) -> Options:
@@ -96,11 +99,14 @@ def _plan(sides: Sides, looker: Looker, how: Options) -> tuple[dict[str, list[Me
     plan: dict[str, list[Metric]] = {}
     for spec in registry.parse_list(how.metrics or DEFAULT_METRICS):
         metric: Metric = registry.load("metrics", replace(spec, space=None))
+        space = spec.space or looker.default_space
+        if metric in plan.get(space, ()):
+            continue  # asked for twice, as in fid,fd
         lacking = sides.lacks(metric)
         if lacking and how.metrics is not None:
             raise UsageError(f"{spec.name!r} {lacking}")
         if not lacking:
-            plan.setdefault(spec.space or looker.default_space, []).append(metric)
+            plan.setdefault(space, []).append(metric)
     for space in plan:
         looker.extractor(space)
     if how.metrics is None and sides.rows is None and sides.moments is None:

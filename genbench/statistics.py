@@ -78,6 +78,8 @@ def _keys(file: Path) -> set[str]:
     try:
         with zipfile.ZipFile(file) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
+    except PermissionError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); check its permissions.") from error
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise InputError(f"{file} cannot be read as an .npz ({error}); make or copy it again.") from error
 

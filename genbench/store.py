@@ -17,6 +17,9 @@ from pathlib import Path
 from genbench.features import Array
 from genbench.locations import written_whole
 
+PARTS = ("features", "derived")
+"""The folders of a store. Beside them lie the remembered fingerprints, and in the default place the weights."""
+
 
 @dataclass(frozen=True)
 class Shelf:
@@ -60,18 +63,22 @@ class Store:
     def shelves(self) -> Iterator[Shelf]:
         """Yield what is kept, one extractor at a time."""
         for about in sorted(self.root.glob("features/*/about.json")):
-            record = json.loads(about.read_text())
+            try:
+                record = json.loads(about.read_text())
+            except ValueError:  # damaged: its blocks are still found by content
+                record = {"extractor": "unknown", "identity": about.parent.name}
             sizes = [path.stat().st_size for path in about.parent.glob("??/*.safetensors")]
             yield Shelf(record["extractor"], record["identity"], len(sizes), sum(sizes), about.parent)
 
     def size_bytes(self) -> int:
-        """Return the bytes of everything under the root."""
-        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        """Return the bytes of all features and of what was derived from them."""
+        kept = (path for part in PARTS for path in (self.root / part).rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in kept)
 
     def clear(self) -> None:
         """Remove all features and what was derived from them."""
-        for name in ("features", "derived"):
-            shutil.rmtree(self.root / name, ignore_errors=True)
+        for part in PARTS:
+            shutil.rmtree(self.root / part, ignore_errors=True)
 
     def _shelf(self, identity: str) -> Path:
         return self.root / "features" / _short(identity)

@@ -331,3 +331,223 @@ def test_an_interrupt_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path
     again = [sys.executable, "-m", "genbench", *words, "--features", "slow_guest:Quick"]
     assert subprocess.run(again, cwd=tmp_path, check=False, stdout=subprocess.DEVNULL).returncode == 0
     assert len(list(store.rglob("*.safetensors"))) == 8
+
+
+# ---- what a name means ----
+
+
+def test_a_path_that_is_not_there_needs_no_slash_to_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "nowhere: no such file or folder" in refused(*score_pixels("nowhere"))
+
+
+def test_a_mistyped_data_set_is_answered_with_the_nearest() -> None:
+    assert "did you mean 'digits'?" in refused(*score_pixels("digts"), code=2)
+
+
+def test_a_folder_called_like_a_data_set_must_be_told_apart(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images.rename(images.with_name("digits"))
+    monkeypatch.chdir(images.parent)
+    said = refused("inspect", "digits", code=2)
+    assert "./digits" in said
+    assert "digits,split=" in said
+    assert "digits: 20 samples" in run("inspect", "./digits").stdout
+    assert "1,797 samples" in run("inspect", "digits,split=all").stdout
+
+
+def test_a_benchmark_means_the_same_beside_a_folder_of_its_references_name(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images.rename(images.with_name("digits"))
+    monkeypatch.chdir(images.parent)
+    found = run("score", "--samples", "digits,split=train", "--benchmark", "digits")
+    assert found.exit_code == 0, found.output
+    assert "against digits,split=test: 899 samples" in found.stdout
+
+
+def test_a_folder_called_like_a_plug_that_needs_an_object_is_a_folder(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images.rename(images.with_name("dataset"))
+    monkeypatch.chdir(images.parent)
+    assert "dataset: 20 samples" in run("inspect", "dataset").stdout
+
+
+def test_a_plug_that_needs_an_object_is_no_name_of_samples() -> None:
+    assert "There is no 'array' here" in refused("inspect", "array", code=2)
+
+
+def test_a_path_object_is_never_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genbench.errors import InputError
+    from genbench.opening import open_subject
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="digits: no such file or folder"):
+        open_subject(Path("digits"))
+
+
+def test_a_module_without_an_attribute_is_told_how_to_name_one() -> None:
+    assert "written module:attribute" in refused("score", "--sampler", "my_models", "--benchmark", "digits")
+
+
+@pytest.mark.parametrize("option", ["--samples", "--reference", "--metrics", "--features", "--weights", "--device"])
+def test_an_empty_option_is_refused(images: Path, option: str) -> None:
+    assert f"'{option}': it is empty" in refused(*score_pixels(images, option, ""), code=2)
+
+
+def test_a_negative_seed_is_refused(images: Path) -> None:
+    assert "--seed" in refused(*score_pixels(images, "--seed", "-1"), code=2)
+
+
+def test_the_home_folder_is_found_in_every_path(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = run("stats", "~/images", "--features", "pixels,size=8", "--out", "~/s.npz")
+    assert found.exit_code == 0, found.output
+    found = run("score", "--samples", "~/images", "--reference", "~/s.npz", "--features", "pixels,size=8",
+                "--metrics", "fd", "--to", "~/r.jsonl")  # fmt: skip
+    assert found.exit_code == 0, found.output
+    assert (tmp_path / "r.jsonl").is_file()
+    assert "~" not in refused("score", "--samples", "~/images", "--weights", "~/s.npz")
+
+
+@pytest.mark.parametrize(
+    "name", ["sp ace", "com,ma", "eq=ual,x=1", "\u00fc\u00f1\u00ed", "new\nline", "co:lon", "-dash", "[x]"]
+)
+def test_a_folder_may_have_any_name(images: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    images.rename(images.with_name(name))
+    monkeypatch.chdir(images.parent)
+    assert run("inspect", "--", name).exit_code == 0
+    assert run("inspect", f"./{name}").exit_code == 0
+
+
+def test_a_name_whose_bytes_are_no_text_can_be_scored_and_kept(images: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe")
+    try:
+        images.rename(odd)
+    except OSError:
+        pytest.skip("this file system wants text")
+    for more in (["--json"], ["--to", tmp_path / "r.jsonl"], []):
+        assert run(*score_pixels(odd, *more)).exit_code == 0
+
+
+# ---- what goes where ----
+
+
+def test_what_a_guest_prints_is_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "chatty_guest.py").write_text(
+        "import numpy as np\ndef noise(count, seed):\n    print('epoch 3')\n"
+        "    return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = run("score", "--sampler", "chatty_guest:noise", "--reference", "digits", "--features", "pixels,size=8",
+                "--metrics", "swd", "--json")  # fmt: skip
+    assert json.loads(found.stdout)["name"] == "chatty_guest:noise"
+    assert "epoch 3" in found.stderr
+
+
+@pytest.mark.parametrize("when", ["import", "call"])
+def test_a_guest_that_exits_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    lines = {"import": "import sys\nsys.exit(0)\n", "call": "import sys\ndef f(count, seed):\n    sys.exit(0)\n"}
+    (tmp_path / f"exiting_{when}.py").write_text(lines[when])
+    monkeypatch.chdir(tmp_path)
+    assert "sys.exit(0)" in refused("score", "--sampler", f"exiting_{when}:f", "--benchmark", "digits")
+
+
+def test_a_refusal_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lines_guest.py").write_text("def f(count, seed):\n    raise RuntimeError('one\\n  two\\x1b[31m')\n")
+    monkeypatch.chdir(tmp_path)
+    said = refused("score", "--sampler", "lines_guest:f", "--benchmark", "digits")
+    assert "one two\\x1b[31m at" in said
+    assert said.count("\n") == 1
+
+
+def in_a_process(*words: object, encoding: str = "utf-8") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "genbench", *map(str, words)]
+    return subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False)
+
+
+def test_a_terminal_without_arrows_gets_letters(images: Path) -> None:
+    found = in_a_process(*score_pixels(images), encoding="latin-1")
+    assert found.returncode == 0, found.stderr
+    assert "swd@pixels,size=8   v " in found.stdout.decode("ascii")
+
+
+def test_json_can_be_read_whatever_the_encoding(images: Path) -> None:
+    found = in_a_process(*score_pixels(images, "--json", "--name", "\u65e5\u672c"), encoding="latin-1")
+    assert json.loads(found.stdout.decode("ascii"))["name"] == "\u65e5\u672c"
+
+
+def test_what_is_piped_has_neither_bar_nor_colour(images: Path) -> None:
+    found = in_a_process(*score_pixels(images))
+    assert found.stderr == b""
+    assert b"\x1b" not in found.stdout
+    assert b"\r" not in found.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "genbench", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.wait()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_stdout_is_one_sentence() -> None:
+    with open("/dev/full", "wb") as full:
+        found = subprocess.run(
+            [sys.executable, "-m", "genbench", "list"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert found.returncode == 1
+    assert b"No space left on device" in found.stderr
+    assert b"Traceback" not in found.stderr
+
+
+def test_a_results_file_that_cannot_be_written_is_refused_before_the_work(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refused(*score_pixels(images, "--to", tmp_path / "file" / "r.jsonl"))
+    assert not list(Path(os.environ["GENBENCH_CACHE"]).rglob("*.safetensors"))
+
+
+def test_clearing_without_an_answer_removes_nothing(images: Path) -> None:
+    run(*score_pixels(images))
+    assert "add --yes" in refused("cache", "clear", code=2)
+    assert "pixels,size=8" in run("cache", "list").stdout
+
+
+def test_clearing_says_what_it_removed_and_what_it_could_not(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genbench.store import Store
+
+    run(*score_pixels(images))
+    monkeypatch.setattr(Store, "clear", lambda self: None)
+    found = run("cache", "clear", "--yes")
+    assert found.exit_code == 1
+    assert "removed 0 B" in found.stdout
+    assert "could be removed" in found.stderr
+
+
+def test_an_empty_cache_says_so() -> None:
+    assert "nothing is kept" in run("cache", "list").stderr
+
+
+def test_a_folder_that_may_not_be_entered_is_named(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(self: Path, *_: object, **__: object) -> bool:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", denied)
+    said = refused(*score_pixels(images))
+    assert "Permission denied" in said
+    assert str(images) in said
+
+
+def test_the_list_is_plain_text_of_a_hundred_columns() -> None:
+    text = run("list").stdout
+    assert max(map(len, text.splitlines())) <= 100
+    assert not any(mark in text for mark in ("``", "Raises", " Return "))
+
+
+def test_the_help_of_the_program_fits_its_lines() -> None:
+    assert "..." not in run("--help").stdout.split("Commands:")[1]

@@ -374,3 +374,15 @@ def test_what_is_no_npy_is_one_sentence(tmp_path: Path, data: bytes) -> None:
 def test_an_npy_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         Npy(tmp_path / "x.npy")
+
+
+def test_an_archive_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "secret.zip"
+    path.write_bytes(b"")
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(zipfile, "ZipFile", denied)
+    with pytest.raises(InputError, match=r"secret\.zip cannot be read \(Permission denied\); check its permissions"):
+        Zip(path)

@@ -68,7 +68,10 @@ def inception_score(
     if count < max(splits, 2):
         given = f"{count} sample{'' if count == 1 else 's'}"
         more = f"give at least {splits}, or write is,splits=1" if count >= 2 else "give at least 2 and better thousands"
-        raise InputError(f"The Inception Score in {splits} splits cannot be computed from {given}; {more}.")
+        raise InputError(
+            f"The Inception Score in {splits} split{'' if splits == 1 else 's'} cannot be computed from {given}; "
+            f"{more}."
+        )
     if not np.isfinite(rows).all():
         raise InputError("The logits hold NaN or infinity, so there is no Inception Score; check the extractor.")
     order = np.random.RandomState(seed).permutation(count) if shuffle else np.arange(count)

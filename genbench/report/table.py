@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
+PLAIN = str.maketrans({"↓": "v", "↑": "^", "±": "+-"})
+"""How they are written where only ASCII can be."""
+
+WIDEST = 1e15
+"""From here on a number is written with an exponent, however small its error."""
 
 
 def scores_frame(result: Result) -> pd.DataFrame:
@@ -21,8 +26,11 @@ def scores_frame(result: Result) -> pd.DataFrame:
     return pd.DataFrame([[getattr(entry, column) for column in columns] for entry in result.scores], columns=columns)
 
 
-def result_text(result: Result) -> str:
-    """Return a result as aligned text: what was scored, against what, and each number with its error."""
+def result_text(result: Result, *, plain: bool = False) -> str:
+    """Return a result as aligned text: what was scored, against what, and each number with its error.
+
+    ``plain`` spells arrows and ± in ASCII.
+    """
     from tabulate import tabulate
 
     rows = [
@@ -34,7 +42,10 @@ def result_text(result: Result) -> str:
         ]
         for entry in result.scores
     ]
-    table = tabulate(rows, headers=["metric", "", "value", "± error", ""], disable_numparse=True, tablefmt="simple",
+    headers = ["metric", "", "value", "± error", ""]
+    if plain:
+        rows, headers = [[cell.translate(PLAIN) for cell in row] for row in rows], [h.translate(PLAIN) for h in headers]
+    table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                      colalign=("left", "left", "right", "left", "left"))  # fmt: skip
     return "\n".join([*_heading(result), "", table.rstrip()])
 
@@ -46,17 +57,25 @@ def number_with_error(value: float, error: float | None) -> tuple[str, str]:
     if error is None or not math.isfinite(error) or error <= 0:
         return f"{value:.5g}", "" if error is None else f"± {error:.2g}"
     places = 1 - math.floor(math.log10(error))
-    if places > 8:
+    if places > 8 or abs(value) >= WIDEST:
         return f"{value:.4e}", f"± {error:.1e}"
     places = max(places, 0)
     return f"{value:.{places}f}", f"± {error:.{places}f}"
 
 
+def counted(count: int | None) -> str:
+    """Write how many samples there are, where that is known."""
+    if count is None:
+        return "an unknown number of samples"
+    return "1 sample" if count == 1 else f"{count:,} samples"
+
+
 def _heading(result: Result) -> list[str]:
-    lines = [f"{result.name}: {result.generated.count:,} samples" + _skipped(result.generated.skipped)]
+    lines = [f"{result.name}: {counted(result.generated.count)}" + _skipped(result.generated.skipped)]
     if result.reference is not None:
-        count = "an unknown number of" if result.reference.count is None else f"{result.reference.count:,}"
-        lines.append(f"against {result.reference.name}: {count} samples" + _skipped(result.reference.skipped))
+        lines.append(
+            f"against {result.reference.name}: {counted(result.reference.count)}" + _skipped(result.reference.skipped)
+        )
     recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
     lines.append(f"seen by {', '.join(result.extractors)}{recipe}, on {result.device}, {result.seconds:.1f} s")
     return lines

@@ -97,6 +97,8 @@ def _opened(path: Path) -> zipfile.ZipFile:
     _require_file(path)
     try:
         return zipfile.ZipFile(path)
+    except PermissionError as error:
+        raise InputError(f"{printable(path)} cannot be read ({error.strerror}); check its permissions.") from error
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise InputError(
             f"{printable(path)} cannot be read as a zip archive ({error}); make or copy it again."

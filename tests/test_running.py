@@ -1,0 +1,107 @@
+"""genbench run: train, choose, draw, score; nothing finished is repeated."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genbench.benchmarks import RING8
+from genbench.errors import PlugError, UsageError
+from genbench.running import instability, run
+from genbench.theory.mixtures import RING
+
+TINY = replace(RING8, steps={"tiny": 40}, train="ring,count=500,seed=7", metrics="modes,target=uniform", count=500)
+
+
+class Growing:
+    """A sampler that knows one mode more with every ten steps; its weights are that number."""
+
+    fitted: list[int] = []  # noqa: RUF012 - the test counts over all instances
+    dies_at: int | None = None
+
+    def fit(self, source: Any, *, seed: int, steps: int, watch: Any, checkpoint: Path) -> None:
+        Growing.fitted.append(seed)
+        for step in range(1, steps + 1):
+            self.modes = step // 5 if step <= 30 else 1  # it collapses at the end
+            watch(step, {"loss": 1 / step})
+            if step == self.dies_at:
+                raise FloatingPointError("the loss is nan at step 20")
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        return replace(RING, centres=RING.centres[: max(self.modes, 1)]).sample(count, seed)
+
+    def save(self, path: Path) -> None:
+        path.write_text(str(self.modes))
+
+    def load(self, path: Path) -> None:
+        self.modes = int(path.read_text())
+
+
+@pytest.fixture
+def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(Growing, "fitted", [])
+    return f"{__name__}:Growing"
+
+
+def results(guest: str, out: Path, **options: Any) -> list[Any]:
+    return run(TINY, ["real", guest], repeats=2, budget="tiny", out=out, progress=False, **options)
+
+
+def test_every_seed_of_every_sampler_is_trained_and_scored(guest: str, tmp_path: Path) -> None:
+    found = results(guest, tmp_path)
+    assert [(one.name, one.training["seed"]) for one in found] == [("real", 0), ("real", 1), (guest, 0), (guest, 1)]
+    assert Growing.fitted == [0, 1]
+    assert len((tmp_path / "ring8.jsonl").read_text().splitlines()) == 4
+
+
+def test_the_checkpoint_is_chosen_on_the_validation_split_not_the_last(guest: str, tmp_path: Path) -> None:
+    result = results(guest, tmp_path)[-1]
+    assert result.training["chosen_step"] == 30
+    assert result["modes@points,toy=ring"].value == 6
+
+
+def test_finished_work_is_not_repeated(guest: str, tmp_path: Path) -> None:
+    first = results(guest, tmp_path)
+    assert results(guest, tmp_path) == first
+    assert Growing.fitted == [0, 1]
+
+
+def test_another_budget_is_other_work(guest: str, tmp_path: Path) -> None:
+    results(guest, tmp_path)
+    other = replace(TINY, steps={"tiny": 40, "small": 20})
+    run(other, [guest], repeats=1, budget="small", out=tmp_path, progress=False)
+    assert Growing.fitted == [0, 1, 0]
+
+
+def test_what_was_watched_is_written_and_drawn(guest: str, tmp_path: Path) -> None:
+    results(guest, tmp_path)
+    (folder,) = tmp_path.glob("ring8/*Growing/seed-0")
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in history] == list(range(2, 41, 2))
+    assert set(history[0]) == {"step", "loss", "validation"}
+    for name in ("samples.png", "curves.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_training_that_fails_is_named_and_the_rest_is_kept(
+    guest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Growing, "dies_at", 20)
+    with pytest.raises(PlugError, match=r"The training of .*Growing.* \(seed 0\) raised FloatingPointError: the loss"):
+        results(guest, tmp_path)
+    assert len(list(tmp_path.glob("ring8/real/seed-*/result.jsonl"))) == 2
+
+
+def test_an_unknown_budget_is_answered_with_the_nearest(guest: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"No budget is called 'tine', did you mean 'tiny'\?"):
+        run(TINY, [guest], budget="tine", out=tmp_path)
+
+
+def test_instability_is_the_relative_spread_of_the_last_quarter() -> None:
+    assert instability([9.0] * 6 + [1.0, 3.0]) == pytest.approx(np.std([1, 3], ddof=1) / 2)
+    assert instability([1.0]) is None
