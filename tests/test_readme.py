@@ -58,7 +58,7 @@ def test_the_guest_of_the_readme_is_scored(tmp_path: Path, monkeypatch: pytest.M
     (code,) = re.findall(r"```python\n(# my_models.py.*?)```", README.read_text(), re.DOTALL)
     (tmp_path / "my_models.py").write_text(code)
     monkeypatch.chdir(tmp_path)
-    (line,) = re.findall(r"genbench (score --sampler my_models.*)", README.read_text())
+    line, *_ = re.findall(r"genbench (score --sampler my_models:Blobs.*)", README.read_text())
     result = CliRunner().invoke(main, line.split())
     assert result.exit_code == 0, result.output
     assert re.search(r"fd@digits .*\d", result.output)
