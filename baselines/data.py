@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -60,10 +61,24 @@ class TrainingData:
         """How many classes the labels tell; 0 without labels."""
         return 0 if self.label is None else int(self.label.max()) + 1
 
+    @property
+    def digest(self) -> str:
+        """Which rows and labels these are."""
+        found = hashlib.sha256(self.values.numpy().tobytes())
+        found.update(b"" if self.label is None else self.label.numpy().tobytes())
+        return found.hexdigest()[:16]
+
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Return ``count`` rows drawn with replacement, and their labels."""
         index = torch.randint(len(self.values), (count,), generator=generator)
         return self.values[index], None if self.label is None else self.label[index]
+
+    def draw_labelled(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return rows and labels as ``draw`` does. Raises ValueError where the data have no labels."""
+        values, label = self.draw(count, generator)
+        if label is None:
+            raise ValueError("a conditional model needs the class of each training sample; these data have no labels")
+        return values, label
 
 
 def as_samples(values: Tensor, scale: float) -> np.ndarray[Any, Any]:

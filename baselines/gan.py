@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 
 from baselines.data import TrainingData
 from baselines.nets import Decoder, Encoder
-from baselines.train import Baseline
+from baselines.train import Baseline, by_data
 
 
 @dataclass
@@ -23,10 +23,14 @@ class GAN(Baseline):
     """
 
     loss: Literal["non-saturating", "minimax"] = "non-saturating"
-    latent: int = 16
-    batch_size: int = 128
-    learning_rate: float = 2e-4
+    latent: int = by_data(points=2, images=16)
+    batch_size: int = by_data(points=256, images=128)
+    learning_rate: float = by_data(points=1e-3, images=2e-4)
     average: float = 0.998
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("non-saturating", "minimax"):
+            raise ValueError(f"loss={self.loss!r} is neither non-saturating nor minimax")
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and D and an optimiser for each."""

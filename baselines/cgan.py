@@ -1,0 +1,53 @@
+"""CGAN: both networks of a GAN are told the class (Mirza and Osindero 2014, arXiv 1411.1784)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from baselines.data import TrainingData
+from baselines.nets import Decoder, Encoder
+from baselines.train import Conditional, by_data
+
+
+@dataclass
+class CGAN(Conditional):
+    """The label-conditional GAN: x = G(z, y), and D tells real from generated of the same class.
+
+    D maximises E ln D(x, y) + E ln(1 - D(G(z, y), y)). G maximises E ln D(G(z, y), y) (non-saturating).
+    """
+
+    latent: int = by_data(points=2, images=16)
+    batch_size: int = by_data(points=256, images=128)
+    learning_rate: float = by_data(points=1e-3, images=2e-4)
+    average: float = 0.998
+
+    def build(self, shape: tuple[int, ...], classes: int) -> None:
+        """Make G and D and an optimiser for each."""
+        self.networks = {"generator": Decoder(self.latent, shape, classes), "critic": Encoder(shape, 1, classes)}
+        self.optimisers = {
+            name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
+            for name, network in self.networks.items()
+        }
+
+    def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """Improve D once, then G once."""
+        real, label = data.draw_labelled(self.batch_size, generator)
+        fake = self.generate_classes(self.networks["generator"], label, generator)
+        critic = self.networks["critic"]
+
+        # D(x, y) = sigmoid(critic(x, y)), so -ln D = softplus(-critic) and -ln(1 - D) = softplus(critic)
+        critic_loss = softplus(-critic(real, label)).mean() + softplus(critic(fake.detach(), label)).mean()
+        self.descend("critic", critic_loss)
+
+        generator_loss = softplus(-critic(fake, label)).mean()
+        self.descend("generator", generator_loss)
+        return {"critic": critic_loss, "generator": generator_loss, "value": -critic_loss}
+
+    def generate_classes(self, network: nn.Module, label: Tensor, generator: torch.Generator) -> Tensor:
+        """x = G(z, y), z ~ N(0, I)."""
+        samples: Tensor = network(torch.randn(len(label), self.latent, generator=generator), label)
+        return samples

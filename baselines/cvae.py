@@ -1,0 +1,61 @@
+"""CVAE: a VAE whose networks are told the class, so that a class can be asked for (Sohn, Lee and Yan 2015)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from scipy.special import logsumexp
+from torch import Tensor, nn
+
+from baselines.nets import Decoder, Encoder
+from baselines.train import Conditional, by_data
+from baselines.vae import VAE, Noise
+
+
+@dataclass
+class CVAE(Conditional, VAE):
+    """Conditional VAE: z ~ N(0, I), x ~ N(f(z, y), sigma^2 I), q(z | x, y) = N(m(x, y), diag v(x, y)); y the class.
+
+    Maximises the ELBO of ln p(x | y), E_q ln p(x | z, y) - KL(q(z | x, y) || p(z)), by the steps of ``VAE``.
+    ``sigma`` is wider than there: the tighter it is, the more of a row its code tells, and with it of the class.
+    """
+
+    sigma: float = by_data(points=0.1, images=0.5)
+
+    def build(self, shape: tuple[int, ...], classes: int) -> None:
+        """Make f, m and v, sigma, and one optimiser. Raises ValueError without classes."""
+        if not classes:
+            raise ValueError("cvae needs the class of each training sample, but these data have no labels")
+        if self.linear:
+            raise ValueError("linear=true leaves no room for a class; train vae,linear=true")
+        self.networks = {
+            "generator": Decoder(self.latent, shape, classes),
+            "encoder": Encoder(shape, 2 * self.latent, classes),
+            "noise": Noise(self.sigma, learned=False),
+        }
+        parameters = [one for network in self.networks.values() for one in network.parameters()]
+        self.optimisers = {"elbo": torch.optim.Adam(parameters, self.learning_rate)}
+
+    def generate_classes(self, network: nn.Module, label: Tensor, generator: torch.Generator) -> Tensor:
+        """x = f(z, y), z ~ N(0, I)."""
+        samples: Tensor = network(torch.randn(len(label), self.latent, generator=generator), label)
+        return samples
+
+    def log_likelihood(
+        self, data: ArrayLike | Tensor, label: ArrayLike | Tensor | None = None, *, samples: int = 500, seed: int = 0
+    ) -> np.ndarray[Any, Any]:
+        """Return a lower bound of ln p(x | y), without labels of ln 1/C sum_y p(x | y); float64 [N]."""
+        if label is not None:
+            return super().log_likelihood(data, label, samples=samples, seed=seed)
+        rows = torch.as_tensor(data)
+        each = [
+            super(CVAE, self).log_likelihood(rows, torch.full([len(rows)], y), samples=samples, seed=seed)
+            for y in range(self.about["classes"])
+        ]
+        bound: np.ndarray[Any, Any] = logsumexp(each, axis=0) - math.log(len(each))
+        return bound

@@ -1,0 +1,62 @@
+"""WGAN: a critic of bounded slope estimates W1, and G makes it smaller (Arjovsky et al. 2017, arXiv 1701.07875)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from baselines.data import TrainingData
+from baselines.nets import Decoder, Encoder
+from baselines.train import Baseline, by_data
+
+
+@dataclass
+class WGAN(Baseline):
+    """The lecture's WGAN: W1 = max over 1-Lipschitz f of E f(x) - E f(G(z)).
+
+    The critic f is kept K-Lipschitz by clipping its weights to -c..c. K is not known, so what it estimates is K W1.
+    """
+
+    critic_steps: int = 5
+    clip: float = by_data(points=0.1, images=0.01)
+    latent: int = by_data(points=2, images=16)
+    batch_size: int = by_data(points=256, images=64)
+    learning_rate: float = by_data(points=5e-4, images=5e-5)
+    average: float = 0.0
+
+    def build(self, shape: tuple[int, ...], classes: int) -> None:
+        """Make G and f and an optimiser for each."""
+        self.networks = {"generator": Decoder(self.latent, shape), "critic": Encoder(shape, 1)}
+        self.optimisers = {
+            name: torch.optim.RMSprop(network.parameters(), self.learning_rate)
+            for name, network in self.networks.items()
+        }
+
+    def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """Improve f several times, then G once."""
+        critic = self.networks["critic"]
+        for _ in range(self.critic_steps):
+            real, _ = data.draw(self.batch_size, generator)
+            fake = self.generate(self.networks["generator"], self.batch_size, generator)
+            critic_loss = critic(fake.detach()).mean() - critic(real).mean()
+            self.descend("critic", critic_loss)
+            clip(critic, self.clip)
+
+        judged = critic(self.generate(self.networks["generator"], self.batch_size, generator))
+        generator_loss = -judged.mean()
+        self.descend("generator", generator_loss)
+        return {"critic": critic_loss, "generator": generator_loss, "w1": -critic_loss * data.scale}
+
+    def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
+        """x = G(z), z ~ N(0, I)."""
+        samples: Tensor = network(torch.randn(count, self.latent, generator=generator))
+        return samples
+
+
+def clip(network: nn.Module, bound: float) -> None:
+    """Move every weight into -bound..bound."""
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.clamp_(-bound, bound)
