@@ -20,10 +20,10 @@ class WGAN(Baseline):
     """
 
     critic_steps: int = 5
-    clip: float = by_data(points=0.1, images=0.01)
+    clip: float = by_data(points=0.1, images=0.02)
     latent: int = by_data(points=2, images=16)
     batch_size: int = by_data(points=256, images=64)
-    learning_rate: float = by_data(points=5e-4, images=5e-5)
+    learning_rate: float = by_data(points=5e-4, images=2e-4)
     average: float = 0.0
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:

@@ -25,7 +25,7 @@ class WGANGP(Baseline):
     latent: int = by_data(points=2, images=16)
     batch_size: int = by_data(points=256, images=64)
     learning_rate: float = by_data(points=1e-3, images=2e-4)
-    average: float = 0.0
+    average: float = 0.998
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and f and an optimiser for each."""

@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import warnings
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Weights:
     """Other names under which the same file goes round."""
 
 
-class Pretrained:
+class Pretrained(ABC):
     """What the extractors with published weights share: file, checksum, identity, and the network at its first call.
 
     A subclass is a frozen dataclass with the fields ``weights`` and ``device``. Computes in float32 without TF32 or
@@ -57,17 +58,17 @@ class Pretrained:
     device: str
 
     @property
+    @abstractmethod
     def record(self) -> Weights:
         """The published file of weights."""
-        raise NotImplementedError
 
+    @abstractmethod
     def build(self, path: Path) -> torch.nn.Module:
         """Return the network, filled with the weights in a file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W] on the device."""
-        raise NotImplementedError
 
     @cached_property
     def path(self) -> Path:

@@ -41,7 +41,7 @@ def runs_text(results: Sequence[Result], metrics: Sequence[str]) -> str:
     rows = {(row["name"], row["metric"]): row for row in runs_frame(results).to_dict("records")}
     names = list(dict.fromkeys(name for name, _ in rows))
     better = {metric: row["better"] for (_, metric), row in rows.items()}
-    shown = [metric for metric in metrics if metric in better]
+    shown = [metric for wanted in metrics for metric in better if metric.partition("@")[0] == wanted]
     names.sort(key=lambda name: rows[name, shown[0]]["mean"], reverse=better[shown[0]] == "higher")
     table = []
     for name in names:
