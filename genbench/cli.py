@@ -303,7 +303,12 @@ def sample(sampler: str, count: int, out: Path, seed: int, weights: Path | None,
         if weights is not None:
             if not hasattr(opened, "load"):
                 raise UsageError(f"{sampler!r} loads no weights; leave out --weights.")
-            opened.load(weights)
+            try:
+                opened.load(weights)
+            except Exception as error:
+                raise InputError(
+                    f"{weights} cannot be loaded into {sampler!r} ({error}); give its own weights."
+                ) from error
         write_samples(Drawn(opened, count, seed, sampler), out, progress=False if quiet else None)
     _say(f"{out}: {count:,} samples of {sampler}, seed {seed}")
 

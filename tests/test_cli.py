@@ -551,3 +551,28 @@ def test_the_list_is_plain_text_of_a_hundred_columns() -> None:
 
 def test_the_help_of_the_program_fits_its_lines() -> None:
     assert "..." not in run("--help").stdout.split("Commands:")[1]
+
+
+def test_samples_of_trained_weights_are_written(tmp_path: Path) -> None:
+    from baselines.vae import VAE
+    from genbench import load
+
+    model = VAE()
+    model.fit(load("sources", "digits,split=fit"), seed=0, steps=3)
+    model.save(tmp_path / "vae.safetensors")
+    words = ["sample", "vae", "--weights", tmp_path / "vae.safetensors", "--count", 5, "--out", tmp_path / "a.npz"]
+    found = run(*words)
+    assert found.exit_code == 0, found.output
+    assert np.load(tmp_path / "a.npz")["arr_0"].shape == (5, 8, 8, 3)
+    (tmp_path / "bad.safetensors").write_text("x")
+    words[3], words[-1] = tmp_path / "bad.safetensors", tmp_path / "b.npz"
+    assert "bad.safetensors cannot be loaded into 'vae'" in refused(*words)
+    assert not (tmp_path / "b.npz").exists()
+
+
+def test_run_prints_a_row_for_each_sampler(tmp_path: Path) -> None:
+    words = ["run", "digits", "--samplers", "real,noise", "--repeats", 1, "--budget", "quick", "--out", tmp_path]
+    found = run(*words)
+    assert found.exit_code == 0, found.output
+    assert found.stdout.index("real") < found.stdout.index("noise")
+    assert "No budget is called 'quik', did you mean 'quick'?" in refused(*words[:-4], "--budget", "quik", code=2)
