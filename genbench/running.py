@@ -155,11 +155,13 @@ class _Trial:
             seed=self.seed,
             progress=False,
         )
-        distance = found.scores[0].value
+        distance, error = found.scores[0].value, found.scores[0].error or 0.0
         self.history = [entry for entry in self.history if entry["step"] < step]  # a resumed run sees some steps again
-        if all(distance < entry["validation"] for entry in self.history) and hasattr(sampler, "save"):
+        nearest = min((entry["validation"] for entry in self.history), default=float("inf"))
+        kept = hasattr(sampler, "save") and distance <= nearest + error
+        if kept:
             sampler.save(weights)
-        self.history.append({"step": step, **losses, "validation": distance})
+        self.history.append({"step": step, **losses, "validation": distance, "kept": float(kept)})
         with written_whole(self.folder / "history.jsonl") as temporary:
             temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.history))
 
@@ -172,8 +174,11 @@ class _Trial:
 
     @property
     def _chosen(self) -> int:
-        """The step whose samples were nearest to the validation split; 0 where nothing was watched."""
-        return int(min(self.history, key=lambda entry: entry["validation"])["step"]) if self.history else 0
+        """The last step whose samples were as near to the validation split as the nearest, within one error.
+
+        Among checkpoints that cannot be told apart the one that was trained longest is taken. 0 where nothing was kept.
+        """
+        return int(max((entry["step"] for entry in self.history if entry["kept"]), default=0))
 
     def _bar(self) -> Any:
         from tqdm import tqdm

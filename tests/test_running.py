@@ -42,6 +42,23 @@ class Growing:
         self.modes = int(path.read_text())
 
 
+class Steady(Growing):
+    """A sampler that is perfect from the first step on: only chance tells its checkpoints apart."""
+
+    def fit(self, source: Any, *, seed: int, steps: int, watch: Any, checkpoint: Path) -> None:
+        for self.step in range(1, steps + 1):
+            watch(self.step, {"loss": 0.0})
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        return RING.sample(count, seed + self.step)
+
+    def load(self, path: Path) -> None:
+        self.step = int(path.read_text())
+
+    def save(self, path: Path) -> None:
+        path.write_text(str(self.step))
+
+
 @pytest.fixture
 def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(Growing, "fitted", [])
@@ -65,6 +82,11 @@ def test_the_checkpoint_is_chosen_on_the_validation_split_not_the_last(guest: st
     assert result["modes@points,toy=ring"].value == 6
 
 
+def test_of_checkpoints_that_cannot_be_told_apart_the_last_is_chosen(tmp_path: Path) -> None:
+    (result,) = run(TINY, [f"{__name__}:Steady"], repeats=1, budget="tiny", out=tmp_path, progress=False)
+    assert result.training["chosen_step"] > 20
+
+
 def test_finished_work_is_not_repeated(guest: str, tmp_path: Path) -> None:
     first = results(guest, tmp_path)
     assert results(guest, tmp_path) == first
@@ -83,7 +105,7 @@ def test_what_was_watched_is_written_and_drawn(guest: str, tmp_path: Path) -> No
     (folder,) = tmp_path.glob("ring8/*Growing/seed-0")
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in history] == list(range(2, 41, 2))
-    assert set(history[0]) == {"step", "loss", "validation"}
+    assert set(history[0]) == {"step", "loss", "validation", "kept"}
     for name in ("samples.png", "curves.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
 
