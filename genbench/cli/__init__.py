@@ -1,0 +1,31 @@
+"""The command line: each verb parses, calls and prints; data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import warnings
+
+import click
+
+from genbench.cli.cache import cache
+from genbench.cli.group import Verbs
+from genbench.cli.look import inspect, list_plugs, selftest
+from genbench.cli.run import run, sample
+from genbench.cli.score import score, stats
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="genbench", message="%(prog)s %(version)s")
+def main() -> None:
+    """Measure generative models: every standard number, with its error and its provenance.
+
+    \b
+    genbench score --samples out/ --reference real/     a folder against a folder
+    genbench score --sampler my_models:Blobs --benchmark digits
+    genbench inspect out/                               look before you score
+    """
+    # Pillow's own two lines; an image that large is refused with its name
+    warnings.filterwarnings("ignore", message=".*decompression bomb.*")
+
+
+for verb in (score, stats, list_plugs, inspect, run, sample, cache, selftest):
+    main.add_command(verb)

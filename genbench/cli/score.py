@@ -1,0 +1,102 @@
+"""score and stats: samples in, numbers out."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genbench.cli.options import not_empty, reading, score_options, writable
+from genbench.cli.printing import say, show
+from genbench.errors import UsageError
+
+
+@click.command()
+@click.option(
+    "--samples",
+    callback=not_empty,
+    metavar="PATH|SPEC",
+    help="Folder, zip, npz or npy of samples, or a data set's name.",
+)
+@click.option(
+    "--sampler",
+    callback=not_empty,
+    metavar="SPEC",
+    help="module:attribute[,key=value...], a TorchScript file, or a plug.",
+)
+@click.option(
+    "--reference",
+    callback=not_empty,
+    metavar="PATH|SPEC",
+    help="Real samples, or statistics (mu/sigma npz, features).",
+)
+@click.option(
+    "--benchmark",
+    callback=not_empty,
+    metavar="NAME",
+    help="A frozen recipe: reference, extractor, metrics and count; see genbench list.",
+)
+@click.option(
+    "--metrics",
+    callback=not_empty,
+    metavar="LIST",
+    help="Such as fid,is,splits=1,fd@pixels; all that apply if not given.",
+)
+@reading
+@click.option("--name", help="What the table calls the subject.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every field of the result.")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Add the result to a JSON-lines file.")
+def score(samples: str | None, sampler: str | None, as_json: bool, to: Path | None, **options: Any) -> None:
+    """Score samples or a sampler.
+
+    \b
+    genbench score --samples out/ --reference real/
+    genbench score --samples out.npz --reference imagenet256.npz --metrics fid,is
+    genbench score --sampler acme.models:Fractal,depth=5 --benchmark digits
+    """
+    if (samples is None) == (sampler is None):
+        raise UsageError("Say what to score: either --samples PATH|SPEC or --sampler SPEC.")
+    from genbench.opening import open_subject
+    from genbench.scoring import score as score_subject
+
+    text = samples if samples is not None else str(sampler)
+    kinds = ("sources", "samplers") if samples is not None else ("samplers", "sources")
+    options["name"] = (options["name"] or text).encode(errors="replace").decode()  # a path's bytes need not be text
+    if to is not None:
+        to = writable(to)
+    with redirect_stdout(sys.stderr):  # what a guest prints is no data
+        result = score_subject(open_subject(text, kinds), **score_options(options))
+    if to is not None:
+        result.append(to)
+    show(result, as_json)
+
+
+@click.command()
+@click.argument("samples", callback=not_empty, metavar="PATH|SPEC")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              help="A .npz of mu and sigma (pytorch-fid's), or a .safetensors of all features.")  # fmt: skip
+@reading
+def stats(samples: str, out: Path, **options: Any) -> None:
+    """Write the statistics of real samples, to use as --reference.
+
+    \b
+    genbench stats real/ --out real.npz               mean and covariance: enough for FID
+    genbench stats real/ --out real.safetensors       every row: KID, precision and recall too
+    """
+    from genbench.report.table import counted
+    from genbench.scoring import features_of
+    from genbench.statistics import write_statistics
+
+    if out.suffix not in (".npz", ".safetensors"):
+        raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
+    out = writable(out)
+    with redirect_stdout(sys.stderr):
+        features = features_of(samples, **score_options(options))
+    if out.suffix == ".npz":
+        write_statistics(features.moments(), out)
+    else:
+        features.save(out)
+    say(f"{out}: {counted(len(features))} of {features.name}, seen by {features.extractor}")
