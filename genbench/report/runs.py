@@ -45,8 +45,9 @@ def runs_text(results: Sequence[Result], metrics: Sequence[str]) -> str:
     names.sort(key=lambda name: rows[name, shown[0]]["mean"], reverse=better[shown[0]] == "higher")
     table = []
     for name in names:
-        own = [rows[name, metric] for metric in shown]
-        table.append([name, *(_cell(row["mean"], row["spread"]) for row in own), own[0]["seeds"]])
+        own = [rows.get((name, metric)) for metric in shown]  # not every sampler has every score
+        cells = ["" if row is None else _cell(row["mean"], row["spread"]) for row in own]
+        table.append([name, *cells, rows[name, shown[0]]["seeds"]])
     headers = ["sampler", *(f"{metric.partition('@')[0]} {ARROWS[better[metric]]}" for metric in shown), "seeds"]
     aligned = tabulate(table, headers=headers, disable_numparse=True, tablefmt="simple",
                        colalign=("left", *["right"] * len(shown), "right"))  # fmt: skip
