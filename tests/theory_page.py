@@ -98,8 +98,8 @@ def estimated() -> str:
         "Divergences estimated where one density is known",
         "What `ring8` and `grid25` report beside the sample metrics. The Kozachenko-Leonenko entropy "
         "gives the KL from the generated side, nearest generated neighbours of reference samples the "
-        "other; cells of equal mass bound JSD and TV from below, but for the noise of counts; blocks matched by optimal assignment "
-        "bound W1 from above.",
+        "other; cells of equal mass bound JSD and TV from below, but for the noise of counts; blocks "
+        "matched by optimal assignment bound W1 from above.",
         table(["quantity", "known", "found", "± error"], rows),
     )
 
