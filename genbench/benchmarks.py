@@ -84,7 +84,7 @@ DIGITS = Benchmark(
     real="digits,split=train",
     watch="fd",
     columns=("fd", "is", "kd", "precision", "recall", "coverage", "modes", "class_consistency"),
-    steps={"quick": 500, "full": 3000},
+    steps={"quick": 250, "full": 3000},
     samplers=WITH_CLASSES,
 )
 
