@@ -54,8 +54,11 @@ def run(
     UsageError for unknown names, PlugError where a sampler raises (what was finished before is kept).
     """
     recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
-    steps_of(recipe, budget)  # an unknown budget is said before the long work
     plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress)
+    steps_of(recipe, budget)
+    for name in plan.samplers:  # what is mistyped is said before the long work
+        if name != REAL:
+            open_subject(name, ("samplers", "sources"))
     trials = [(name, one) for name in plan.samplers for one in range(seed, seed + repeats)]
     found = _in_processes(plan, trials, jobs) if jobs > 1 else (_trial(plan, *one) for one in trials)
     return [_recorded(plan, *one) for one in found]
