@@ -15,9 +15,10 @@ from genbench import registry
 from genbench.benchmarks import Benchmark
 from genbench.drawing import guest_error
 from genbench.errors import GenbenchError, UsageError, did_you_mean
-from genbench.locations import written_whole
+from genbench.locations import result_folder, written_whole
 from genbench.opening import open_subject
-from genbench.report.figures import curves_figure, grid_figure
+from genbench.report.figures import curves_figure
+from genbench.report.gallery import write_gallery
 from genbench.results import Result, read_results
 from genbench.scoring import score
 
@@ -60,23 +61,26 @@ def run(
 ) -> list[Result]:
     """Train and score samplers on a benchmark, ``repeats`` seeds each; samplers that cannot be trained are only scored.
 
-    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, the chosen weights, ``history.jsonl``, ``samples.png`` and
-    ``curves.png``; all results of the plan are in ``out``/benchmark.jsonl. Raises UsageError for unknown names,
+    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, the chosen weights, ``history.jsonl``, ``curves.png``,
+    ``samples.png`` and the gallery; results are added to ``out``/benchmark.jsonl. Raises UsageError for unknown names,
     PlugError where a sampler raises (what was finished before is kept).
     """
     recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
     names = tuple(samplers or recipe.samplers)
     plan = Plan(recipe, names, repeats, budget, seed, Path(out), progress)
     results = [one for name in names for one in _repeated(plan, name)]
-    with written_whole(plan.out / f"{recipe.name}.jsonl") as temporary:
-        temporary.write_text("".join(f"{result.to_json()}\n" for result in results), encoding="utf-8")
+    kept = plan.out / f"{recipe.name}.jsonl"
+    known = set(kept.read_text(encoding="utf-8").splitlines()) if kept.exists() else set()
+    for result in results:
+        if result.to_json() not in known:
+            result.append(kept)
     return results
 
 
 def _repeated(plan: Plan, name: str) -> Iterator[Result]:
     assert plan.steps  # an unknown budget is said before the long work
     for seed in range(plan.seed, plan.seed + plan.repeats):
-        folder = plan.out / plan.benchmark.name / _slug(name) / f"seed-{seed}"
+        folder = result_folder(plan.out, plan.benchmark.name, name, seed)
         done = folder / "result.jsonl"
         if done.exists():
             (found,) = read_results(done)
@@ -103,14 +107,16 @@ class _Trial:
         """Train where that is possible, then score."""
         recipe = self.plan.benchmark
         if self.name == REAL:
-            scored = score(recipe.real.format(seed=1000 + self.seed), recipe, name=REAL, progress=self.plan.progress)
+            real = recipe.real.format(seed=1000 + self.seed)
+            scored = score(real, recipe, name=REAL, progress=self.plan.progress)
+            write_gallery(real, recipe, seed=0, folder=self.folder)
             return replace(scored, training={"budget": self.plan.budget, "seed": self.seed})
         sampler: Any = open_subject(self.name, ("samplers", "sources"))
         training: dict[str, Any] = {"budget": self.plan.budget, "seed": self.seed}
         if hasattr(sampler, "fit"):
             training |= self._train(sampler)
         result = score(sampler, recipe, name=self.name, seed=self.seed, progress=self.plan.progress)
-        grid_figure(sampler.sample(64, self.seed), self.folder / "samples.png")
+        write_gallery(sampler, recipe, seed=self.seed, folder=self.folder)
         return replace(result, training=training)
 
     def _train(self, sampler: Any) -> dict[str, Any]:
@@ -197,7 +203,3 @@ def instability(values: Sequence[float]) -> float | None:
     if len(last) < 2 or not last.mean():
         return None
     return float(last.std(ddof=1) / abs(last.mean()))
-
-
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in name)
