@@ -1,89 +1,187 @@
-"""A Result as a table: a pandas frame for programs, aligned text for people."""
+"""Many results as one table: a row for each sampler, ranks as intervals, and both kinds of spread in every cell."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from genbench import registry
+from genbench.comparison import Standing, differing_fields, leaderboard, prevailing
+from genbench.comparison.replicates import metric_name
+from genbench.errors import InputError, UsageError
+from genbench.report.numbers import ARROWS, listed, number_with_error
 from genbench.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ARROWS = {"lower": "↓", "higher": "↑", None: ""}
-PLAIN = str.maketrans({"↓": "v", "↑": "^", "±": "+-"})
-"""How they are written where only ASCII can be."""
+    from genbench.benchmarks import Benchmark
 
-WIDEST = 1e15
-"""From here on a number is written with an exponent, however small its error."""
+ROLES = {"real": "floor", "noise": "ceiling"}
+"""What the samplers of these names are: nothing does better than fresh real samples, and nothing worse than noise."""
+
+LEGEND = "value ± spread over training seeds (standard error of sampling); rank: 95 % confidence, ties share ranks"
 
 
-def scores_frame(result: Result) -> pd.DataFrame:
-    """Return one row a score: name, value, error, better, space, key."""
+@dataclass(frozen=True)
+class Row:
+    """One sampler."""
+
+    name: str
+    role: str
+    """``floor``, ``ceiling`` or nothing."""
+    rank: str
+    """``2``, or ``2–4`` where the data do not tell; nothing where the row is not ranked."""
+    seeds: int
+    cells: Mapping[str, Standing]
+    """By metric; one that it was not scored by is missing."""
+    ranked: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A leaderboard and the metrics beside the one that sorts it."""
+
+    benchmark: str
+    sort: str
+    metrics: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def headers(self) -> list[str]:
+        """Short names of the metrics, as far as they are not mistaken for each other, with their arrows."""
+        short = [metric.partition("@")[0] for metric in self.metrics]
+        better = {metric: cell.better for row in self.rows for metric, cell in row.cells.items()}
+        return [
+            f"{one if short.count(one) == 1 else metric} {ARROWS[better[metric]]}"
+            for one, metric in zip(short, self.metrics, strict=True)
+        ]
+
+
+def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed: bool = False) -> Table:
+    """Return the table of results: the recipe's columns in its order, or every score that has a direction.
+
+    ``sort`` names the metric that orders and ranks, by default the first column. Raises InputError without results, or
+    where they do not follow one protocol (``allow_mixed`` puts those that differ last, without ranks), UsageError for
+    an unknown metric.
+    """
+    if not results:
+        raise InputError("There are no results to show; give files that --to or `genbench run` wrote.")
+    main = prevailing(results) if allow_mixed else list(results)
+    recipe = recipe_of(main)
+    metrics = _columns(results, recipe)
+    chosen = metric_name(results, sort) if sort else metrics[0]
+    boards = {
+        metric: leaderboard(results, metric, allow_mixed=allow_mixed) for metric in dict.fromkeys([chosen, *metrics])
+    }
+    cells = {metric: {(row.name, row.ranked): row for row in board} for metric, board in boards.items()}
+    order = dict.fromkeys(key for metric in boards for key in cells[metric])  # sorted by the first, then those without
+    rows = [
+        _row(name, {metric: found[name, ranked] for metric, found in cells.items() if (name, ranked) in found}, chosen)
+        for name, ranked in sorted(order, key=lambda key: not key[1])
+    ]
+    shown = tuple(metrics if chosen in metrics else [chosen, *metrics])
+    benchmark = main[0].benchmark or ""
+    return Table(benchmark, chosen, shown, tuple(rows), _notes(results, recipe, rows, allow_mixed))
+
+
+def table(
+    results: Sequence[Result], *, wide: bool = False, sort: str | None = None, allow_mixed: bool = False
+) -> pd.DataFrame:
+    """Return results as a frame: one row a sampler and metric, or with ``wide`` one row a sampler.
+
+    Columns are name, role, metric, better, mean, error (standard error of sampling), spread (standard deviation over
+    training seeds), low and high (95 % interval of the mean, of both), seeds, first_rank, last_rank (that metric's
+    own), ranked. ``wide``: columns (metric, one of mean, error, spread, first_rank, last_rank). Raises as
+    ``genbench table`` does: InputError for mixed protocols, UsageError for an unknown ``sort``.
+    """
     import pandas as pd
 
-    columns = ("name", "value", "error", "better", "space", "key")
-    return pd.DataFrame([[getattr(entry, column) for column in columns] for entry in result.scores], columns=columns)
-
-
-def result_text(result: Result, *, plain: bool = False) -> str:
-    """Return a result as aligned text: what was scored, against what, and each number with its error.
-
-    ``plain`` spells arrows and ± in ASCII.
-    """
-    from tabulate import tabulate
-
+    found = tabulated(results, sort=sort, allow_mixed=allow_mixed)
     rows = [
-        [
-            entry.name,
-            ARROWS[entry.better],
-            *number_with_error(entry.value, entry.error),
-            f"perfect: {entry.detail['expected']:.4g}" if _is_number(entry.detail.get("expected")) else "",
-        ]
-        for entry in result.scores
+        {
+            "name": row.name,
+            "role": row.role,
+            "metric": metric,
+            "better": cell.better,
+            "mean": cell.mean,
+            "error": cell.error,
+            "spread": cell.spread,
+            "low": cell.interval[0] if cell.interval else None,
+            "high": cell.interval[1] if cell.interval else None,
+            "seeds": cell.seeds,
+            "first_rank": cell.first,
+            "last_rank": cell.last,
+            "ranked": cell.ranked,
+        }
+        for row in found.rows
+        for metric in found.metrics
+        if (cell := row.cells.get(metric)) is not None
     ]
-    headers = ["metric", "", "value", "± error", ""]
-    if plain:
-        rows, headers = [[cell.translate(PLAIN) for cell in row] for row in rows], [h.translate(PLAIN) for h in headers]
-    table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
-                     colalign=("left", "left", "right", "left", "left"))  # fmt: skip
-    return "\n".join([*_heading(result), "", table.rstrip()])
+    frame = pd.DataFrame(rows).astype(
+        {"mean": float, "error": float, "spread": float, "low": float, "high": float, "first_rank": "Int64",
+         "last_rank": "Int64"}
+    )  # fmt: skip
+    if not wide:
+        return frame
+    keys = ["name", "role", "ranked"]
+    values = ["mean", "error", "spread", "first_rank", "last_rank"]
+    turned = frame.set_index([*keys, "metric"])[values].unstack("metric").swaplevel(axis=1)
+    order = [(metric, value) for metric in found.metrics for value in values]
+    return turned.reindex(index=pd.MultiIndex.from_frame(frame[keys].drop_duplicates()), columns=order).reset_index(
+        ["role", "ranked"]
+    )
 
 
-def number_with_error(value: float, error: float | None) -> tuple[str, str]:
-    """Write a value and its error to the digits that the error allows: two of the error's own."""
-    if not math.isfinite(value):
-        return str(value), ""
-    if error is None or not math.isfinite(error) or error <= 0:
-        return f"{value:.5g}", "" if error is None else f"± {error:.2g}"
-    places = 1 - math.floor(math.log10(error))
-    if places > 8 or abs(value) >= WIDEST:
-        return f"{value:.4e}", f"± {error:.1e}"
-    places = max(places, 0)
-    return f"{value:.{places}f}", f"± {error:.{places}f}"
+def recipe_of(results: Sequence[Result]) -> Benchmark | None:
+    """Return the installed recipe that results followed, where it is the same version."""
+    name = results[0].benchmark or ""
+    short = name.partition("@")[0]
+    if short not in registry.installed("benchmarks"):
+        return None
+    recipe: Benchmark = registry.load("benchmarks", short)
+    return recipe if str(recipe) == name else None
 
 
-def counted(count: int | None) -> str:
-    """Write how many samples there are, where that is known."""
-    if count is None:
-        return "an unknown number of samples"
-    return "1 sample" if count == 1 else f"{count:,} samples"
+def cell_text(cell: Standing | None) -> str:
+    """Write ``5.0 ± 1.4 (0.5)``: mean, spread over training seeds if there are several, error of sampling."""
+    if cell is None:
+        return "–"
+    value, spread = number_with_error(cell.mean, cell.error if cell.spread is None else cell.spread)
+    error = "" if cell.error is None else f"({number_with_error(cell.mean, cell.error)[1].removeprefix('± ')})"
+    return " ".join(part for part in (value, "" if cell.spread is None else spread, error) if part)
 
 
-def _heading(result: Result) -> list[str]:
-    lines = [f"{result.name}: {counted(result.generated.count)}" + _skipped(result.generated.skipped)]
-    if result.reference is not None:
-        lines.append(
-            f"against {result.reference.name}: {counted(result.reference.count)}" + _skipped(result.reference.skipped)
-        )
-    recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
-    lines.append(f"seen by {', '.join(result.extractors)}{recipe}, on {result.device}, {result.seconds:.1f} s")
-    return lines
+def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
+    having = {entry.name: entry.better for result in results for entry in result.scores}
+    names = [name for name, better in having.items() if better is not None]
+    if recipe is not None:
+        names = [name for wanted in recipe.columns for name in names if name.partition("@")[0] == wanted] or names
+    if not names:
+        raise UsageError("No score of these results has a direction, so there is nothing to rank; see them with --json.")
+    return names
 
 
-def _skipped(count: int) -> str:
-    return f" ({count:,} left out as corrupt)" if count else ""
+def _row(name: str, cells: dict[str, Standing], sort: str) -> Row:
+    leading = cells.get(sort) or next(iter(cells.values()))
+    rank = ""
+    if sort in cells and leading.first is not None and leading.last is not None:
+        rank = str(leading.first) if leading.first == leading.last else f"{leading.first}–{leading.last}"
+    return Row(name, ROLES.get(name.partition(" (")[0], ""), rank, leading.seeds, cells, leading.ranked)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _notes(
+    results: Sequence[Result], recipe: Benchmark | None, rows: Sequence[Row], allow_mixed: bool
+) -> tuple[str, ...]:
+    notes = []
+    missing = [name for name, role in ROLES.items() if role not in {row.role for row in rows}]
+    if missing and recipe is not None:
+        what = listed([f"{ROLES[name]} ({name})" for name in missing])
+        notes.append(f"no {what} here: `genbench run {recipe.name} --samplers {','.join(missing)}` adds it")
+    differing = differing_fields(results) if allow_mixed else {}
+    if differing:
+        fields = listed([f"{field} ({' / '.join(values)})" for field, values in differing.items()])
+        notes.append(f"gray rows are not ranked: they differ in {fields}")
+    return tuple(notes)
