@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genbench.benchmarks import Benchmark
+    from genbench.comparison import Difference, Standing, difference, leaderboard
     from genbench.errors import GenbenchError, InputError, PlugError, UsageError
     from genbench.extraction import Extraction, extract
     from genbench.features import Features, Moments
-    from genbench.protocols import Batch, Extractor, Metric, Sampler, Score, Source
+    from genbench.protocols import Batch, Extractor, Metric, Parts, Sampler, Score, Source
     from genbench.registry import installed, load
     from genbench.results import Entry, Party, Result, read_results
     from genbench.running import run
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "benchmarks": ("Benchmark",),
+    "comparison": ("Difference", "Standing", "difference", "leaderboard"),
     "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
     "extraction": ("Extraction", "extract"),
     "features": ("Features", "Moments"),
-    "protocols": ("Batch", "Extractor", "Metric", "Sampler", "Score", "Source"),
+    "protocols": ("Batch", "Extractor", "Metric", "Parts", "Sampler", "Score", "Source"),
     "registry": ("installed", "load"),
     "results": ("Entry", "Party", "Result", "read_results"),
     "running": ("run",),
@@ -37,6 +39,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Batch",
     "Benchmark",
+    "Difference",
     "Entry",
     "Extraction",
     "Extractor",
@@ -46,15 +49,19 @@ __all__ = [
     "Metric",
     "Moments",
     "Party",
+    "Parts",
     "PlugError",
     "Result",
     "Sampler",
     "Score",
     "Source",
+    "Standing",
     "UsageError",
+    "difference",
     "extract",
     "features_of",
     "installed",
+    "leaderboard",
     "load",
     "read_results",
     "run",

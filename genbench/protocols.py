@@ -30,6 +30,20 @@ class Batch:
     """int64 [N], the class or condition, where the source knows it."""
 
 
+@dataclass(frozen=True)
+class Parts:
+    """By how much each group of rows moves a score, to first order: what two scores against one reference share.
+
+    Group g holds the rows whose place leaves the remainder g. The parts of a side sum to 0, and the variance that the
+    side lends the score is G / (G - 1) times the sum of their squares.
+    """
+
+    generated: tuple[float, ...]
+    """[G]"""
+    reference: tuple[float, ...] = ()
+    """[G]; empty where the reference adds nothing to the error: there is none, or it counts as fixed."""
+
+
 class Score(NamedTuple):
     """One number with its standard error."""
 
@@ -43,6 +57,8 @@ class Score(NamedTuple):
     """Small plain data that JSON can hold: the split's std, per-mode counts, the perfect sampler's expected value."""
     key: str | None = None
     """The long name used in JSON (torch-fidelity's where it exists); None means ``name``."""
+    parts: Parts | None = None
+    """Where ``error`` comes from; None where that is not known."""
 
 
 @runtime_checkable
