@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from genbench.features import Features, Moments
     from genbench.protocols import Batch, Extractor, Metric, Parts, Sampler, Score, Source
     from genbench.registry import installed, load
+    from genbench.report.table import table
     from genbench.results import Entry, Party, Result, read_results
     from genbench.running import run
     from genbench.scoring import features_of, score
@@ -30,6 +31,7 @@ _HOMES = {
     "features": ("Features", "Moments"),
     "protocols": ("Batch", "Extractor", "Metric", "Parts", "Sampler", "Score", "Source"),
     "registry": ("installed", "load"),
+    "report.table": ("table",),
     "results": ("Entry", "Party", "Result", "read_results"),
     "running": ("run",),
     "scoring": ("features_of", "score"),
@@ -66,6 +68,7 @@ __all__ = [
     "read_results",
     "run",
     "score",
+    "table",
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from genbench.cli.options import not_empty
-from genbench.cli.printing import say
+from genbench.cli.printing import prints, say
 from genbench.errors import InputError, UsageError
 
 
@@ -31,7 +31,7 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
     genbench run ring8 --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench import registry
-    from genbench.report.runs import runs_text
+    from genbench.report.formats import written
     from genbench.running import run as run_benchmark
 
     names: list[str] = []
@@ -39,7 +39,7 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
         names += [text] if text.startswith("command:") else [str(spec) for spec in registry.parse_list(text)]
     with redirect_stdout(sys.stderr):  # what a guest prints is no data
         results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
-    say(runs_text(results, registry.load("benchmarks", benchmark).columns))
+    say(written(results, "text" if prints("↓↑±–") else "plain"))
 
 
 @click.command(short_help="Draw samples and write them to disk.")

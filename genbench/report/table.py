@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from genbench import registry
-from genbench.comparison import Standing, differing_fields, leaderboard, prevailing
+from genbench.comparison import Standing, differing_fields, leaderboard, require_comparable
+from genbench.comparison.guard import prevailing
 from genbench.comparison.replicates import metric_name
 from genbench.errors import InputError, UsageError
 from genbench.report.numbers import ARROWS, listed, number_with_error
@@ -69,22 +70,15 @@ def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed
     """
     if not results:
         raise InputError("There are no results to show; give files that --to or `genbench run` wrote.")
-    main = prevailing(results) if allow_mixed else list(results)
-    recipe = recipe_of(main)
-    metrics = _columns(results, recipe)
-    chosen = metric_name(results, sort) if sort else metrics[0]
-    boards = {
-        metric: leaderboard(results, metric, allow_mixed=allow_mixed) for metric in dict.fromkeys([chosen, *metrics])
-    }
-    cells = {metric: {(row.name, row.ranked): row for row in board} for metric, board in boards.items()}
-    order = dict.fromkeys(key for metric in boards for key in cells[metric])  # sorted by the first, then those without
-    rows = [
-        _row(name, {metric: found[name, ranked] for metric, found in cells.items() if (name, ranked) in found}, chosen)
-        for name, ranked in sorted(order, key=lambda key: not key[1])
-    ]
-    shown = tuple(metrics if chosen in metrics else [chosen, *metrics])
-    benchmark = main[0].benchmark or ""
-    return Table(benchmark, chosen, shown, tuple(rows), _notes(results, recipe, rows, allow_mixed))
+    if not allow_mixed:
+        require_comparable(results)
+    groups = _groups(results)
+    recipe = recipe_of(groups[0])
+    metrics = _columns(groups[0], recipe)
+    chosen = metric_name(groups[0], sort) if sort else metrics[0]
+    metrics = metrics if chosen in metrics else [chosen, *metrics]
+    rows = [row for group in groups for row in _rows(group, metrics, chosen, ranked=group is groups[0])]
+    return Table(groups[0][0].benchmark or "", chosen, tuple(metrics), tuple(rows), _notes(groups, recipe, rows))
 
 
 def table(
@@ -164,24 +158,44 @@ def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
     return names
 
 
-def _row(name: str, cells: dict[str, Standing], sort: str) -> Row:
-    leading = cells.get(sort) or next(iter(cells.values()))
-    rank = ""
-    if sort in cells and leading.first is not None and leading.last is not None:
-        rank = str(leading.first) if leading.first == leading.last else f"{leading.first}–{leading.last}"
-    return Row(name, ROLES.get(name.partition(" (")[0], ""), rank, leading.seeds, cells, leading.ranked)
+def _rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *, ranked: bool) -> Iterator[Row]:
+    """Yield the rows of one protocol, best first; those without the metric that sorts come last."""
+    having = {entry.name for result in results for entry in result.scores}
+    boards = {
+        metric: {row.name: row if ranked else replace(row, first=None, last=None) for row in leaderboard(results, metric)}
+        for metric in sorted(metrics, key=lambda metric: metric != sort)
+        if metric in having
+    }
+    for name in dict.fromkeys(name for board in boards.values() for name in board):
+        cells = {metric: board[name] for metric, board in boards.items() if name in board}
+        role = ROLES.get(name.partition(" (")[0], "")
+        yield Row(name, role, _rank(cells.get(sort)), next(iter(cells.values())).seeds, cells, ranked)
 
 
-def _notes(
-    results: Sequence[Result], recipe: Benchmark | None, rows: Sequence[Row], allow_mixed: bool
-) -> tuple[str, ...]:
+def _rank(cell: Standing | None) -> str:
+    if cell is None or cell.first is None:
+        return ""
+    return str(cell.first) if cell.first == cell.last else f"{cell.first}–{cell.last}"
+
+
+def _groups(results: Sequence[Result]) -> list[list[Result]]:
+    """Split results by protocol, the prevailing one first."""
+    groups, rest = [], list(results)
+    while rest:
+        groups.append(prevailing(rest))
+        taken = {id(result) for result in groups[-1]}
+        rest = [result for result in rest if id(result) not in taken]
+    return groups
+
+
+def _notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, rows: Sequence[Row]) -> tuple[str, ...]:
     notes = []
-    missing = [name for name, role in ROLES.items() if role not in {row.role for row in rows}]
+    missing = [name for name, role in ROLES.items() if role not in {row.role for row in rows if row.ranked}]
     if missing and recipe is not None:
         what = listed([f"{ROLES[name]} ({name})" for name in missing])
         notes.append(f"no {what} here: `genbench run {recipe.name} --samplers {','.join(missing)}` adds it")
-    differing = differing_fields(results) if allow_mixed else {}
+    differing = differing_fields([result for group in groups for result in group])
     if differing:
         fields = listed([f"{field} ({' / '.join(values)})" for field, values in differing.items()])
-        notes.append(f"gray rows are not ranked: they differ in {fields}")
+        notes.append(f"gray rows are not ranked, since they differ in {fields}")
     return tuple(notes)
