@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genbench.registry import installed, load
     from genbench.report.table import table
     from genbench.results import Entry, Party, Result, read_results
-    from genbench.running import run
+    from genbench.running import run, train
     from genbench.scoring import features_of, score
 
 _HOMES = {
@@ -33,7 +33,7 @@ _HOMES = {
     "registry": ("installed", "load"),
     "report.table": ("table",),
     "results": ("Entry", "Party", "Result", "read_results"),
-    "running": ("run",),
+    "running": ("run", "train"),
     "scoring": ("features_of", "score"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -69,6 +69,7 @@ __all__ = [
     "run",
     "score",
     "table",
+    "train",
 ]
 
 
