@@ -13,8 +13,14 @@ from genbench.cli.printing import prints, say
 @click.command(short_help="Show results as a leaderboard.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE...")
 @click.option("--sort", metavar="METRIC", help="What orders and ranks; the recipe's first column if not given.")
-@click.option("--format", "form", type=click.Choice(["text", "markdown", "csv", "latex", "json", "html"]),
-              default="text", show_default=True, help="CSV and JSON hold every number, the others are to be read.")  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "csv", "latex", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="CSV and JSON hold every number, the others are to be read.",
+)
 @click.option("--allow-mixed", is_flag=True, help="Show results of other protocols, too: gray and without ranks.")
 def table(files: tuple[Path, ...], sort: str | None, form: str, allow_mixed: bool) -> None:
     """Show results as a leaderboard: mean, spread over training seeds, error of sampling, ranks with ties.
@@ -34,7 +40,9 @@ def table(files: tuple[Path, ...], sort: str | None, form: str, allow_mixed: boo
 
 @click.command(short_help="Write results as pages.")
 @click.argument("folder", default="reports", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
-@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a file differs from what would be written.")
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit code 1 where a file differs from what would be written."
+)
 def report(folder: Path, check: bool) -> None:
     """Write DIR/NAME.md for each DIR/NAME.jsonl, and all of them as one page, DIR/index.html.
 

@@ -95,7 +95,7 @@ def curves(name: str, quantity: str, histories: Mapping[int, Sequence[Mapping[st
     points = [point for found in series.values() for point in found]
     values = [value for _, value in points]
     across = Scale.over([0, *(step for step, _ in points)], 46, WIDTH - 10, margin=0.02)
-    up = Scale.over(values, 112, 8, log=spans_decades(values))
+    up = Scale.over(values, 112, 8, log=spans_decades(values, 10))
     parts = [x_axis(across, 8, 112), y_axis(up, 46, WIDTH - 10)]
     for number, (seed, found) in enumerate(series.items()):
         if not found:

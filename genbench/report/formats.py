@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from genbench.comparison import Standing
-from genbench.report.numbers import ARROWS, PLAIN, number_with_error
-from genbench.report.table import LEGEND, Table, cell_text, table, tabulated
+from genbench.report.numbers import ARROWS, PLAIN, markdown_safe
+from genbench.report.table import LEGEND, Table, cell_parts, cell_text, table, tabulated
 from genbench.results import Result
 
 
@@ -54,14 +55,6 @@ def markdown(found: Table) -> str:
     return "\n".join(lines) + f"\n\n{LEGEND[0].upper()}{LEGEND[1:]}.{notes}"
 
 
-def markdown_safe(words: str) -> str:
-    """Escape what Markdown or HTML in it would take as markup, and what would end a cell of a table."""
-    escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for letter in "\\`*_[]|":
-        escaped = escaped.replace(letter, "\\" + letter)
-    return " ".join(escaped.split())
-
-
 def latex(found: Table) -> str:
     r"""Return a tabular for booktabs and siunitx: ``\num{5.0 \pm 1.4} (0.50)``; rows without rank in gray."""
     arrows = {ARROWS["lower"]: r"$\downarrow$", ARROWS["higher"]: r"$\uparrow$"}
@@ -97,9 +90,9 @@ def latex_safe(words: str) -> str:
 
 def html(found: Table) -> str:
     """Return one ``<table>`` element; it is the one that the page of ``genbench report`` shows."""
-    from genbench.report.templates import rendered
+    from genbench.report.rendering import rendered
 
-    return rendered("table.html", table=found, legend=LEGEND, cell_text=cell_text).strip()
+    return rendered("table.html", table=found, legend=LEGEND, cell_parts=cell_parts).strip()
 
 
 _WRITERS: dict[str, Callable[[Table], str]] = {
@@ -123,9 +116,8 @@ def _pipes(cells: Sequence[str]) -> str:
 def _latex_cell(cell: Standing | None) -> str:
     if cell is None:
         return "--"
-    value, spread = number_with_error(cell.mean, cell.error if cell.spread is None else cell.spread)
-    error = "" if cell.error is None else number_with_error(cell.mean, cell.error)[1].removeprefix("± ")
-    if value in ("nan", "inf", "-inf"):
+    value, spread, error = cell_parts(cell)
+    if not math.isfinite(cell.mean):
         return value
-    plus_minus = "" if cell.spread is None or not spread else rf" \pm {spread.removeprefix('± ')}"
-    return rf"\num{{{value}{plus_minus}}}" + (rf" (\num{{{error}}})" if error else "")
+    plus_minus = spread.replace("± ", r" \pm ")
+    return rf"\num{{{value}{plus_minus}}}" + (rf" (\num{{{error.strip('()')}}})" if error else "")

@@ -45,9 +45,7 @@ def write_gallery(subject: object, recipe: Benchmark, *, seed: int, folder: Path
     ``subject`` and ``seed`` are those of the score, so the same samples are looked at again; the store knows their
     features. Raises what scoring raises.
     """
-    how = Options(
-        reference=recipe.reference, features=recipe.features, count=recipe.count, seed=seed, progress=False
-    )
+    how = Options(reference=recipe.reference, features=recipe.features, count=recipe.count, seed=seed, progress=False)
     look = _Look(Looker(open_sides(subject, how), how), recipe)
     source = look.looker.sides.generated
     some = np.random.default_rng(seed).choice(len(source), min(GRID, len(source)), replace=False)

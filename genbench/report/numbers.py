@@ -1,4 +1,4 @@
-"""How numbers are written: to the digits that their error allows, the same in every table and figure."""
+"""How numbers and words are written: to the digits that an error allows, the same in every table and figure."""
 
 from __future__ import annotations
 
@@ -35,3 +35,11 @@ def counted(count: int | None) -> str:
 def listed(words: list[str]) -> str:
     """Write words as people list them: ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def markdown_safe(words: str) -> str:
+    """Escape what Markdown or HTML in it would take as markup, and what would end a cell of a table."""
+    escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for letter in "\\`*_[]|":
+        escaped = escaped.replace(letter, "\\" + letter)
+    return " ".join(escaped.split())

@@ -10,6 +10,7 @@ from genbench.results import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+
 def scores_frame(result: Result) -> pd.DataFrame:
     """Return one row a score: name, value, error, better, space, key."""
     import pandas as pd

@@ -18,7 +18,6 @@ from genbench.report.svg import (
     number,
     polyline,
     text,
-    x_axis,
     y_axis,
 )
 from genbench.theory.mixtures import Mixture
@@ -80,7 +79,7 @@ def scatter(
     if mixture is not None:
         pixel = 232 / (2 * half)
         parts += [
-            dot(across(x), up(y), max(times * mixture.std * pixel, times), "density")
+            dot(across(x), up(y), max(times * mixture.std * pixel, times * 1.7), "density")
             for x, y in mixture.centres
             for times in (3, 2, 1)
         ]

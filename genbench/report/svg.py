@@ -39,15 +39,15 @@ class Scale:
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
         return self.start + (value - low) / (high - low) * (self.stop - self.start)
 
-    def ticks(self, count: int = 4) -> list[float]:
+    def ticks(self, count: int = 5) -> list[float]:
         """Return some round numbers within the scale."""
         return _decades(self.low, self.high, count) if self.log else _round(self.low, self.high, count)
 
 
-def spans_decades(values: Iterable[float]) -> bool:
+def spans_decades(values: Iterable[float], ratio: float = 30) -> bool:
     """Whether values are all positive and so far apart that a logarithmic scale shows them better."""
     found = [value for value in values if math.isfinite(value)]
-    return bool(found) and min(found) > 0 and max(found) / min(found) > 30
+    return bool(found) and min(found) > 0 and max(found) / min(found) > ratio
 
 
 def tick_text(value: float) -> str:
@@ -140,7 +140,9 @@ def _round(low: float, high: float, count: int) -> list[float]:
 
 
 def _decades(low: float, high: float, count: int) -> list[float]:
-    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    if len(powers) < 2:
-        return [value for value in _round(low, high, count) if value > 0]
-    return [10.0**power for power in list(powers)[:: -(-len(powers) // (count + 1))]]
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        found = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        if len(found) <= count:
+            return found
+    return found[:: -(-len(found) // count)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from genbench import registry
 from genbench.comparison import Standing, differing_fields, leaderboard, require_comparable
 from genbench.comparison.guard import prevailing
-from genbench.comparison.replicates import metric_name
+from genbench.comparison.replicates import metric_name, seed_of
 from genbench.errors import InputError, UsageError
 from genbench.report.numbers import ARROWS, listed, number_with_error
 from genbench.results import Result
@@ -60,6 +60,11 @@ class Table:
             for one, metric in zip(short, self.metrics, strict=True)
         ]
 
+    @property
+    def named(self) -> list[tuple[str, str]]:
+        """Each metric's full name with its header."""
+        return list(zip(self.metrics, self.headers, strict=True))
+
 
 def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed: bool = False) -> Table:
     """Return the table of results: the recipe's columns in its order, or every score that has a direction.
@@ -72,7 +77,7 @@ def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed
         raise InputError("There are no results to show; give files that --to or `genbench run` wrote.")
     if not allow_mixed:
         require_comparable(results)
-    groups = _groups(results)
+    groups = by_protocol(results)
     recipe = recipe_of(groups[0])
     metrics = _columns(groups[0], recipe)
     chosen = metric_name(groups[0], sort) if sort else metrics[0]
@@ -122,11 +127,34 @@ def table(
         return frame
     keys = ["name", "role", "ranked"]
     values = ["mean", "error", "spread", "first_rank", "last_rank"]
-    turned = frame.set_index([*keys, "metric"])[values].unstack("metric").swaplevel(axis=1)
-    order = [(metric, value) for metric in found.metrics for value in values]
-    return turned.reindex(index=pd.MultiIndex.from_frame(frame[keys].drop_duplicates()), columns=order).reset_index(
-        ["role", "ranked"]
-    )
+    turned = pd.DataFrame(frame.pivot(index=keys, columns="metric", values=values)).swaplevel(axis="columns")
+    order = pd.MultiIndex.from_product([found.metrics, values], names=["metric", None])
+    rows_in_order = pd.MultiIndex.from_frame(frame[keys].drop_duplicates())
+    return turned.reindex(index=rows_in_order, columns=order).reset_index(["role", "ranked"])
+
+
+def by_protocol(results: Sequence[Result]) -> list[list[Result]]:
+    """Split results by protocol, the prevailing one first; repeats of one thing are left out.
+
+    Of one name, budget and training seed the newest stays, and of equal samples under one name one: they are no seeds.
+    """
+    groups, rest = [], list(results)
+    while rest:
+        group = prevailing(rest)
+        taken = {id(result) for result in group}
+        rest = [result for result in rest if id(result) not in taken]
+        groups.append(_distinct(group))
+    return groups
+
+
+def _distinct(results: Sequence[Result]) -> list[Result]:
+    kept: dict[tuple[str, str, int], Result] = {}
+    for result in results:
+        key = (result.name, str((result.training or {}).get("budget", "")), seed_of(result))
+        if key not in kept or result.created >= kept[key].created:
+            kept[key] = result
+    samples = {(one.name, one.generated.fingerprint or number): one for number, one in enumerate(kept.values())}
+    return list(samples.values())
 
 
 def recipe_of(results: Sequence[Result]) -> Benchmark | None:
@@ -141,11 +169,15 @@ def recipe_of(results: Sequence[Result]) -> Benchmark | None:
 
 def cell_text(cell: Standing | None) -> str:
     """Write ``5.0 ± 1.4 (0.5)``: mean, spread over training seeds if there are several, error of sampling."""
-    if cell is None:
-        return "–"
+    return "–" if cell is None else " ".join(filter(None, cell_parts(cell)))
+
+
+def cell_parts(cell: Standing) -> tuple[str, str, str]:
+    """Write the mean, the spread over training seeds, and the error of sampling; what is not known is empty."""
     value, spread = number_with_error(cell.mean, cell.error if cell.spread is None else cell.spread)
-    error = "" if cell.error is None else f"({number_with_error(cell.mean, cell.error)[1].removeprefix('± ')})"
-    return " ".join(part for part in (value, "" if cell.spread is None else spread, error) if part)
+    spread = "" if cell.spread is None else spread
+    error = "" if cell.error is None else number_with_error(cell.mean, cell.error)[1].removeprefix("± ")
+    return value, spread, f"({error})" if error else ""
 
 
 def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
@@ -154,18 +186,17 @@ def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
     if recipe is not None:
         names = [name for wanted in recipe.columns for name in names if name.partition("@")[0] == wanted] or names
     if not names:
-        raise UsageError("No score of these results has a direction, so there is nothing to rank; see them with --json.")
+        raise UsageError("No score of these results has a direction, so there is nothing to rank; score other metrics.")
     return names
 
 
 def _rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *, ranked: bool) -> Iterator[Row]:
     """Yield the rows of one protocol, best first; those without the metric that sorts come last."""
     having = {entry.name for result in results for entry in result.scores}
-    boards = {
-        metric: {row.name: row if ranked else replace(row, first=None, last=None) for row in leaderboard(results, metric)}
-        for metric in sorted(metrics, key=lambda metric: metric != sort)
-        if metric in having
-    }
+    boards = {}
+    for metric in sorted(having & set(metrics), key=lambda metric: (metric != sort, metrics.index(metric))):
+        board = leaderboard(results, metric)
+        boards[metric] = {row.name: row if ranked else replace(row, first=None, last=None) for row in board}
     for name in dict.fromkeys(name for board in boards.values() for name in board):
         cells = {metric: board[name] for metric, board in boards.items() if name in board}
         role = ROLES.get(name.partition(" (")[0], "")
@@ -176,16 +207,6 @@ def _rank(cell: Standing | None) -> str:
     if cell is None or cell.first is None:
         return ""
     return str(cell.first) if cell.first == cell.last else f"{cell.first}–{cell.last}"
-
-
-def _groups(results: Sequence[Result]) -> list[list[Result]]:
-    """Split results by protocol, the prevailing one first."""
-    groups, rest = [], list(results)
-    while rest:
-        groups.append(prevailing(rest))
-        taken = {id(result) for result in groups[-1]}
-        rest = [result for result in rest if id(result) not in taken]
-    return groups
 
 
 def _notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, rows: Sequence[Row]) -> tuple[str, ...]:
