@@ -12,8 +12,9 @@ import pytest
 
 from genbench.benchmarks import RING8
 from genbench.errors import PlugError, UsageError
-from genbench.running import instability, run
+from genbench.running import run, train
 from genbench.theory.mixtures import RING
+from genbench.training import instability
 
 TINY = replace(RING8, steps={"tiny": 40}, train="ring,count=500,seed=7", metrics="modes,target=uniform", count=500)
 
@@ -105,7 +106,7 @@ def test_what_was_watched_is_written_and_drawn(guest: str, tmp_path: Path) -> No
     (folder,) = tmp_path.glob("ring8/*Growing/seed-0")
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in history] == list(range(2, 41, 2))
-    assert set(history[0]) == {"step", "loss", "validation", "kept"}
+    assert set(history[0]) == {"step", "loss", "validation", "kept", "seconds"}
     for name in ("samples.png", "curves.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
 

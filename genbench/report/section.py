@@ -59,6 +59,11 @@ class Section:
         return sorted(exhibits(self.groups[0], self.root), key=lambda one: order.get(one.name, len(order)))
 
     @property
+    def id(self) -> str:
+        """The name as an anchor on the page."""
+        return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self.name)
+
+    @property
     def about(self) -> str:
         recipe = recipe_of(self.groups[0])
         return recipe.about if recipe is not None else ""
@@ -173,7 +178,7 @@ class Section:
         for one in self.exhibits:
             charted = []
             for column, probabilities in enumerate(one.gallery.get("conditionals", ())):
-                lie = _Sheet.of(self, one, shown)
+                lie = self.sheet(one, shown)
                 image = lie.tile(0, column, f"sample {column + 1} of {one.name}") if lie else None
                 charted.append((image, samples.conditional(probabilities)))
             if charted:
@@ -182,7 +187,7 @@ class Section:
 
     def strips(self, one: Exhibit, shown: Mapping[Path, str]) -> list[Strip]:
         """Return a sampler's random, most and least typical samples with their neighbours."""
-        lie = _Sheet.of(self, one, shown)
+        lie = self.sheet(one, shown)
         if lie is None:
             return []
         return [
@@ -214,9 +219,15 @@ class Section:
                 found.append((one.name, drawn))
         return found
 
-    def picture_id(self, one: Exhibit) -> str:
-        """Return the id under which a sampler's sheet stands on the page."""
-        return f"sheet-{self.name}-{self.exhibits.index(one)}"
+    def sheet(self, one: Exhibit, shown: Mapping[Path, str]) -> Sheet | None:
+        """Return how a sampler's picture lies, where it has one and the page holds it."""
+        about = one.gallery.get("picture")
+        if not about or one.picture not in shown:
+            return None
+        lie = [about[key] for key in ("columns", "width", "height", "line")]
+        return Sheet(
+            f"sheet-{self.id}-{self.exhibits.index(one)}", len(one.gallery["groups"]), len(about["lines"]), *lie
+        )
 
     @property
     def _mixture(self) -> Mixture | None:
@@ -228,26 +239,22 @@ class Section:
         return None
 
 
-class _Sheet(NamedTuple):
-    """Where the tiles of a sampler's sheet lie."""
+class Sheet(NamedTuple):
+    """Where the tiles of a sampler's picture lie: groups of lines of columns."""
 
     id: str
+    groups: int
     lines: int
     columns: int
     width: int
     height: int
     line: int
 
-    @staticmethod
-    def of(section: Section, one: Exhibit, shown: Mapping[Path, str]) -> _Sheet | None:
-        about = one.gallery.get("picture")
-        if not about or one.picture not in shown:
-            return None
-        return _Sheet(
-            section.picture_id(one),
-            len(about["lines"]),
-            *(about[key] for key in ("columns", "width", "height", "line")),
-        )
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole picture."""
+        rows = self.groups * self.lines
+        return self.columns * (self.width + self.line) + self.line, rows * (self.height + self.line) + self.line
 
     def tile(self, row: int, column: int, label: str) -> Markup:
         x, y = column * (self.width + self.line) + self.line, row * (self.height + self.line) + self.line
@@ -255,9 +262,8 @@ class _Sheet(NamedTuple):
 
     def band(self, group: int, label: str) -> Markup:
         top = group * self.lines * (self.height + self.line)
-        width = self.columns * (self.width + self.line) + self.line
         height = self.lines * (self.height + self.line) + self.line
-        return samples.crop(self.id, 0, top, width, height, label=label, css="band")
+        return samples.crop(self.id, 0, top, self.size[0], height, label=label, css="band")
 
 
 def _is_watched(name: str) -> bool:
