@@ -12,7 +12,8 @@ import numpy.typing as npt
 from genbench.errors import InputError
 from genbench.features import Features, Moments
 from genbench.metrics.gram import Array, embedding, matched
-from genbench.protocols import Score
+from genbench.metrics.parts import parts_of
+from genbench.protocols import Parts, Score
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ClassifierTwoSample:
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = classifier_accuracy(embedding(generated, "generated"), embedding(reference, "reference"), seed=seed)
         detail: dict[str, Any] = {"expected": 0.5, "z": found.z}
-        return [Score("c2st", found.value, found.error, "lower", detail, "classifier_two_sample_accuracy")]
+        return [Score("c2st", found.value, found.error, "lower", detail, "classifier_two_sample_accuracy", found.parts)]
 
 
 class Accuracy(NamedTuple):
@@ -37,6 +38,8 @@ class Accuracy(NamedTuple):
     """Binomial standard error."""
     z: float
     """Standard normal where both distributions are equal."""
+    parts: Parts | None
+    """Where the error comes from."""
 
 
 def classifier_accuracy(generated: npt.ArrayLike, reference: npt.ArrayLike, *, seed: int = 0) -> Accuracy:
@@ -63,7 +66,8 @@ def classifier_accuracy(generated: npt.ArrayLike, reference: npt.ArrayLike, *, s
     p, q = float(right_x.mean()), float(right_y.mean())
     error = math.sqrt(p * (1 - p) / len(x) + q * (1 - q) / len(y)) / 2
     null_error = math.sqrt(1 / len(x) + 1 / len(y)) / 4
-    return Accuracy((p + q) / 2, error, ((p + q) / 2 - 0.5) / null_error)
+    parts = parts_of(right_x / (2 * len(x)), right_y / (2 * len(y)), error=error)
+    return Accuracy((p + q) / 2, error, ((p + q) / 2 - 0.5) / null_error, parts)
 
 
 def _discriminant(x: Array, y: Array) -> Any:
