@@ -7,6 +7,7 @@ import warnings
 import click
 
 from genbench.cli.cache import cache
+from genbench.cli.compare import compare, gate
 from genbench.cli.group import Verbs
 from genbench.cli.look import inspect, list_plugs, selftest
 from genbench.cli.run import run, sample
@@ -27,5 +28,5 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*decompression bomb.*")
 
 
-for verb in (score, stats, list_plugs, inspect, run, sample, cache, selftest):
+for verb in (score, stats, compare, gate, list_plugs, inspect, run, sample, cache, selftest):
     main.add_command(verb)

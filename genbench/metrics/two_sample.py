@@ -49,8 +49,9 @@ def classifier_accuracy(generated: npt.ArrayLike, reference: npt.ArrayLike, *, s
     Each half of the rows, split by ``seed``, is judged by the discriminant (covariance shrunk after Ledoit and Wolf) of
     the other half. Both judgements lean on the product of both halves' differences of means, so their errors are not
     independent: the variance is the binomial one times ``1 + phi(z)^2 / (p (1 - p))`` for an accuracy p = Phi(z), which
-    is 1 + 2 / pi under equal distributions (simulated: 1.4 to 1.6). Lopez-Paz and Oquab 2017 (arXiv 1610.06545). The accuracy of the best classifier is ``1/2 + TV / 2``; a linear
-    one bounds it from below, and sees a difference of means only: Phi(m / 2) at Mahalanobis distance m.
+    is 1 + 2 / pi under equal distributions (simulated: 1.4 to 1.6). Lopez-Paz and Oquab 2017 (arXiv 1610.06545). The
+    accuracy of the best classifier is ``1/2 + TV / 2``; a linear one bounds it from below, and sees a difference of
+    means only: Phi(m / 2) at Mahalanobis distance m.
 
     Rows are [N, D] and [M, D]. Raises InputError for fewer than 4 rows on a side, and where rows are not finite or
     differ in width.
