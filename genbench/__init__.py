@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genbench.benchmarks import Benchmark
-    from genbench.comparison import Difference, Standing, difference, leaderboard
+    from genbench.comparison import Comparison, Difference, Standing, compare, difference, gate, leaderboard
     from genbench.errors import GenbenchError, InputError, PlugError, UsageError
     from genbench.extraction import Extraction, extract
     from genbench.features import Features, Moments
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "benchmarks": ("Benchmark",),
-    "comparison": ("Difference", "Standing", "difference", "leaderboard"),
+    "comparison": ("Comparison", "Difference", "Standing", "compare", "difference", "gate", "leaderboard"),
     "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
     "extraction": ("Extraction", "extract"),
     "features": ("Features", "Moments"),
@@ -41,6 +41,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Batch",
     "Benchmark",
+    "Comparison",
     "Difference",
     "Entry",
     "Extraction",
@@ -59,9 +60,11 @@ __all__ = [
     "Source",
     "Standing",
     "UsageError",
+    "compare",
     "difference",
     "extract",
     "features_of",
+    "gate",
     "installed",
     "leaderboard",
     "load",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Better = Literal["lower", "higher"]
 
+GROUPS = 32
+"""G of ``Parts``: as many degrees of freedom, less one, has the error of what two scores share in their reference."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -39,7 +42,7 @@ class Parts:
     """
 
     generated: tuple[float, ...]
-    """[G]"""
+    """[G]; empty where it is not known, which matters to paired samples only."""
     reference: tuple[float, ...] = ()
     """[G]; empty where the reference adds nothing to the error: there is none, or it counts as fixed."""
 

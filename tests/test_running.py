@@ -12,7 +12,7 @@ import pytest
 
 from genbench.benchmarks import RING8
 from genbench.errors import PlugError, UsageError
-from genbench.running import run, train
+from genbench.running import run
 from genbench.theory.mixtures import RING
 from genbench.training import instability
 

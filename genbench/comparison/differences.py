@@ -9,6 +9,7 @@ from typing import Literal
 
 from scipy import stats
 
+from genbench.comparison.guard import differing_fields
 from genbench.comparison.replicates import metric_name, newest, seed_of
 from genbench.comparison.sides import EXACT, Side, Variance, variance_of
 from genbench.errors import InputError
@@ -36,21 +37,32 @@ class Difference:
     """The error for these very checkpoints: of the generated and the reference samples."""
     training_error: float | None
     """The error by the spread over training seeds alone; None where a side has one seed."""
+    reference_error: float
+    """What the reference samples add to ``error``: more generated samples do not lessen it. 0 where it is not known."""
+    means: tuple[float, float]
+    """Of ``a`` and of ``b``, over training seeds."""
     seeds: tuple[int, int]
     conservative: bool
     """Whether the error is wider than it need be, since it is not known what the scores share."""
     confidence: float = 0.95
     adjusted: float | None = None
     """p-value after Holm's correction; None where nothing was corrected."""
+    differs: tuple[str, ...] = ()
+    """Fields of the protocol in which both differ: then there is no verdict."""
 
     @property
     def p(self) -> float | None:
         """Two-sided p-value of no difference; None where there is no error."""
-        if self.error is None or not math.isfinite(self.value):
+        if self.error is None or not math.isfinite(self.value) or self.differs:
             return None
+        return 2 * self.tail(abs(self.value))
+
+    def tail(self, value: float) -> float:
+        """Return the chance of a difference above ``value`` where there is none; .5 at 0. Needs an error."""
+        assert self.error is not None
         if self.error == 0:
-            return float(self.value == 0)
-        return float(2 * stats.t.sf(abs(self.value) / self.error, self.degrees))
+            return 0.5 * float(value <= 0) + 0.5 * float(value < 0)
+        return float(stats.t.sf(value / self.error, self.degrees))
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -90,7 +102,8 @@ def difference(
     the latter's place unless it is smaller. ``paired``: both sides drew sample i with one seed, so that what samples of
     equal index share cancels too.
 
-    Raises UsageError for an unknown metric, InputError where a result lacks it or ``paired`` sides do not match.
+    Where both follow unlike protocols there is no verdict: ``differs`` says why. Raises UsageError for an unknown
+    metric, InputError where a result lacks it or ``paired`` sides do not match.
     """
     ours, theirs = (newest([side] if isinstance(side, Result) else side) for side in (a, b))
     metric = metric_name([*ours, *theirs], metric)
@@ -111,9 +124,12 @@ def difference(
         degrees=_degrees(parts),
         sampling_error=sampling if one.known and two.known else None,
         training_error=_error(seen) if len(seen) == len(components.training) else None,
+        reference_error=math.sqrt(components.reference[0]),
+        means=(float(one.values.mean()), float(two.values.mean())),
         seeds=(len(ours), len(theirs)),
         conservative=one.reference is None or two.reference is None,
         confidence=confidence,
+        differs=tuple(differing_fields([ours[0], theirs[0]])),
     )
 
 

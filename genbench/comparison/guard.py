@@ -29,9 +29,9 @@ def require_comparable(results: Sequence[Result]) -> None:
         return
     if "benchmark" in differing:  # what else differs follows from it
         differing = {"benchmark": differing["benchmark"]}
-    said = "; ".join(f"{field}: {_values(values)}" for field, values in differing.items())
+    said = " and in ".join(f"{field}: {_values(values)}" for field, values in differing.items())
     raise InputError(
-        f"These results cannot be compared, for they differ in {said}. Score them alike, or add --allow-mixed to show "
+        f"These results cannot be compared, for they differ in {said}; score them alike, or add --allow-mixed to show "
         "those that differ greyed out and unranked."
     )
 

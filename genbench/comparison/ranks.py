@@ -8,19 +8,24 @@ from dataclasses import replace
 from genbench.comparison.differences import Difference
 
 
-def holm(differences: Sequence[Difference]) -> list[Difference]:
-    """Return differences with p-values adjusted so that the chance of any false verdict stays below 1 - confidence.
+def adjusted(values: Sequence[float]) -> list[float]:
+    """Return p-values multiplied so that the chance of any false rejection stays at the level (Holm 1979).
 
-    Holm 1979: the i-th smallest of m p-values is multiplied by m - i + 1, and kept from falling. Differences without a
-    p-value do not count.
+    The i-th smallest of m is multiplied by m - i + 1, and kept from falling.
     """
-    order = sorted((one.p, at) for at, one in enumerate(differences) if one.p is not None)
-    adjusted: dict[int, float] = {}
-    largest = 0.0
-    for rank, (p, at) in enumerate(order):
-        largest = max(largest, min(1.0, p * (len(order) - rank)))
-        adjusted[at] = largest
-    return [replace(one, adjusted=adjusted.get(at)) for at, one in enumerate(differences)]
+    order = sorted(range(len(values)), key=values.__getitem__)
+    found, largest = [1.0] * len(values), 0.0
+    for rank, at in enumerate(order):
+        largest = max(largest, min(1.0, values[at] * (len(values) - rank)))
+        found[at] = largest
+    return found
+
+
+def holm(differences: Sequence[Difference]) -> list[Difference]:
+    """Return differences with adjusted p-values, so that all verdicts hold at once; those without one do not count."""
+    tested = [at for at, one in enumerate(differences) if one.p is not None]
+    values = dict(zip(tested, adjusted([one.p for one in differences if one.p is not None]), strict=True))
+    return [replace(one, adjusted=values.get(at)) for at, one in enumerate(differences)]
 
 
 def rank_intervals(names: Sequence[str], differences: Sequence[Difference]) -> dict[str, tuple[int, int]]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.comparison.replicates import entries_of
+from genbench.protocols import GROUPS
 from genbench.results import Entry, Result
 
 Float64 = npt.NDArray[np.float64]
@@ -51,14 +52,16 @@ class Side:
         values = np.array([entry.value for entry in entries])
         reference = results[0].reference
         fingerprint = reference.fingerprint if reference else ""
+        errors = np.array([entry.error or 0.0 for entry in entries])
         parts = [entry.parts for entry in entries if entry.parts is not None]
         if len(parts) < len(entries):
-            errors = np.array([entry.error or 0.0 for entry in entries])
             return Side(entries, fingerprint, values, float((errors**2).mean()), None, None)
+        shared = np.array([part.reference or np.zeros(GROUPS) for part in parts]).mean(axis=0)
+        if not all(part.generated for part in parts):
+            return Side(entries, fingerprint, values, float((errors**2).sum()) / len(parts) ** 2, None, shared)
         generated = np.array([part.generated for part in parts])
-        shared = np.array([part.reference or np.zeros(generated.shape[1]) for part in parts])
         own = sum(variance_of(row) for row in generated) / len(parts) ** 2
-        return Side(entries, fingerprint, values, own, generated.mean(axis=0), shared.mean(axis=0))
+        return Side(entries, fingerprint, values, own, generated.mean(axis=0), shared)
 
 
 def variance_of(parts: npt.ArrayLike) -> float:

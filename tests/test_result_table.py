@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from genbench.report.table import counted, number_with_error, result_text, scores_frame
+from genbench.report.numbers import counted, number_with_error
+from genbench.report.result import result_text, scores_frame
 from genbench.results import Entry, Party, Result
 
 
