@@ -29,7 +29,12 @@ def text(found: Table) -> str:
     from tabulate import tabulate
 
     rows = [
-        [row.rank or ("–" if row.ranked else "·"), _called(row.name, row.role), *_cells(found, row.cells), row.seeds]
+        [
+            row.rank or ("–" if row.ranked else "·"),
+            _called(" ".join(row.name.split()), row.role),
+            *_cells(found, row.cells),
+            row.seeds,
+        ]
         for row in found.rows
     ]
     headers = ["rank", "sampler", *found.headers, "seeds"]

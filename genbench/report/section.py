@@ -64,6 +64,11 @@ class Section:
         return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self.name)
 
     @property
+    def pictured(self) -> list[Exhibit]:
+        """The ranked samplers that have a picture of samples and their neighbours."""
+        return [one for one in self.exhibits if one.gallery.get("picture") and one.picture is not None]
+
+    @property
     def about(self) -> str:
         recipe = recipe_of(self.groups[0])
         return recipe.about if recipe is not None else ""
