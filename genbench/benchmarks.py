@@ -84,7 +84,7 @@ DIGITS = Benchmark(
     real="digits,split=train",
     watch="fd",
     columns=("fd", "is", "kd", "precision", "recall", "coverage", "modes", "class_consistency"),
-    steps={"quick": 500, "full": 6000},
+    steps={"quick": 500, "full": 3000},
     samplers=WITH_CLASSES,
 )
 
@@ -101,7 +101,7 @@ STACKED_DIGITS = Benchmark(
     real="stacked-digits,split=train,count=26000,seed={seed}",
     watch="fd",
     columns=("mode_kl", "modes", "modes_balanced", "fd"),
-    steps={"quick": 500, "full": 6000},
+    steps={"quick": 500, "full": 3000},
     samplers=("real", "gan", "wgan-gp", "r3gan", "vae", "noise"),
 )
 
