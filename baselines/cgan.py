@@ -27,7 +27,10 @@ class CGAN(Conditional):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and D and an optimiser for each."""
-        self.networks = {"generator": Decoder(self.latent, shape, classes), "critic": Encoder(shape, 1, classes)}
+        self.networks = {
+            "generator": Decoder(self.latent, shape, classes, normalised=True),
+            "critic": Encoder(shape, 1, classes),
+        }
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
             for name, network in self.networks.items()
