@@ -39,7 +39,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiles(folder: Path) -> np.ndarray:
     """The sheet as [groups, lines, columns, H, W, 3]."""
     about = json.loads((folder / "gallery.json").read_text())["picture"]
-    sheet = np.asarray(Image.open(folder / "gallery.png"))
+    sheet = np.asarray(Image.open(folder / "gallery.png").convert("RGB"))
     height, width, line = about["height"], about["width"], about["line"]
     rows = (sheet.shape[0] - line) // (height + line)
     cut = [

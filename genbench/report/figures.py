@@ -21,14 +21,11 @@ def grid_figure(samples: npt.ArrayLike, path: Path) -> None:
     if array.ndim == 2:
         _scatter(array, path)
         return
-    from PIL import Image
-
     images = array if array.shape[-1] in (1, 3) else array.transpose(0, 2, 3, 1)
     columns = int(np.ceil(np.sqrt(len(images))))
     tiles = _tiled(images, columns)
     times = max(1, 512 // tiles.shape[1])
-    with written_whole(path) as temporary:
-        Image.fromarray(tiles.repeat(times, 0).repeat(times, 1)).save(temporary, "PNG", optimize=True)
+    _write(tiles.repeat(times, 0).repeat(times, 1), path)
 
 
 def sheet(images: npt.NDArray[np.uint8], columns: int, path: Path) -> dict[str, int]:
@@ -36,13 +33,19 @@ def sheet(images: npt.NDArray[np.uint8], columns: int, path: Path) -> dict[str, 
 
     A tile's left upper corner is at ``line`` + column * (``width`` + ``line``), and so for its height.
     """
-    from PIL import Image
-
     tiles = _tiled(images, columns)
-    with written_whole(path) as temporary:
-        Image.fromarray(tiles).save(temporary, "PNG", optimize=True)
+    _write(tiles, path)
     height, width = images.shape[1:3]
     return {"width": width, "height": height, "line": LINE}
+
+
+def _write(pixels: npt.NDArray[np.uint8], path: Path) -> None:
+    """Write uint8 [H, W, 3] as a PNG, with one channel where all three are equal."""
+    from PIL import Image
+
+    gray = (pixels == pixels[..., :1]).all()
+    with written_whole(path) as temporary:
+        Image.fromarray(pixels[..., 0] if gray else pixels).save(temporary, "PNG", optimize=True)
 
 
 def _tiled(images: npt.NDArray[Any], columns: int) -> npt.NDArray[np.uint8]:
