@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,18 +44,21 @@ def run(
     budget: str = "full",
     seed: int = 0,
     out: Path | str = "runs",
+    jobs: int = 1,
     progress: bool | None = None,
 ) -> list[Result]:
     """Train and score samplers on a benchmark, ``repeats`` seeds each; samplers that cannot be trained are only scored.
 
     In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, the gallery and what ``Training`` leaves; each new
-    result is added to ``out``/benchmark.jsonl. Raises UsageError for unknown names, PlugError where a sampler raises
-    (what was finished before is kept).
+    result is added to ``out``/benchmark.jsonl. ``jobs`` trials go on at once, each in a process of one thread. Raises
+    UsageError for unknown names, PlugError where a sampler raises (what was finished before is kept).
     """
     recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
     steps_of(recipe, budget)  # an unknown budget is said before the long work
     plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress)
-    return [one for name in plan.samplers for one in _repeated(plan, name)]
+    trials = [(name, one) for name in plan.samplers for one in range(seed, seed + repeats)]
+    found = _in_processes(plan, trials, jobs) if jobs > 1 else (_trial(plan, *one) for one in trials)
+    return [_recorded(plan, *one) for one in found]
 
 
 def train(
@@ -88,19 +92,52 @@ def _folder(plan: Plan, name: str, seed: int) -> Path:
     return result_folder(plan.out, plan.benchmark.name, name, seed)
 
 
-def _repeated(plan: Plan, name: str) -> Iterator[Result]:
-    for seed in range(plan.seed, plan.seed + plan.repeats):
-        done = _folder(plan, name, seed) / "result.jsonl"
-        if done.exists():
-            (found,) = read_results(done)
-            if found.benchmark == str(plan.benchmark) and (found.training or {}).get("budget") == plan.budget:
-                yield found
-                continue
-        result = _result(plan, name, seed)
+def _in_processes(plan: Plan, trials: list[tuple[str, int]], jobs: int) -> Iterator[tuple[Result, bool]]:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from tqdm import tqdm
+
+    disable = None if plan.progress is None else not plan.progress
+    with (
+        ProcessPoolExecutor(min(jobs, len(trials)), get_context("spawn"), _alone) as pool,
+        tqdm(total=len(trials), desc=str(plan.benchmark), unit="trial", disable=disable, leave=False) as bar,
+    ):
+        waiting = [pool.submit(_trial, replace(plan, progress=False), *one) for one in trials]
+        for one in waiting:
+            one.add_done_callback(lambda _: bar.update())
+        try:
+            for one in waiting:
+                yield one.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _alone() -> None:
+    """Prepare a process that shares the machine with others like it."""
+    import torch
+
+    torch.set_num_threads(1)
+    sys.stdout = sys.stderr  # what a guest prints is no data
+
+
+def _trial(plan: Plan, name: str, seed: int) -> tuple[Result, bool]:
+    """Return the result of one sampler with one seed, and whether it is new."""
+    done = _folder(plan, name, seed) / "result.jsonl"
+    if done.exists():
+        (found,) = read_results(done)
+        if found.benchmark == str(plan.benchmark) and (found.training or {}).get("budget") == plan.budget:
+            return found, False
+    return _result(plan, name, seed), True
+
+
+def _recorded(plan: Plan, result: Result, new: bool) -> Result:
+    """Keep a new result: in the benchmark's file, and beside what made it, which marks the trial as finished."""
+    if new:
         result.append(plan.out / f"{plan.benchmark.name}.jsonl")
-        with written_whole(done) as temporary:
+        with written_whole(_folder(plan, result.name, (result.training or {})["seed"]) / "result.jsonl") as temporary:
             temporary.write_text(result.to_json() + "\n", encoding="utf-8")
-        yield result
+    return result
 
 
 def _result(plan: Plan, name: str, seed: int) -> Result:

@@ -193,3 +193,23 @@ def test_weights_open_a_trained_sampler(tmp_path: Path) -> None:
     assert np.array_equal(opened.sample(5, 0), trained.sample(5, 0))
     with pytest.raises(InputError, match="cannot be loaded into 'gan'"):
         open_subject(f"gan,weights={training.weights}", ("samplers",))
+
+
+def test_trials_in_processes_give_the_results_of_one_after_the_other(tmp_path: Path) -> None:
+    how: dict[str, Any] = {"repeats": 2, "budget": "tiny", "progress": False}
+    one = run(TINY, ["real", "noise"], out=tmp_path / "one", **how)
+    two = run(TINY, ["real", "noise"], out=tmp_path / "two", jobs=2, **how)
+    assert [result.values for result in two] == [result.values for result in one]
+    assert len((tmp_path / "two" / "ring8.jsonl").read_text().splitlines()) == 4
+
+
+def test_a_failure_in_a_process_is_told_and_what_was_finished_before_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(PlugError, match="raised FloatingPointError"):
+        run(TINY, ["real", f"{__name__}:Failing"], repeats=1, budget="tiny", out=tmp_path, jobs=2, progress=False)
+    assert len((tmp_path / "ring8.jsonl").read_text().splitlines()) == 1
+
+
+class Failing(Growing):
+    """Fails in whatever process it is trained."""
+
+    dies_at = 20
