@@ -90,8 +90,9 @@ class Result:
         reference = self.reference
         fields["reference"] = reference.fingerprint[:12] if reference else "none"
         fields["reference count"] = str(reference.count) if reference else "none"
-        for name, identity in self.extractors.items():
-            fields |= _traits(name.partition(",")[0], identity)
+        networks = [name.partition(",")[0] for name in self.extractors]
+        for (name, identity), network in zip(self.extractors.items(), networks, strict=True):
+            fields |= _traits(network if networks.count(network) == 1 else name, identity)
         for metric in sorted(set(self.metrics)):
             kind = f"metric {metric.partition('(')[0]}"
             fields[kind] = f"{fields[kind]}, {metric}" if kind in fields else metric

@@ -66,10 +66,14 @@ class _Rows:
         """Return IF(x) / N of each row, IF(x) = slope'c + |c|^2 - sum_k (c'basis_k)^2 / values_k, c = x - mean."""
         if self.side.features is None:
             return np.zeros(0)
-        found = []
+        found, weights = [], 1 / values
+        single = len(slope) >= 512  # an error needs no more digits, and the product is most of the work
+        if single:
+            basis = basis.astype(np.float32)
         for rows in self.side.chunks(self.keep):
             centred = rows - self.gaussian.mean
-            found.append(centred @ slope + (centred**2).sum(axis=1) - (centred @ basis) ** 2 @ (1 / values))
+            inside = centred.astype(basis.dtype) @ basis
+            found.append(centred @ slope + (centred**2).sum(axis=1) - inside.astype(np.float64) ** 2 @ weights)
         influence = np.concatenate(found)
         return np.asarray((influence - influence.mean()) / len(influence))
 
