@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,17 +40,26 @@ def extract(source: Source, extractor: Extractor, how: Extraction | None = None)
     Blocks that the store knows by content are not computed again. Raises InputError where the source is empty or
     cannot be read, PlugError where the extractor raises or breaks its contract.
     """
+    return extract_all(source, [extractor], how)[0]
+
+
+def extract_all(source: Source, extractors: Sequence[Extractor], how: Extraction | None = None) -> list[Features]:
+    """Return the Features of each extractor, from one pass over the source: every row is decoded once."""
     how = how or Extraction()
     if len(source) == 0:
         raise InputError(f"{source.name} holds no samples.")
-    blocks: list[Mapping[str, Array]] = []
+    blocks: list[list[Mapping[str, Array]]] = [[] for _ in extractors]
     digests = hashlib.sha256()
-    with _bar(source, extractor, how) as bar:
+    with _bar(source, extractors, how) as bar:
         for start in range(0, len(source), BLOCK):
-            block, digest = _block(source, extractor, how, start, bar)
+            found, digest = _block(source, extractors, how, start, bar)
             digests.update(digest.encode())
-            blocks.append(block)
-    return _assembled(source, extractor, how, blocks, digests.hexdigest())
+            for kept, block in zip(blocks, found, strict=True):
+                kept.append(block)
+    return [
+        _assembled(source, extractor, how, kept, digests.hexdigest())
+        for extractor, kept in zip(extractors, blocks, strict=True)
+    ]
 
 
 def subset(source: Source, count: int, seed: int) -> Source:
@@ -105,9 +114,9 @@ class Subset:
 
 
 def _block(
-    source: Source, extractor: Extractor, how: Extraction, start: int, bar: tqdm[Any]
-) -> tuple[Mapping[str, Array], str]:
-    """Return the views of one block and its content hash, from the store where it is known."""
+    source: Source, extractors: Sequence[Extractor], how: Extraction, start: int, bar: tqdm[Any]
+) -> tuple[list[Mapping[str, Array]], str]:
+    """Return each extractor's views of one block and its content hash, from the store where it is known."""
     stop = min(start + BLOCK, len(source))
     told = getattr(source, "digest", None)
     batches: Iterator[Batch] | list[Batch]
@@ -117,16 +126,24 @@ def _block(
     else:  # only the samples themselves tell: hold this block while it is hashed
         batches = list(source.batches(how.batch_size, start, stop))
         digest = _content_hash(batches)
-    store = how.store if extractor.identity else None
-    found = store.find(extractor.identity, digest) if store else None
-    if found is not None and ("offset" not in found or getattr(source, "skip_corrupt", False)):
-        bar.update(stop - start)
-        return found, digest
-    views = _look(extractor, batches, source, start, stop, bar)
-    if not views:
-        raise InputError(f"{source.name}: none of the samples {start} to {stop - 1} can be decoded.")
-    kept = store.keep(extractor.identity, digest, views, extractor=extractor.name) if store else views
-    return kept, digest
+    blocks = [_kept(source, extractor, how.store, digest) for extractor in extractors]
+    lacking = [at for at, block in enumerate(blocks) if block is None]
+    bar.update((stop - start) * (len(blocks) - len(lacking)))
+    if len(lacking) > 1:
+        batches = list(batches)  # decoded once for all that look at them
+    for at in lacking:
+        views = _look(extractors[at], batches, source, start, stop, bar)
+        if not views:
+            raise InputError(f"{source.name}: none of the samples {start} to {stop - 1} can be decoded.")
+        identity, name = extractors[at].identity, extractors[at].name
+        blocks[at] = how.store.keep(identity, digest, views, extractor=name) if how.store and identity else views
+    return [block for block in blocks if block is not None], digest
+
+
+def _kept(source: Source, extractor: Extractor, store: Store | None, digest: str) -> Mapping[str, Array] | None:
+    """Return a block that the store knows, unless rows are missing there that should not be."""
+    found = store.find(extractor.identity, digest) if store and extractor.identity else None
+    return found if found is None or "offset" not in found or getattr(source, "skip_corrupt", False) else None
 
 
 def _look(
@@ -250,10 +267,14 @@ def _content_hash(batches: list[Batch]) -> str:
     return digest.hexdigest()
 
 
-def _bar(source: Source, extractor: Extractor, how: Extraction) -> tqdm[Any]:
+def _bar(source: Source, extractors: Sequence[Extractor], how: Extraction) -> tqdm[Any]:
     from tqdm import tqdm
 
     disable = None if how.progress is None else not how.progress
     return tqdm(
-        total=len(source), desc=f"{source.name} -> {extractor.name}", unit="sample", disable=disable, leave=False
+        total=len(source) * len(extractors),
+        desc=f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}",
+        unit="sample",
+        disable=disable,
+        leave=False,
     )

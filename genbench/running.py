@@ -12,9 +12,9 @@ from genbench import registry
 from genbench.benchmarks import Benchmark
 from genbench.claims import likelihoods
 from genbench.errors import UsageError
-from genbench.locations import written_whole
+from genbench.locations import result_folder, written_whole
 from genbench.opening import open_source, open_subject
-from genbench.report.figures import grid_figure
+from genbench.report.gallery import write_gallery
 from genbench.results import Result, read_results
 from genbench.scoring import score
 from genbench.training import Training, steps_of
@@ -49,7 +49,7 @@ def run(
 ) -> list[Result]:
     """Train and score samplers on a benchmark, ``repeats`` seeds each; samplers that cannot be trained are only scored.
 
-    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, ``samples.png`` and what ``Training`` leaves; each new
+    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, the gallery and what ``Training`` leaves; each new
     result is added to ``out``/benchmark.jsonl. ``jobs`` trials go on at once, each in a process of one thread. Raises
     UsageError for unknown names, PlugError where a sampler raises (what was finished before is kept).
     """
@@ -92,8 +92,7 @@ def _training(plan: Plan, name: str, seed: int) -> Training:
 
 
 def _folder(plan: Plan, name: str, seed: int) -> Path:
-    slug = "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in name)
-    return plan.out / plan.benchmark.name / slug / f"seed-{seed}"
+    return result_folder(plan.out, plan.benchmark.name, name, seed)
 
 
 def _in_processes(plan: Plan, trials: list[tuple[str, int]], jobs: int) -> Iterator[tuple[Result, bool]]:
@@ -148,11 +147,13 @@ def _result(plan: Plan, name: str, seed: int) -> Result:
     """Train one sampler with one seed where that is possible, then score it."""
     recipe = plan.benchmark
     if name == REAL:
-        scored = score(recipe.real.format(seed=1000 + seed), recipe, name=REAL, progress=plan.progress)
+        real = recipe.real.format(seed=1000 + seed)
+        scored = score(real, recipe, name=REAL, progress=plan.progress)
+        write_gallery(real, recipe, seed=0, folder=_folder(plan, name, seed))
         return replace(scored, training={"budget": plan.budget, "seed": seed})
     sampler: Any = open_subject(name, ("samplers", "sources"))
     record = _training(plan, name, seed).of(sampler)
     result = score(sampler, recipe, name=name, seed=seed, progress=plan.progress)
     told = likelihoods(sampler, open_source(recipe.reference))
-    grid_figure(sampler.sample(64, seed), _folder(plan, name, seed) / "samples.png")
+    write_gallery(sampler, recipe, seed=seed, folder=_folder(plan, name, seed))
     return replace(result, scores=(*result.scores, *told), training=record)

@@ -35,6 +35,7 @@ FLOORS = {
     "opening": 4,
     "looking": 4,
     "scoring": 4,
+    "comparison": 4,
     "report": 4,
     "claims": 4,
     "training": 4,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from genbench.cli.options import not_empty
-from genbench.cli.printing import say
+from genbench.cli.printing import prints, say
 from genbench.errors import UsageError
 
 
@@ -35,7 +35,7 @@ def run(benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool
     genbench run ring8 --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench import registry
-    from genbench.report.runs import runs_text
+    from genbench.report.formats import written
     from genbench.running import run as run_benchmark
 
     names: list[str] = []
@@ -44,7 +44,7 @@ def run(benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool
     with redirect_stdout(sys.stderr):  # what a guest prints is no data
         options["jobs"] = jobs or _cores()
         results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
-    say(runs_text(results, registry.load("benchmarks", benchmark).columns))
+    say(written(results, "text" if prints("↓↑±–") else "plain"))
 
 
 def _cores() -> int:

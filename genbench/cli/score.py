@@ -45,6 +45,12 @@ from genbench.errors import UsageError
     metavar="LIST",
     help="Such as fid,is,splits=1,fd@pixels; all that apply if not given.",
 )
+@click.option(
+    "--protocols",
+    callback=not_empty,
+    metavar="LIST",
+    help="tf,torch,clean: FID as torch-fidelity, pytorch-fid and clean-fid tell it, from one pass.",
+)
 @reading
 @click.option("--name", help="What the table calls the subject.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every field of the result.")
@@ -86,7 +92,7 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     genbench stats real/ --out real.npz               mean and covariance: enough for FID
     genbench stats real/ --out real.safetensors       every row: KID, precision and recall too
     """
-    from genbench.report.table import counted
+    from genbench.report.numbers import counted
     from genbench.scoring import features_of
     from genbench.statistics import write_statistics
 
