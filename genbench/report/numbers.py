@@ -13,7 +13,7 @@ WIDEST = 1e15
 
 
 def number_with_error(value: float, error: float | None) -> tuple[str, str]:
-    """Write a value and its error to the digits that the error allows: two of the error's own."""
+    """Write a value and its error to the digits that the error allows: two of the error's own, but five in all."""
     if not math.isfinite(value):
         return str(value), ""
     if error is None or not math.isfinite(error) or error <= 0:
@@ -21,6 +21,8 @@ def number_with_error(value: float, error: float | None) -> tuple[str, str]:
     places = 1 - math.floor(math.log10(error))
     if places > 8 or abs(value) >= WIDEST:
         return f"{value:.4e}", f"± {error:.1e}"
+    if error < abs(value) * 1e-4:
+        return f"{value:.5g}", f"± {error:.1g}"
     places = max(places, 0)
     return f"{value:.{places}f}", f"± {error:.{places}f}"
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from genbench.registry import parse_list
-from genbench.report import charts, provenance, samples
+from genbench.report import charts, claimed, provenance, samples
 from genbench.report.exhibits import Exhibit, exhibits
 from genbench.report.formats import html, markdown
 from genbench.report.published import Published, published
@@ -96,6 +96,16 @@ class Section:
             for entry in real.scores
             if entry.name.partition("@")[0] in wanted and isinstance(entry.detail.get("expected"), (int, float))
         }
+
+    @property
+    def critics(self) -> list[claimed.Critic]:
+        """What the critics of trained models claim, beside the truth."""
+        return claimed.critics([result for one in self.exhibits for result in one.results])
+
+    @property
+    def likelihoods(self) -> list[claimed.Likelihood]:
+        """The bounds of trained models' log-likelihoods."""
+        return claimed.likelihoods([result for one in self.exhibits for result in one.results])
 
     @property
     def commands(self) -> list[str]:
