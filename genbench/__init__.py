@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from genbench.features import Features, Moments
     from genbench.protocols import Batch, Extractor, Metric, Parts, Sampler, Score, Source
     from genbench.registry import installed, load
+    from genbench.report.table import table
     from genbench.results import Entry, Party, Result, read_results
-    from genbench.running import run
+    from genbench.running import run, train
     from genbench.scoring import features_of, score
 
 _HOMES = {
@@ -30,8 +31,9 @@ _HOMES = {
     "features": ("Features", "Moments"),
     "protocols": ("Batch", "Extractor", "Metric", "Parts", "Sampler", "Score", "Source"),
     "registry": ("installed", "load"),
+    "report.table": ("table",),
     "results": ("Entry", "Party", "Result", "read_results"),
-    "running": ("run",),
+    "running": ("run", "train"),
     "scoring": ("features_of", "score"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -69,6 +71,8 @@ __all__ = [
     "read_results",
     "run",
     "score",
+    "table",
+    "train",
 ]
 
 

@@ -37,6 +37,8 @@ FLOORS = {
     "scoring": 4,
     "comparison": 4,
     "report": 4,
+    "claims": 4,
+    "training": 4,
     "running": 4,
     "inspection": 4,
     "selftest": 4,

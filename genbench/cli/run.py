@@ -1,7 +1,8 @@
-"""run and sample: models are trained, drawn from and compared."""
+"""run, train and sample: models are trained, drawn from and compared."""
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import click
 
 from genbench.cli.options import not_empty
-from genbench.cli.printing import say
-from genbench.errors import InputError, UsageError
+from genbench.cli.printing import prints, say
+from genbench.errors import UsageError
 
 
 @click.command(short_help="Train, sample, score and compare.")
@@ -22,8 +23,11 @@ from genbench.errors import InputError, UsageError
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="The first seed.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
               help="Where checkpoints, figures and results go.")  # fmt: skip
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Trials at once; one a core if not given, one on a GPU."
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) -> None:
+def run(benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool, **options: Any) -> None:
     """Train, sample, score and compare: the same command goes on where it was cut off.
 
     \b
@@ -31,15 +35,49 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
     genbench run ring8 --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench import registry
-    from genbench.report.runs import runs_text
+    from genbench.report.formats import written
     from genbench.running import run as run_benchmark
 
     names: list[str] = []
     for text in samplers:
         names += [text] if text.startswith("command:") else [str(spec) for spec in registry.parse_list(text)]
     with redirect_stdout(sys.stderr):  # what a guest prints is no data
+        options["jobs"] = jobs or _cores()
         results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
-    say(runs_text(results, registry.load("benchmarks", benchmark).columns))
+    say(written(results, "text" if prints("↓↑±–") else "plain"))
+
+
+def _cores() -> int:
+    """How many trials go on at once: one a core, but one where a GPU does the work."""
+    import torch
+
+    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
+
+
+@click.command(short_help="Train one sampler.")
+@click.argument("sampler", callback=not_empty, metavar="SPEC")
+@click.option("--benchmark", callback=not_empty, required=True, metavar="NAME", help="Whose training split is used.")
+@click.option("--budget", default="full", show_default=True, help="quick or full: how long is trained.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the training.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
+              help="Where checkpoints and curves go.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(sampler: str, benchmark: str, quiet: bool, **options: Any) -> None:
+    """Train one sampler with one seed, as `run` does: the same command goes on where it was cut off.
+
+    \b
+    genbench train vae --benchmark digits
+    genbench score --sampler vae,weights=runs/digits/vae/seed-0/best.safetensors --benchmark digits
+    """
+    from genbench.running import train as train_sampler
+
+    with redirect_stdout(sys.stderr):  # what a guest prints is no data
+        found = train_sampler(sampler, benchmark, progress=False if quiet else None, **options)
+    record = found.record
+    say(
+        f"{found.weights}: step {record['chosen_step']:,} of {record['steps']:,}, chosen by {record['chosen_by']}, "
+        f"after {record['seconds']:.0f} s"
+    )
 
 
 @click.command(short_help="Draw samples and write them to disk.")
@@ -57,7 +95,7 @@ def sample(sampler: str, count: int, out: Path, seed: int, weights: Path | None,
     genbench sample vae --weights runs/digits/vae/seed-0/best.safetensors --count 100 --out digits/
     """
     from genbench.drawing import Drawn
-    from genbench.opening import open_subject
+    from genbench.opening import load_weights, open_subject
     from genbench.protocols import Sampler
     from genbench.writing import write_samples
 
@@ -66,13 +104,6 @@ def sample(sampler: str, count: int, out: Path, seed: int, weights: Path | None,
         if not isinstance(opened, Sampler):
             raise UsageError(f"{sampler!r} is a set of samples already; `sample` takes a sampler.")
         if weights is not None:
-            if not hasattr(opened, "load"):
-                raise UsageError(f"{sampler!r} loads no weights; leave out --weights.")
-            try:
-                opened.load(weights)
-            except Exception as error:
-                raise InputError(
-                    f"{weights} cannot be loaded into {sampler!r} ({error}); give its own weights."
-                ) from error
+            load_weights(opened, weights, sampler)
         write_samples(Drawn(opened, count, seed, sampler), out, progress=False if quiet else None)
     say(f"{out}: {count:,} samples of {sampler}, seed {seed}")

@@ -92,7 +92,7 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     genbench stats real/ --out real.npz               mean and covariance: enough for FID
     genbench stats real/ --out real.safetensors       every row: KID, precision and recall too
     """
-    from genbench.report.table import counted
+    from genbench.report.numbers import counted
     from genbench.scoring import features_of
     from genbench.statistics import write_statistics
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as xml
 from xml.sax.saxutils import escape
 
 from genbench.comparison.gating import Check, Outcome
-from genbench.report.table import number_with_error
+from genbench.report.numbers import number_with_error
 from genbench.report.verdicts import p_text
 
 MARKS: dict[Outcome, str] = {"passed": "✅", "undecided": "❔", "failed": "❌"}

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from genbench.comparison import Comparison, Difference
-from genbench.report.table import ARROWS, PLAIN, number_with_error
+from genbench.report.numbers import ARROWS, PLAIN, number_with_error
 
 COLUMNS = (
     "a", "b", "metric", "better", "mean_a", "mean_b", "difference", "error", "degrees", "sampling_error",
