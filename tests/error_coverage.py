@@ -273,8 +273,9 @@ def report(images: Path | None, repeats: int, counts: Sequence[int]) -> Iterator
     chance = 100 * np.sqrt(0.95 * 0.05 / repeats)
     listed = " ".join(map(str, counts))
     yield INTRODUCTION.format(images="IMAGES" if images else "", repeats=repeats, counts=listed, chance=chance)
-    for population in (gaussian(16), real(images, same=False), real(images, same=True)):
-        for count in counts:
+    populations = gaussian(16), real(images, same=False), real(images, same=True)
+    for count in counts:
+        for population in populations:
             yield table(population, count, repeats)
     yield debiasing(max(repeats // 4, 2))
     yield cost(10_000, 2048)

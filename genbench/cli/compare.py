@@ -49,10 +49,7 @@ confidence = click.option(
 @click.option("--allow-mixed", is_flag=True, help="Show results of unlike protocols, without a verdict.")
 @click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def compare(
-    subjects: tuple[str, ...], metrics: str | None, confidence: float, paired: bool, allow_mixed: bool, form: str,
-    as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+def compare(subjects: tuple[str, ...], form: str, as_json: bool, **options: Any) -> None:
     """Tell better, worse and tied: differences with their errors, corrected for how many there are.
 
     Each of A B ... is a JSON-lines file of results, or samples to be scored first.
@@ -65,15 +62,8 @@ def compare(
     from genbench.comparison import compare as compare_subjects
     from genbench.report.verdicts import comparison_csv, comparison_json, comparison_text
 
-    scored = [one for one in subjects if not one.endswith(".jsonl")]
-    names = [name.strip() for name in metrics.split(",")] if metrics else None
     with redirect_stdout(sys.stderr):  # what a guest prints is no data
-        how = score_options(options)
-        if scored and metrics and how.get("benchmark") is None:
-            how["metrics"], names = metrics, None
-        found = compare_subjects(
-            *subjects, metrics=names, confidence=confidence, paired=paired, allow_mixed=allow_mixed, **how
-        )
+        found = compare_subjects(*subjects, **score_options(options))
     if as_json or form == "json":
         say(json_text(comparison_json(found)))
     elif form == "csv":

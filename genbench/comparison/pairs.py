@@ -37,7 +37,7 @@ class Comparison:
 
 def compare(
     *subjects: object,
-    metrics: Sequence[str] | None = None,
+    metrics: str | None = None,
     confidence: float = 0.95,
     paired: bool = False,
     allow_mixed: bool = False,
@@ -46,17 +46,19 @@ def compare(
     """Compare subjects: a file of results (``.jsonl``, all that is in it), a Result, a list of Results that are the
     training seeds of one subject, or whatever ``score`` takes, scored on the spot with its ``options``.
 
-    ``metrics``: full or short names; all common ones of which a direction is better, if not given. ``paired``: sample i
-    of both sides was drawn with one seed. Raises InputError where the protocols differ and ``allow_mixed`` is not set
+    ``metrics``: names of scores, ``"fd,recall"``; all common ones of which a direction is better, if not given. Where a
+    subject is scored without a benchmark, they are the metrics that it is scored with. ``paired``: sample i of both
+    sides was drawn with one seed. Raises InputError where the protocols differ and ``allow_mixed`` is not set
     (then those pairs have no verdict), UsageError for unknown metrics and fewer than two subjects.
     """
-    named = _named(subjects, options)
+    chosen = metrics is not None and options.get("benchmark") is None and not all(map(_is_scored, subjects))
+    named = _named(subjects, options | {"metrics": metrics} if chosen else options)
     if len(named) < 2:
         raise UsageError(f"A comparison needs two subjects at least, and only {', '.join(named) or 'none'} is given.")
     everyone = [result for results in named.values() for result in results]
     if not allow_mixed:
         require_comparable(everyone)
-    wanted = None if metrics is None else [metric_name(everyone, metric) for metric in metrics]
+    wanted = None if metrics is None or chosen else [metric_name(everyone, one.strip()) for one in metrics.split(",")]
     found = [
         difference(named[a], named[b], metric, confidence=confidence, paired=paired, names=(a, b))
         for a, b in combinations(named, 2)
@@ -86,15 +88,22 @@ def _named(subjects: Sequence[object], options: dict[str, Any]) -> dict[str, lis
 
 
 def _results_of(subject: object, options: dict[str, Any]) -> Iterator[tuple[str, list[Result]]]:
-    if isinstance(subject, (str, Path)) and str(subject).endswith(".jsonl"):
-        yield from opened(subject).items()
-    elif isinstance(subject, Result):
-        yield subject.name, [subject]
-    elif isinstance(subject, (list, tuple)) and subject and all(isinstance(one, Result) for one in subject):
-        yield subject[0].name, list(subject)
-    else:
+    if not _is_scored(subject):
         result = score(subject, **options)
         yield result.name, [result]
+    elif isinstance(subject, (str, Path)):
+        yield from opened(subject).items()
+    else:
+        results = [subject] if isinstance(subject, Result) else list(subject)  # type: ignore[call-overload]
+        yield results[0].name, results
+
+
+def _is_scored(subject: object) -> bool:
+    """Whether a subject is a result, some, or a file of them."""
+    if isinstance(subject, (str, Path)):
+        return str(subject).endswith(".jsonl")
+    several = isinstance(subject, (list, tuple)) and bool(subject) and all(isinstance(one, Result) for one in subject)
+    return several or isinstance(subject, Result)
 
 
 def _common(results: Sequence[Result], wanted: Sequence[str] | None) -> list[str]:

@@ -142,6 +142,7 @@ class DifferentBins:
         count, size, bins = int(ours.sum()), int(theirs.sum()), len(theirs)
         share = float(different_bins(ours, theirs, alpha=self.alpha).mean())
         detail: dict[str, Any] = {"expected": self.alpha, "bins": bins, "generated": count, "reference": size}
+        detail["error_by"] = "binomial over bins"
         said = []
         if bins < self.bins:
             said.append(f"{size} reference samples allow only {bins} bins instead of {self.bins}")
@@ -154,12 +155,10 @@ class DifferentBins:
         logs = [np.log(np.where(side > 0, 2 * side / (p + q), 1.0)) / 2 for side in (p, q)]
         parts = parts_of(logs[0][labels] / count, logs[1][reference_labels] / size, error=error)
         error_of_share = float(np.sqrt(max(share * (1 - share), self.alpha * (1 - self.alpha)) / bins))
-        expected = (bins - 1) / 8 * (1 / count + 1 / size)
+        about = {"expected": (bins - 1) / 8 * (1 / count + 1 / size), "error_by": "delta method"}
         return [
             Score("ndb", share, error_of_share, "lower", detail, "number_of_different_bins_share"),
-            Score(
-                "ndb_js", divergence, error, "lower", {"expected": expected}, "bins_jensen_shannon_divergence", parts
-            ),
+            Score("ndb_js", divergence, error, "lower", about, "bins_jensen_shannon_divergence", parts),
         ]
 
 

@@ -38,7 +38,7 @@ class Vendi:
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = vendi_of_rows(embedding(generated, "generated"), order=self.order)
-        detail: dict[str, Any] = {"order": self.order}
+        detail: dict[str, Any] = {"order": self.order, "error_by": "delta method"}
         return [Score("vendi", found.value, found.error, "higher", detail, "vendi_score", INDEPENDENT)]
 
 
@@ -56,7 +56,7 @@ class KernelEntropy:
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = kernel_modes(embedding(generated, "generated"), sigma=self.sigma)
-        detail: dict[str, Any] = {"sigma": self.sigma}
+        detail: dict[str, Any] = {"sigma": self.sigma, "error_by": "delta method"}
         name = "renyi_kernel_entropy_mode_count"
         return [Score("rke", found.value, found.error, "higher", detail, name, INDEPENDENT)]
 

@@ -197,4 +197,10 @@ class InceptionScore:
             Score("entropy_marginal", found.entropy_marginal, found.entropy_marginal_error),
             Score("entropy_conditional", found.entropy_conditional, found.entropy_conditional_error),
         ]
-        return [score._replace(parts=INDEPENDENT) for score in scores]
+        methods = {"is_infinity": "delete-one jackknife"}
+        return [
+            score._replace(
+                parts=INDEPENDENT, detail={**score.detail, "error_by": methods.get(score.name, "delta method")}
+            )
+            for score in scores
+        ]

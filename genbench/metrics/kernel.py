@@ -51,14 +51,16 @@ class KernelDistance:
         """Return ``kid`` over all rows and ``kid_subsets``, the mean over subsets."""
         found = survey.estimate(self)
         detail: dict[str, Any] = {"std": found.subset_std, "subsets": self.subsets, "subset_size": found.subset_size}
+        detail["error_by"] = "U-statistic variance and the draw of subsets"
         if found.subset_size < self.subset_size:
             detail["warning"] = (
                 f"Subsets hold {found.subset_size} rows instead of {self.subset_size}, since there are no more; "
                 "the spread over subsets is then too small to be compared with published ones."
             )
+        about = {"expected": 0.0, "error_by": "U-statistic variance"}
         name, (parts, subset_parts) = "kernel_inception_distance", survey.parts(self)
         return [
-            Score("kid", found.value, found.error, "lower", {"expected": 0.0}, name, parts),
+            Score("kid", found.value, found.error, "lower", about, name, parts),
             Score("kid_subsets", found.subset_mean, found.subset_error, "lower", detail, f"{name}_mean", subset_parts),
         ]
 

@@ -184,7 +184,9 @@ def _check(k: int) -> None:
 
 def _score(name: str, found: Float64, detail: dict[str, Any], survey: BallSurvey, moves: Moves) -> Score:
     error = survey.error(found)
-    if error is None:
+    if error is not None:
+        detail["error_by"] = "differences of random halves"
+    else:
         detail["no_error"] = "Half of the rows of one side are not more than k."
     generated, reference = survey.counts
     if abs(generated - reference) > UNEQUAL * max(generated, reference):

@@ -26,6 +26,7 @@ class AuthenticShare:
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = authentic_share(embedding(generated, "generated"), embedding(reference, "reference"))
         detail = {"note": "0 for copies; the share that fresh samples have depends on the data: score a test set too."}
+        detail["error_by"] = "binomial"
         # the error is that for this very training set
         return [
             Score("authpct", 100 * found.value, 100 * found.error, None, detail, "authentic_percentage", INDEPENDENT)

@@ -211,7 +211,14 @@ class ModeCoverage:
         if perfect is None and rows is not None and "quality" in rows.views:
             perfect = float(rows["quality"].mean())
         parts = _parts(found, mode, quality, theirs)
-        return [score._replace(parts=parts[score.name]) for score in _scores(found, perfect)]
+        return [
+            score._replace(parts=parts[score.name], detail={**score.detail, "error_by": _method(score.name)})
+            for score in _scores(found, perfect)
+        ]
+
+
+def _method(name: str) -> str:
+    return "delta method" if name in ("mode_kl", "mode_kl_all", "mode_tv") else "binomial"
 
 
 def _parts(

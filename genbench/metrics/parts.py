@@ -46,4 +46,4 @@ def _groups(moves: Float64, variance: float) -> tuple[float, ...]:
     spread = float((sums**2).sum()) * GROUPS / (GROUPS - 1)
     if spread > 0:
         sums *= math.sqrt(variance / spread)
-    return tuple(float(f"{value:.4g}") for value in sums)
+    return tuple(float(f"{value:.3g}") for value in sums)

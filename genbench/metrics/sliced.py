@@ -141,7 +141,8 @@ def sliced_wasserstein(
 
 
 def _detail(found: SlicedEstimate) -> dict[str, Any]:
-    return {"expected": found.expected, "direction_error": found.direction_error}
+    method = "jackknife over groups of rows and over directions"
+    return {"expected": found.expected, "direction_error": found.direction_error, "error_by": method}
 
 
 def _check(projections: int) -> None:

@@ -26,7 +26,7 @@ class ClassifierTwoSample:
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = classifier_accuracy(embedding(generated, "generated"), embedding(reference, "reference"), seed=seed)
-        detail: dict[str, Any] = {"expected": 0.5, "z": found.z}
+        detail: dict[str, Any] = {"expected": 0.5, "z": found.z, "error_by": "binomial, widened for shared halves"}
         return [Score("c2st", found.value, found.error, "lower", detail, "classifier_two_sample_accuracy", found.parts)]
 
 
