@@ -11,7 +11,7 @@ from scipy.linalg import sqrtm
 from sklearn.datasets import load_digits
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-from genbench.errors import InputError, PlugError
+from genbench.errors import InputError, PlugError, UsageError
 from genbench.features import Features, Moments
 from genbench.metrics.frechet import FrechetDistance, frechet_distance, frechet_distance_of_rows
 
@@ -258,3 +258,28 @@ def test_A35_noise_missing_classes_and_collapse_are_told_apart_on_real_digits() 
     half = frechet_distance_of_rows(rest[classes < 5], reference)
     collapse = frechet_distance_of_rows(np.tile(rest[classes == 1][:10], (90, 1)), reference)
     assert values[0] < half < collapse
+
+
+def test_near_0_the_error_is_the_spread() -> None:
+    found = []
+    for seed in range(60):
+        rng = np.random.default_rng([17, seed])
+        found.append(scores(draw(rng, 200, 8), draw(rng, 200, 8))["fid"])
+    assert {one.detail["error_by"] for one in found} == {
+        "influence functions of all and of halves, for the distance is near 0"
+    }
+    spread = np.std([one.value for one in found], ddof=1)
+    assert 0.8 < np.sqrt(np.mean([one.error**2 for one in found])) / spread < 1.3  # without halves: 1.41
+
+
+def test_the_line_through_subsets_gives_fid_infinity() -> None:
+    rng = np.random.default_rng(18)
+    generated, reference = (Features.of(embedding=draw(rng, 600, 8)) for _ in range(2))
+    found = {score.name: score for score in FrechetDistance(limit="extrapolation")(generated, reference, seed=0)}
+    assert list(found) == ["fid", "fid_infinity"]
+    assert abs(found["fid_infinity"].value) < found["fid"].value
+
+
+def test_an_unknown_limit_is_refused() -> None:
+    with pytest.raises(UsageError, match="did you mean 'jackknife'"):
+        FrechetDistance(limit="jacknife")  # type: ignore[arg-type]

@@ -14,10 +14,8 @@ from genbench.cli.options import not_empty, reading, score_options, writable
 from genbench.cli.printing import json_text, prints, say
 from genbench.errors import InputError, UsageError
 
-Confidence = float
 
-
-def confidence_of(ctx: click.Context, option: click.Parameter, value: str) -> Confidence:
+def confidence_of(ctx: click.Context, option: click.Parameter, value: str) -> float:
     """Turn 95% or .95 into .95."""
     try:
         number = float(value.strip().removesuffix("%")) / (100 if value.strip().endswith("%") else 1)

@@ -43,8 +43,10 @@ def compare(
     allow_mixed: bool = False,
     **options: Any,
 ) -> Comparison:
-    """Compare subjects: a file of results (``.jsonl``, all that is in it), a Result, a list of Results that are the
-    training seeds of one subject, or whatever ``score`` takes, scored on the spot with its ``options``.
+    """Compare every pair of subjects in every metric that both have.
+
+    A subject is a file of results (``.jsonl``, all that is in it), a Result, a list of Results that are the training
+    seeds of one subject, or whatever ``score`` takes, scored on the spot with its ``options``.
 
     ``metrics``: names of scores, ``"fd,recall"``; all common ones of which a direction is better, if not given. Where a
     subject is scored without a benchmark, they are the metrics that it is scored with. ``paired``: sample i of both

@@ -75,8 +75,8 @@ class FrechetDistance:
     ``fid`` is biased upward by about c/N (Binkowski et al. 2018, arXiv 1801.01401). ``fid_debiased`` is the jackknife
     B F - (B - 1) mean_b F_(-b), which deletes a block of both sides at a time; it may be negative, and has the error of
     ``fid``. Blocks are drawn from rows sorted by content, so the order of rows does not matter. The line through
-    subsets (``limit="extrapolation"``: ``fid_infinity`` in its place) costs as much for each distance and had 1.3 to 20
-    times the root mean-square error (``python -m tests.error_coverage``).
+    subsets (``limit="extrapolation"``: ``fid_infinity`` in its place) takes longer and had 1.2 to 20 times the root
+    mean-square error (reports/errors.md).
     """
 
     view: str = "embedding"
