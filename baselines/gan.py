@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -54,6 +56,11 @@ class GAN(Baseline):
         generator_loss = softplus(-judged).mean() if self.loss == "non-saturating" else -softplus(judged).mean()
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "value": -critic_loss}
+
+    def claim(self, data: ArrayLike, seed: int) -> tuple[str, float, np.ndarray[Any, Any]]:
+        """Return ``"value"``, D's E ln D(x) + E ln(1 - D(G(z))), and the points G(z), [N, D]."""
+        real, fake, points = self.judged(data, seed)
+        return "value", -float(softplus(-real).mean() + softplus(fake).mean()), points
 
     def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
         """x = G(z), z ~ N(0, I)."""

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -121,6 +122,18 @@ class Baseline(ABC):
         """Return uint8 [count, H, W, 3] images or float32 [count, D] points; the same seed gives the same."""
         return self._draw(seed, lambda network, generator: self.generate(network, count, generator))
 
+    def judged(self, data: ArrayLike, seed: int) -> tuple[Tensor, Tensor, np.ndarray[Any, Any]]:
+        """Return what the critic says of points float [N, D], of as many generated ones, [N, 1] each, and these.
+
+        They are drawn with the last weights, those that the critic plays against, not with the average.
+        """
+        self._check_trained()
+        values = torch.as_tensor(np.asarray(data, np.float32)) / self.about["scale"]
+        with torch.inference_mode(), seeded(seed):
+            fake = self.generate(self.networks["generator"], len(values), torch.Generator().manual_seed(seed))
+            critic = self.networks["critic"]
+            return critic(values), critic(fake), as_samples(fake, self.about["scale"])
+
     def save(self, path: Path) -> None:
         """Write what sampling needs as one safetensors file."""
         _write(path, _tensors("networks", self._sampling()), self.about)
@@ -211,6 +224,11 @@ class Baseline(ABC):
 
 class Conditional(Baseline):
     """A baseline that is told which class to make."""
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes it can be asked for; None before it is trained."""
+        return self.about["classes"] if hasattr(self, "about") else None
 
     @abstractmethod
     def generate_classes(self, network: nn.Module, label: Tensor, generator: torch.Generator) -> Tensor:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from baselines.data import TrainingData
@@ -48,6 +51,11 @@ class WGAN(Baseline):
         generator_loss = -judged.mean()
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "w1": -critic_loss * data.scale}
+
+    def claim(self, data: ArrayLike, seed: int) -> tuple[str, float, np.ndarray[Any, Any]]:
+        """Return ``"w1"``, the critic's E f(x) - E f(G(z)) in the points' units, and the points G(z), [N, D]."""
+        real, fake, points = self.judged(data, seed)
+        return "w1", float(real.mean() - fake.mean()) * self.about["scale"], points
 
     def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
         """x = G(z), z ~ N(0, I)."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from genbench.protocols import Batch, Extractor, Metric, Sampler, Score, Source
     from genbench.registry import installed, load
     from genbench.results import Entry, Party, Result, read_results
-    from genbench.running import run
+    from genbench.running import run, train
     from genbench.scoring import features_of, score
 
 _HOMES = {
@@ -29,7 +29,7 @@ _HOMES = {
     "protocols": ("Batch", "Extractor", "Metric", "Sampler", "Score", "Source"),
     "registry": ("installed", "load"),
     "results": ("Entry", "Party", "Result", "read_results"),
-    "running": ("run",),
+    "running": ("run", "train"),
     "scoring": ("features_of", "score"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -59,6 +59,7 @@ __all__ = [
     "read_results",
     "run",
     "score",
+    "train",
 ]
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+UNCONDITIONAL = ("real", "gan", "wgan", "wgan-gp", "r3gan", "ae", "vae", "noise")
+WITH_CLASSES = ("real", "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "vae", "cvae", "noise")
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,8 @@ class Benchmark:
     """Extractor spec."""
     metrics: str
     """Metric specs."""
-    count: int
-    """How many generated samples are scored."""
+    count: int | None
+    """How many generated samples are scored; None means as many as the reference has."""
     train: str
     validation: str
     real: str
@@ -35,49 +39,151 @@ class Benchmark:
     """The scores that a table of results shows, by their names before the @; the first one sorts it."""
     steps: Mapping[str, int] = field(hash=False)
     """Training steps of each budget."""
-    samplers: tuple[str, ...] = ("real", "gan", "wgan", "wgan-gp", "r3gan", "ae", "vae", "noise")
+    samplers: tuple[str, ...] = UNCONDITIONAL
     """What ``genbench run`` trains when nothing is named."""
+    density: str | None = None
+    """The 2-D mixture that the data are drawn from, where its density is known."""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
-
-
-DIGITS = Benchmark(
-    name="digits",
-    version=1,
-    about="real 8x8 digits, 10 modes; 898 samples against the 899 of the held-out half; seconds",
-    reference="digits,split=test",
-    features="digits",
-    metrics="fd,is,kid,subset_size=500,pr,prdc,modes",
-    count=898,
-    train="digits,split=fit",
-    validation="digits,split=validation",
-    real="digits,split=train",
-    watch="fd",
-    columns=("fd", "is", "kd", "precision", "recall", "coverage", "modes"),
-    steps={"quick": 500, "full": 6000},
-    samplers=("real", "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "vae", "cvae", "noise"),
-)
 
 
 def _of_mixture(name: str, toy: str, about: str) -> Benchmark:
     return Benchmark(
         name=name,
         version=1,
-        about=f"{about}; 2,500 points; seconds",
+        about=f"{about}; 2,500 points; a minute or two a model",
         reference=f"{toy},count=2500,seed=2020",
         features=f"points,toy={toy}",
         # perfect: within 3 std of a mean lie 1 - exp(-9 / 2) of a 2-D Gaussian
-        metrics="modes,target=uniform,perfect=0.988891,fd,swd,prdc",
+        metrics=f"modes,target=uniform,perfect=0.988891,divergences,toy={toy},fd,swd,prdc",
         count=2500,
         train=f"{toy},count=100000,seed=7",
         validation=f"{toy},count=2500,seed=8",
         real=toy + ",count=2500,seed={seed}",
         watch="swd,projections=50",
-        columns=("mode_kl", "modes", "high_quality", "mode_kl_all", "swd"),
+        columns=("mode_kl", "modes", "high_quality", "reverse_kl", "jsd", "w1", "coverage"),
         steps={"quick": 1500, "full": 6000},
+        density=toy,
     )
 
 
-RING8 = _of_mixture("ring8", "ring", "2-D ring of 8 Gaussians, std .01, 8 modes")
-GRID25 = _of_mixture("grid25", "grid", "2-D grid of 25 Gaussians, std .05, 25 modes")
+RING8 = _of_mixture("ring8", "ring", "2-D ring of 8 Gaussians, std .01, 8 modes of known density")
+GRID25 = _of_mixture("grid25", "grid", "2-D grid of 25 Gaussians, std .05, 25 modes of known density")
+
+DIGITS = Benchmark(
+    name="digits",
+    version=1,
+    about="real 8x8 digits, 10 modes, offline; 898 samples against the 899 of the held-out half; a minute a model",
+    reference="digits,split=test",
+    features="digits",
+    metrics="fd,is,kid,subset_size=500,pr,prdc,modes,classes",
+    count=898,
+    train="digits,split=fit",
+    validation="digits,split=validation",
+    real="digits,split=train",
+    watch="fd",
+    columns=("fd", "is", "kd", "precision", "recall", "coverage", "modes", "class_consistency"),
+    steps={"quick": 500, "full": 6000},
+    samplers=WITH_CLASSES,
+)
+
+STACKED_DIGITS = Benchmark(
+    name="stacked-digits",
+    version=1,
+    about="three 8x8 digits as red, green and blue, 1,000 modes, offline; 26,000 samples; two minutes a model",
+    reference="stacked-digits,split=test,count=26000,seed=2020",
+    features="stacked-digits",
+    metrics="modes,target=uniform,fd",
+    count=26_000,
+    train="stacked-digits,split=fit,count=50000,seed=7",
+    validation="stacked-digits,split=validation,count=2000,seed=8",
+    real="stacked-digits,split=train,count=26000,seed={seed}",
+    watch="fd",
+    columns=("mode_kl", "modes", "modes_balanced", "fd"),
+    steps={"quick": 500, "full": 6000},
+    samplers=("real", "gan", "wgan-gp", "r3gan", "vae", "noise"),
+)
+
+MNIST = Benchmark(
+    name="mnist",
+    version=1,
+    about="28x28 digits of MNIST's t10k file alone, 10 modes; 4,000 samples; five minutes a model",
+    reference="mnist,split=t10k-test",
+    features="mnist",
+    metrics="fd,is,kid,pr,prdc,modes,classes",
+    count=4000,
+    train="mnist,split=t10k-fit",
+    validation="mnist,split=t10k-validation",
+    real="mnist,split=t10k-train",
+    watch="fd",
+    columns=("fd", "is", "kd", "precision", "recall", "coverage", "modes", "class_consistency"),
+    steps={"quick": 300, "full": 2000},
+    samplers=WITH_CLASSES,
+)
+
+STACKED_MNIST = Benchmark(
+    name="stacked-mnist",
+    version=1,
+    about="three MNIST digits as red, green and blue, 1,000 modes: the published protocol, 26,000 samples, trained on "
+    "128,000 stacks of the training file; an hour a model",
+    reference="stacked-mnist,split=test,count=26000,seed=2020",
+    features="stacked-mnist",
+    metrics="modes,target=uniform,fd",
+    count=26_000,
+    train="stacked-mnist,split=fit,count=128000,seed=7",
+    validation="stacked-mnist,split=validation,count=2000,seed=8",
+    real="stacked-mnist,split=train,count=26000,seed={seed}",
+    watch="fd",
+    columns=("mode_kl", "modes", "modes_balanced", "fd"),
+    steps={"quick": 500, "full": 20_000},
+    samplers=("real", "gan", "wgan-gp", "r3gan", "vae", "noise"),
+)
+
+
+def _of_images(name: str, about: str, quick: int, full: int) -> Benchmark:
+    return Benchmark(
+        name=name,
+        version=1,
+        about=f"{about}; 10,000 samples against the test split by Inception, whose weights it needs; an hour a model",
+        reference=f"{name},split=test",
+        features="inception",
+        metrics="fid,is,kid,pr,prdc",
+        count=10_000,
+        train=f"{name},split=fit",
+        validation=f"{name},split=validation",
+        real=f"{name},split=train",
+        watch="fd@pixels",  # Inception on every checkpoint would take longer than the training
+        columns=("fid", "is", "kid", "precision", "recall", "density", "coverage"),
+        steps={"quick": quick, "full": full},
+        samplers=UNCONDITIONAL,
+    )
+
+
+FASHION_MNIST = _of_images("fashion-mnist", "28x28 images of clothes, 10 classes", 300, 20_000)
+CIFAR10 = _of_images("cifar10", "32x32 photographs in colour, 10 classes", 300, 50_000)
+
+
+def folder(path: str, features: str = "inception", quick: int = 300, full: int = 5000) -> Benchmark:
+    """Return anyone's own data as a recipe, ``folder,path=real/``: folder, zip, npz or npy, cut into parts.
+
+    Half of the samples are the reference; models are trained on two fifths and chosen on a tenth. ``features`` names
+    the extractor, ``quick`` and ``full`` the training steps.
+    """
+    own = features == "inception"
+    prefix = "fid" if own else "fd"
+    return Benchmark(
+        name=f"folder-{Path(path).stem}",
+        version=1,
+        about=f"{path}: half of it is the reference",
+        reference=f"part,path={path},split=test",
+        features=features,
+        metrics=f"{prefix},kid,subset_size=100,prdc",
+        count=None,
+        train=f"part,path={path},split=fit",
+        validation=f"part,path={path},split=validation",
+        real=f"part,path={path},split=train",
+        watch="fd@pixels" if own else "fd",
+        columns=(prefix, "kid" if own else "kd", "density", "coverage"),
+        steps={"quick": quick, "full": full},
+    )

@@ -22,7 +22,8 @@ CHUNK = 256
 class Drawn:
     """``count`` samples of a sampler: chunk i is ``sampler.sample(CHUNK, seed_i)``, seed_i made from (seed, i).
 
-    Every chunk is asked for whole and cut, so 500 samples are the first 500 of 1,000.
+    Every chunk is asked for whole and cut, so 500 samples are the first 500 of 1,000. A sampler that takes classes is
+    asked for each in turn by ``sample_classes``, and its samples carry them as labels.
     """
 
     sampler: Sampler
@@ -34,6 +35,11 @@ class Drawn:
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def labels(self) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+        """The class that each sample was asked to be of, int64 [count]; None of a sampler that takes none."""
+        return self._labels(0, self.count)
+
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield uint8 [n, 3, H, W] images or float32 [n, D] points. Raises PlugError where the guest errs."""
         import torch
@@ -43,7 +49,8 @@ class Drawn:
             chunk, offset = divmod(start, CHUNK)
             end = min(stop, start + size, (chunk + 1) * CHUNK)
             data = self._chunk(chunk)[offset : offset + end - start]
-            yield Batch(torch.arange(start, end), data)
+            label = self._labels(start, end)
+            yield Batch(torch.arange(start, end), data, None if label is None else torch.from_numpy(label))
             start = end
 
     def _chunk(self, number: int) -> torch.Tensor:
@@ -52,13 +59,25 @@ class Drawn:
         return self._last[1]
 
     def _draw(self, number: int) -> torch.Tensor:
+        label, seed = self._labels(number * CHUNK, (number + 1) * CHUNK), chunk_seed(self.seed, number)
         try:
-            drawn = self.sampler.sample(CHUNK, chunk_seed(self.seed, number))
+            drawn = self.sampler.sample(CHUNK, seed) if label is None else self._conditional(label, seed)
         except GenbenchError:
             raise
         except Exception as error:
             raise guest_error(f"The sampler {self.name!r}", error) from error
         return as_batch_data(drawn, CHUNK, f"The sampler {self.name!r}")
+
+    def _conditional(self, label: np.ndarray[Any, Any], seed: int) -> Any:
+        return self.sampler.sample_classes(label, seed)  # type: ignore[attr-defined]
+
+    def _labels(self, start: int, stop: int) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+        import numpy as np
+
+        classes = getattr(self.sampler, "classes", None)
+        if not isinstance(classes, int) or classes < 1 or not hasattr(self.sampler, "sample_classes"):
+            return None
+        return np.arange(start, stop, dtype=np.int64) % classes
 
 
 def chunk_seed(seed: int, number: int) -> int:

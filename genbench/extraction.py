@@ -66,11 +66,11 @@ def subset(source: Source, count: int, seed: int) -> Source:
     if count == len(source):
         return source
     chosen = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
-    return _Subset(source, chosen, f"{source.name} ({count:,} of {len(source):,}, seed {seed})")
+    return Subset(source, chosen, f"{source.name} ({count:,} of {len(source):,}, seed {seed})")
 
 
 @dataclass(frozen=True, eq=False)
-class _Subset:
+class Subset:
     """Some rows of a source. Rows in between are decoded and dropped: decoding is cheap beside a network."""
 
     source: Source

@@ -65,8 +65,8 @@ def open_reference(reference: object | None, *, space: str = "fid") -> tuple[Sou
         moments = replace(found, name=name) if found is not None else None
         if moments is not None and not has_images(path):
             return None, moments
-        return _as_source(reference), moments
-    return _as_source(reference), None
+        return open_source(reference), moments
+    return open_source(reference), None
 
 
 def open_extractor(text: str, *, device: str, weights: str | None) -> Extractor:
@@ -95,11 +95,23 @@ def _built_in(spec: registry.Spec, device: str, weights: str | None) -> Any:
     return registry.load("extractors", registry.Spec(spec.name, {**given, **spec.options}))
 
 
-def _as_source(reference: object) -> Source:
-    opened = open_subject(reference, ("sources",))
+def open_source(samples: object) -> Source:
+    """Return the Source that a path, a spec or an object means. Raises UsageError where it is a sampler."""
+    opened = open_subject(samples, ("sources",))
     if not isinstance(opened, Source):
-        raise UsageError(f"{reference!r} is a sampler; a reference is a set of samples, so give those.")
+        raise UsageError(f"{samples!r} is a sampler; a reference is a set of samples, so give those.")
     return opened
+
+
+def load_weights(sampler: object, weights: Path | str, name: str) -> None:
+    """Give a sampler its weights. Raises UsageError where it loads none, InputError where these are not its own."""
+    load = getattr(sampler, "load", None)
+    if load is None:
+        raise UsageError(f"{name!r} loads no weights; leave them out.")
+    try:
+        load(Path(weights).expanduser())
+    except Exception as error:
+        raise InputError(f"{weights} cannot be loaded into {name!r} ({error}); give its own weights.") from error
 
 
 def _named(text: str, kinds: tuple[str, ...]) -> Any:
@@ -117,11 +129,21 @@ def _named(text: str, kinds: tuple[str, ...]) -> Any:
     for kind in kinds:  # before the path: a recipe's digits,split=test means the same whatever folders lie here
         if spec.name in registry.installed(kind):
             _require_alone(kind, spec)
-            return registry.load(kind, spec)
+            return _loaded(kind, spec)
     path = Path(spec.name).expanduser()
     if path.exists():
         return _at(path, spec, kinds)
     raise _unknown(text, spec.name, kinds)
+
+
+def _loaded(kind: str, spec: registry.Spec) -> Any:
+    """Load a plug; ``weights=`` goes to the ``load`` of one that has no such option itself."""
+    if "weights" not in spec.options or "weights" in _parameters(kind, spec.name):
+        return registry.load(kind, spec)
+    rest = {key: value for key, value in spec.options.items() if key != "weights"}
+    plug = registry.load(kind, registry.Spec(spec.name, rest))
+    load_weights(plug, str(spec.options["weights"]), spec.name)
+    return plug
 
 
 def _refuse_two_meanings(text: str, kinds: tuple[str, ...]) -> None:

@@ -80,6 +80,13 @@ class Sampler(Protocol):
         """Return uint8 [count, H, W, 3] or [count, 3, H, W] (also one channel), or float points [count, D]."""
         ...
 
+    # Optional:
+    #   classes: int, sample_classes(labels, seed)   a sample of each asked class, 0..classes-1: scored per class
+    #   fit(source, *, seed, steps, watch, checkpoint)   makes it trainable by ``genbench run``
+    #   save(path), load(path)                       keeps the best checkpoint, and opens it: ``weights=``
+    #   log_likelihood(data, label, *, samples, seed) -> float [N]   ln p of rows as a source gives them, or a bound
+    #   claim(data, seed) -> (name, value, samples)  what its critic believes: ``"w1"`` or the GAN's ``"value"``
+
 
 @runtime_checkable
 class Extractor(Protocol):

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from genbench import registry
 from genbench.benchmarks import Benchmark
-from genbench.drawing import guest_error
-from genbench.errors import GenbenchError, UsageError, did_you_mean
+from genbench.claims import likelihoods
+from genbench.errors import UsageError
 from genbench.locations import written_whole
-from genbench.opening import open_subject
-from genbench.report.figures import curves_figure, grid_figure
+from genbench.opening import open_source, open_subject
+from genbench.report.figures import grid_figure
 from genbench.results import Result, read_results
 from genbench.scoring import score
+from genbench.training import Training, steps_of
 
 REAL = "real"
 """The row of fresh real samples: the floor of every table."""
-
-WATCHED = 20
-"""How often in a training its samples are scored against the validation split."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +34,6 @@ class Plan:
     out: Path
     progress: bool | None = None
 
-    @property
-    def steps(self) -> int:
-        """Training steps of the budget. Raises UsageError for an unknown budget."""
-        if self.budget not in self.benchmark.steps:
-            raise UsageError(f"No budget is called {self.budget!r}{did_you_mean(self.budget, self.benchmark.steps)}")
-        return self.benchmark.steps[self.budget]
-
 
 def run(
     benchmark: str | Benchmark,
@@ -60,144 +47,72 @@ def run(
 ) -> list[Result]:
     """Train and score samplers on a benchmark, ``repeats`` seeds each; samplers that cannot be trained are only scored.
 
-    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, the chosen weights, ``history.jsonl``, ``samples.png`` and
-    ``curves.png``; all results of the plan are in ``out``/benchmark.jsonl. Raises UsageError for unknown names,
-    PlugError where a sampler raises (what was finished before is kept).
+    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, ``samples.png`` and what ``Training`` leaves; each new
+    result is added to ``out``/benchmark.jsonl. Raises UsageError for unknown names, PlugError where a sampler raises
+    (what was finished before is kept).
     """
     recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
-    names = tuple(samplers or recipe.samplers)
-    plan = Plan(recipe, names, repeats, budget, seed, Path(out), progress)
-    results = [one for name in names for one in _repeated(plan, name)]
-    with written_whole(plan.out / f"{recipe.name}.jsonl") as temporary:
-        temporary.write_text("".join(f"{result.to_json()}\n" for result in results), encoding="utf-8")
-    return results
+    steps_of(recipe, budget)  # an unknown budget is said before the long work
+    plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress)
+    return [one for name in plan.samplers for one in _repeated(plan, name)]
+
+
+def train(
+    sampler: str,
+    benchmark: str | Benchmark,
+    *,
+    budget: str = "full",
+    seed: int = 0,
+    out: Path | str = "runs",
+    progress: bool | None = None,
+) -> Training:
+    """Train one sampler on a benchmark's training split with one seed, where ``run`` would; return the Training.
+
+    Raises UsageError for unknown names and for a sampler that cannot be trained, PlugError where it raises.
+    """
+    recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
+    plan = Plan(recipe, (sampler,), 1, budget, seed, Path(out), progress)
+    opened: Any = open_subject(sampler, ("samplers", "sources"))
+    if not hasattr(opened, "fit"):
+        raise UsageError(f"{sampler!r} cannot be trained: it has no fit(source, seed, steps, watch, checkpoint).")
+    training = _training(plan, sampler, seed)
+    training.of(opened)
+    return training
+
+
+def _training(plan: Plan, name: str, seed: int) -> Training:
+    return Training(plan.benchmark, name, seed, plan.budget, _folder(plan, name, seed), plan.progress)
+
+
+def _folder(plan: Plan, name: str, seed: int) -> Path:
+    slug = "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in name)
+    return plan.out / plan.benchmark.name / slug / f"seed-{seed}"
 
 
 def _repeated(plan: Plan, name: str) -> Iterator[Result]:
-    assert plan.steps  # an unknown budget is said before the long work
     for seed in range(plan.seed, plan.seed + plan.repeats):
-        folder = plan.out / plan.benchmark.name / _slug(name) / f"seed-{seed}"
-        done = folder / "result.jsonl"
+        done = _folder(plan, name, seed) / "result.jsonl"
         if done.exists():
             (found,) = read_results(done)
             if found.benchmark == str(plan.benchmark) and (found.training or {}).get("budget") == plan.budget:
                 yield found
                 continue
-        result = _Trial(plan, name, seed, folder).result()
+        result = _result(plan, name, seed)
+        result.append(plan.out / f"{plan.benchmark.name}.jsonl")
         with written_whole(done) as temporary:
             temporary.write_text(result.to_json() + "\n", encoding="utf-8")
         yield result
 
 
-@dataclass
-class _Trial:
-    """One sampler with one seed."""
-
-    plan: Plan
-    name: str
-    seed: int
-    folder: Path
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def result(self) -> Result:
-        """Train where that is possible, then score."""
-        recipe = self.plan.benchmark
-        if self.name == REAL:
-            scored = score(recipe.real.format(seed=1000 + self.seed), recipe, name=REAL, progress=self.plan.progress)
-            return replace(scored, training={"budget": self.plan.budget, "seed": self.seed})
-        sampler: Any = open_subject(self.name, ("samplers", "sources"))
-        training: dict[str, Any] = {"budget": self.plan.budget, "seed": self.seed}
-        if hasattr(sampler, "fit"):
-            training |= self._train(sampler)
-        result = score(sampler, recipe, name=self.name, seed=self.seed, progress=self.plan.progress)
-        grid_figure(sampler.sample(64, self.seed), self.folder / "samples.png")
-        return replace(result, training=training)
-
-    def _train(self, sampler: Any) -> dict[str, Any]:
-        began = time.monotonic()
-        self._recall()
-        source = open_subject(self.plan.benchmark.train, ("sources",))
-        weights = self.folder / "best.safetensors"
-        with self._bar() as bar:
-
-            def watch(step: int, losses: Mapping[str, float]) -> None:
-                bar.update(step - bar.n)
-                bar.set_postfix({name: f"{loss:.3g}" for name, loss in losses.items()}, refresh=False)
-                if step % max(1, self.plan.steps // WATCHED) == 0 or step == self.plan.steps:
-                    self._look(sampler, step, losses, weights)
-
-            try:
-                checkpoint = self.folder / "checkpoint.safetensors"
-                sampler.fit(source, seed=self.seed, steps=self.plan.steps, watch=watch, checkpoint=checkpoint)
-            except GenbenchError:
-                raise
-            except Exception as error:
-                raise guest_error(f"The training of {self.name!r} (seed {self.seed})", error) from error
-        if weights.exists():
-            sampler.load(weights)
-        curves_figure(self.history, self.folder / "curves.png", self._chosen)
-        return {
-            "steps": self.plan.steps,
-            "seconds": round(time.monotonic() - began, 1),
-            "chosen_step": self._chosen,
-            "chosen_by": f"{self.plan.benchmark.watch} on {self.plan.benchmark.validation}",
-            "instability": instability([entry["validation"] for entry in self.history]),
-        }
-
-    def _look(self, sampler: Any, step: int, losses: Mapping[str, float], weights: Path) -> None:
-        """Score the samples of this moment against the validation split, and keep the weights if they are the best."""
-        recipe = self.plan.benchmark
-        found = score(
-            sampler,
-            reference=recipe.validation,
-            features=recipe.features,
-            metrics=recipe.watch,
-            seed=self.seed,
-            progress=False,
-        )
-        distance, error = found.scores[0].value, found.scores[0].error or 0.0
-        self.history = [entry for entry in self.history if entry["step"] < step]  # a resumed run sees some steps again
-        nearest = min((entry["validation"] for entry in self.history), default=float("inf"))
-        kept = hasattr(sampler, "save") and distance <= nearest + error
-        if kept:
-            sampler.save(weights)
-        self.history.append({"step": step, **losses, "validation": distance, "kept": float(kept)})
-        with written_whole(self.folder / "history.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.history))
-
-    def _recall(self) -> None:
-        """Read what a run that was cut off has seen."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "history.jsonl"
-        if path.exists():
-            self.history = [json.loads(line) for line in path.read_text().splitlines()]
-
-    @property
-    def _chosen(self) -> int:
-        """The last step whose samples were as near to the validation split as the nearest, within one error.
-
-        Among checkpoints that cannot be told apart the one that was trained longest is taken. 0 where nothing was kept.
-        """
-        return int(max((entry["step"] for entry in self.history if entry["kept"]), default=0))
-
-    def _bar(self) -> Any:
-        from tqdm import tqdm
-
-        disable = None if self.plan.progress is None else not self.plan.progress
-        title = f"{self.name}, seed {self.seed}"
-        return tqdm(total=self.plan.steps, desc=title, unit="step", disable=disable, leave=False)
-
-
-def instability(values: Sequence[float]) -> float | None:
-    """Return the relative spread (standard deviation over mean) of the last quarter of a watched metric.
-
-    None with fewer than two values there, or where their mean is 0.
-    """
-    last = np.asarray(values[-max(2, len(values) // 4) :], np.float64)
-    if len(last) < 2 or not last.mean():
-        return None
-    return float(last.std(ddof=1) / abs(last.mean()))
-
-
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in name)
+def _result(plan: Plan, name: str, seed: int) -> Result:
+    """Train one sampler with one seed where that is possible, then score it."""
+    recipe = plan.benchmark
+    if name == REAL:
+        scored = score(recipe.real.format(seed=1000 + seed), recipe, name=REAL, progress=plan.progress)
+        return replace(scored, training={"budget": plan.budget, "seed": seed})
+    sampler: Any = open_subject(name, ("samplers", "sources"))
+    record = _training(plan, name, seed).of(sampler)
+    result = score(sampler, recipe, name=name, seed=seed, progress=plan.progress)
+    told = likelihoods(sampler, open_source(recipe.reference))
+    grid_figure(sampler.sample(64, seed), _folder(plan, name, seed) / "samples.png")
+    return replace(result, scores=(*result.scores, *told), training=record)

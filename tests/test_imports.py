@@ -36,6 +36,8 @@ FLOORS = {
     "looking": 4,
     "scoring": 4,
     "report": 4,
+    "claims": 4,
+    "training": 4,
     "running": 4,
     "inspection": 4,
     "selftest": 4,

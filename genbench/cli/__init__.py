@@ -9,7 +9,7 @@ import click
 from genbench.cli.cache import cache
 from genbench.cli.group import Verbs
 from genbench.cli.look import inspect, list_plugs, selftest
-from genbench.cli.run import run, sample
+from genbench.cli.run import run, sample, train
 from genbench.cli.score import score, stats
 
 
@@ -27,5 +27,5 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*decompression bomb.*")
 
 
-for verb in (score, stats, list_plugs, inspect, run, sample, cache, selftest):
+for verb in (score, stats, list_plugs, inspect, run, train, sample, cache, selftest):
     main.add_command(verb)

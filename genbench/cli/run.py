@@ -1,4 +1,4 @@
-"""run and sample: models are trained, drawn from and compared."""
+"""run, train and sample: models are trained, drawn from and compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from genbench.cli.options import not_empty
 from genbench.cli.printing import say
-from genbench.errors import InputError, UsageError
+from genbench.errors import UsageError
 
 
 @click.command(short_help="Train, sample, score and compare.")
@@ -42,6 +42,32 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
     say(runs_text(results, registry.load("benchmarks", benchmark).columns))
 
 
+@click.command(short_help="Train one sampler.")
+@click.argument("sampler", callback=not_empty, metavar="SPEC")
+@click.option("--benchmark", callback=not_empty, required=True, metavar="NAME", help="Whose training split is used.")
+@click.option("--budget", default="full", show_default=True, help="quick or full: how long is trained.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the training.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
+              help="Where checkpoints and curves go.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(sampler: str, benchmark: str, quiet: bool, **options: Any) -> None:
+    """Train one sampler with one seed, as `run` does: the same command goes on where it was cut off.
+
+    \b
+    genbench train vae --benchmark digits
+    genbench score --sampler vae,weights=runs/digits/vae/seed-0/best.safetensors --benchmark digits
+    """
+    from genbench.running import train as train_sampler
+
+    with redirect_stdout(sys.stderr):  # what a guest prints is no data
+        found = train_sampler(sampler, benchmark, progress=False if quiet else None, **options)
+    record = found.record
+    say(
+        f"{found.weights}: step {record['chosen_step']:,} of {record['steps']:,}, chosen by {record['chosen_by']}, "
+        f"after {record['seconds']:.0f} s"
+    )
+
+
 @click.command(short_help="Draw samples and write them to disk.")
 @click.argument("sampler", callback=not_empty, metavar="SPEC")
 @click.option("--count", type=click.IntRange(1), required=True, metavar="N", help="How many samples.")
@@ -57,7 +83,7 @@ def sample(sampler: str, count: int, out: Path, seed: int, weights: Path | None,
     genbench sample vae --weights runs/digits/vae/seed-0/best.safetensors --count 100 --out digits/
     """
     from genbench.drawing import Drawn
-    from genbench.opening import open_subject
+    from genbench.opening import load_weights, open_subject
     from genbench.protocols import Sampler
     from genbench.writing import write_samples
 
@@ -66,13 +92,6 @@ def sample(sampler: str, count: int, out: Path, seed: int, weights: Path | None,
         if not isinstance(opened, Sampler):
             raise UsageError(f"{sampler!r} is a set of samples already; `sample` takes a sampler.")
         if weights is not None:
-            if not hasattr(opened, "load"):
-                raise UsageError(f"{sampler!r} loads no weights; leave out --weights.")
-            try:
-                opened.load(weights)
-            except Exception as error:
-                raise InputError(
-                    f"{weights} cannot be loaded into {sampler!r} ({error}); give its own weights."
-                ) from error
+            load_weights(opened, weights, sampler)
         write_samples(Drawn(opened, count, seed, sampler), out, progress=False if quiet else None)
     say(f"{out}: {count:,} samples of {sampler}, seed {seed}")

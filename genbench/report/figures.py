@@ -38,7 +38,7 @@ def curves_figure(history: Sequence[Mapping[str, float]], path: Path, chosen: in
     """Write what was watched in a training, one panel a quantity, with the chosen step marked."""
     if not history:
         return
-    names = [name for name in history[0] if name not in ("step", "kept")]
+    names = [name for name in history[0] if name not in ("step", "kept", "seconds") and not name.startswith("floor_")]
     figure, panels = _panels(len(names))
     steps = [entry["step"] for entry in history]
     for panel, name in zip(panels, names, strict=True):

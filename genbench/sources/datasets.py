@@ -18,22 +18,40 @@ from genbench.features import Array
 from genbench.sources.folder import Files
 from genbench.sources.memory import ArraySource
 
+Parts = dict[str, tuple[str, slice]]
+"""Name of a part of a split: the split, and its rows there."""
+
+TRAIN_60K: Parts = {"fit": ("train", slice(0, 50_000)), "validation": ("train", slice(50_000, None))}
+T10K: Parts = {
+    "t10k-train": ("test", slice(0, 6_000)),
+    "t10k-fit": ("test", slice(0, 5_000)),
+    "t10k-validation": ("test", slice(5_000, 6_000)),
+    "t10k-test": ("test", slice(6_000, None)),
+}
+CIFAR: Parts = {"fit": ("train", slice(0, 45_000)), "validation": ("train", slice(45_000, None))}
+
 
 def mnist(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
     """Return MNIST (LeCun et al. 1998): 60,000 train or 10,000 test images, gray replicated, [N, 3, 28, 28].
 
-    Raises UsageError for another split, InputError where ``root``/MNIST/raw does not hold it.
+    ``fit`` and ``validation`` are the first 50,000 and the last 10,000 of train. ``t10k-train`` is the part of the
+    test file that the shipped classifier was trained on, its first 6,000, in turn ``t10k-fit`` (5,000) and
+    ``t10k-validation`` (1,000); ``t10k-test`` is the other 4,000. Raises UsageError for another split, InputError where
+    ``root``/MNIST/raw does not hold it.
     """
-    return _idx("mnist", "MNIST", split, root, download)
+    return _idx("mnist", "MNIST", split, root, download, {**TRAIN_60K, **T10K})
 
 
 def fashion_mnist(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
     """Return Fashion-MNIST (Xiao et al. 2017, arXiv 1708.07747), as ``mnist``, from ``root``/FashionMNIST/raw."""
-    return _idx("fashion-mnist", "FashionMNIST", split, root, download)
+    return _idx("fashion-mnist", "FashionMNIST", split, root, download, TRAIN_60K)
 
 
 def cifar10(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
-    """Return CIFAR-10 (Krizhevsky 2009): 50,000 train or 10,000 test images, [N, 3, 32, 32]."""
+    """Return CIFAR-10 (Krizhevsky 2009): 50,000 train or 10,000 test images, [N, 3, 32, 32].
+
+    ``fit`` and ``validation`` are the first 45,000 and the last 5,000 of train.
+    """
     return _cifar("cifar10", "CIFAR10", split, root, download)
 
 
@@ -79,9 +97,10 @@ def _check_split(name: str, split: str, known: Sequence[str]) -> None:
 
 
 def _cifar(name: str, kind: str, split: str, root: str | None, download: bool) -> ArraySource:
-    _check_split(name, split, ("train", "test"))
-    found = _torchvision(name, kind, root, download, train=split == "train")
-    return ArraySource(found.data, labels=found.targets, name=f"{name},split={split}")
+    _check_split(name, split, ("train", "test", *CIFAR))
+    whole, rows = CIFAR.get(split, (split, slice(None)))
+    found = _torchvision(name, kind, root, download, train=whole == "train")
+    return ArraySource(found.data[rows], labels=found.targets[rows], name=f"{name},split={split}")
 
 
 def _torchvision(name: str, kind: str, root: str | None, download: bool, **options: Any) -> Any:
@@ -108,19 +127,20 @@ def _made(name: str, root: str | None, download: bool, make: Callable[[Path], An
         ) from error
 
 
-def _idx(name: str, kind: str, split: str, root: str | None, download: bool) -> ArraySource:
+def _idx(name: str, kind: str, split: str, root: str | None, download: bool, parts: Parts) -> ArraySource:
     """Read MNIST's own format: torchvision wants all four files, unpacked, where two, packed, are enough."""
-    _check_split(name, split, ("train", "test"))
+    _check_split(name, split, ("train", "test", *parts))
+    whole, rows = parts.get(split, (split, slice(None)))
     if download:
         _torchvision(name, kind, root, True)
-    stem = "train" if split == "train" else "t10k"
+    stem = "train" if whole == "train" else "t10k"
 
     def read(folder: Path) -> tuple[Array, Array]:
         raw = folder / kind / "raw"
         return _read_idx(raw / f"{stem}-images-idx3-ubyte"), _read_idx(raw / f"{stem}-labels-idx1-ubyte")
 
     images, labels = _made(name, root, download, read)
-    return ArraySource(images[..., None], labels=labels, name=f"{name},split={split}")
+    return ArraySource(images[rows, ..., None], labels=labels[rows], name=f"{name},split={split}")
 
 
 def _read_idx(path: Path) -> Array:

@@ -1,0 +1,43 @@
+"""Stacked digits: three random digits as red, green and blue, 1,000 modes whose true shares are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from genbench.errors import UsageError
+from genbench.protocols import Source
+from genbench.sources.datasets import mnist
+from genbench.sources.digits import digits
+from genbench.sources.memory import ArraySource
+
+
+def stacked_digits(split: str = "train", count: int = 26_000, seed: int = 0) -> ArraySource:
+    """Return ``count`` stacks of three 8x8 digits of a split of ``digits``, uint8 [N, 3, 8, 8], class 0..999.
+
+    The offline sibling of Stacked MNIST: the same 1,000 modes. Raises UsageError for another split or no count.
+    """
+    return _stacked(digits(split), "stacked-digits", split, count, seed)
+
+
+def stacked_mnist(
+    split: str = "train", count: int = 26_000, seed: int = 0, root: str | None = None, download: bool = False
+) -> ArraySource:
+    """Return ``count`` stacks of three MNIST digits (Metz et al. 2016, arXiv 1611.02163), uint8 [N, 3, 28, 28].
+
+    Digits are drawn uniformly from the images of a split of ``mnist``; the class is 100 r + 10 g + b. Raises
+    UsageError for another split or no count, InputError where MNIST is not there.
+    """
+    return _stacked(mnist(split, root, download), "stacked-mnist", split, count, seed)
+
+
+def _stacked(base: Source, name: str, split: str, count: int, seed: int) -> ArraySource:
+    if not isinstance(count, int) or count < 1 or not isinstance(seed, int) or seed < 0:
+        raise UsageError(f"{name} wants a count of 1 or more and a seed of 0 or more, both whole numbers.")
+    (batch,) = base.batches(len(base))
+    assert isinstance(batch.data, torch.Tensor)  # digits are of one size
+    assert batch.label is not None
+    rows = np.random.default_rng(seed).integers(len(base), size=(count, 3))
+    images = batch.data[:, 0].numpy()[rows]  # [count, 3, H, W]
+    labels = batch.label.numpy()[rows] @ np.array([100, 10, 1])
+    return ArraySource(images, labels=labels, name=f"{name},split={split},count={count},seed={seed}")
