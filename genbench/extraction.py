@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genbench.drawing import guest_error
-from genbench.errors import GenbenchError, InputError, PlugError
+from genbench.calling import Caller
+from genbench.errors import InputError, PlugError, UsageError
 from genbench.features import Array, Features
 from genbench.protocols import Batch, Extractor, Source
+from genbench.ranks import Ranks
 from genbench.store import Store
 
 if TYPE_CHECKING:
-    import torch
     from tqdm import tqdm
 
 BLOCK = 256
@@ -30,6 +31,8 @@ class Extraction:
     store: Store | None = None
     """Where blocks are kept; None keeps them in memory."""
     batch_size: int = 32
+    ranks: Ranks | None = None
+    """The processes that share the work, each of them calling this with the same arguments; None works alone."""
     progress: bool | None = None
     """Show a bar on stderr; None shows it where stderr is a terminal."""
 
@@ -43,14 +46,40 @@ def extract(source: Source, extractor: Extractor, how: Extraction | None = None)
     how = how or Extraction()
     if len(source) == 0:
         raise InputError(f"{source.name} holds no samples.")
-    blocks: list[Mapping[str, Array]] = []
-    digests = hashlib.sha256()
+    if how.ranks is not None and not (how.store and extractor.identity):
+        raise UsageError(
+            f"Several processes share what {extractor.name!r} has seen through the store, which needs the cache and an "
+            "extractor with an identity; leave out --no-cache, or start one process."
+        )
+    found: dict[int, tuple[Mapping[str, Array], str]] = {}
     with _bar(source, extractor, how) as bar:
-        for start in range(0, len(source), BLOCK):
-            block, digest = _block(source, extractor, how, start, bar)
-            digests.update(digest.encode())
-            blocks.append(block)
-    return _assembled(source, extractor, how, blocks, digests.hexdigest())
+        caller = Caller(extractor, bar.write)
+        for number, start in enumerate(range(0, len(source), BLOCK)):
+            if how.ranks is None or how.ranks.mine(number):
+                found[number] = _block(source, caller, how, start, bar)
+    if how.ranks is not None:
+        found |= _of_others(source, extractor, how, {number: digest for number, (_, digest) in found.items()})
+    blocks, digests = zip(*(found[number] for number in sorted(found)), strict=True)
+    return _assembled(source, extractor, how, list(blocks), hashlib.sha256("".join(digests).encode()).hexdigest())
+
+
+def _of_others(
+    source: Source, extractor: Extractor, how: Extraction, mine: dict[int, str]
+) -> dict[int, tuple[Mapping[str, Array], str]]:
+    """Return all blocks and their hashes, as the ranks have put them into the store."""
+    assert how.ranks is not None and how.store is not None
+    key = hashlib.sha256(f"{extractor.identity} {source.name} {len(source)}".encode()).hexdigest()
+    found: dict[int, tuple[Mapping[str, Array], str]] = {}
+    for rank, told in enumerate(how.ranks.exchange(key, json.dumps(mine))):
+        for number, digest in json.loads(told).items():
+            block = how.store.find(extractor.identity, digest)
+            if block is None:
+                raise InputError(
+                    f"{how.store.root} lacks what rank {rank} has put into its store: all ranks need one folder, so set "
+                    "GENBENCH_CACHE to one that every machine sees."
+                )
+            found[int(number)] = block, digest
+    return found
 
 
 def subset(source: Source, count: int, seed: int) -> Source:
@@ -105,9 +134,10 @@ class Subset:
 
 
 def _block(
-    source: Source, extractor: Extractor, how: Extraction, start: int, bar: tqdm[Any]
+    source: Source, caller: Caller, how: Extraction, start: int, bar: tqdm[Any]
 ) -> tuple[Mapping[str, Array], str]:
     """Return the views of one block and its content hash, from the store where it is known."""
+    extractor = caller.extractor
     stop = min(start + BLOCK, len(source))
     told = getattr(source, "digest", None)
     batches: Iterator[Batch] | list[Batch]
@@ -122,7 +152,7 @@ def _block(
     if found is not None and ("offset" not in found or getattr(source, "skip_corrupt", False)):
         bar.update(stop - start)
         return found, digest
-    views = _look(extractor, batches, source, start, stop, bar)
+    views = _look(caller, batches, source, start, stop, bar)
     if not views:
         raise InputError(f"{source.name}: none of the samples {start} to {stop - 1} can be decoded.")
     kept = store.keep(extractor.identity, digest, views, extractor=extractor.name) if store else views
@@ -130,61 +160,22 @@ def _block(
 
 
 def _look(
-    extractor: Extractor, batches: Iterator[Batch] | list[Batch], source: Source, start: int, stop: int, bar: tqdm[Any]
+    caller: Caller, batches: Iterator[Batch] | list[Batch], source: Source, start: int, stop: int, bar: tqdm[Any]
 ) -> dict[str, Array]:
     parts: list[dict[str, Array]] = []
     offsets: list[Array] = []
     for batch in batches:
-        parts.append(_views(extractor, batch.data))
+        parts.append(caller.views(batch.data))
         offsets.append(batch.index.numpy() - start)
         bar.update(len(batch.index))
     if not parts:
         return {}
     views = {view: np.concatenate([part[view] for part in parts]) for view in parts[0]}
-    _check(views, extractor, source)
+    _check(views, caller.extractor, source)
     offset = np.concatenate(offsets)
     if len(offset) < stop - start:  # some could not be decoded and were left out
         views["offset"] = offset
     return views
-
-
-def _views(extractor: Extractor, data: torch.Tensor | list[torch.Tensor]) -> dict[str, Array]:
-    """Call the extractor; images of unlike sizes go group by group and come back in order."""
-    if not isinstance(data, list):
-        return _call(extractor, data)
-    import torch
-
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for at, image in enumerate(data):
-        groups.setdefault(tuple(image.shape), []).append(at)
-    found = [_call(extractor, torch.stack([data[at] for at in group])) for group in groups.values()]
-    order = np.argsort(np.concatenate([np.asarray(group) for group in groups.values()]))
-    return {view: np.concatenate([part[view] for part in found])[order] for view in found[0]}
-
-
-def _call(extractor: Extractor, data: torch.Tensor) -> dict[str, Array]:
-    import torch
-
-    try:
-        with torch.inference_mode():
-            views = extractor(data.to(getattr(extractor, "device", "cpu")))
-        if not isinstance(views, Mapping):
-            raise PlugError(f"The extractor {extractor.name!r} gave a {type(views).__name__}; wanted a dict of views.")
-        arrays = {view: np.asarray(torch.as_tensor(rows).cpu()) for view, rows in views.items()}
-    except GenbenchError:
-        raise
-    except torch.cuda.OutOfMemoryError as error:
-        raise PlugError(
-            f"The device is out of memory at batch size {len(data)}; give a smaller --batch-size."
-        ) from error
-    except Exception as error:
-        raise guest_error(f"The extractor {extractor.name!r}", error) from error
-    for view, rows in arrays.items():
-        if rows.ndim == 0 or len(rows) != len(data):
-            raise PlugError(
-                f"The extractor {extractor.name!r} gave {view!r} of shape {list(rows.shape)} for {len(data)} samples."
-            )
-    return arrays
 
 
 def _check(views: Mapping[str, Array], extractor: Extractor, source: Source) -> None:
@@ -254,6 +245,7 @@ def _bar(source: Source, extractor: Extractor, how: Extraction) -> tqdm[Any]:
     from tqdm import tqdm
 
     disable = None if how.progress is None else not how.progress
-    return tqdm(
-        total=len(source), desc=f"{source.name} -> {extractor.name}", unit="sample", disable=disable, leave=False
-    )
+    starts = range(0, len(source), BLOCK)
+    mine = [start for number, start in enumerate(starts) if how.ranks is None or how.ranks.mine(number)]
+    total = sum(min(BLOCK, len(source) - start) for start in mine)
+    return tqdm(total=total, desc=f"{source.name} -> {extractor.name}", unit="sample", disable=disable, leave=False)

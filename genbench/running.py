@@ -13,6 +13,7 @@ from genbench.claims import likelihoods
 from genbench.errors import UsageError
 from genbench.locations import written_whole
 from genbench.opening import open_source, open_subject
+from genbench.ranks import Ranks
 from genbench.report.figures import grid_figure
 from genbench.results import Result, read_results
 from genbench.scoring import score
@@ -33,6 +34,7 @@ class Plan:
     seed: int
     out: Path
     progress: bool | None = None
+    ranks: Ranks | None = None
 
 
 def run(
@@ -44,16 +46,18 @@ def run(
     seed: int = 0,
     out: Path | str = "runs",
     progress: bool | None = None,
+    ranks: Ranks | None = None,
 ) -> list[Result]:
     """Train and score samplers on a benchmark, ``repeats`` seeds each; samplers that cannot be trained are only scored.
 
     In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, ``samples.png`` and what ``Training`` leaves; each new
     result is added to ``out``/benchmark.jsonl. Raises UsageError for unknown names, PlugError where a sampler raises
-    (what was finished before is kept).
+    (what was finished before is kept). With ``ranks`` this process makes its own share of the trials, and finds others
+    where they are finished.
     """
     recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
     steps_of(recipe, budget)  # an unknown budget is said before the long work
-    plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress)
+    plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress, ranks)
     return [one for name in plan.samplers for one in _repeated(plan, name)]
 
 
@@ -97,6 +101,8 @@ def _repeated(plan: Plan, name: str) -> Iterator[Result]:
             if found.benchmark == str(plan.benchmark) and (found.training or {}).get("budget") == plan.budget:
                 yield found
                 continue
+        if plan.ranks and not plan.ranks.mine(plan.samplers.index(name) * plan.repeats + seed - plan.seed):
+            continue
         result = _result(plan, name, seed)
         result.append(plan.out / f"{plan.benchmark.name}.jsonl")
         with written_whole(done) as temporary:

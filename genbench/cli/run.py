@@ -31,6 +31,7 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
     genbench run ring8 --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench import registry
+    from genbench.ranks import joined
     from genbench.report.runs import runs_text
     from genbench.running import run as run_benchmark
 
@@ -38,7 +39,13 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
     for text in samplers:
         names += [text] if text.startswith("command:") else [str(spec) for spec in registry.parse_list(text)]
     with redirect_stdout(sys.stderr):  # what a guest prints is no data
-        results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
+        with joined() as ranks:
+            if ranks is not None:
+                run_benchmark(benchmark, names, progress=False, ranks=ranks, **options)
+                ranks.exchange("trials", "finished")
+                if ranks.rank > 0:
+                    return
+            results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
     say(runs_text(results, registry.load("benchmarks", benchmark).columns))
 
 

@@ -60,7 +60,9 @@ def score(samples: str | None, sampler: str | None, as_json: bool, to: Path | No
     if (samples is None) == (sampler is None):
         raise UsageError("Say what to score: either --samples PATH|SPEC or --sampler SPEC.")
     from genbench.opening import open_subject
+    from genbench.ranks import joined
     from genbench.scoring import score as score_subject
+    from genbench.scoring import share
 
     text = samples if samples is not None else str(sampler)
     kinds = ("sources", "samplers") if samples is not None else ("samplers", "sources")
@@ -68,7 +70,11 @@ def score(samples: str | None, sampler: str | None, as_json: bool, to: Path | No
     if to is not None:
         to = writable(to)
     with redirect_stdout(sys.stderr):  # what a guest prints is no data
-        result = score_subject(open_subject(text, kinds), **score_options(options))
+        with joined() as ranks:
+            asked = score_options(options) | {"ranks": ranks}
+            if ranks is not None and ranks.rank > 0:
+                return share(open_subject(text, kinds), **asked | {"progress": False})
+            result = score_subject(open_subject(text, kinds), **asked)
     if to is not None:
         result.append(to)
     show(result, as_json)
@@ -86,6 +92,7 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     genbench stats real/ --out real.npz               mean and covariance: enough for FID
     genbench stats real/ --out real.safetensors       every row: KID, precision and recall too
     """
+    from genbench.ranks import joined
     from genbench.report.table import counted
     from genbench.scoring import features_of
     from genbench.statistics import write_statistics
@@ -93,8 +100,10 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     if out.suffix not in (".npz", ".safetensors"):
         raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
     out = writable(out)
-    with redirect_stdout(sys.stderr):
-        features = features_of(samples, **score_options(options))
+    with redirect_stdout(sys.stderr), joined() as ranks:
+        features = features_of(samples, **score_options(options), ranks=ranks)
+    if ranks is not None and ranks.rank > 0:
+        return
     if out.suffix == ".npz":
         write_statistics(features.moments(), out)
     else:

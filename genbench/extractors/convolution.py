@@ -12,7 +12,7 @@ from torch.nn import functional
 class Convolution(nn.Module):
     """``relu(conv(x) + bias)`` of float [N, C, H, W], best in channels_last.
 
-    ``fuse`` makes oneDNN's kernel do all three on a CPU, its weights laid out beforehand; the numbers agree to rounding.
+    ``fuse`` makes oneDNN's kernel do all three on a CPU, its weights laid out beforehand; equal to rounding.
     """
 
     weight: torch.Tensor
@@ -45,6 +45,10 @@ class Convolution(nn.Module):
         """Lay out the weights for oneDNN. Raises AttributeError or RuntimeError where torch does not offer it."""
         lay_out: Any = torch.ops.mkldnn._reorder_convolution_weight
         self._laid_out = lay_out(self.weight, self.padding, [self.stride] * 2, [1, 1], 1)
+
+    def unfuse(self) -> None:
+        """Go back to torch's own kernels."""
+        self._laid_out = None
 
     def _fused(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         run: Any = torch.ops.mkldnn._convolution_pointwise
