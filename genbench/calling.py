@@ -1,4 +1,4 @@
-"""One batch through an extractor: unlike sizes go in groups, a full device gets less at a time, what comes is checked."""
+"""One batch through an extractor: unlike sizes go in groups, and a device that is full gets less at a time."""
 
 from __future__ import annotations
 

@@ -67,7 +67,8 @@ def _of_others(
     source: Source, extractor: Extractor, how: Extraction, mine: dict[int, str]
 ) -> dict[int, tuple[Mapping[str, Array], str]]:
     """Return all blocks and their hashes, as the ranks have put them into the store."""
-    assert how.ranks is not None and how.store is not None
+    assert how.ranks is not None
+    assert how.store is not None
     key = hashlib.sha256(f"{extractor.identity} {source.name} {len(source)}".encode()).hexdigest()
     found: dict[int, tuple[Mapping[str, Array], str]] = {}
     for rank, told in enumerate(how.ranks.exchange(key, json.dumps(mine))):
@@ -75,8 +76,8 @@ def _of_others(
             block = how.store.find(extractor.identity, digest)
             if block is None:
                 raise InputError(
-                    f"{how.store.root} lacks what rank {rank} has put into its store: all ranks need one folder, so set "
-                    "GENBENCH_CACHE to one that every machine sees."
+                    f"{how.store.root} lacks what rank {rank} has put into its store: all ranks need one folder, so "
+                    "set GENBENCH_CACHE to one that every machine sees."
                 )
             found[int(number)] = block, digest
     return found

@@ -117,11 +117,15 @@ class Looker:
 
     def reference(self, space: str, metric: Metric) -> Features | Moments | None:
         """Return what a metric compares with: nothing, the moments of a file, or rows."""
-        if metric.reference == "none":
+        if self.wants_rows(metric):
+            return self.features("reference", space)
+        if metric.reference == "none" or self.sides.moments is None:
             return None
-        if metric.reference == "moments" and self.sides.moments is not None:
-            return _made_by(self.sides.moments, self.extractor(space))
-        return self.features("reference", space)
+        return _made_by(self.sides.moments, self.extractor(space))
+
+    def wants_rows(self, metric: Metric) -> bool:
+        """Whether a metric makes the reference be looked at."""
+        return metric.reference != "none" and not (metric.reference == "moments" and self.sides.moments is not None)
 
     def parties(self, space: str) -> tuple[Party, Party | None]:
         """Return who was compared, for the record."""

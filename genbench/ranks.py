@@ -20,7 +20,7 @@ from genbench.errors import GenbenchError, InputError
 
 BEAT_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
-"""How long a rank may be silent before the others take it for dead. A busy rank is not silent: a thread beats for it."""
+"""How long a rank may be silent before the others take it for dead; a thread beats for a busy one."""
 
 AGAIN = "what was finished is in the store: start the same command again, and it goes on from there."
 

@@ -70,13 +70,20 @@ def share(subject: object, benchmark: str | Benchmark | None = None, **options: 
 
     Arguments and errors are those of ``score``; ``ranks`` says who this is.
     """
+    looker, plan, how = planned(subject, benchmark, **options)
+    for space, metrics in plan.items():
+        _seen(looker, space, metrics, how)
+
+
+def planned(
+    subject: object, benchmark: str | Benchmark | None = None, **options: Any
+) -> tuple[Looker, dict[str, list[Metric]], Options]:
+    """Return both sides opened, the metrics of each space, and the options: all that comes before the long work."""
     recipe = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
     how = _followed(_options(options), recipe)
     sides = open_sides(subject, how)
     looker = Looker(sides, how)
-    plan, _ = _plan(sides, looker, how)
-    for space, metrics in plan.items():
-        _seen(looker, space, metrics, how)
+    return looker, _plan(sides, looker, how)[0], how
 
 
 def features_of(subject: object, **options: Any) -> Features:

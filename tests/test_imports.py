@@ -37,6 +37,7 @@ FLOORS = {
     "opening": 4,
     "looking": 4,
     "scoring": 4,
+    "estimating": 4,
     "report": 4,
     "claims": 4,
     "training": 4,

@@ -44,10 +44,6 @@ class Mortal(torch.nn.Module):
         if os.environ.get("RANK") == "1" and self.calls > 9 and not Path("spared").exists():
             os.kill(os.getpid(), signal.SIGKILL)
         return images.float().mean(dim=(2, 3))
-
-
-def mortal():
-    return Mortal()
 """
 
 
@@ -86,7 +82,7 @@ def test_two_processes_give_the_scores_of_one_and_print_once(here: Path) -> None
 
 def test_a_rank_that_dies_is_told_of_and_the_same_command_goes_on(here: Path) -> None:
     score = ["score", "--samples", "digits,split=train", "--reference", "digits,split=test"]
-    score += ["--features", "guest:mortal", "--metrics", "fd", "--batch-size", "32", "--json", "--quiet"]
+    score += ["--features", "guest:Mortal", "--metrics", "fd", "--batch-size", "32", "--json", "--quiet"]
     died = genbench(here, *score, processes=2)
     assert died.returncode != 0
     assert "start the same command again" in died.stderr

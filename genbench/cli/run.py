@@ -38,14 +38,13 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
     names: list[str] = []
     for text in samplers:
         names += [text] if text.startswith("command:") else [str(spec) for spec in registry.parse_list(text)]
-    with redirect_stdout(sys.stderr):  # what a guest prints is no data
-        with joined() as ranks:
-            if ranks is not None:
-                run_benchmark(benchmark, names, progress=False, ranks=ranks, **options)
-                ranks.exchange("trials", "finished")
-                if ranks.rank > 0:
-                    return
-            results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
+    with redirect_stdout(sys.stderr), joined() as ranks:  # what a guest prints is no data
+        if ranks is not None:
+            run_benchmark(benchmark, names, progress=False, ranks=ranks, **options)
+            ranks.exchange("trials", "finished")
+            if ranks.rank > 0:
+                return
+        results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
     say(runs_text(results, registry.load("benchmarks", benchmark).columns))
 
 
