@@ -85,9 +85,9 @@ def joined() -> Iterator[Ranks | None]:
     if not given or os.environ["WORLD_SIZE"] == "1":
         yield None
         return
-    import torch.distributed
+    from torch.distributed.rendezvous import rendezvous
 
-    board, rank, size = next(torch.distributed.rendezvous("env://", timeout=timedelta(minutes=5)))
+    board, rank, size = next(rendezvous("env://", timeout=timedelta(minutes=5)))
     ranks = Ranks(rank, size, board)
     done = threading.Event()
     threading.Thread(target=ranks._beat, args=(done,), daemon=True).start()

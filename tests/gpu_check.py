@@ -1,4 +1,4 @@
-"""``python -m tests.gpu_check``: on a machine with a GPU, the GPU's numbers against the CPU's, and what each route costs.
+"""``python -m tests.gpu_check``: where there is a GPU, its numbers against the CPU's, and what each route costs.
 
 Prints one line a check; leaves with 1 where one fails. Random weights, made here.
 """

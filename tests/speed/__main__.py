@@ -27,9 +27,10 @@ def main() -> None:
     sizes = QUICK if asked.quick else Sizes(count=asked.count)
     parts = [f"# Speed beside the peers\n\n`{_command()}`\n\n{machine()}\n"]
     parts.append(
-        f"{sizes.count} images a side end to end, {32 * sizes.batches} through the network, {sizes.rows:,} rows "
-        f"of 2,048 where features are compared. Medians of {asked.repeats}, contestants in turn, each in a process of "
-        "its own; ratios of neighbouring runs with their range. Peers run with their defaults, all with one random state dict.\n"
+        f"{sizes.count} images a side end to end, {32 * sizes.batches} through the network, {sizes.rows:,} rows of "
+        f"2,048 where features are compared. Medians of {asked.repeats}; contestants run in turn, each in a process of "
+        "its own; ratios are those of neighbouring runs, with their range. Peers run with their defaults, and all with "
+        "one random state dict.\n"
     )
     loads = [os.getloadavg()[0]]
     with tempfile.TemporaryDirectory() as folder:
