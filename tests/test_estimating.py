@@ -35,7 +35,7 @@ def images(tmp_path: Path) -> Path:
 
 
 def test_time_and_disk_are_those_of_what_is_not_kept(images: Path) -> None:
-    (before,) = estimate(images, features=Slow(), metrics="vendi,sigma=1").looks
+    (before,) = estimate(images, features=Slow(), metrics="vendi").looks
     assert before.samples == 600
     assert before.kept == 0
     assert before.seconds >= 600 * 0.002
@@ -65,7 +65,7 @@ def test_pairs_are_counted_where_a_metric_reads_them(images: Path) -> None:
 
 
 def test_the_command_line_prints_it_and_no_scores(images: Path) -> None:
-    arguments = ["score", "--samples", str(images), "--features", "pixels", "--metrics", "vendi,sigma=1", "--dry-run"]
+    arguments = ["score", "--samples", str(images), "--features", "pixels", "--metrics", "vendi", "--dry-run"]
     answer = CliRunner().invoke(main, arguments)
     assert answer.exit_code == 0, answer.output
     assert "generated: 600 samples by pixels, 0 of them kept" in answer.stdout
