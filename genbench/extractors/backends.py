@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -71,7 +72,8 @@ def _fused(network: nn.Module, example: torch.Tensor) -> bool:
 def _openvino(network: nn.Module, example: torch.Tensor) -> Prepared:
     import openvino
 
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that torch will give up the tracing that OpenVINO leans on
         model = openvino.convert_model(network, example_input=example.float())
     how = {
         "INFERENCE_PRECISION_HINT": "bf16" if example.dtype == torch.bfloat16 else "f32",

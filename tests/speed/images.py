@@ -152,6 +152,29 @@ def forward_roofline(root: Path, sizes: Sizes) -> Timed:
     return lambda: float(sum(torch.mm(left, right)[0, 0] for _ in range(products)))
 
 
+def precision_fp32(root: Path, sizes: Sizes, precision: str = "fp32") -> Timed:
+    """The distance between both folders' features in a precision, both sides alike."""
+    import torch
+
+    from genbench.extractors.inception import Inception
+    from genbench.metrics.frechet import frechet_distance_of_rows
+
+    extractor = Inception(weights=_weights(root), precision=precision)
+    sides = [_batches(root, sizes, role) for role in ("generated", "reference")]
+    extractor(sides[0][0][:1])
+
+    def timed() -> float:
+        rows = [torch.cat([extractor(batch)["embedding"] for batch in side]).numpy() for side in sides]
+        return frechet_distance_of_rows(*rows)
+
+    return timed
+
+
+def precision_bf16(root: Path, sizes: Sizes) -> Timed:
+    """The same in bfloat16; without instructions for it, a CPU takes longer."""
+    return precision_fp32(root, sizes, "bf16")
+
+
 def resize_genbench(root: Path, sizes: Sizes) -> Timed:
     """TensorFlow's bilinear to 299 pixels."""
     from genbench.extractors.inception import tensorflow_bilinear
@@ -195,11 +218,11 @@ def _weights(root: Path) -> str:
     return str(root / "inception.pth")
 
 
-def _batches(root: Path, sizes: Sizes) -> list[Any]:
+def _batches(root: Path, sizes: Sizes, role: str = "generated") -> list[Any]:
     import torch
     from PIL import Image
 
-    paths = sorted((root / "generated").iterdir())[: 32 * sizes.batches]
+    paths = sorted((root / role).iterdir())[: 32 * sizes.batches]
     images = torch.from_numpy(np.stack([np.asarray(Image.open(path)) for path in paths])).permute(0, 3, 1, 2)
     return list(images.contiguous().split(32))
 

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.random_weights import random_inception_weights, smooth_images
-
 DIMENSIONS = 2048
 
 
@@ -43,6 +41,8 @@ class Material:
 
     def make(self) -> None:
         """Write everything; the same each time."""
+        from tests.random_weights import random_inception_weights  # brings torch, which a measured process may lack
+
         images = self._images()
         for role in ("generated", "reference"):
             (self.root / role).mkdir(parents=True)
@@ -72,6 +72,8 @@ class Material:
 
 
 def _made(seed: int) -> Image.Image:
+    from tests.random_weights import smooth_images
+
     return Image.fromarray(np.ascontiguousarray(smooth_images(1, size=32, seed=seed)[0].transpose(1, 2, 0)))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from tabulate import tabulate
 from tests.speed.growth import Grown
 from tests.speed.stages import Stage
 
-Runs = Mapping[str, Sequence[Mapping[str, float]]]
+Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 """Contestant to its runs."""
 
 PACKAGES = ("torch", "numpy", "scipy", "openvino", "torch-fidelity", "pytorch-fid", "clean-fid", "torchmetrics", "prdc")
@@ -26,20 +28,22 @@ def stage_table(stage: Stage, runs: Runs) -> str:
     rows = []
     for name, found in runs.items():
         if not found:
-            rows.append([name, "not installed", "", "", "", ""])
+            rows.append([name, "not installed", *[""] * 5])
             continue
         pairs = zip(found, runs[first], strict=False)
         ratios = sorted(theirs["seconds"] / ours["seconds"] for theirs, ours in pairs)
         target = stage.targets.get(name)
+        number = re.fullmatch(r"-?[\d.]+(e[+-]\d+)?", str(found[0]["found"]))
         rows.append([
             name,
             f"{median(run['seconds'] for run in found):.3g}",
             f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})" if name != first else "1",
             f"{median(run['megabytes'] for run in found):.0f}",
             f"{median(run['extra_megabytes'] for run in found):.0f}",
+            found[0]["found"] if number else "",
             "" if target is None else f"{target:g}: {'met' if median(ratios) >= target else 'MISSED'}",
         ])  # fmt: skip
-    head = ["who", "seconds", "times genbench's", "peak MB", "of it while timed", "target"]
+    head = ["who", "seconds", "times the first's", "peak MB", "of it while timed", "result", "target"]
     return f"## {stage.title}\n\n{tabulate(rows, head, 'pipe', disable_numparse=True)}\n"
 
 
@@ -54,8 +58,8 @@ def growth_table(grown: Sequence[Grown]) -> str:
 
 def machine() -> str:
     """Return what it was measured on."""
-    cores, packages = torch.get_num_threads(), ", ".join(map(_versioned, PACKAGES))
-    return f"{cores} cores, {platform.machine()}, Python {platform.python_version()}; {packages}."
+    threads, packages = torch.get_num_threads(), ", ".join(map(_versioned, PACKAGES))
+    return f"{threads} threads, {platform.machine()}, Python {platform.python_version()}; {packages}."
 
 
 def _versioned(package: str) -> str:

@@ -45,6 +45,11 @@ STAGES = {
         },
         {"torch-fidelity": 2.0, "its multiplications as one matrix product": 0.85},
     ),
+    "precision": Stage(
+        "bfloat16 beside float32: the change of the distance (random weights exaggerate it)",
+        {"fp32": images.precision_fp32, "bf16": images.precision_bf16},
+        {},
+    ),
     "resize": Stage(
         "Resize of 32 to 299 pixels",
         {"genbench": images.resize_genbench, "torch-fidelity": images.resize_torch_fidelity},
