@@ -17,7 +17,9 @@ from baselines.train import Conditional, by_data
 class CGAN(Conditional):
     """The label-conditional GAN: x = G(z, y), and D tells real from generated of the same class.
 
-    D maximises E ln D(x, y) + E ln(1 - D(G(z, y), y)). G maximises E ln D(G(z, y), y) (non-saturating).
+    D maximises E ln D(x, y) + E ln(1 - D(G(z, y), y)). G maximises E ln D(G(z, y), y) (non-saturating). The class
+    enters D by a projection, logit D(x, y) = a(x) + b_y(x) (Miyato and Koyama 2018, arXiv 1802.05637): put beside the
+    features of x it would hardly be heard.
     """
 
     latent: int = by_data(points=2, images=16)
@@ -27,7 +29,10 @@ class CGAN(Conditional):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and D and an optimiser for each."""
-        self.networks = {"generator": Decoder(self.latent, shape, classes), "critic": Encoder(shape, 1, classes)}
+        if not classes:
+            raise ValueError("cgan needs the class of each training sample, but these data have no labels")
+        generator = Decoder(self.latent, shape, classes, normalised=True)
+        self.networks = {"generator": generator, "critic": Encoder(shape, 1 + classes)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
             for name, network in self.networks.items()
@@ -37,15 +42,20 @@ class CGAN(Conditional):
         """Improve D once, then G once."""
         real, label = data.draw_labelled(self.batch_size, generator)
         fake = self.generate_classes(self.networks["generator"], label, generator)
-        critic = self.networks["critic"]
 
-        # D(x, y) = sigmoid(critic(x, y)), so -ln D = softplus(-critic) and -ln(1 - D) = softplus(critic)
-        critic_loss = softplus(-critic(real, label)).mean() + softplus(critic(fake.detach(), label)).mean()
+        # D = sigmoid(logit), so -ln D = softplus(-logit) and -ln(1 - D) = softplus(logit)
+        critic_loss = softplus(-self.logit(real, label)).mean() + softplus(self.logit(fake.detach(), label)).mean()
         self.descend("critic", critic_loss)
 
-        generator_loss = softplus(-critic(fake, label)).mean()
+        generator_loss = softplus(-self.logit(fake, label)).mean()
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "value": -critic_loss}
+
+    def logit(self, x: Tensor, label: Tensor) -> Tensor:
+        """Return a(x) + b_y(x), [N]."""
+        judged = self.networks["critic"](x)
+        together: Tensor = judged[:, 0] + judged.gather(1, 1 + label[:, None])[:, 0]
+        return together
 
     def generate_classes(self, network: nn.Module, label: Tensor, generator: torch.Generator) -> Tensor:
         """x = G(z, y), z ~ N(0, I)."""

@@ -22,8 +22,7 @@ class CVAE(Conditional, VAE):
     """Conditional VAE: z ~ N(0, I), x ~ N(f(z, y), sigma^2 I), q(z | x, y) = N(m(x, y), diag v(x, y)); y the class.
 
     Maximises the ELBO of ln p(x | y), E_q ln p(x | z, y) - KL(q(z | x, y) || p(z)), by the steps of ``VAE``.
-    ``sigma`` is wider than there, since a code that tells much of a row tells its class too and leaves y unheard. It
-    is meant for images of 8 x 8 and grows with their side: the mean error of a pixel then weighs alike at all sizes.
+    ``sigma`` is wider than there, since a code that tells much of a row tells its class too and leaves y unheard.
     """
 
     sigma: float = by_data(points=0.1, images=0.5)
@@ -37,7 +36,7 @@ class CVAE(Conditional, VAE):
         self.networks = {
             "generator": Decoder(self.latent, shape, classes),
             "encoder": Encoder(shape, 2 * self.latent, classes),
-            "noise": Noise(self.sigma * (math.sqrt(shape[1] * shape[2]) / 8 if len(shape) == 3 else 1), learned=False),
+            "noise": Noise(self.width(shape), learned=False),
         }
         parameters = [one for network in self.networks.values() for one in network.parameters()]
         self.optimisers = {"elbo": torch.optim.Adam(parameters, self.learning_rate)}

@@ -36,7 +36,7 @@ class GAN(Baseline):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and D and an optimiser for each."""
-        self.networks = {"generator": Decoder(self.latent, shape), "critic": Encoder(shape, 1)}
+        self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
             for name, network in self.networks.items()

@@ -167,7 +167,7 @@ class Baseline(ABC):
 
     def _check_trained(self) -> None:
         if not hasattr(self, "averaged"):
-            raise ValueError("the model is not trained yet: fit it, or load its weights")
+            raise ValueError("the model is not trained yet: fit it, or give it weights, as in vae,weights=FILE")
 
     def _sampling(self) -> dict[str, nn.Module]:
         return {**self.networks, "averaged": self.averaged}

@@ -23,9 +23,10 @@ class VAE(Baseline):
 
     Maximises the ELBO, E_q ln p(x | z) - KL(q(z | x) || p(z)) <= ln p(x). Samples are the means f(z), as everybody
     shows them, without the noise that p(x) counts in. ``sigma`` is fixed, in the network's scale: images lie in -1..1
-    there (0.3 is 0.15 of 0..1), points have root mean square 1. ``linear`` makes f and m affine, v the same for all x,
-    and learns sigma, from 1 on: probabilistic PCA (Tipping and Bishop 1999; Lucas et al. 2019, arXiv 1911.02469), whose
-    exact likelihood is known.
+    there (0.3 is 0.15 of 0..1), points have root mean square 1. It is meant for images of 8 x 8 and grows with their
+    side: the mean error of a pixel then weighs alike at all sizes. ``linear`` makes f and m affine, v the same for all
+    x, and learns sigma, from 1 on: probabilistic PCA (Tipping and Bishop 1999; Lucas et al. 2019, arXiv 1911.02469),
+    whose exact likelihood is known.
     """
 
     latent: int = by_data(points=2, images=8)
@@ -41,10 +42,14 @@ class VAE(Baseline):
             "generator": LinearDecoder(self.latent, shape) if self.linear else Decoder(self.latent, shape),
             "encoder": LinearEncoder(shape, self.latent) if self.linear else Encoder(shape, 2 * self.latent),
             # from a narrow start the code axes would have to turn towards the principal ones, which takes long
-            "noise": Noise(1.0 if self.linear else self.sigma, learned=self.linear),
+            "noise": Noise(1.0 if self.linear else self.width(shape), learned=self.linear),
         }
         parameters = [one for network in self.networks.values() for one in network.parameters()]
         self.optimisers = {"elbo": torch.optim.Adam(parameters, self.learning_rate)}
+
+    def width(self, shape: tuple[int, ...]) -> float:
+        """Return the sigma of samples of that shape."""
+        return self.sigma * (math.sqrt(shape[1] * shape[2]) / 8 if len(shape) == 3 else 1)
 
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Climb the ELBO once."""

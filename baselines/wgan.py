@@ -31,7 +31,7 @@ class WGAN(Baseline):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and f and an optimiser for each."""
-        self.networks = {"generator": Decoder(self.latent, shape), "critic": Encoder(shape, 1)}
+        self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.RMSprop(network.parameters(), self.learning_rate)
             for name, network in self.networks.items()

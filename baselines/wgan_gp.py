@@ -32,7 +32,7 @@ class WGANGP(Baseline):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and f and an optimiser for each."""
-        self.networks = {"generator": Decoder(self.latent, shape), "critic": Encoder(shape, 1)}
+        self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.0, 0.9))
             for name, network in self.networks.items()

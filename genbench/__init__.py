@@ -12,22 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genbench.benchmarks import Benchmark
+    from genbench.comparison import Comparison, Difference, Standing, compare, difference, gate, leaderboard
     from genbench.errors import GenbenchError, InputError, PlugError, UsageError
     from genbench.extraction import Extraction, extract
     from genbench.features import Features, Moments
-    from genbench.protocols import Batch, Extractor, Metric, Sampler, Score, Source
+    from genbench.protocols import Batch, Extractor, Metric, Parts, Sampler, Score, Source
     from genbench.registry import installed, load
+    from genbench.report.table import table
     from genbench.results import Entry, Party, Result, read_results
     from genbench.running import run, train
     from genbench.scoring import features_of, score
 
 _HOMES = {
     "benchmarks": ("Benchmark",),
+    "comparison": ("Comparison", "Difference", "Standing", "compare", "difference", "gate", "leaderboard"),
     "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
     "extraction": ("Extraction", "extract"),
     "features": ("Features", "Moments"),
-    "protocols": ("Batch", "Extractor", "Metric", "Sampler", "Score", "Source"),
+    "protocols": ("Batch", "Extractor", "Metric", "Parts", "Sampler", "Score", "Source"),
     "registry": ("installed", "load"),
+    "report.table": ("table",),
     "results": ("Entry", "Party", "Result", "read_results"),
     "running": ("run", "train"),
     "scoring": ("features_of", "score"),
@@ -37,6 +41,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Batch",
     "Benchmark",
+    "Comparison",
+    "Difference",
     "Entry",
     "Extraction",
     "Extractor",
@@ -45,20 +51,27 @@ __all__ = [
     "InputError",
     "Metric",
     "Moments",
+    "Parts",
     "Party",
     "PlugError",
     "Result",
     "Sampler",
     "Score",
     "Source",
+    "Standing",
     "UsageError",
+    "compare",
+    "difference",
     "extract",
     "features_of",
+    "gate",
     "installed",
+    "leaderboard",
     "load",
     "read_results",
     "run",
     "score",
+    "table",
     "train",
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,43 +43,59 @@ def extract(source: Source, extractor: Extractor, how: Extraction | None = None)
     Blocks that the store knows by content are not computed again. Raises InputError where the source is empty or
     cannot be read, PlugError where the extractor raises or breaks its contract.
     """
+    return extract_all(source, [extractor], how)[0]
+
+
+def extract_all(source: Source, extractors: Sequence[Extractor], how: Extraction | None = None) -> list[Features]:
+    """Return the Features of each extractor, from one pass over the source: every row is decoded once."""
     how = how or Extraction()
     if len(source) == 0:
         raise InputError(f"{source.name} holds no samples.")
-    if how.ranks is not None and not (how.store and extractor.identity):
-        raise UsageError(
-            f"Several processes share what {extractor.name!r} has seen through the store, which needs the cache and an "
-            "extractor with an identity; leave out --no-cache, or start one process."
-        )
-    found: dict[int, tuple[Mapping[str, Array], str]] = {}
-    with _bar(source, extractor, how) as bar:
-        caller = Caller(extractor, bar.write)
-        for number, start in enumerate(range(0, len(source), BLOCK)):
-            if how.ranks is None or how.ranks.mine(number):
-                found[number] = _block(source, caller, how, start, bar)
     if how.ranks is not None:
-        found |= _of_others(source, extractor, how, {number: digest for number, (_, digest) in found.items()})
+        _check_shared(extractors, how)
+    found: dict[int, tuple[list[Mapping[str, Array]], str]] = {}
+    mine = [number for number in range(-(-len(source) // BLOCK)) if how.ranks is None or how.ranks.mine(number)]
+    with _bar(source, extractors, how, mine) as bar:
+        callers = [Caller(extractor, bar.write) for extractor in extractors]
+        for number in mine:
+            found[number] = _block(source, callers, how, number * BLOCK, bar)
+    if how.ranks is not None:
+        found = _of_all_ranks(source, extractors, how, {number: digest for number, (_, digest) in found.items()})
     blocks, digests = zip(*(found[number] for number in sorted(found)), strict=True)
-    return _assembled(source, extractor, how, list(blocks), hashlib.sha256("".join(digests).encode()).hexdigest())
+    fingerprint = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return [
+        _assembled(source, extractor, how, [block[at] for block in blocks], fingerprint)
+        for at, extractor in enumerate(extractors)
+    ]
 
 
-def _of_others(
-    source: Source, extractor: Extractor, how: Extraction, mine: dict[int, str]
-) -> dict[int, tuple[Mapping[str, Array], str]]:
+def _check_shared(extractors: Sequence[Extractor], how: Extraction) -> None:
+    for extractor in extractors:
+        if not (how.store and extractor.identity):
+            raise UsageError(
+                f"Several processes share what {extractor.name!r} has seen through the store, which needs the cache "
+                "and an extractor with an identity; leave out --no-cache, or start one process."
+            )
+
+
+def _of_all_ranks(
+    source: Source, extractors: Sequence[Extractor], how: Extraction, mine: dict[int, str]
+) -> dict[int, tuple[list[Mapping[str, Array]], str]]:
     """Return all blocks and their hashes, as the ranks have put them into the store."""
     assert how.ranks is not None
     assert how.store is not None
-    key = hashlib.sha256(f"{extractor.identity} {source.name} {len(source)}".encode()).hexdigest()
-    found: dict[int, tuple[Mapping[str, Array], str]] = {}
-    for rank, told in enumerate(how.ranks.exchange(key, json.dumps(mine))):
+    about = " ".join([source.name, str(len(source)), *(extractor.identity for extractor in extractors)])
+    found: dict[int, tuple[list[Mapping[str, Array]], str]] = {}
+    for rank, told in enumerate(how.ranks.exchange(hashlib.sha256(about.encode()).hexdigest(), json.dumps(mine))):
         for number, digest in json.loads(told).items():
-            block = how.store.find(extractor.identity, digest)
-            if block is None:
+            blocks = [how.store.find(extractor.identity, digest) for extractor in extractors]
+            there = [block for block in blocks if block is not None]
+            if len(there) < len(blocks):
                 raise InputError(
                     f"{how.store.root} lacks what rank {rank} has put into its store: all ranks need one folder, so "
                     "set GENBENCH_CACHE to one that every machine sees."
                 )
-            found[int(number)] = block, digest
+            found[int(number)] = there, digest
     return found
 
 
@@ -135,10 +151,9 @@ class Subset:
 
 
 def _block(
-    source: Source, caller: Caller, how: Extraction, start: int, bar: tqdm[Any]
-) -> tuple[Mapping[str, Array], str]:
-    """Return the views of one block and its content hash, from the store where it is known."""
-    extractor = caller.extractor
+    source: Source, callers: Sequence[Caller], how: Extraction, start: int, bar: tqdm[Any]
+) -> tuple[list[Mapping[str, Array]], str]:
+    """Return each extractor's views of one block and its content hash, from the store where it is known."""
     stop = min(start + BLOCK, len(source))
     told = getattr(source, "digest", None)
     batches: Iterator[Batch] | list[Batch]
@@ -148,16 +163,24 @@ def _block(
     else:  # only the samples themselves tell: hold this block while it is hashed
         batches = list(source.batches(how.batch_size, start, stop))
         digest = _content_hash(batches)
-    store = how.store if extractor.identity else None
-    found = store.find(extractor.identity, digest) if store else None
-    if found is not None and ("offset" not in found or getattr(source, "skip_corrupt", False)):
-        bar.update(stop - start)
-        return found, digest
-    views = _look(caller, batches, source, start, stop, bar)
-    if not views:
-        raise InputError(f"{source.name}: none of the samples {start} to {stop - 1} can be decoded.")
-    kept = store.keep(extractor.identity, digest, views, extractor=extractor.name) if store else views
-    return kept, digest
+    blocks = [_kept(source, caller.extractor, how.store, digest) for caller in callers]
+    lacking = [at for at, block in enumerate(blocks) if block is None]
+    bar.update((stop - start) * (len(blocks) - len(lacking)))
+    if len(lacking) > 1:
+        batches = list(batches)  # decoded once for all that look at them
+    for at in lacking:
+        views = _look(callers[at], batches, source, start, stop, bar)
+        if not views:
+            raise InputError(f"{source.name}: none of the samples {start} to {stop - 1} can be decoded.")
+        identity, name = callers[at].extractor.identity, callers[at].extractor.name
+        blocks[at] = how.store.keep(identity, digest, views, extractor=name) if how.store and identity else views
+    return [block for block in blocks if block is not None], digest
+
+
+def _kept(source: Source, extractor: Extractor, store: Store | None, digest: str) -> Mapping[str, Array] | None:
+    """Return a block that the store knows, unless rows are missing there that should not be."""
+    found = store.find(extractor.identity, digest) if store and extractor.identity else None
+    return found if found is None or "offset" not in found or getattr(source, "skip_corrupt", False) else None
 
 
 def _look(
@@ -242,11 +265,14 @@ def _content_hash(batches: list[Batch]) -> str:
     return digest.hexdigest()
 
 
-def _bar(source: Source, extractor: Extractor, how: Extraction) -> tqdm[Any]:
+def _bar(source: Source, extractors: Sequence[Extractor], how: Extraction, blocks: Sequence[int]) -> tqdm[Any]:
     from tqdm import tqdm
 
     disable = None if how.progress is None else not how.progress
-    starts = range(0, len(source), BLOCK)
-    mine = [start for number, start in enumerate(starts) if how.ranks is None or how.ranks.mine(number)]
-    total = sum(min(BLOCK, len(source) - start) for start in mine)
-    return tqdm(total=total, desc=f"{source.name} -> {extractor.name}", unit="sample", disable=disable, leave=False)
+    return tqdm(
+        total=sum(min(BLOCK, len(source) - number * BLOCK) for number in blocks) * len(extractors),
+        desc=f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}",
+        unit="sample",
+        disable=disable,
+        leave=False,
+    )

@@ -29,6 +29,12 @@ def weights_root() -> Path:
     return Path(chosen).expanduser() if chosen else _user_cache() / "weights"
 
 
+def result_folder(root: Path, benchmark: str, sampler: str, seed: int) -> Path:
+    """Return where a run keeps what belongs to one result: weights, history, figures."""
+    slug = "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in sampler)
+    return root / benchmark / slug / f"seed-{seed}"
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` and move it there when the block ends well; else leave nothing.

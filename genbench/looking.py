@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from genbench.drawing import Drawn
 from genbench.errors import InputError, UsageError
-from genbench.extraction import Extraction, extract, subset
+from genbench.extraction import Extraction, extract_all, subset
 from genbench.features import Features, Moments
 from genbench.locations import cache_root
 from genbench.opening import open_extractor, open_reference, open_subject
@@ -30,6 +31,8 @@ class Options:
     """Metric specs: ``"fid,is,splits=1,fd@pixels"``; None means the benchmark's, or all that apply."""
     features: str | Extractor | None = None
     """Extractor spec or plug; None means the benchmark's, or Inception for images and points for points."""
+    protocols: str | None = None
+    """Resizes of Inception, ``"tf,torch,clean"``: each metric (FID, if none is asked) is told under every one."""
     count: int | None = None
     """How many generated samples; None means the benchmark's, or all there are."""
     seed: int = 0
@@ -96,24 +99,31 @@ class Looker:
     def extractor(self, space: str) -> Extractor:
         """Return the extractor of a space, opened once; weights, precision and backend belong to the default one."""
         if space not in self._extractors:
-            names = ("weights", "precision", "backend") if space == self.default_space else ()
+            same_network = space.partition(",")[0] == self.default_space.partition(",")[0]
+            names = ("weights", "precision", "backend") if same_network else ()
             asked = {name: getattr(self.how, name) for name in names}
             self._extractors[space] = open_extractor(space, device=self.device, **asked)
         return self._extractors[space]
 
     def features(self, role: str, space: str) -> Features:
         """Return what an extractor sees of the generated or the reference side."""
-        if (role, space) not in self._seen:
-            source = self.sides.generated if role == "generated" else self.sides.rows
-            if isinstance(source, Features):
-                self._seen[role, space] = _made_by(source, self.extractor(space))
-            else:
-                assert source is not None  # the plan has checked
-                root = cache_root() if self.how.cache else None
-                store = Store(root) if root else None
-                how = Extraction(store, self.how.batch_size, self.how.ranks, self.how.progress)
-                self._seen[role, space] = extract(source, self.extractor(space), how)
+        self.look(role, [space])
         return self._seen[role, space]
+
+    def look(self, role: str, spaces: Sequence[str]) -> None:
+        """Look at a side through several extractors in one pass; a side that is Features or not there is left alone."""
+        source = self.sides.generated if role == "generated" else self.sides.rows
+        new = [space for space in spaces if (role, space) not in self._seen]
+        extractors = [self.extractor(space) for space in new]
+        if isinstance(source, Features):
+            self._seen |= {(role, one): _made_by(source, by) for one, by in zip(new, extractors, strict=True)}
+        elif source is not None and new:
+            root = cache_root() if self.how.cache else None
+            store = Store(root) if root else None
+            how = Extraction(store, self.how.batch_size, self.how.ranks, self.how.progress)
+            self._seen |= {
+                (role, one): found for one, found in zip(new, extract_all(source, extractors, how), strict=True)
+            }
 
     def reference(self, space: str, metric: Metric) -> Features | Moments | None:
         """Return what a metric compares with: nothing, the moments of a file, or rows."""

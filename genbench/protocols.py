@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Better = Literal["lower", "higher"]
 
+GROUPS = 32
+"""G of ``Parts``: as many degrees of freedom, less one, has the error of what two scores share in their reference."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -28,6 +31,20 @@ class Batch:
     """uint8 [N, 3, H, W], 0..255, RGB; float32 [N, D] for points; a list of uint8 [3, H, W] where sizes differ."""
     label: torch.Tensor | None = None
     """int64 [N], the class or condition, where the source knows it."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """By how much each group of rows moves a score, to first order: what two scores against one reference share.
+
+    Group g holds the rows whose place leaves the remainder g. The parts of a side sum to 0, and the variance that the
+    side lends the score is G / (G - 1) times the sum of their squares.
+    """
+
+    generated: tuple[float, ...]
+    """[G]; empty where it is not known, which matters to paired samples only."""
+    reference: tuple[float, ...] = ()
+    """[G]; empty where the reference adds nothing to the error: there is none, or it counts as fixed."""
 
 
 class Score(NamedTuple):
@@ -43,6 +60,8 @@ class Score(NamedTuple):
     """Small plain data that JSON can hold: the split's std, per-mode counts, the perfect sampler's expected value."""
     key: str | None = None
     """The long name used in JSON (torch-fidelity's where it exists); None means ``name``."""
+    parts: Parts | None = None
+    """Where ``error`` comes from; None where that is not known."""
 
 
 @runtime_checkable

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from genbench.errors import InputError
-from genbench.protocols import Better, Score
+from genbench.protocols import Better, Parts, Score
 
 SCHEMA = 1
+
+CHANGED: tuple[tuple[int, ...], ...] = ()
+"""Versions of genbench in which a score became another number: results from before and after do not mix."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class Entry:
     space: str
     """The extractor's name."""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    parts: Parts | None = None
+    """Where the error comes from, by groups of rows: lets the error of a difference be told."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,31 @@ class Result:
             if name in (entry.name, entry.key):
                 return entry
         raise KeyError(f"{name!r}; this result has {', '.join(entry.name for entry in self.scores)}")
+
+    @property
+    def protocol(self) -> dict[str, str]:
+        """Every field that decides whether this result may be compared with another, as text.
+
+        The seed is one of them only without a recipe and without training: under a recipe it tells replicates apart.
+        """
+        fields = {"benchmark": self.benchmark or "none", "count": str(self.generated.count)}
+        reference = self.reference
+        fields["reference"] = reference.fingerprint[:12] if reference else "none"
+        fields["reference count"] = str(reference.count) if reference else "none"
+        networks = [name.partition(",")[0] for name in self.extractors]
+        for (name, identity), network in zip(self.extractors.items(), networks, strict=True):
+            fields |= _traits(network if networks.count(network) == 1 else name, identity)
+        for metric in sorted(set(self.metrics)):
+            kind = f"metric {metric.partition('(')[0]}"
+            fields[kind] = f"{fields[kind]}, {metric}" if kind in fields else metric
+        if self.benchmark is None and self.training is None:
+            fields["seed"] = str(self.seed)
+        return fields | _era(self.versions.get("genbench", ""))
+
+    @property
+    def protocol_fingerprint(self) -> str:
+        """A short hash of ``protocol``."""
+        return hashlib.sha256(json.dumps(self.protocol, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def values(self) -> dict[str, float]:
@@ -122,14 +154,15 @@ def read_results(path: Path) -> list[Result]:
 def entry(score: Score, space: str, *, canonical: bool) -> Entry:
     """Name a score after its space: only Inception-v3 with the TF-ported weights may be called FID or KID."""
     name, key, detail = score.name, getattr(score, "key", None) or score.name, dict(getattr(score, "detail", {}))
+    parts = getattr(score, "parts", None)
     if canonical:
-        return Entry(name, key, float(score.value), score.error, score.better, space, detail)
+        return Entry(name, key, float(score.value), score.error, score.better, space, detail, parts)
     for inception, general in (("fid", "fd"), ("kid", "kd")):
         if name == inception or name.startswith(f"{inception}_"):
             name = general + name[len(inception) :]
     general_key = key.replace("_inception_distance", "_distance")
     named = f"{name}@{space}"
-    return Entry(named, f"{general_key}@{space}", float(score.value), score.error, score.better, space, detail)
+    return Entry(named, f"{general_key}@{space}", float(score.value), score.error, score.better, space, detail, parts)
 
 
 def _result(line: str, where: str) -> Result:
@@ -138,10 +171,7 @@ def _result(line: str, where: str) -> Result:
         if data.pop("schema") != SCHEMA:
             raise ValueError("written by another version")
         data.pop("values")
-        nan = float("nan")
-        data["scores"] = tuple(
-            Entry(**{**score, "value": nan if score["value"] is None else score["value"]}) for score in data["scores"]
-        )
+        data["scores"] = tuple(_entry(**score) for score in data["scores"])
         data["generated"] = Party(**data["generated"])
         data["reference"] = Party(**data["reference"]) if data["reference"] else None
         for name in ("metrics", "warnings", "hints"):
@@ -149,6 +179,28 @@ def _result(line: str, where: str) -> Result:
         return Result(**data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{where} is not a result of genbench ({error}); give a file that --to wrote.") from error
+
+
+def _entry(value: float | None, parts: Mapping[str, list[float]] | None = None, **rest: Any) -> Entry:
+    found = Parts(**{side: tuple(groups) for side, groups in parts.items()}) if parts else None
+    return Entry(value=float("nan") if value is None else value, parts=found, **rest)
+
+
+def _traits(name: str, identity: str) -> dict[str, str]:
+    """Name what an extractor's identity says, each trait by itself where it has a name that people know."""
+    known = r"\b(resize|weights|dtype)='?([^,')]*)'?"
+    fields = {f"{name} {trait}": value[:12] for trait, value in re.findall(known, identity)}
+    rest = re.sub(known, "", identity)
+    if len(rest) > 60:
+        rest = f"{rest[:30]}... {hashlib.sha256(rest.encode()).hexdigest()[:8]}"
+    return {name: rest, **fields}
+
+
+def _era(version: str) -> dict[str, str]:
+    """Say of which genbench a result is, where that matters."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version))
+    passed = [change for change in CHANGED if change <= numbers]
+    return {"genbench": ".".join(map(str, passed[-1]))} if passed else {}
 
 
 def _suffixed(key: str, suffix: str) -> str:

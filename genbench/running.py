@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,10 @@ from genbench import registry
 from genbench.benchmarks import Benchmark
 from genbench.claims import likelihoods
 from genbench.errors import UsageError
-from genbench.locations import written_whole
+from genbench.locations import result_folder, written_whole
 from genbench.opening import open_source, open_subject
 from genbench.ranks import Ranks
-from genbench.report.figures import grid_figure
+from genbench.report.gallery import write_gallery
 from genbench.results import Result, read_results
 from genbench.scoring import score
 from genbench.training import Training, steps_of
@@ -34,7 +35,6 @@ class Plan:
     seed: int
     out: Path
     progress: bool | None = None
-    ranks: Ranks | None = None
 
 
 def run(
@@ -45,20 +45,28 @@ def run(
     budget: str = "full",
     seed: int = 0,
     out: Path | str = "runs",
+    jobs: int = 1,
     progress: bool | None = None,
     ranks: Ranks | None = None,
 ) -> list[Result]:
     """Train and score samplers on a benchmark, ``repeats`` seeds each; samplers that cannot be trained are only scored.
 
-    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, ``samples.png`` and what ``Training`` leaves; each new
-    result is added to ``out``/benchmark.jsonl. Raises UsageError for unknown names, PlugError where a sampler raises
-    (what was finished before is kept). With ``ranks`` this process makes its own share of the trials, and finds others
-    where they are finished.
+    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, the gallery and what ``Training`` leaves; each new
+    result is added to ``out``/benchmark.jsonl. ``jobs`` trials go on at once, each in a process of one thread. Raises
+    UsageError for unknown names, PlugError where a sampler raises (what was finished before is kept). Of several
+    ``ranks`` each makes its share of the trials.
     """
     recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
-    steps_of(recipe, budget)  # an unknown budget is said before the long work
-    plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress, ranks)
-    return [one for name in plan.samplers for one in _repeated(plan, name)]
+    plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress)
+    steps_of(recipe, budget)
+    for name in plan.samplers:  # what is mistyped is said before the long work
+        if name != REAL:
+            open_subject(name, ("samplers", "sources"))
+    trials = [(name, one) for name in plan.samplers for one in range(seed, seed + repeats)]
+    if ranks is not None:
+        trials = [trial for number, trial in enumerate(trials) if ranks.mine(number)]
+    found = _in_processes(plan, trials, jobs) if jobs > 1 else (_trial(plan, *one) for one in trials)
+    return [_recorded(plan, *one) for one in found]
 
 
 def train(
@@ -89,36 +97,68 @@ def _training(plan: Plan, name: str, seed: int) -> Training:
 
 
 def _folder(plan: Plan, name: str, seed: int) -> Path:
-    slug = "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in name)
-    return plan.out / plan.benchmark.name / slug / f"seed-{seed}"
+    return result_folder(plan.out, plan.benchmark.name, name, seed)
 
 
-def _repeated(plan: Plan, name: str) -> Iterator[Result]:
-    for seed in range(plan.seed, plan.seed + plan.repeats):
-        done = _folder(plan, name, seed) / "result.jsonl"
-        if done.exists():
-            (found,) = read_results(done)
-            if found.benchmark == str(plan.benchmark) and (found.training or {}).get("budget") == plan.budget:
-                yield found
-                continue
-        if plan.ranks and not plan.ranks.mine(plan.samplers.index(name) * plan.repeats + seed - plan.seed):
-            continue
-        result = _result(plan, name, seed)
+def _in_processes(plan: Plan, trials: list[tuple[str, int]], jobs: int) -> Iterator[tuple[Result, bool]]:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from tqdm import tqdm
+
+    disable = None if plan.progress is None else not plan.progress
+    with (
+        ProcessPoolExecutor(min(jobs, len(trials)), get_context("spawn"), _alone) as pool,
+        tqdm(total=len(trials), desc=str(plan.benchmark), unit="trial", disable=disable, leave=False) as bar,
+    ):
+        waiting = [pool.submit(_trial, replace(plan, progress=False), *one) for one in trials]
+        for one in waiting:
+            one.add_done_callback(lambda _: bar.update())
+        try:
+            for one in waiting:
+                yield one.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _alone() -> None:
+    """Prepare a process that shares the machine with others like it."""
+    import torch
+
+    torch.set_num_threads(1)
+    sys.stdout = sys.stderr  # what a guest prints is no data
+
+
+def _trial(plan: Plan, name: str, seed: int) -> tuple[Result, bool]:
+    """Return the result of one sampler with one seed, and whether it is new."""
+    done = _folder(plan, name, seed) / "result.jsonl"
+    if done.exists():
+        (found,) = read_results(done)
+        if found.benchmark == str(plan.benchmark) and (found.training or {}).get("budget") == plan.budget:
+            return found, False
+    return _result(plan, name, seed), True
+
+
+def _recorded(plan: Plan, result: Result, new: bool) -> Result:
+    """Keep a new result: in the benchmark's file, and beside what made it, which marks the trial as finished."""
+    if new:
         result.append(plan.out / f"{plan.benchmark.name}.jsonl")
-        with written_whole(done) as temporary:
+        with written_whole(_folder(plan, result.name, (result.training or {})["seed"]) / "result.jsonl") as temporary:
             temporary.write_text(result.to_json() + "\n", encoding="utf-8")
-        yield result
+    return result
 
 
 def _result(plan: Plan, name: str, seed: int) -> Result:
     """Train one sampler with one seed where that is possible, then score it."""
     recipe = plan.benchmark
     if name == REAL:
-        scored = score(recipe.real.format(seed=1000 + seed), recipe, name=REAL, progress=plan.progress)
+        real = recipe.real.format(seed=1000 + seed)
+        scored = score(real, recipe, name=REAL, progress=plan.progress)
+        write_gallery(real, recipe, seed=0, folder=_folder(plan, name, seed))
         return replace(scored, training={"budget": plan.budget, "seed": seed})
     sampler: Any = open_subject(name, ("samplers", "sources"))
     record = _training(plan, name, seed).of(sampler)
     result = score(sampler, recipe, name=name, seed=seed, progress=plan.progress)
     told = likelihoods(sampler, open_source(recipe.reference))
-    grid_figure(sampler.sample(64, seed), _folder(plan, name, seed) / "samples.png")
+    write_gallery(sampler, recipe, seed=seed, folder=_folder(plan, name, seed))
     return replace(result, scores=(*result.scores, *told), training=record)

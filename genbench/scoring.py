@@ -39,6 +39,7 @@ def score(subject: object, benchmark: str | Benchmark | None = None, **options: 
     sides = open_sides(subject, how)
     looker = Looker(sides, how)
     plan, hints = _plan(sides, looker, how)
+    _look_at_protocols(looker, plan, how)
     entries = [found for space, metrics in plan.items() for found in _compare(looker, space, metrics, how)]
     if not entries:
         raise UsageError(
@@ -71,8 +72,15 @@ def share(subject: object, benchmark: str | Benchmark | None = None, **options: 
     Arguments and errors are those of ``score``; ``ranks`` says who this is.
     """
     looker, plan, how = planned(subject, benchmark, **options)
+    _look_at_protocols(looker, plan, how)
     for space, metrics in plan.items():
         _seen(looker, space, metrics, how)
+
+
+def _look_at_protocols(looker: Looker, plan: Iterable[str], how: Options) -> None:
+    if how.protocols is not None:  # in one pass, not space by space
+        looker.look("generated", list(plan))
+        looker.look("reference", list(plan))
 
 
 def planned(
@@ -105,6 +113,10 @@ def _options(given: Mapping[str, Any]) -> Options:
 
 def _followed(how: Options, recipe: Benchmark | None) -> Options:
     """Fill in what the recipe says. Raises UsageError where an option contradicts it."""
+    if how.protocols is not None:
+        if recipe is not None or how.features is not None:
+            raise UsageError("--protocols are those of FID's Inception; leave out --benchmark and --features.")
+        return replace(how, features="inception", metrics=how.metrics or "fid")
     if recipe is None:
         return how
     fixed = {name: getattr(recipe, name) for name in ("reference", "features", "metrics", "count")}
@@ -121,14 +133,12 @@ def _plan(sides: Sides, looker: Looker, how: Options) -> tuple[dict[str, list[Me
     plan: dict[str, list[Metric]] = {}
     for spec in registry.parse_list(how.metrics or DEFAULT_METRICS):
         metric: Metric = registry.load("metrics", replace(spec, space=None))
-        space = spec.space or looker.default_space
-        if metric in plan.get(space, ()):
-            continue  # asked for twice, as in fid,fd
         lacking = sides.lacks(metric)
         if lacking and how.metrics is not None:
             raise UsageError(f"{spec.name!r} {lacking}")
-        if not lacking:
-            plan.setdefault(space, []).append(metric)
+        for space in _spaces(spec.space, looker, how):
+            if not lacking and metric not in plan.get(space, ()):  # asked for twice, as in fid,fd
+                plan.setdefault(space, []).append(metric)
     for space in plan:
         looker.extractor(space)
     if how.metrics is None and sides.rows is None and sides.moments is None:
@@ -137,6 +147,13 @@ def _plan(sides: Sides, looker: Looker, how: Options) -> tuple[dict[str, list[Me
             "their statistics, or a data set) for FID, KID, precision and recall.",
         )
     return plan, ()
+
+
+def _spaces(own: str | None, looker: Looker, how: Options) -> list[str]:
+    """Return the spaces in which a metric is evaluated."""
+    if how.protocols is None or own is not None:
+        return [own or looker.default_space]
+    return [f"inception,resize={resize.strip()}" for resize in how.protocols.split(",")]
 
 
 def _seen(
@@ -166,7 +183,10 @@ def _compare(looker: Looker, space: str, metrics: list[Metric], how: Options) ->
         scores.update(zip(places, found, strict=True))
     extractor = looker.extractor(space)
     canonical = bool(getattr(extractor, "canonical", False))
-    return [entry(one, extractor.name, canonical=canonical) for at in sorted(scores) for one in scores[at]]
+    entries = [entry(one, extractor.name, canonical=canonical) for at in sorted(scores) for one in scores[at]]
+    if how.protocols is None or not canonical:
+        return entries
+    return [replace(one, name=f"{one.name}@{one.space}", key=f"{one.key}@{one.space}") for one in entries]
 
 
 def _bar(groups: dict[Joint | int, list[int]], how: Options) -> Iterable[tuple[Joint | int, list[int]]]:

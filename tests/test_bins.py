@@ -76,7 +76,7 @@ def test_the_reference_keeps_its_bins() -> None:
     rng = np.random.default_rng(5)
     reference = Features.of(embedding=draw(rng, 300))
     DifferentBins(bins=10)(Features.of(embedding=draw(rng, 300)), reference, seed=7)
-    assert list(reference.kept) == ["bins of embedding, 10, seed 7"]
+    assert list(reference.kept) == ["bins of embedding, 10, seed 7", "labels of bins of embedding, 10, seed 7"]
 
 
 def test_a_set_against_itself_has_no_different_bin() -> None:

@@ -576,3 +576,39 @@ def test_run_prints_a_row_for_each_sampler(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     assert found.stdout.index("real") < found.stdout.index("noise")
     assert "No budget is called 'quik', did you mean 'quick'?" in refused(*words[:-4], "--budget", "quik", code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["run", "digit"], 2, "did you mean 'digits'"),
+        (["run", "digits", "--budget", "fast"], 2, "known: full, quick"),
+        (["run", "digits", "--samplers", "real,gann"], 2, "did you mean 'gan'"),
+        (["run", "folder"], 2, "needs the option 'path'"),
+        (["run", "folder,path=nowhere", "--samplers", "real"], 1, "nowhere: no such file or folder"),
+        (["train", "gan", "--benchmark", "digitz"], 2, "did you mean 'digits'"),
+        (["train", "digits,split=train", "--benchmark", "digits"], 2, "cannot be trained"),
+        (["score", "--sampler", "gan", "--benchmark", "digits"], 1, "not trained yet"),
+        (["score", "--sampler", "vae,weights=nowhere", "--benchmark", "digits"], 1, "cannot be loaded into 'vae'"),
+        (["score", "--sampler", "noise,weights=nowhere", "--benchmark", "digits"], 2, "loads no weights"),
+    ],
+)
+def test_mistakes_about_trainings_are_one_sentence(
+    words: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(*words, code=code)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_train_says_where_the_chosen_weights_are_and_score_opens_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run("train", "ae", "--benchmark", "digits", "--budget", "quick", "--quiet")
+    assert found.exit_code == 0, found.output
+    weights, _, about = found.stdout.partition(": ")
+    assert weights == "runs/digits/ae/seed-0/best.safetensors"
+    assert "of 250, chosen by fd on digits,split=validation" in about
+    scored = run("score", "--sampler", f"ae,weights={weights}", "--benchmark", "digits", "--json")
+    assert json.loads(scored.stdout)["benchmark"] == "digits@1"

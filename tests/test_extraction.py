@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from genbench.errors import InputError, PlugError
-from genbench.extraction import BLOCK, Extraction, extract, subset
+from genbench.extraction import BLOCK, Extraction, extract, extract_all, subset
 from genbench.protocols import Batch
 from genbench.store import Store
 
@@ -110,6 +110,17 @@ def test_one_changed_sample_costs_one_block(tmp_path: Path) -> None:
     changed.image = lambda row: image(row) if row else image(row) ^ 1  # type: ignore[method-assign]
     extract(changed, again, Extraction(store))
     assert again.seen == BLOCK
+
+
+def test_several_extractors_share_one_pass_and_see_what_each_sees_alone(tmp_path: Path) -> None:
+    store, source = Store(tmp_path), Images()
+    extract(Images(count=BLOCK), Means("a", "a@1"), Extraction(store))
+    seen = [Means("a", "a@1"), Means("b", "b@1"), Means("c", "")]
+    found = extract_all(source, seen, Extraction(store))
+    assert source.read.count(599) == 1
+    assert [one.seen for one in seen] == [600 - BLOCK, 600, 600]
+    assert all(np.array_equal(features["embedding"], rows(Images())) for features in found)
+    assert len({features.fingerprint for features in found}) == 1
 
 
 def test_an_extractor_of_unknown_identity_is_never_kept(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ FLOORS = {
     "looking": 4,
     "scoring": 4,
     "estimating": 4,
+    "comparison": 4,
     "report": 4,
     "claims": 4,
     "training": 4,

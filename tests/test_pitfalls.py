@@ -26,7 +26,7 @@ from genbench.metrics.frechet import FrechetDistance, frechet_distance, frechet_
 from genbench.metrics.inception_score import inception_score
 from genbench.metrics.manifold import density_coverage, expected_coverage, precision_recall
 from genbench.metrics.modes import mode_coverage
-from genbench.report.table import result_text
+from genbench.report.result import result_text
 from genbench.results import Result
 from genbench.sources.digits import digits
 from genbench.theory.mixtures import GRID, RING, Mixture

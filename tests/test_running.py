@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from baselines.vae import VAE
 from genbench.benchmarks import RING8
-from genbench.errors import PlugError, UsageError
-from genbench.running import instability, run
+from genbench.errors import InputError, PlugError, UsageError
+from genbench.opening import open_subject
+from genbench.running import run, train
 from genbench.theory.mixtures import RING
+from genbench.training import instability
 
 TINY = replace(RING8, steps={"tiny": 40}, train="ring,count=500,seed=7", metrics="modes,target=uniform", count=500)
 
@@ -105,7 +108,7 @@ def test_what_was_watched_is_written_and_drawn(guest: str, tmp_path: Path) -> No
     (folder,) = tmp_path.glob("ring8/*Growing/seed-0")
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in history] == list(range(2, 41, 2))
-    assert set(history[0]) == {"step", "loss", "validation", "kept"}
+    assert set(history[0]) == {"step", "loss", "validation", "kept", "seconds"}
     for name in ("samples.png", "curves.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
 
@@ -127,3 +130,86 @@ def test_an_unknown_budget_is_answered_with_the_nearest(guest: str, tmp_path: Pa
 def test_instability_is_the_relative_spread_of_the_last_quarter() -> None:
     assert instability([9.0] * 6 + [1.0, 3.0]) == pytest.approx(np.std([1, 3], ddof=1) / 2)
     assert instability([1.0]) is None
+
+
+def test_a_result_is_added_to_the_file_of_the_benchmark_once(guest: str, tmp_path: Path) -> None:
+    results(guest, tmp_path)
+    run(TINY, ["real"], repeats=3, budget="tiny", out=tmp_path, progress=False)
+    lines = [json.loads(line) for line in (tmp_path / "ring8.jsonl").read_text().splitlines()]
+    told = [(line["name"], line["training"]["seed"]) for line in lines]
+    assert told == [("real", 0), ("real", 1), (guest, 0), (guest, 1), ("real", 2)]
+
+
+def test_a_finished_training_is_scored_again_without_being_trained_again(guest: str, tmp_path: Path) -> None:
+    first = results(guest, tmp_path)[-1]
+    for path in tmp_path.glob("ring8/*/seed-*/result.jsonl"):
+        path.unlink()
+    again = results(guest, tmp_path)[-1]
+    assert Growing.fitted == [0, 1]
+    assert again.training == first.training
+    assert again.values == first.values
+
+
+def test_train_leaves_what_run_goes_on_from(guest: str, tmp_path: Path) -> None:
+    training = train(guest, TINY, budget="tiny", out=tmp_path, progress=False)
+    assert training.weights.read_text() == "6"
+    assert training.record["chosen_step"] == 30
+    results(guest, tmp_path)
+    assert Growing.fitted == [0, 1]  # seed 0 was trained before
+
+
+def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be trained: it has no fit"):
+        train(f"{__name__}:untrainable", TINY, budget="tiny", out=tmp_path)
+
+
+def untrainable(count: int, seed: int) -> np.ndarray:
+    return RING.sample(count, seed)
+
+
+def test_the_seconds_of_a_training_that_was_cut_off_are_counted(guest: str, tmp_path: Path) -> None:
+    folder = tmp_path / "ring8" / f"{__name__}_Growing" / "seed-0"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.safetensors").write_text("")
+    seen = {"step": 1, "loss": 1.0, "validation": 1.0, "kept": 0.0, "seconds": 100.0}
+    (folder / "history.jsonl").write_text(json.dumps(seen) + "\n")
+    assert train(guest, TINY, budget="tiny", out=tmp_path, progress=False).record["seconds"] >= 100
+
+
+def test_what_a_critic_claims_is_recorded_beside_the_truth(tmp_path: Path) -> None:
+    training = train("wgan", replace(TINY, density="ring"), budget="tiny", out=tmp_path, progress=False)
+    critic = training.record["critic"]
+    assert critic["quantity"] == "w1"
+    assert critic["exact"] > critic["floor"] > 0
+    history = [json.loads(line) for line in (training.folder / "history.jsonl").read_text().splitlines()]
+    assert history[-1]["claimed_w1"] == critic["claimed"]
+
+
+def test_weights_open_a_trained_sampler(tmp_path: Path) -> None:
+    training = train("vae", TINY, budget="tiny", out=tmp_path, progress=False)
+    opened: Any = open_subject(f"vae,weights={training.weights}", ("samplers",))
+    trained = VAE()
+    trained.load(training.weights)
+    assert np.array_equal(opened.sample(5, 0), trained.sample(5, 0))
+    with pytest.raises(InputError, match="cannot be loaded into 'gan'"):
+        open_subject(f"gan,weights={training.weights}", ("samplers",))
+
+
+def test_trials_in_processes_give_the_results_of_one_after_the_other(tmp_path: Path) -> None:
+    how: dict[str, Any] = {"repeats": 2, "budget": "tiny", "progress": False}
+    one = run(TINY, ["real", "noise"], out=tmp_path / "one", **how)
+    two = run(TINY, ["real", "noise"], out=tmp_path / "two", jobs=2, **how)
+    assert [result.values for result in two] == [result.values for result in one]
+    assert len((tmp_path / "two" / "ring8.jsonl").read_text().splitlines()) == 4
+
+
+def test_a_failure_in_a_process_is_told_and_what_was_finished_before_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(PlugError, match="raised FloatingPointError"):
+        run(TINY, ["real", f"{__name__}:Failing"], repeats=1, budget="tiny", out=tmp_path, jobs=2, progress=False)
+    assert len((tmp_path / "ring8.jsonl").read_text().splitlines()) == 1
+
+
+class Failing(Growing):
+    """Fails in whatever process it is trained."""
+
+    dies_at = 20

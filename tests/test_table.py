@@ -1,122 +1,123 @@
-"""The table that people read: aligned, as many digits as the error allows, and nothing that breaks on odd numbers."""
+"""Many results as one table: rows, ranks, both spreads, and what may not stand together."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from genbench.report.table import counted, number_with_error, result_text, scores_frame
-from genbench.results import Entry, Party, Result
+import genbench
+from genbench.errors import InputError, UsageError
+from genbench.protocols import Score
+from genbench.report.table import cell_text, table, tabulated
+from tests.made_results import board, made
 
 
-def result(*entries: Entry, reference: Party | None = None, skipped: int = 0, name: str = "out/") -> Result:
-    return Result(
-        name=name,
-        scores=entries,
-        generated=Party("out/", 1000, "abc", skipped),
-        reference=reference,
-        benchmark=None,
-        metrics=(),
-        extractors={"inception": "weights"},
-        seed=0,
-        device="cpu",
-        batch_size=32,
-        created="2025-01-01T00:00:00+00:00",
-        seconds=1.25,
-        versions={},
-    )
+def test_the_best_stands_first_whatever_the_order_of_the_files() -> None:
+    rows = tabulated(board()).rows
+    assert [row.name for row in rows] == ["real", "gan", "vae", "noise"]
+    assert rows == tabulated(board()[::-1]).rows
 
 
-def entry(name: str, value: float, error: float | None = None, **detail: object) -> Entry:
-    return Entry(name, name, value, error, "lower", "inception", detail)
+def test_the_spread_over_seeds_and_the_error_of_sampling_stand_apart() -> None:
+    frame = table(board()).set_index(["name", "metric"])
+    gan = frame.loc["gan", "fd@digits"]
+    assert gan["mean"] == 5
+    assert gan["spread"] == pytest.approx(2**0.5)
+    assert gan["error"] < 0.6
+    assert gan["seeds"] == 2
+    assert np.isnan(frame.loc["vae", "fd@digits"]["spread"])
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "written"),
-    [
-        (12.3456789, 0.1234, ("12.35", "± 0.12")),
-        (12.3456789, 0.0123, ("12.346", "± 0.012")),
-        (12.3456789, 1.5, ("12.3", "± 1.5")),
-        (12.3456789, 45.0, ("12", "± 45")),
-        (-0.31, 0.05, ("-0.310", "± 0.050")),
-        (123456.7, 2345.6, ("123457", "± 2346")),
-    ],
-)
-def test_a_value_has_the_digits_that_its_error_allows(value: float, error: float, written: tuple[str, str]) -> None:
-    assert number_with_error(value, error) == written
+def test_a_cell_says_both_and_a_single_seed_has_no_spread() -> None:
+    cells = {row.name: cell_text(row.cells["fd@digits"]) for row in tabulated(board()).rows}
+    assert cells["gan"].startswith("5.0 ± 1.4 (")
+    assert cells["vae"] == "20.00 (0.50)"
 
 
-def test_a_value_without_error_has_five_digits_and_no_error() -> None:
-    assert number_with_error(3.14159265, None) == ("3.1416", "")
+def test_ties_share_ranks() -> None:
+    near = [made("a", 5.0), made("b", 5.2), made("c", 50.0)]
+    assert {row.name: row.rank for row in tabulated(near).rows} == {"a": "1–2", "b": "1–2", "c": "3"}
 
 
-def test_an_exact_value_says_so() -> None:
-    assert number_with_error(8.0, 0.0) == ("8", "± 0")
+def test_the_floor_and_the_ceiling_are_marked_and_missed() -> None:
+    found = tabulated(board())
+    assert {row.name: row.role for row in found.rows if row.role} == {"real": "floor", "noise": "ceiling"}
+    assert found.notes == ()
+    (note,) = tabulated(board()[:3]).notes
+    assert "`genbench run digits --samplers real,noise`" in note
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_value_that_is_no_number_stands_alone(value: float) -> None:
-    assert number_with_error(value, 0.1) == (str(value), "")
+def test_the_columns_are_the_recipes_in_its_order() -> None:
+    shown = tabulated([made("gan", 5.0, extra=(Score("recall", 0.5, 0.01, "higher"), Score("odd", 1.0, 0.1, "lower")))])
+    assert shown.metrics == ("fd@digits", "is@digits", "recall@digits")
+    assert shown.headers == ["fd ↓", "is ↑", "recall ↑"]
 
 
-@pytest.mark.parametrize("error", [math.nan, math.inf])
-def test_an_error_that_is_no_number_is_shown(error: float) -> None:
-    assert number_with_error(1.5, error) == ("1.5", f"± {error}")
+def test_without_a_recipe_every_score_with_a_direction_is_a_column() -> None:
+    other = [replace(one, benchmark=None) for one in [made("a", 5.0, extra=(Score("authpct", 50.0, 1.0),))]]
+    assert tabulated(other).metrics == ("fd@digits", "is@digits")
 
 
-@pytest.mark.parametrize(
-    ("value", "error"), [(1.2345e-12, 3e-14), (5e-324, 5e-324), (1.5e300, 1e290), (-2.5e17, 3.0), (0.0, 2.8e-10)]
-)
-def test_tiny_and_huge_values_have_an_exponent_and_stay_short(value: float, error: float) -> None:
-    written, spread = number_with_error(value, error)
-    assert "e" in written
-    assert "e" in spread
-    assert len(written) <= 12
-    assert float(written) == pytest.approx(value, rel=1e-4)
-    assert float(spread.removeprefix("± ")) == pytest.approx(error, rel=0.05, abs=5e-324)
+def test_another_metric_sorts_and_ranks_by_its_own_direction() -> None:
+    found = tabulated(board(), sort="is")
+    assert [row.name for row in found.rows] == ["noise", "vae", "gan", "real"]
+    assert found.rows[0].rank == "1"
 
 
-def test_the_columns_are_aligned() -> None:
-    long = entry("frechet_distance@pixels,size=8", 1234.5, 0.5, expected=1.0)
-    lines = result_text(result(entry("is", 9.5, 0.01, expected=10.0), long, entry("kid", math.nan))).splitlines()
-    header = next(number for number, line in enumerate(lines) if line.startswith("metric"))
-    rows = lines[header + 2 :]
-    assert len(rows) == 3
-    arrow = rows[0].index("↓")
-    assert {row.index("↓") for row in rows} == {arrow}
-    assert {row.index("±") for row in rows[:2]} == {lines[header].index("±")}
-    assert {row.index("perfect:") for row in rows[:2]} == {rows[0].index("perfect:")}
-    assert [line for line in lines if line != line.rstrip()] == []
+def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"did you mean 'fd@digits'\?"):
+        tabulated(board(), sort="fd@digit")
 
 
-def test_numbers_end_in_the_same_column() -> None:
-    lines = result_text(result(entry("a", 1234.5, 0.5), entry("b", 1.5, 0.5))).splitlines()
-    assert lines[-1].index("1.50") + 4 == lines[-2].index("1234.50") + 7
+def test_a_score_that_only_some_have_leaves_the_others_cells_empty() -> None:
+    found = tabulated([made("a", 5.0), made("b", 9.0, extra=(Score("recall", 0.5, 0.01, "higher"),))])
+    assert [cell_text(row.cells.get("recall@digits")) for row in found.rows] == ["–", "0.500 (0.010)"]
 
 
-def test_the_heading_says_who_was_compared_and_what_was_left_out() -> None:
-    text = result_text(result(entry("fid", 1.0, 0.1), reference=Party("real.npz", None, "def"), skipped=3))
-    assert text.startswith(
-        "out/: 1,000 samples (3 left out as corrupt)\nagainst real.npz: an unknown number of samples\n"
-    )
-    assert "seen by inception, on cpu, 1.2 s" in text
+def test_protocols_do_not_mix_and_the_field_is_named() -> None:
+    with pytest.raises(InputError, match=r"count: 100 .*898|count: 898 .*100"):
+        tabulated([*board(), made("short", 3.0, count=100)])
 
 
-def test_one_sample_is_no_plural() -> None:
-    assert [counted(count) for count in (0, 1, 2, 1000)] == ["0 samples", "1 sample", "2 samples", "1,000 samples"]
+def test_what_is_mixed_on_purpose_stands_last_and_without_ranks() -> None:
+    found = tabulated([made("short", 0.01, count=100), *board()], allow_mixed=True)
+    assert [(row.name, row.ranked, row.rank) for row in found.rows][-1] == ("short", False, "")
+    assert [row.rank for row in found.rows[:-1]] == [row.rank for row in tabulated(board()).rows]
+    assert "differ in count (898 / 100)" in found.notes[0]
 
 
-def test_the_plain_table_is_ascii_and_aligned() -> None:
-    text = result_text(result(entry("a", 1234.5, 0.5, expected=0.0), entry("b", 1.5, expected=0.0)), plain=True)
-    assert text.isascii()
-    first, second = text.splitlines()[-2:]
-    assert first.index("perfect:") == second.index("perfect:")
-    assert "+- 0.50" in first
+def test_one_sampler_under_two_protocols_is_two_rows() -> None:
+    found = tabulated([made("gan", 5.0, count=100), *board()], allow_mixed=True)
+    assert [row.cells["fd@digits"].mean for row in found.rows if row.name == "gan"] == [5.0, 5.0]
+    assert [row.seeds for row in found.rows if row.name == "gan"] == [2, 1]
 
 
-def test_the_frame_has_one_row_a_score() -> None:
-    frame = scores_frame(result(entry("fid", 1.0, 0.1), entry("kid", 2.0)))
-    assert list(frame["name"]) == ["fid", "kid"]
-    assert frame["value"].sum() == 3.0
-    assert frame["error"].isna().tolist() == [False, True]
+def test_a_later_line_of_the_same_seed_takes_the_place_of_the_earlier() -> None:
+    again = made("vae", 30.0, created="2026-02-01T00:00:00+00:00")
+    (vae,) = [row for row in tabulated([*board(), again]).rows if row.name == "vae"]
+    assert (vae.seeds, vae.cells["fd@digits"].mean) == (1, 30.0)
+
+
+def test_equal_samples_are_no_second_seed() -> None:
+    real = [replace(made("real", 0.5, seed=seed), generated=made("real", 0.5).generated) for seed in (0, 1, 2)]
+    assert tabulated(real).rows[0].seeds == 1
+
+
+def test_two_budgets_of_one_sampler_are_two_rows() -> None:
+    found = tabulated([made("gan", 4.0), made("gan", 40.0, budget="quick")])
+    assert [row.name for row in found.rows] == ["gan (full)", "gan (quick)"]
+
+
+def test_nothing_to_show_is_an_error() -> None:
+    with pytest.raises(InputError, match="no results to show"):
+        tabulated([])
+
+
+def test_the_wide_frame_has_a_row_a_sampler_and_columns_by_metric_and_statistic() -> None:
+    wide = genbench.table(board(), wide=True)
+    assert list(wide.index) == ["real", "gan", "vae", "noise"]
+    assert wide.loc["gan", ("fd@digits", "mean")] == 5
+    assert wide.loc["vae", ("fd@digits", "first_rank")] == 3
+    assert [metric for metric, statistic in wide.columns if statistic == "mean"] == ["fd@digits", "is@digits"]

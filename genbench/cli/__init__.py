@@ -7,9 +7,11 @@ import warnings
 import click
 
 from genbench.cli.cache import cache
+from genbench.cli.compare import compare, gate
 from genbench.cli.group import Verbs
 from genbench.cli.look import inspect, list_plugs, selftest
 from genbench.cli.memory import keep_pages
+from genbench.cli.report import report, table
 from genbench.cli.run import run, sample, train
 from genbench.cli.score import score, stats
 
@@ -29,5 +31,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*decompression bomb.*")
 
 
-for verb in (score, stats, list_plugs, inspect, run, train, sample, cache, selftest):
+for verb in (
+    score, stats, compare, gate, list_plugs, inspect, run, train, sample, table, report, cache, selftest,
+):  # fmt: skip
     main.add_command(verb)

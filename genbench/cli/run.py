@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from genbench.cli.options import not_empty
-from genbench.cli.printing import say
+from genbench.cli.printing import prints, say
 from genbench.errors import UsageError
 
 
@@ -22,8 +23,11 @@ from genbench.errors import UsageError
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="The first seed.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
               help="Where checkpoints, figures and results go.")  # fmt: skip
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Trials at once; one a core if not given, one on a GPU."
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) -> None:
+def run(benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool, **options: Any) -> None:
     """Train, sample, score and compare: the same command goes on where it was cut off.
 
     \b
@@ -32,7 +36,7 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
     """
     from genbench import registry
     from genbench.ranks import joined
-    from genbench.report.runs import runs_text
+    from genbench.report.formats import written
     from genbench.running import run as run_benchmark
 
     names: list[str] = []
@@ -44,8 +48,16 @@ def run(benchmark: str, samplers: tuple[str, ...], quiet: bool, **options: Any) 
             ranks.exchange("trials", "finished")
             if ranks.rank > 0:
                 return
+        options["jobs"] = jobs or _cores()
         results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
-    say(runs_text(results, registry.load("benchmarks", benchmark).columns))
+    say(written(results, "text" if prints("↓↑±–") else "plain"))
+
+
+def _cores() -> int:
+    """How many trials go on at once: one a core, but one where a GPU does the work."""
+    import torch
+
+    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
 
 
 @click.command(short_help="Train one sampler.")

@@ -45,6 +45,12 @@ from genbench.errors import UsageError
     metavar="LIST",
     help="Such as fid,is,splits=1,fd@pixels; all that apply if not given.",
 )
+@click.option(
+    "--protocols",
+    callback=not_empty,
+    metavar="LIST",
+    help="tf,torch,clean: FID as torch-fidelity, pytorch-fid and clean-fid tell it, from one pass.",
+)
 @reading
 @click.option("--name", help="What the table calls the subject.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost (samples, time, disk, memory), and stop.")
@@ -103,7 +109,7 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     genbench stats real/ --out real.safetensors       every row: KID, precision and recall too
     """
     from genbench.ranks import joined
-    from genbench.report.table import counted
+    from genbench.report.numbers import counted
     from genbench.scoring import features_of
     from genbench.statistics import write_statistics
 

@@ -12,6 +12,7 @@ from scipy import stats
 
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features import Features, Moments
+from genbench.metrics.parts import parts_of
 from genbench.protocols import Score
 
 Array = npt.NDArray[Any]
@@ -31,7 +32,11 @@ class Bins(NamedTuple):
 
     def histogram(self, rows: npt.ArrayLike) -> Int64:
         """Return how many of the rows [N, D] lie in each bin, int64 [K]."""
-        return np.bincount(_nearest(np.asarray(rows), self.centres), minlength=len(self.centres))
+        return np.bincount(self.labels(rows), minlength=len(self.centres))
+
+    def labels(self, rows: npt.ArrayLike) -> Int64:
+        """Return in which bin each of the rows [N, D] lies, int64 [N]."""
+        return _nearest(np.asarray(rows), self.centres)
 
 
 def reference_bins(reference: npt.ArrayLike, *, bins: int = 100, seed: int = 0) -> Bins:
@@ -118,20 +123,26 @@ class DifferentBins:
             lambda: reference_bins(reference["embedding"], bins=self.bins, seed=seed)._asdict(),
         )
         bins = Bins(made["centres"], made["counts"])
-        counts = np.zeros(len(bins.counts), np.int64)
+        labels = []
         for rows in generated.each("embedding"):
             if rows.shape[1] != bins.centres.shape[1]:
                 raise InputError(
                     f"{generated.name} has embeddings of {rows.shape[1]} dimensions and {reference.name} of "
                     f"{bins.centres.shape[1]}; NDB needs both from the same extractor."
                 )
-            counts += bins.histogram(rows)
-        return self._scores(counts, bins.counts)
+            labels.append(bins.labels(rows))
+        own = reference.derived(
+            f"labels of bins of embedding, {self.bins}, seed {seed}",
+            lambda: {"labels": bins.labels(reference["embedding"])},
+        )
+        return self._scores(np.concatenate(labels), own["labels"], bins.counts)
 
-    def _scores(self, ours: Int64, theirs: Int64) -> list[Score]:
+    def _scores(self, labels: Int64, reference_labels: Int64, theirs: Int64) -> list[Score]:
+        ours = np.bincount(labels, minlength=len(theirs))
         count, size, bins = int(ours.sum()), int(theirs.sum()), len(theirs)
         share = float(different_bins(ours, theirs, alpha=self.alpha).mean())
         detail: dict[str, Any] = {"expected": self.alpha, "bins": bins, "generated": count, "reference": size}
+        detail["error_by"] = "binomial over bins"
         said = []
         if bins < self.bins:
             said.append(f"{size} reference samples allow only {bins} bins instead of {self.bins}")
@@ -139,12 +150,15 @@ class DifferentBins:
             said.append(f"{count} generated samples for {bins} bins are few: the test misses most differences")
         if said:
             detail["warning"] = "; ".join(said) + "."
-        divergence, error = _jensen_shannon(ours / count, theirs / size, count, size)
+        p, q = ours / count, theirs / size
+        divergence, error = _jensen_shannon(p, q, count, size)
+        logs = [np.log(np.where(side > 0, 2 * side / (p + q), 1.0)) / 2 for side in (p, q)]
+        parts = parts_of(logs[0][labels] / count, logs[1][reference_labels] / size, error=error)
         error_of_share = float(np.sqrt(max(share * (1 - share), self.alpha * (1 - self.alpha)) / bins))
-        expected = (bins - 1) / 8 * (1 / count + 1 / size)
+        about = {"expected": (bins - 1) / 8 * (1 / count + 1 / size), "error_by": "delta method"}
         return [
             Score("ndb", share, error_of_share, "lower", detail, "number_of_different_bins_share"),
-            Score("ndb_js", divergence, error, "lower", {"expected": expected}, "bins_jensen_shannon_divergence"),
+            Score("ndb_js", divergence, error, "lower", about, "bins_jensen_shannon_divergence", parts),
         ]
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from genbench.errors import InputError, UsageError
 from genbench.features import Features, Moments
 from genbench.metrics.gram import Array, Float64, embedding, matched, spans
+from genbench.metrics.parts import INDEPENDENT
 from genbench.protocols import Score
 
 
@@ -37,8 +38,8 @@ class Vendi:
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = vendi_of_rows(embedding(generated, "generated"), order=self.order)
-        detail: dict[str, Any] = {"order": self.order}
-        return [Score("vendi", found.value, found.error, "higher", detail, "vendi_score")]
+        detail: dict[str, Any] = {"order": self.order, "error_by": "delta method"}
+        return [Score("vendi", found.value, found.error, "higher", detail, "vendi_score", INDEPENDENT)]
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class KernelEntropy:
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = kernel_modes(embedding(generated, "generated"), sigma=self.sigma)
-        detail: dict[str, Any] = {"sigma": self.sigma}
-        return [Score("rke", found.value, found.error, "higher", detail, "renyi_kernel_entropy_mode_count")]
+        detail: dict[str, Any] = {"sigma": self.sigma, "error_by": "delta method"}
+        name = "renyi_kernel_entropy_mode_count"
+        return [Score("rke", found.value, found.error, "higher", detail, name, INDEPENDENT)]
 
 
 def vendi_score(kernel: npt.ArrayLike, *, order: float = Vendi.order) -> float:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from genbench.errors import InputError, UsageError
 from genbench.features import Features, Moments
+from genbench.metrics.parts import INDEPENDENT
 from genbench.protocols import Score
 
 Float64 = npt.NDArray[np.float64]
@@ -189,10 +190,17 @@ class InceptionScore:
             )
         up: Literal["higher"] = "higher"
         name = "inception_score"
-        return [
+        scores = [
             Score("is", found.mean, found.mean_error, up, detail, f"{name}_mean"),
             Score("is_one_split", found.one_split, found.one_split_error, up, {}, f"{name}_one_split"),
             Score("is_infinity", found.infinity, found.infinity_error, up, {}, f"{name}_infinity"),
             Score("entropy_marginal", found.entropy_marginal, found.entropy_marginal_error),
             Score("entropy_conditional", found.entropy_conditional, found.entropy_conditional_error),
+        ]
+        methods = {"is_infinity": "delete-one jackknife"}
+        return [
+            score._replace(
+                parts=INDEPENDENT, detail={**score.detail, "error_by": methods.get(score.name, "delta method")}
+            )
+            for score in scores
         ]

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from genbench.errors import InputError, UsageError
 from genbench.features import Features, Moments
 from genbench.metrics.gram import TILE, Array, Float64, Rows, Tile, joint, pair_of, take_surveys
-from genbench.protocols import Score
+from genbench.metrics.parts import parts_of
+from genbench.protocols import Parts, Score
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,17 @@ class KernelDistance:
         """Return ``kid`` over all rows and ``kid_subsets``, the mean over subsets."""
         found = survey.estimate(self)
         detail: dict[str, Any] = {"std": found.subset_std, "subsets": self.subsets, "subset_size": found.subset_size}
+        detail["error_by"] = "U-statistic variance and the draw of subsets"
         if found.subset_size < self.subset_size:
             detail["warning"] = (
                 f"Subsets hold {found.subset_size} rows instead of {self.subset_size}, since there are no more; "
                 "the spread over subsets is then too small to be compared with published ones."
             )
+        about = {"expected": 0.0, "error_by": "U-statistic variance"}
+        name, (parts, subset_parts) = "kernel_inception_distance", survey.parts(self)
         return [
-            Score("kid", found.value, found.error, "lower", {"expected": 0.0}, "kernel_inception_distance"),
-            Score(
-                "kid_subsets", found.subset_mean, found.subset_error, "lower", detail, "kernel_inception_distance_mean"
-            ),
+            Score("kid", found.value, found.error, "lower", about, name, parts),
+            Score("kid_subsets", found.subset_mean, found.subset_error, "lower", detail, f"{name}_mean", subset_parts),
         ]
 
 
@@ -131,6 +133,11 @@ class KernelSurvey:
         """Return what the sums of one metric amount to."""
         return self._sums[metric].estimate()
 
+    def parts(self, metric: KernelDistance) -> tuple[Parts | None, Parts | None]:
+        """Return where the errors of the value over all rows and of the subsets' mean come from."""
+        found, moves = self.estimate(metric), self._sums[metric].moves()
+        return parts_of(*moves, error=found.error), parts_of(*moves, error=found.subset_error)
+
 
 class _Sums:
     def __init__(self, metric: KernelDistance, generated: Rows, reference: Rows) -> None:
@@ -183,6 +190,13 @@ class _Sums:
             # given the rows, subsets are independent draws around the value over all rows
             subset_error = math.sqrt(variance + float(subsets.var(ddof=1)) / len(subsets))
         return KernelEstimate(float(value), error, float(subsets.mean()), float(subsets.std()), subset_error, self.size)
+
+    def moves(self) -> tuple[Float64, Float64]:
+        """Return by how much each row of both sides moves the value, to first order."""
+        x, y = self.own["generated"], self.own["reference"]
+        to_y, to_x = self.cross["generated"], self.cross["reference"]
+        n, m = len(x), len(y)
+        return 2 / n * (x / (n - 1) - to_y / m), 2 / m * (y / (m - 1) - to_x / n)
 
     def _kernel(self, tile: Tile) -> Array:
         left, right = tile.left, tile.right

@@ -14,7 +14,11 @@ from scipy.sparse import csr_array
 from genbench.errors import InputError, UsageError
 from genbench.features import Features, Moments
 from genbench.metrics.gram import TILE, Array, Float64, Index, Rows, Tile, block, joint, pair_of, spans, take_surveys
+from genbench.metrics.parts import parts_of
 from genbench.protocols import Score
+
+Moves = tuple[Float64, Float64]
+"""By how much each generated and each reference row moves a number, to first order, the balls' radii held."""
 
 SPLITS = 20
 """How many times both sides are split into halves: the halves' difference tells the error."""
@@ -48,7 +52,8 @@ class PrecisionRecall:
         """Return precision, recall and their harmonic mean."""
         found = survey.estimate(self)
         names = ("precision", "recall", "f_score")
-        return [_score(name, found[name], {}, survey) for name in names]
+        moves = survey.moves(self)
+        return [_score(name, found[name], {}, survey, moves[name]) for name in names]
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,12 @@ class DensityCoverage:
     def scores(self, survey: BallSurvey) -> list[Score]:
         """Return density, coverage, and the strict precision and recall with k in their names."""
         found = survey.estimate(self)
-        expected = expected_coverage(*survey.counts, self.k)
+        expected = {"density": 1.0, "coverage": expected_coverage(*survey.counts, self.k)}
+        moves, convention = survey.moves(self), {"precision": f"_k{self.k}", "recall": f"_k{self.k}"}
         return [
-            _score("density", found["density"], {"expected": 1.0}, survey),
-            _score("coverage", found["coverage"], {"expected": expected}, survey),
-            _score("precision", found["precision"], {}, survey, suffix=f"_k{self.k}"),
-            _score("recall", found["recall"], {}, survey, suffix=f"_k{self.k}"),
+            _score(name + convention.get(name, ""), found[name], detail, survey, moves[name])
+            for name in ("density", "coverage", "precision", "recall")
+            for detail in [{"expected": expected[name]} if name in expected else {}]
         ]
 
 
@@ -177,9 +182,11 @@ def _check(k: int) -> None:
         raise UsageError(f"k counts neighbours and is 1 at least, not {k}.")
 
 
-def _score(name: str, found: Float64, detail: dict[str, Any], survey: BallSurvey, *, suffix: str = "") -> Score:
+def _score(name: str, found: Float64, detail: dict[str, Any], survey: BallSurvey, moves: Moves) -> Score:
     error = survey.error(found)
-    if error is None:
+    if error is not None:
+        detail["error_by"] = "differences of random halves"
+    else:
         detail["no_error"] = "Half of the rows of one side are not more than k."
     generated, reference = survey.counts
     if abs(generated - reference) > UNEQUAL * max(generated, reference):
@@ -187,7 +194,7 @@ def _score(name: str, found: Float64, detail: dict[str, Any], survey: BallSurvey
             f"{generated:,} generated and {reference:,} reference rows: precision, recall, density and coverage depend "
             "on both counts; compare them only at the same counts."
         )
-    return Score(name + suffix, float(found[0]), error, "higher", detail)
+    return Score(name, float(found[0]), error, "higher", detail, parts=parts_of(*moves, error=error))
 
 
 class BallSurvey:
@@ -252,6 +259,25 @@ class BallSurvey:
             "f_score": 2 * precision * recall / np.maximum(1e-5, precision + recall),
             "density": reference.mean("points", np.positive) / metric.k,
             "coverage": reference.mean("balls", np.sign),
+        }
+
+    def moves(self, metric: PrecisionRecall | DensityCoverage) -> dict[str, Moves]:
+        """Return where every number of a metric comes from.
+
+        A point that one ball alone holds is that ball's own, and so is a ball that one point alone lies in.
+        """
+        reference, generated = self._hits[metric, "reference"], self._hits[metric, "generated"]
+        n, m = self.counts
+        hit, sole_balls = np.sign(reference.whole["points"]) / n, reference.sole("points") / n
+        covered, sole_points = np.sign(generated.whole["points"]) / m, generated.sole("points") / m
+        p, r = float(hit.sum()), float(covered.sum())
+        by_p, by_r = 2 * r**2 / max(p + r, 1e-5) ** 2, 2 * p**2 / max(p + r, 1e-5) ** 2
+        return {
+            "precision": (hit, sole_balls),
+            "recall": (sole_points, covered),
+            "f_score": (by_p * hit + by_r * sole_points, by_p * sole_balls + by_r * covered),
+            "density": (reference.whole["points"] / (metric.k * n), reference.whole["balls"] / (metric.k * n)),
+            "coverage": (reference.sole("balls") / m, np.sign(reference.whole["balls"]) / m),
         }
 
     def error(self, found: Float64) -> float | None:
@@ -407,6 +433,7 @@ class _Hits:
         self.half = {"balls": balls, "points": points}
         self.whole = {side: np.zeros(len(half), np.int64) for side, half in self.half.items()}
         self.halves = {side: np.zeros(half.shape, np.int64) for side, half in self.half.items()}
+        self.partners = {side: np.zeros(len(half), np.int64) for side, half in self.half.items()}
 
     def add(self, distance: Float64, radii: _Radii, balls: tuple[Index, slice], points: tuple[Index, slice]) -> None:
         """Count pairs of some squared distance; for both sides the index within the tile and the tile's place."""
@@ -432,7 +459,14 @@ class _Hits:
             second = pairs @ self.half[other][there].astype(np.float64)
             same = np.where(self.half[one][here], second, whole[:, None] - second)
             self.whole[one][here] += whole.astype(np.int64)
+            self.partners[one][here] += (pairs @ np.arange(there.start, there.stop, dtype=np.float64)).astype(np.int64)
             self.halves[one][here] += same.astype(np.int64)
+
+    def sole(self, side: str) -> Float64:
+        """Return how many of a side's rows have each row of the other side as their only partner."""
+        other = "points" if side == "balls" else "balls"
+        alone = self.whole[side] == 1  # then the sum of the partners' places is that partner's place
+        return np.bincount(self.partners[side][alone], minlength=len(self.half[other])).astype(np.float64)
 
     def mean(self, side: str, rule: Callable[[Index], Array]) -> Float64:
         """Return the mean of a rule of the counts over all, then over the first halves, then over the second ones."""

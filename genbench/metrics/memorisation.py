@@ -12,6 +12,7 @@ import numpy.typing as npt
 from genbench.errors import InputError
 from genbench.features import Features, Moments
 from genbench.metrics.gram import TILE, Float64, Index, Rows, Tile, block, embedding, matched, pair_of, spans
+from genbench.metrics.parts import INDEPENDENT
 from genbench.protocols import Score
 
 
@@ -25,7 +26,11 @@ class AuthenticShare:
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = authentic_share(embedding(generated, "generated"), embedding(reference, "reference"))
         detail = {"note": "0 for copies; the share that fresh samples have depends on the data: score a test set too."}
-        return [Score("authpct", 100 * found.value, 100 * found.error, None, detail, "authentic_percentage")]
+        detail["error_by"] = "binomial"
+        # the error is that for this very training set
+        return [
+            Score("authpct", 100 * found.value, 100 * found.error, None, detail, "authentic_percentage", INDEPENDENT)
+        ]
 
 
 class Share(NamedTuple):

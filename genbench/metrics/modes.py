@@ -11,7 +11,9 @@ from scipy import stats
 
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features import Features, Moments
-from genbench.protocols import Score
+from genbench.metrics.mode_parts import kl_parts, tv_parts
+from genbench.metrics.parts import INDEPENDENT, parts_of
+from genbench.protocols import Parts, Score
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -201,17 +203,47 @@ class ModeCoverage:
         rows = reference if isinstance(reference, Features) and self.target == "reference" else None
         if rows is None and self.target == "reference":
             raise PlugError("Mode coverage needs reference samples; name some, or write modes,target=uniform.")
-        mode, modes, target = _labels(generated, rows)
+        mode, modes, theirs = _labels(generated, rows)
         quality = _quality(generated)
+        target = None if theirs is None else np.bincount(theirs, minlength=modes)
         found = mode_coverage(mode, modes=modes, quality=quality, target=target)
         perfect = self.perfect
         if perfect is None and rows is not None and "quality" in rows.views:
             perfect = float(rows["quality"].mean())
-        return _scores(found, perfect)
+        parts = _parts(found, mode, quality, theirs)
+        return [
+            score._replace(parts=parts[score.name], detail={**score.detail, "error_by": _method(score.name)})
+            for score in _scores(found, perfect)
+        ]
+
+
+def _method(name: str) -> str:
+    return "delta method" if name in ("mode_kl", "mode_kl_all", "mode_tv") else "binomial"
+
+
+def _parts(
+    found: ModeCoverageResult, mode: Int64, quality: npt.NDArray[np.bool_] | None, reference_mode: Int64 | None
+) -> dict[str, Parts | None]:
+    """Return where each error comes from; ``reference_mode`` is None where the target is uniform.
+
+    The numbers of modes and the high-quality share owe nothing to the reference.
+    """
+    good = np.ones(len(mode), np.bool_) if quality is None else quality
+    everyone, modes = np.ones_like(good), len(found.counts)
+    theirs = np.zeros(0, np.int64) if reference_mode is None else reference_mode
+    share = np.full(modes, 1 / modes) if reference_mode is None else np.bincount(theirs, minlength=modes) / len(theirs)
+    return {
+        "modes": INDEPENDENT,
+        "modes_balanced": INDEPENDENT,
+        "high_quality": parts_of(good / len(mode), error=found.high_quality.error),
+        "mode_kl": kl_parts(mode, good, share, theirs, found.kl.error),
+        "mode_kl_all": kl_parts(mode, everyone, share, theirs, found.kl_all.error),
+        "mode_tv": tv_parts(mode, good, share, theirs, found.tv.error),
+    }
 
 
 def _labels(generated: Features, reference: Features | None) -> tuple[Int64, int, Int64 | None]:
-    """Return the generated modes, how many modes there are, and the reference's count in each."""
+    """Return the generated modes, how many modes there are, and the reference's modes."""
     mode = generated["mode"]
     modes = generated.modes or (reference.modes if reference is not None else None)
     if reference is None:
@@ -227,7 +259,7 @@ def _labels(generated: Features, reference: Features | None) -> tuple[Int64, int
         mode, theirs, modes = places[: len(mode)], places[len(mode) :], len(names)
     if theirs.min() < 0 or theirs.max() >= modes:
         raise PlugError(f"{reference.name} has modes {theirs.min()}..{theirs.max()}, but 0..{modes - 1} is wanted.")
-    return mode, modes, np.bincount(theirs, minlength=modes)
+    return mode, modes, theirs
 
 
 def _quality(features: Features) -> npt.NDArray[np.bool_] | None:

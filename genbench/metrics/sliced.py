@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,8 @@ import numpy.typing as npt
 from genbench.errors import UsageError
 from genbench.features import Features, Moments
 from genbench.metrics.gram import Array, Float64, Index, embedding, matched, spans
-from genbench.protocols import Score
+from genbench.metrics.parts import parts_of
+from genbench.protocols import Parts, Score
 
 GROUPS = 20
 """Into how many groups the jackknife deals the rows of both sides."""
@@ -40,7 +41,7 @@ class MongeDistance:
             detail["warning"] = (
                 f"{len(x)} generated and {len(y)} reference rows: {min(len(x), len(y))} of both were drawn by the seed."
             )
-        return [Score("mind", found.value, found.error, "lower", detail, "monge_inception_distance")]
+        return [Score("mind", found.value, found.error, "lower", detail, "monge_inception_distance", found.parts)]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class SlicedWasserstein:
         x, y = embedding(generated, "generated"), embedding(reference, "reference")
         found = sliced_wasserstein(x, y, projections=self.projections, seed=seed)
         return [
-            Score(name, one.value, one.error, "lower", _detail(one), key)
+            Score(name, one.value, one.error, "lower", _detail(one), key, one.parts)
             for name, key, one in (
                 ("swd", "sliced_wasserstein_distance", found.first),
                 ("swd2", "sliced_wasserstein_distance_2", found.second),
@@ -78,6 +79,8 @@ class SlicedEstimate:
     """The directions' part of it: two models scored with one seed share it."""
     expected: float | None
     """About what a perfect sampler would get at these counts, from halves of the reference; None below 4 rows."""
+    parts: Parts | None = None
+    """Where the error comes from; None where not all rows of a side were used."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,10 @@ def monge_distance(
     x, y = matched(generated, reference)
     rng = _generator(seed)
     count = min(len(x), len(y))
+    whole = len(x) == len(y)
     x, y = _some(x, count, rng), _some(y, count, rng)
-    return _transport(x, y, projections, rng).estimate(2, lambda cost: 3 * x.shape[1] * cost)
+    found = _transport(x, y, projections, rng).estimate(2, lambda cost: 3 * x.shape[1] * cost)
+    return found if whole else replace(found, parts=None)  # parts belong to the places of all rows
 
 
 def sliced_wasserstein(
@@ -136,7 +141,8 @@ def sliced_wasserstein(
 
 
 def _detail(found: SlicedEstimate) -> dict[str, Any]:
-    return {"expected": found.expected, "direction_error": found.direction_error}
+    method = "jackknife over groups of rows and over directions"
+    return {"expected": found.expected, "direction_error": found.direction_error, "error_by": method}
 
 
 def _check(projections: int) -> None:
@@ -165,6 +171,8 @@ class _Transport:
     """[2], mean over directions between both halves of the reference"""
     shrink: float | None
     """By what an expected squared cost at equal distributions is smaller here than between halves of the reference."""
+    moves: tuple[Float64, Float64]
+    """[2, N] and [2, M], by how much each row moves the mean cost, to first order"""
 
     def estimate(self, order: Literal[1, 2], rule: Callable[[Float64], Float64]) -> SlicedEstimate:
         """Return a rule of the mean cost of an order, with its jackknife errors."""
@@ -178,7 +186,8 @@ class _Transport:
             error = math.hypot(row_error, direction_error)
         if self.shrink is not None:
             expected = float(rule(self.halves[order - 1] * self.shrink ** (order / 2)))
-        return SlicedEstimate(float(rule(costs.mean())), error, direction_error, expected)
+        parts = parts_of(*(side[order - 1] for side in self.moves), error=error)
+        return SlicedEstimate(float(rule(costs.mean())), error, direction_error, expected, parts)
 
 
 def _transport(x: Array, y: Array, projections: int, rng: np.random.Generator) -> _Transport:
@@ -195,16 +204,20 @@ def _transport(x: Array, y: Array, projections: int, rng: np.random.Generator) -
     groups = range(GROUPS) if min(n, m) >= 2 * GROUPS else range(0)
     half = rng.permutation(m) < m // 2
     costs, left_out, halves = np.empty((2, projections)), np.zeros((2, len(groups))), np.zeros(2)
+    moves = np.zeros((2, n)), np.zeros((2, m))
     for some in spans(projections, max(1, 2**20 // max(n, m))):  # arrays of 8 MB
         (xs, x_order), (ys, y_order) = (_sorted_projections(rows, centre, directions[some]) for rows in (x, y))
         costs[:, some] = _costs(xs, ys)
+        _add_potentials(moves[0], xs, ys, x_order)
+        _add_potentials(moves[1], ys, xs, y_order)
         x_group, y_group, y_half = group_x[x_order], group_y[y_order], half[y_order]
         for group in groups:
             left_out[:, group] += _costs(_keep(xs, x_group != group), _keep(ys, y_group != group)).sum(axis=1)
         if m >= 4:
             halves += _costs(_keep(ys, y_half), _keep(ys, ~y_half)).sum(axis=1)
     shrink = (1 / n + 1 / m) / (1 / (m // 2) + 1 / (m - m // 2)) if m >= 4 else None
-    return _Transport(costs, left_out / projections, halves / projections, shrink)
+    moved = moves[0] / (n * projections), moves[1] / (m * projections)
+    return _Transport(costs, left_out / projections, halves / projections, shrink, moved)
 
 
 def _deal(count: int, seed: int) -> npt.NDArray[np.uint8]:
@@ -229,6 +242,23 @@ def _costs(x: Float64, y: Float64) -> Float64:
     left, right, weight = _coupling(x.shape[1], y.shape[1])
     gap = x - y if x.shape == y.shape else x[:, left] - y[:, right]
     return np.stack([np.abs(gap) @ weight, gap**2 @ weight])
+
+
+def _add_potentials(total: Float64, x: Float64, y: Float64, order: Index) -> None:
+    """Add to [2, N] Kantorovich's potential of each row for the costs of order 1 and 2: the cost's first variation.
+
+    ``x`` [B, N] and ``y`` [B, M] are sorted, ``order`` says which row each of x came from. Between neighbours the
+    potential rises by as much as the cost of moving to the other's partner, by the mean over both partners.
+    """
+    count = x.shape[1]
+    partner = y[:, (np.arange(count) * 2 + 1) * y.shape[1] // (2 * count)]
+    for cost, into in ((np.abs, total[0]), (np.square, total[1])):
+        rise = cost(x[:, 1:] - partner[:, :-1]) - cost(x[:, :-1] - partner[:, :-1])
+        rise += cost(x[:, 1:] - partner[:, 1:]) - cost(x[:, :-1] - partner[:, 1:])
+        potential = np.zeros(x.shape)
+        np.cumsum(rise / 2, axis=1, out=potential[:, 1:])
+        potential -= potential.mean(axis=1, keepdims=True)
+        into += np.bincount(order.ravel(), weights=potential.ravel(), minlength=count)
 
 
 @lru_cache(maxsize=16)

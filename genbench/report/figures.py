@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from genbench.locations import written_whole
 
+LINE = 1
+"""Pixels of gray between the tiles of a grid."""
+
 
 def grid_figure(samples: npt.ArrayLike, path: Path) -> None:
     """Write samples, uint8 [N, H, W, 3] or [N, 3, H, W], as one PNG of tiles; points [N, 2] as a scatter."""
@@ -18,20 +21,42 @@ def grid_figure(samples: npt.ArrayLike, path: Path) -> None:
     if array.ndim == 2:
         _scatter(array, path)
         return
+    images = array if array.shape[-1] in (1, 3) else array.transpose(0, 2, 3, 1)
+    columns = int(np.ceil(np.sqrt(len(images))))
+    tiles = _tiled(images, columns)
+    times = max(1, 512 // tiles.shape[1])
+    _write(tiles.repeat(times, 0).repeat(times, 1), path)
+
+
+def sheet(images: npt.NDArray[np.uint8], columns: int, path: Path) -> dict[str, int]:
+    """Write images, uint8 [N, H, W, 3], row by row as one PNG, pixel for pixel; return how its tiles lie.
+
+    A tile's left upper corner is at ``line`` + column * (``width`` + ``line``), and so for its height.
+    """
+    tiles = _tiled(images, columns)
+    _write(tiles, path)
+    height, width = images.shape[1:3]
+    return {"width": width, "height": height, "line": LINE}
+
+
+def _write(pixels: npt.NDArray[np.uint8], path: Path) -> None:
+    """Write uint8 [H, W, 3] as a PNG, with one channel where all three are equal."""
     from PIL import Image
 
-    images = array if array.shape[-1] in (1, 3) else array.transpose(0, 2, 3, 1)
+    gray = (pixels == pixels[..., :1]).all()
+    with written_whole(path) as temporary:
+        Image.fromarray(pixels[..., 0] if gray else pixels).save(temporary, "PNG", optimize=True)
+
+
+def _tiled(images: npt.NDArray[Any], columns: int) -> npt.NDArray[np.uint8]:
     images = np.broadcast_to(images, (*images.shape[:3], 3))
-    columns = int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     height, width = images.shape[1:3]
-    sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, 3), 128, np.uint8)  # a gray line between
+    tiles = np.full((rows * (height + LINE) + LINE, columns * (width + LINE) + LINE, 3), 128, np.uint8)
     for at, image in enumerate(images):
-        top, left = at // columns * (height + 1) + 1, at % columns * (width + 1) + 1
-        sheet[top : top + height, left : left + width] = image
-    times = max(1, 512 // sheet.shape[1])
-    with written_whole(path) as temporary:
-        Image.fromarray(sheet.repeat(times, 0).repeat(times, 1)).save(temporary, "PNG")
+        top, left = at // columns * (height + LINE) + LINE, at % columns * (width + LINE) + LINE
+        tiles[top : top + height, left : left + width] = image
+    return tiles
 
 
 def curves_figure(history: Sequence[Mapping[str, float]], path: Path, chosen: int) -> None:

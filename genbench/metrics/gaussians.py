@@ -1,0 +1,123 @@
+"""Gaussians in the form in which the Frechet distance between two of them is cheap and exact.
+
+The square root is symmetric throughout: Cholesky and eigenvalues where covariances have full rank, singular values of
+the roots where they have not; nothing is complex and nothing is jittered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.blas import dtrmm
+
+from genbench.errors import InputError
+
+Array = npt.NDArray[Any]
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """A Gaussian in the form in which its root is cheap and exact."""
+
+    mean: Float64
+    trace: float
+    covariance: Float64 | None = None
+    """[D, D], where there are more rows than dimensions."""
+    cholesky: Float64 | None = None
+    """[D, D], where it is known already; ``factor_of`` makes it otherwise."""
+    rows: Float64 | None = None
+    """[D, N], a root of the covariance: centred rows over sqrt(N - 1), where there is no covariance."""
+
+
+def of_moments(mean: Float64, covariance: Float64, cholesky: Float64 | None = None) -> Gaussian:
+    """Return the Gaussian of a mean [D] and a covariance [D, D]; ``cholesky`` is empty where there is none."""
+    return Gaussian(mean, float(np.trace(covariance)), covariance, cholesky)
+
+
+def of_rows(rows: Float64) -> Gaussian:
+    """Return the Gaussian fitted to rows [N, D], covariance with ddof 1."""
+    count, size = rows.shape
+    mean = rows.mean(axis=0)
+    root = (rows - mean).T / np.sqrt(count - 1)
+    if count > size:
+        return of_moments(mean, root @ root.T)
+    return Gaussian(mean, float((root**2).sum()), rows=root)
+
+
+def terms(one: Gaussian, two: Gaussian) -> tuple[float, float]:
+    """Return the distance's mean term and covariance term."""
+    if one.mean.shape != two.mean.shape:
+        raise InputError(
+            f"The embeddings have {one.mean.size} and {two.mean.size} dimensions; a Frechet distance needs both sides "
+            f"from the same extractor."
+        )
+    apart = one.mean - two.mean
+    # the covariance term is never below 0; rounding leaves about 1e-12 of the trace on either side of it
+    return float(apart @ apart), max(one.trace + two.trace - 2 * _trace_of_root(one, two), 0.0)
+
+
+def _trace_of_root(one: Gaussian, two: Gaussian) -> float:
+    factor = factor_of(two)
+    if factor is not None and one.covariance is not None and factor_of(one) is not None:
+        squares = np.asarray(np.linalg.eigvalsh(_seen_from(factor, one.covariance)), np.float64)
+        if _accurate(squares):
+            return float(np.sqrt(squares).sum())
+    product = root_of(one).T @ root_of(two)
+    return float(np.linalg.svd(product, compute_uv=False).sum()) if product.size else 0.0
+
+
+def _seen_from(factor: Float64, covariance: Float64) -> Float64:
+    """Return factor' covariance factor; half the work of two products, since the factor is a lower triangle."""
+    lower = np.asfortranarray(factor)
+    half = dtrmm(1.0, lower, np.asfortranarray(covariance), side=1, lower=1)
+    return np.asarray(dtrmm(1.0, lower, half, lower=1, trans_a=1), np.float64)
+
+
+def _accurate(squares: Float64) -> bool:
+    """Tell whether eigenvalues that are off by eps times the largest, either sign, have accurate roots in sum.
+
+    That is a cautious view: with a condition number of 1e15 it foretells 4e-9 where 3e-12 was measured (D = 2048).
+    """
+    if squares[0] <= 0:
+        return False
+    lost = np.finfo(np.float64).eps * squares[-1] * np.sqrt((0.25 / squares).sum())
+    return bool(lost <= 5e-9 * np.sqrt(squares).sum())
+
+
+def factor_of(gaussian: Gaussian) -> Float64 | None:
+    """Return the lower Cholesky factor of the covariance, where it has one."""
+    if gaussian.cholesky is not None:
+        return gaussian.cholesky if gaussian.cholesky.size else None
+    return None if gaussian.covariance is None else cholesky(gaussian.covariance)
+
+
+def cholesky(covariance: Float64) -> Float64 | None:
+    """Return the lower Cholesky factor, or None for a matrix that is singular to rounding (where luck decides)."""
+    try:
+        factor: Float64 = np.asarray(np.linalg.cholesky(covariance), np.float64)
+    except np.linalg.LinAlgError:
+        return None
+    pivots = np.diag(factor) ** 2
+    return factor if pivots.min() > noise(pivots) else None
+
+
+def root_of(gaussian: Gaussian) -> Float64:
+    """Return [D, r] whose product with its transpose is the covariance."""
+    if gaussian.rows is not None:
+        return gaussian.rows
+    factor = factor_of(gaussian)
+    if factor is not None:
+        return factor
+    assert gaussian.covariance is not None
+    values, vectors = np.linalg.eigh(gaussian.covariance)
+    keep = values > noise(values)  # the root of rounding noise is no longer small: 1e-8 instead of 1e-16
+    return np.asarray(vectors[:, keep] * np.sqrt(values[keep]))
+
+
+def noise(values: Float64) -> float:
+    """Return below what eigenvalues or pivots cannot be told from rounding."""
+    return float(len(values) * np.finfo(np.float64).eps * values.max(initial=0.0))
