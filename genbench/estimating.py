@@ -1,4 +1,4 @@
-"""What a score will cost, told beforehand: samples, time, disk and memory, from one timed batch and the store."""
+"""What a score will cost, told beforehand: samples, time, disk and memory, from a timed batch a side and the store."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Estimate:
 
 
 def estimate(subject: object, benchmark: str | Benchmark | None = None, **options: Any) -> Estimate:
-    """Return what ``score`` with the same arguments would cost; one batch of each side is looked at and timed twice.
+    """Return what ``score`` with the same arguments would cost; one batch of each side is looked at and timed.
 
     Raises what ``score`` raises before its long work.
     """
@@ -87,9 +87,9 @@ def _sides(looker: Looker, metrics: list[Any]) -> Iterator[tuple[str, Source]]:
 def _look(role: str, source: Source, extractor: Extractor, how: Options) -> Look:
     batch = next(source.batches(how.batch_size))
     caller = Caller(extractor, lambda text: None)
-    views = caller.views(batch.data)  # builds the network, and warms up
+    caller.views(batch.data[:1])  # builds the network
     began = time.perf_counter()
-    caller.views(batch.data)
+    views = caller.views(batch.data)
     seconds_each = (time.perf_counter() - began) / len(batch.index)
     kept = _kept(source, extractor, how)
     left = len(source) - (kept or 0)

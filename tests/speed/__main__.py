@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.speed.growth import Grown, grow
-from tests.speed.material import Material, Sizes
+from tests.speed.material import Sizes
 from tests.speed.report import growth_table, load_text, machine, stage_table
 from tests.speed.stages import STAGES
 
@@ -35,7 +35,7 @@ def main() -> None:
     loads = [os.getloadavg()[0]]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        Material(root, sizes, asked.images).make()
+        _make(root, sizes, asked.images)
         for name in asked.stages:
             runs: dict[str, list[dict[str, Any]]] = {one: [] for one in STAGES[name].contestants}
             for _ in range(asked.repeats):
@@ -68,6 +68,13 @@ def _asked() -> argparse.Namespace:
 
 def _command() -> str:
     return shlex.join(["python", "-m", "tests.speed", *sys.argv[1:]])
+
+
+def _make(root: Path, sizes: Sizes, images: Path | None) -> None:
+    """Make the material in another process: torch in this one would count as memory of those that it starts."""
+    given = [str(images)] if images else []
+    command = [sys.executable, "-m", "tests.speed.material", str(root), json.dumps(asdict(sizes)), *given]
+    subprocess.run(command, check=True)
 
 
 def _run(stage: str, contestant: str, root: Path, sizes: Sizes) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
@@ -84,3 +86,7 @@ def _features(rows: int, seed: int) -> np.ndarray:
     latent = random.normal(size=(rows, 256)).astype(np.float32)
     noise = random.normal(size=(rows, DIMENSIONS)).astype(np.float32)
     return np.maximum(latent @ mixing + 0.3 * noise + 0.1 * seed, 0)
+
+
+if __name__ == "__main__":
+    Material(Path(sys.argv[1]), Sizes(**json.loads(sys.argv[2])), *map(Path, sys.argv[3:])).make()

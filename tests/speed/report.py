@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 from tabulate import tabulate
 
 from tests.speed.growth import Grown
@@ -58,8 +58,8 @@ def growth_table(grown: Sequence[Grown]) -> str:
 
 def machine() -> str:
     """Return what it was measured on."""
-    threads, packages = torch.get_num_threads(), ", ".join(map(_versioned, PACKAGES))
-    return f"{threads} threads, {platform.machine()}, Python {platform.python_version()}; {packages}."
+    cores, packages = len(os.sched_getaffinity(0)), ", ".join(map(_versioned, PACKAGES))
+    return f"{cores} cores, {platform.machine()}, Python {platform.python_version()}; {packages}."
 
 
 def _versioned(package: str) -> str:
