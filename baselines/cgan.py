@@ -24,7 +24,7 @@ class CGAN(Conditional):
 
     latent: int = by_data(points=2, images=16)
     batch_size: int = by_data(points=256, images=128)
-    learning_rate: float = by_data(points=1e-3, images=2e-4)
+    learning_rate: float = by_data(points=1e-3, images=5e-4)
     average: float = 0.998
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:

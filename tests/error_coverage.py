@@ -29,6 +29,7 @@ from genbench.metrics.gaussians import terms
 from genbench.metrics.inception_score import inception_score
 from genbench.protocols import Score
 from genbench.results import Party, Result, entry
+from tests.verdict_rates import verdicts
 
 METRICS = "fd,is,kid,subset_size=100,subsets=20,pr,prdc,mind,projections=100,swd,projections=100,modes,ndb,bins=20,c2st"
 SHOWN = (
@@ -277,15 +278,16 @@ def report(images: Path | None, repeats: int, counts: Sequence[int]) -> Iterator
     for count in counts:
         for population in populations:
             yield table(population, count, repeats)
-    yield debiasing(max(repeats // 4, 2))
+    yield verdicts(2 * repeats)
+    yield debiasing(max(repeats // 5, 2))
     yield cost(10_000, 2048)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, help="folder of CIFAR-10 as JPEG: test.zip and train-10k.zip")
-    parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--counts", type=int, nargs="*", default=[48, 160, 640])
+    parser.add_argument("--repeats", type=int, default=100)
+    parser.add_argument("--counts", type=int, nargs="*", default=[48, 160])
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "reports" / "errors.md")
     given = parser.parse_args()
     sections = []
