@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from genbench import registry
 
 UNCONDITIONAL = ("real", "gan", "wgan", "wgan-gp", "r3gan", "ae", "vae", "noise")
 WITH_CLASSES = ("real", "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "ae,prior=normal", "vae", "cvae", "noise")
@@ -22,6 +23,7 @@ class Benchmark:
     """
 
     name: str
+    """How it is written: ``genbench run NAME``."""
     version: int
     about: str
     reference: str
@@ -165,7 +167,7 @@ def folder(path: str, features: str = "inception", quick: int = 300, full: int =
     own = features == "inception"
     prefix = "fid" if own else "fd"
     return Benchmark(
-        name=f"folder-{Path(path).stem}",
+        name=f"folder,path={path}" + ("" if own else f",features={features}"),
         version=1,
         about=f"{path}: half of it is the reference",
         reference=f"part,path={path},split=test",
@@ -179,3 +181,12 @@ def folder(path: str, features: str = "inception", quick: int = 300, full: int =
         columns=(prefix, "kid" if own else "kd", "density", "coverage"),
         steps={"quick": quick, "full": full},
     )
+
+
+def followed(benchmark: str | None) -> Benchmark | None:
+    """Return the installed recipe that a result's ``NAME@VERSION`` means, where it is the same version."""
+    name = (benchmark or "").rpartition("@")[0]
+    if not name or registry.parse(name).name not in registry.installed("benchmarks"):
+        return None
+    recipe: Benchmark = registry.load("benchmarks", name)
+    return recipe if str(recipe) == benchmark else None

@@ -31,8 +31,16 @@ def weights_root() -> Path:
 
 def result_folder(root: Path, benchmark: str, sampler: str, seed: int) -> Path:
     """Return where a run keeps what belongs to one result: weights, history, figures."""
-    slug = "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in sampler)
-    return root / benchmark / slug / f"seed-{seed}"
+    return root / _slug(benchmark) / _slug(sampler) / f"seed-{seed}"
+
+
+def results_file(root: Path, benchmark: str) -> Path:
+    """Return the JSON-lines file to which a run adds the results of a benchmark."""
+    return root / f"{_slug(benchmark)}.jsonl"
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in name)
 
 
 @contextmanager

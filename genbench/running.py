@@ -12,7 +12,7 @@ from genbench import registry
 from genbench.benchmarks import Benchmark
 from genbench.claims import likelihoods
 from genbench.errors import UsageError
-from genbench.locations import result_folder, written_whole
+from genbench.locations import result_folder, results_file, written_whole
 from genbench.opening import open_source, open_subject
 from genbench.ranks import Ranks
 from genbench.report.gallery import write_gallery
@@ -142,7 +142,7 @@ def _trial(plan: Plan, name: str, seed: int) -> tuple[Result, bool]:
 def _recorded(plan: Plan, result: Result, new: bool) -> Result:
     """Keep a new result: in the benchmark's file, and beside what made it, which marks the trial as finished."""
     if new:
-        result.append(plan.out / f"{plan.benchmark.name}.jsonl")
+        result.append(results_file(plan.out, plan.benchmark.name))
         with written_whole(_folder(plan, result.name, (result.training or {})["seed"]) / "result.jsonl") as temporary:
             temporary.write_text(result.to_json() + "\n", encoding="utf-8")
     return result

@@ -10,7 +10,7 @@ from PIL import Image
 
 import genbench
 from genbench import registry
-from genbench.benchmarks import Benchmark
+from genbench.benchmarks import Benchmark, followed
 from genbench.errors import InputError, UsageError
 from genbench.opening import open_source
 
@@ -80,9 +80,11 @@ def test_a_part_keeps_the_classes_of_its_folder(images: Path) -> None:
 def test_a_folder_is_run_as_any_other_recipe(images: Path, tmp_path: Path) -> None:
     spec = f"folder,path={images},features=pixels,quick=4"
     found = genbench.run(spec, ["real", "vae"], budget="quick", repeats=1, out=tmp_path / "runs", progress=False)
-    assert [result.benchmark for result in found] == ["folder-own@1"] * 2
+    assert [result.benchmark for result in found] == [f"folder,path={images},features=pixels@1"] * 2
     assert [result.generated.count for result in found] == [30, 30]
-    assert (tmp_path / "runs" / "folder-own" / "vae" / "seed-0" / "samples.png").exists()
+    (results,) = (tmp_path / "runs").glob("folder,path=*_own,features=pixels.jsonl")
+    assert (results.with_suffix("") / "vae" / "seed-0" / "samples.png").exists()
+    assert followed(found[0].benchmark) == registry.load("benchmarks", f"folder,path={images},features=pixels")
 
 
 def test_parts_that_cannot_be_are_refused(images: Path, tmp_path: Path) -> None:
@@ -96,3 +98,10 @@ def test_parts_that_cannot_be_are_refused(images: Path, tmp_path: Path) -> None:
         Image.new("RGB", (4, 4)).save(few / f"{number}.png")
     with pytest.raises(InputError, match="too few to be cut"):
         open_source(f"part,path={few},split=validation")
+
+
+def test_a_recipe_of_another_version_is_not_the_one_that_was_followed() -> None:
+    assert followed("digits@1") == registry.load("benchmarks", "digits")
+    assert followed("digits@999") is None
+    assert followed("nobody@1") is None
+    assert followed(None) is None

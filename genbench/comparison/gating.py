@@ -10,7 +10,7 @@ from typing import Literal
 
 from scipy import stats
 
-from genbench import registry
+from genbench.benchmarks import followed
 from genbench.comparison.differences import Difference, difference
 from genbench.comparison.guard import require_comparable
 from genbench.comparison.pairs import opened
@@ -141,8 +141,8 @@ def _allowed(max_increase: str | float, baseline: float) -> float:
 def _main_metric(result: Result) -> str:
     """Return the metric by which the result's benchmark sorts, or the result's first."""
     names = {entry.name.partition("@")[0] for entry in result.scores}
-    name = (result.benchmark or "").partition("@")[0]
-    columns = registry.load("benchmarks", name).columns if name in registry.installed("benchmarks") else ()
+    recipe = followed(result.benchmark)
+    columns = recipe.columns if recipe else ()
     return next((column for column in columns if column in names), result.scores[0].name)
 
 

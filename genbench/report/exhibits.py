@@ -79,7 +79,7 @@ def _exhibit(name: str, results: list[Result], root: Path) -> Exhibit:
 
 def _beside(result: Result, root: Path, name: str) -> Path | None:
     """Return a file that the run of this very result left, and not a later run with another budget."""
-    folder = result_folder(root, (result.benchmark or "").partition("@")[0], result.name, seed_of(result))
+    folder = result_folder(root, (result.benchmark or "").rpartition("@")[0], result.name, seed_of(result))
     record = folder / "result.jsonl"
     path = folder / name
     if not path.is_file():

@@ -61,7 +61,7 @@ def command(result: Result, out: str) -> str:
         return _run([result], out)
     words = ["genbench", "score", "--samples", result.generated.name]
     if result.benchmark:
-        words += ["--benchmark", result.benchmark.partition("@")[0]]
+        words += ["--benchmark", result.benchmark.rpartition("@")[0]]
     else:
         words += ["--reference", result.reference.name] if result.reference else []
         words += ["--features", next(iter(result.extractors))]
@@ -86,7 +86,7 @@ def versions(results: Sequence[Result]) -> str:
 def _run(results: Sequence[Result], out: str) -> str:
     training = results[0].training or {}
     seeds = sorted({seed_of(result) for result in results})
-    name = (results[0].benchmark or "").partition("@")[0]
+    name = (results[0].benchmark or "").rpartition("@")[0]
     samplers = ",".join(dict.fromkeys(result.name for result in results))
     words = ["genbench", "run", name, "--samplers", samplers, "--repeats", str(seeds[-1] - seeds[0] + 1)]
     words += ["--seed", str(seeds[0])] if seeds[0] else []

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from genbench.benchmarks import followed
 from genbench.registry import parse_list
 from genbench.report import charts, claimed, provenance, samples
 from genbench.report.exhibits import Exhibit, exhibits
 from genbench.report.formats import html, markdown
 from genbench.report.published import Published, published
-from genbench.report.table import Table, by_protocol, recipe_of, tabulated
+from genbench.report.table import Table, by_protocol, tabulated
 from genbench.results import Result
 from genbench.theory.mixtures import MIXTURES, Mixture
 
@@ -70,7 +71,7 @@ class Section:
 
     @property
     def about(self) -> str:
-        recipe = recipe_of(self.groups[0])
+        recipe = followed(self.groups[0][0].benchmark)
         return recipe.about if recipe is not None else ""
 
     @property

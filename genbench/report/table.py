@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from genbench import registry
+from genbench.benchmarks import followed
 from genbench.comparison import Standing, differing_fields, leaderboard, require_comparable
 from genbench.comparison.guard import prevailing
 from genbench.comparison.replicates import metric_name, seed_of
@@ -78,7 +78,7 @@ def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed
     if not allow_mixed:
         require_comparable(results)
     groups = by_protocol(results)
-    recipe = recipe_of(groups[0])
+    recipe = followed(groups[0][0].benchmark)
     metrics = _columns(groups[0], recipe)
     chosen = metric_name(groups[0], sort) if sort else metrics[0]
     metrics = metrics if chosen in metrics else [chosen, *metrics]
@@ -155,16 +155,6 @@ def _distinct(results: Sequence[Result]) -> list[Result]:
             kept[key] = result
     samples = {(one.name, one.generated.fingerprint or number): one for number, one in enumerate(kept.values())}
     return list(samples.values())
-
-
-def recipe_of(results: Sequence[Result]) -> Benchmark | None:
-    """Return the installed recipe that results followed, where it is the same version."""
-    name = results[0].benchmark or ""
-    short = name.partition("@")[0]
-    if short not in registry.installed("benchmarks"):
-        return None
-    recipe: Benchmark = registry.load("benchmarks", short)
-    return recipe if str(recipe) == name else None
 
 
 def cell_text(cell: Standing | None) -> str:
