@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genbench.drawing import guest_error
-from genbench.errors import GenbenchError, InputError, PlugError
+from genbench.calling import Caller
+from genbench.errors import InputError, PlugError, UsageError
 from genbench.features import Array, Features
 from genbench.protocols import Batch, Extractor, Source
+from genbench.ranks import Ranks
 from genbench.store import Store
 
 if TYPE_CHECKING:
-    import torch
     from tqdm import tqdm
 
 BLOCK = 256
@@ -30,6 +31,8 @@ class Extraction:
     store: Store | None = None
     """Where blocks are kept; None keeps them in memory."""
     batch_size: int = 32
+    ranks: Ranks | None = None
+    """The processes that share the work, each of them calling this with the same arguments; None works alone."""
     progress: bool | None = None
     """Show a bar on stderr; None shows it where stderr is a terminal."""
 
@@ -48,18 +51,52 @@ def extract_all(source: Source, extractors: Sequence[Extractor], how: Extraction
     how = how or Extraction()
     if len(source) == 0:
         raise InputError(f"{source.name} holds no samples.")
-    blocks: list[list[Mapping[str, Array]]] = [[] for _ in extractors]
-    digests = hashlib.sha256()
-    with _bar(source, extractors, how) as bar:
-        for start in range(0, len(source), BLOCK):
-            found, digest = _block(source, extractors, how, start, bar)
-            digests.update(digest.encode())
-            for kept, block in zip(blocks, found, strict=True):
-                kept.append(block)
+    if how.ranks is not None:
+        _check_shared(extractors, how)
+    found: dict[int, tuple[list[Mapping[str, Array]], str]] = {}
+    mine = [number for number in range(-(-len(source) // BLOCK)) if how.ranks is None or how.ranks.mine(number)]
+    with _bar(source, extractors, how, mine) as bar:
+        callers = [Caller(extractor, bar.write) for extractor in extractors]
+        for number in mine:
+            found[number] = _block(source, callers, how, number * BLOCK, bar)
+    if how.ranks is not None:
+        found = _of_all_ranks(source, extractors, how, {number: digest for number, (_, digest) in found.items()})
+    blocks, digests = zip(*(found[number] for number in sorted(found)), strict=True)
+    fingerprint = hashlib.sha256("".join(digests).encode()).hexdigest()
     return [
-        _assembled(source, extractor, how, kept, digests.hexdigest())
-        for extractor, kept in zip(extractors, blocks, strict=True)
+        _assembled(source, extractor, how, [block[at] for block in blocks], fingerprint)
+        for at, extractor in enumerate(extractors)
     ]
+
+
+def _check_shared(extractors: Sequence[Extractor], how: Extraction) -> None:
+    for extractor in extractors:
+        if not (how.store and extractor.identity):
+            raise UsageError(
+                f"Several processes share what {extractor.name!r} has seen through the store, which needs the cache "
+                "and an extractor with an identity; leave out --no-cache, or start one process."
+            )
+
+
+def _of_all_ranks(
+    source: Source, extractors: Sequence[Extractor], how: Extraction, mine: dict[int, str]
+) -> dict[int, tuple[list[Mapping[str, Array]], str]]:
+    """Return all blocks and their hashes, as the ranks have put them into the store."""
+    assert how.ranks is not None
+    assert how.store is not None
+    about = " ".join([source.name, str(len(source)), *(extractor.identity for extractor in extractors)])
+    found: dict[int, tuple[list[Mapping[str, Array]], str]] = {}
+    for rank, told in enumerate(how.ranks.exchange(hashlib.sha256(about.encode()).hexdigest(), json.dumps(mine))):
+        for number, digest in json.loads(told).items():
+            blocks = [how.store.find(extractor.identity, digest) for extractor in extractors]
+            there = [block for block in blocks if block is not None]
+            if len(there) < len(blocks):
+                raise InputError(
+                    f"{how.store.root} lacks what rank {rank} has put into its store: all ranks need one folder, so "
+                    "set GENBENCH_CACHE to one that every machine sees."
+                )
+            found[int(number)] = there, digest
+    return found
 
 
 def subset(source: Source, count: int, seed: int) -> Source:
@@ -114,7 +151,7 @@ class Subset:
 
 
 def _block(
-    source: Source, extractors: Sequence[Extractor], how: Extraction, start: int, bar: tqdm[Any]
+    source: Source, callers: Sequence[Caller], how: Extraction, start: int, bar: tqdm[Any]
 ) -> tuple[list[Mapping[str, Array]], str]:
     """Return each extractor's views of one block and its content hash, from the store where it is known."""
     stop = min(start + BLOCK, len(source))
@@ -126,16 +163,16 @@ def _block(
     else:  # only the samples themselves tell: hold this block while it is hashed
         batches = list(source.batches(how.batch_size, start, stop))
         digest = _content_hash(batches)
-    blocks = [_kept(source, extractor, how.store, digest) for extractor in extractors]
+    blocks = [_kept(source, caller.extractor, how.store, digest) for caller in callers]
     lacking = [at for at, block in enumerate(blocks) if block is None]
     bar.update((stop - start) * (len(blocks) - len(lacking)))
     if len(lacking) > 1:
         batches = list(batches)  # decoded once for all that look at them
     for at in lacking:
-        views = _look(extractors[at], batches, source, start, stop, bar)
+        views = _look(callers[at], batches, source, start, stop, bar)
         if not views:
             raise InputError(f"{source.name}: none of the samples {start} to {stop - 1} can be decoded.")
-        identity, name = extractors[at].identity, extractors[at].name
+        identity, name = callers[at].extractor.identity, callers[at].extractor.name
         blocks[at] = how.store.keep(identity, digest, views, extractor=name) if how.store and identity else views
     return [block for block in blocks if block is not None], digest
 
@@ -147,61 +184,22 @@ def _kept(source: Source, extractor: Extractor, store: Store | None, digest: str
 
 
 def _look(
-    extractor: Extractor, batches: Iterator[Batch] | list[Batch], source: Source, start: int, stop: int, bar: tqdm[Any]
+    caller: Caller, batches: Iterator[Batch] | list[Batch], source: Source, start: int, stop: int, bar: tqdm[Any]
 ) -> dict[str, Array]:
     parts: list[dict[str, Array]] = []
     offsets: list[Array] = []
     for batch in batches:
-        parts.append(_views(extractor, batch.data))
+        parts.append(caller.views(batch.data))
         offsets.append(batch.index.numpy() - start)
         bar.update(len(batch.index))
     if not parts:
         return {}
     views = {view: np.concatenate([part[view] for part in parts]) for view in parts[0]}
-    _check(views, extractor, source)
+    _check(views, caller.extractor, source)
     offset = np.concatenate(offsets)
     if len(offset) < stop - start:  # some could not be decoded and were left out
         views["offset"] = offset
     return views
-
-
-def _views(extractor: Extractor, data: torch.Tensor | list[torch.Tensor]) -> dict[str, Array]:
-    """Call the extractor; images of unlike sizes go group by group and come back in order."""
-    if not isinstance(data, list):
-        return _call(extractor, data)
-    import torch
-
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for at, image in enumerate(data):
-        groups.setdefault(tuple(image.shape), []).append(at)
-    found = [_call(extractor, torch.stack([data[at] for at in group])) for group in groups.values()]
-    order = np.argsort(np.concatenate([np.asarray(group) for group in groups.values()]))
-    return {view: np.concatenate([part[view] for part in found])[order] for view in found[0]}
-
-
-def _call(extractor: Extractor, data: torch.Tensor) -> dict[str, Array]:
-    import torch
-
-    try:
-        with torch.inference_mode():
-            views = extractor(data.to(getattr(extractor, "device", "cpu")))
-        if not isinstance(views, Mapping):
-            raise PlugError(f"The extractor {extractor.name!r} gave a {type(views).__name__}; wanted a dict of views.")
-        arrays = {view: np.asarray(torch.as_tensor(rows).cpu()) for view, rows in views.items()}
-    except GenbenchError:
-        raise
-    except torch.cuda.OutOfMemoryError as error:
-        raise PlugError(
-            f"The device is out of memory at batch size {len(data)}; give a smaller --batch-size."
-        ) from error
-    except Exception as error:
-        raise guest_error(f"The extractor {extractor.name!r}", error) from error
-    for view, rows in arrays.items():
-        if rows.ndim == 0 or len(rows) != len(data):
-            raise PlugError(
-                f"The extractor {extractor.name!r} gave {view!r} of shape {list(rows.shape)} for {len(data)} samples."
-            )
-    return arrays
 
 
 def _check(views: Mapping[str, Array], extractor: Extractor, source: Source) -> None:
@@ -267,12 +265,12 @@ def _content_hash(batches: list[Batch]) -> str:
     return digest.hexdigest()
 
 
-def _bar(source: Source, extractors: Sequence[Extractor], how: Extraction) -> tqdm[Any]:
+def _bar(source: Source, extractors: Sequence[Extractor], how: Extraction, blocks: Sequence[int]) -> tqdm[Any]:
     from tqdm import tqdm
 
     disable = None if how.progress is None else not how.progress
     return tqdm(
-        total=len(source) * len(extractors),
+        total=sum(min(BLOCK, len(source) - number * BLOCK) for number in blocks) * len(extractors),
         desc=f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}",
         unit="sample",
         disable=disable,

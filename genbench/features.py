@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.errors import InputError, PlugError
-from genbench.locations import written_whole
+from genbench.locations import cache_root, written_whole
 
 Array = npt.NDArray[Any]
 Float64 = npt.NDArray[np.float64]
+
+
+IN_MEMORY_BYTES = 1 << 30
+"""From this size on, all rows of a view at once lie in a file that is mapped into memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +106,19 @@ class Features:
     def __getitem__(self, view: str) -> Array:
         """Return all rows of a view as one array; made once. Raises PlugError for a view that is not there."""
         if view not in self._rows:
-            self._rows[view] = np.concatenate(list(self.each(view)))
+            self._rows[view] = self._gathered(view)
         return self._rows[view]
+
+    def _gathered(self, view: str) -> Array:
+        first = next(self.each(view))
+        shape = (len(self), *first.shape[1:])
+        large = len(self) * first[:1].nbytes > IN_MEMORY_BYTES
+        rows = _mapped(shape, first.dtype) if large else np.empty(shape, first.dtype)
+        start = 0
+        for block in self.each(view):
+            rows[start : start + len(block)] = block
+            start += len(block)
+        return rows
 
     def moments(self, view: str = "embedding") -> Moments:
         """Return the mean and covariance (ddof 1) of a view in float64; needs two rows at least."""
@@ -131,6 +147,15 @@ class Features:
                 save_file(views, temporary, {"genbench.features": json.dumps(about | {"skipped": self.skipped})})
             except SafetensorError as error:  # its way of saying that the disk is full
                 raise OSError(str(error)) from error
+
+
+def _mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return an array in a file without a name, which the system may write out and drop from memory."""
+    root = cache_root()
+    if root is not None:
+        root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=root) as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def read_features(path: Path) -> Features:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -13,6 +14,7 @@ from genbench.features import Features, Moments
 from genbench.locations import cache_root
 from genbench.opening import open_extractor, open_reference, open_subject
 from genbench.protocols import Extractor, Metric, Sampler, Source
+from genbench.ranks import Ranks
 from genbench.results import Party
 from genbench.store import Store
 
@@ -41,10 +43,16 @@ class Options:
     device: str = "auto"
     weights: str | None = None
     """Path of the extractor's weights."""
+    precision: str | None = None
+    """fp32, tf32 or bf16, where the extractor can choose; None is its own, fp32."""
+    backend: str | None = None
+    """torch, openvino or compile, where the extractor can choose; None is its own."""
     name: str | None = None
     """What the table calls the subject; None means its path or spec."""
     skip_corrupt: bool = False
     """Leave out images that cannot be decoded and say how many, instead of stopping."""
+    ranks: Ranks | None = None
+    """The processes that share the work; None works alone."""
     cache: bool = True
     """Keep and reuse features on disk."""
     progress: bool | None = None
@@ -89,11 +97,12 @@ class Looker:
         self.default_space = self._default_space()
 
     def extractor(self, space: str) -> Extractor:
-        """Return the extractor of a space, opened once; ``--weights`` belong to the default one."""
+        """Return the extractor of a space, opened once; weights, precision and backend belong to the default one."""
         if space not in self._extractors:
             same_network = space.partition(",")[0] == self.default_space.partition(",")[0]
-            weights = self.how.weights if same_network else None
-            self._extractors[space] = open_extractor(space, device=self.device, weights=weights)
+            names = ("weights", "precision", "backend") if same_network else ()
+            asked = {name: getattr(self.how, name) for name in names}
+            self._extractors[space] = open_extractor(space, device=self.device, **asked)
         return self._extractors[space]
 
     def features(self, role: str, space: str) -> Features:
@@ -110,18 +119,23 @@ class Looker:
             self._seen |= {(role, one): _made_by(source, by) for one, by in zip(new, extractors, strict=True)}
         elif source is not None and new:
             root = cache_root() if self.how.cache else None
-            how = Extraction(Store(root) if root else None, self.how.batch_size, self.how.progress)
+            store = Store(root) if root else None
+            how = Extraction(store, self.how.batch_size, self.how.ranks, self.how.progress)
             self._seen |= {
                 (role, one): found for one, found in zip(new, extract_all(source, extractors, how), strict=True)
             }
 
     def reference(self, space: str, metric: Metric) -> Features | Moments | None:
         """Return what a metric compares with: nothing, the moments of a file, or rows."""
-        if metric.reference == "none":
+        if self.wants_rows(metric):
+            return self.features("reference", space)
+        if metric.reference == "none" or self.sides.moments is None:
             return None
-        if metric.reference == "moments" and self.sides.moments is not None:
-            return _made_by(self.sides.moments, self.extractor(space))
-        return self.features("reference", space)
+        return _made_by(self.sides.moments, self.extractor(space))
+
+    def wants_rows(self, metric: Metric) -> bool:
+        """Whether a metric makes the reference be looked at."""
+        return metric.reference != "none" and not (metric.reference == "moments" and self.sides.moments is not None)
 
     def parties(self, space: str) -> tuple[Party, Party | None]:
         """Return who was compared, for the record."""
@@ -171,6 +185,12 @@ def _made_by(reference: AnyReference, extractor: Extractor) -> AnyReference:
             f"the samples are seen by {extractor.name} ({extractor.identity}); choose the same with --features and "
             "--weights."
         )
+    precision = getattr(extractor, "precision", "fp32")
+    if not reference.identity and precision != "fp32":
+        raise InputError(
+            f"{reference.name} does not say in what precision it was made, and {precision} features are compared with "
+            f"none but their own: make it again with `genbench stats SAMPLES --precision {precision} --out FILE`."
+        )
     return reference
 
 
@@ -178,7 +198,9 @@ def _device(asked: str) -> str:
     import torch
 
     if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        asked = "cuda" if torch.cuda.is_available() else "cpu"
+    if asked == "cuda" and "LOCAL_RANK" in os.environ:  # one GPU for each process that torchrun starts on a machine
+        asked = f"cuda:{int(os.environ['LOCAL_RANK']) % max(torch.cuda.device_count(), 1)}"
     try:
         torch.zeros(1, device=asked).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -69,10 +69,16 @@ def open_reference(reference: object | None, *, space: str = "fid") -> tuple[Sou
     return open_source(reference), None
 
 
-def open_extractor(text: str, *, device: str, weights: str | None) -> Extractor:
-    """Return the extractor that a spec names; device and weights go to one that takes them."""
+def open_extractor(text: str, *, device: str, **asked: str | None) -> Extractor:
+    """Return the extractor that a spec names, on a device where it takes one.
+
+    ``asked`` (weights, precision, backend; None where nothing is asked) raises UsageError where it takes no such thing.
+    """
     spec = registry.parse(text)
-    plug = registry.load("extractors", spec) if ":" in spec.name else _built_in(spec, device, weights)
+    wishes = {name: value for name, value in asked.items() if value is not None}
+    if ":" in spec.name:
+        _refuse(spec, wishes)
+    plug = registry.load("extractors", spec) if ":" in spec.name else _built_in(spec, device, wishes)
     if isinstance(plug, Extractor):
         return plug
     found = registry.open_subject("extractors", plug)
@@ -83,16 +89,21 @@ def open_extractor(text: str, *, device: str, weights: str | None) -> Extractor:
     return found  # type: ignore[no-any-return]
 
 
-def _built_in(spec: registry.Spec, device: str, weights: str | None) -> Any:
+def _built_in(spec: registry.Spec, device: str, wishes: Mapping[str, str]) -> Any:
     if Path(spec.name).is_file():
+        _refuse(spec, wishes)
         return Path(spec.name)
     parameters = inspect.signature(registry.factory("extractors", spec.name)).parameters
     given = {"device": device} if "device" in parameters else {}
-    if weights is not None:
-        if "weights" not in parameters:
-            raise UsageError(f"The extractor {spec.name!r} has no weights to choose; leave out --weights.")
-        given["weights"] = str(Path(weights).expanduser())
-    return registry.load("extractors", registry.Spec(spec.name, {**given, **spec.options}))
+    _refuse(spec, {name: value for name, value in wishes.items() if name not in parameters})
+    if "weights" in wishes:
+        given["weights"] = str(Path(wishes["weights"]).expanduser())
+    return registry.load("extractors", registry.Spec(spec.name, {**wishes, **given, **spec.options}))
+
+
+def _refuse(spec: registry.Spec, wishes: Mapping[str, str]) -> None:
+    for name in wishes:
+        raise UsageError(f"The extractor {spec.name!r} has no {name} to choose; leave out --{name}.")
 
 
 def open_source(samples: object) -> Source:

@@ -68,6 +68,8 @@ class Result:
     created: str
     seconds: float
     versions: Mapping[str, str]
+    backends: Mapping[str, str] = field(default_factory=dict)
+    """Each extractor's name and what computed its views; all backends of one identity agree to rounding."""
     training: Mapping[str, Any] | None = None
     """Of a sampler that ``run`` trained: budget, seed, steps, seconds, the chosen step and by what, instability."""
     warnings: tuple[str, ...] = ()

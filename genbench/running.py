@@ -14,6 +14,7 @@ from genbench.claims import likelihoods
 from genbench.errors import UsageError
 from genbench.locations import result_folder, written_whole
 from genbench.opening import open_source, open_subject
+from genbench.ranks import Ranks
 from genbench.report.gallery import write_gallery
 from genbench.results import Result, read_results
 from genbench.scoring import score
@@ -46,12 +47,14 @@ def run(
     out: Path | str = "runs",
     jobs: int = 1,
     progress: bool | None = None,
+    ranks: Ranks | None = None,
 ) -> list[Result]:
     """Train and score samplers on a benchmark, ``repeats`` seeds each; samplers that cannot be trained are only scored.
 
     In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, the gallery and what ``Training`` leaves; each new
     result is added to ``out``/benchmark.jsonl. ``jobs`` trials go on at once, each in a process of one thread. Raises
-    UsageError for unknown names, PlugError where a sampler raises (what was finished before is kept).
+    UsageError for unknown names, PlugError where a sampler raises (what was finished before is kept). Of several
+    ``ranks`` each makes its share of the trials.
     """
     recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
     plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress)
@@ -60,6 +63,8 @@ def run(
         if name != REAL:
             open_subject(name, ("samplers", "sources"))
     trials = [(name, one) for name in plan.samplers for one in range(seed, seed + repeats)]
+    if ranks is not None:
+        trials = [trial for number, trial in enumerate(trials) if ranks.mine(number)]
     found = _in_processes(plan, trials, jobs) if jobs > 1 else (_trial(plan, *one) for one in trials)
     return [_recorded(plan, *one) for one in found]
 

@@ -39,9 +39,7 @@ def score(subject: object, benchmark: str | Benchmark | None = None, **options: 
     sides = open_sides(subject, how)
     looker = Looker(sides, how)
     plan, hints = _plan(sides, looker, how)
-    if how.protocols is not None:
-        looker.look("generated", list(plan))
-        looker.look("reference", list(plan))
+    _look_at_protocols(looker, plan, how)
     entries = [found for space, metrics in plan.items() for found in _compare(looker, space, metrics, how)]
     if not entries:
         raise UsageError(
@@ -56,6 +54,7 @@ def score(subject: object, benchmark: str | Benchmark | None = None, **options: 
         benchmark=str(recipe) if recipe else None,
         metrics=tuple(repr(metric) for metrics in plan.values() for metric in metrics),
         extractors={looker.extractor(space).name: looker.extractor(space).identity for space in plan},
+        backends=_backends(looker, plan),
         seed=how.seed,
         device=looker.device,
         batch_size=how.batch_size,
@@ -65,6 +64,34 @@ def score(subject: object, benchmark: str | Benchmark | None = None, **options: 
         warnings=_warnings(entries, generated, reference),
         hints=hints,
     )
+
+
+def share(subject: object, benchmark: str | Benchmark | None = None, **options: Any) -> None:
+    """Do this rank's share of what ``score`` looks at, for the store; rank 0 calls ``score`` itself.
+
+    Arguments and errors are those of ``score``; ``ranks`` says who this is.
+    """
+    looker, plan, how = planned(subject, benchmark, **options)
+    _look_at_protocols(looker, plan, how)
+    for space, metrics in plan.items():
+        _seen(looker, space, metrics, how)
+
+
+def _look_at_protocols(looker: Looker, plan: Iterable[str], how: Options) -> None:
+    if how.protocols is not None:  # in one pass, not space by space
+        looker.look("generated", list(plan))
+        looker.look("reference", list(plan))
+
+
+def planned(
+    subject: object, benchmark: str | Benchmark | None = None, **options: Any
+) -> tuple[Looker, dict[str, list[Metric]], Options]:
+    """Return both sides opened, the metrics of each space, and the options: all that comes before the long work."""
+    recipe = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
+    how = _followed(_options(options), recipe)
+    sides = open_sides(subject, how)
+    looker = Looker(sides, how)
+    return looker, _plan(sides, looker, how)[0], how
 
 
 def features_of(subject: object, **options: Any) -> Features:
@@ -129,8 +156,13 @@ def _spaces(own: str | None, looker: Looker, how: Options) -> list[str]:
     return [f"inception,resize={resize.strip()}" for resize in how.protocols.split(",")]
 
 
-def _compare(looker: Looker, space: str, metrics: list[Metric], how: Options) -> list[Entry]:
-    """Evaluate the metrics of one space; of the default ones, those that its views cannot feed are left out."""
+def _seen(
+    looker: Looker, space: str, metrics: list[Metric], how: Options
+) -> tuple[list[Metric], Features, list[Features | Moments | None]]:
+    """Look at both sides; return metrics, generated, and what each metric compares with.
+
+    Of the default metrics, those that the views cannot feed are left out.
+    """
     generated = looker.features("generated", space)
     usable = [metric for metric in metrics if set(metric.needs) <= set(generated.views)]
     if how.metrics is not None and len(usable) < len(metrics):
@@ -139,7 +171,12 @@ def _compare(looker: Looker, space: str, metrics: list[Metric], how: Options) ->
             f"{type(lacking).__name__} reads {', '.join(lacking.needs)}, but the extractor {space!r} gives "
             f"{', '.join(generated.views)}; choose another with --features."
         )
-    references = [looker.reference(space, metric) for metric in usable]
+    return usable, generated, [looker.reference(space, metric) for metric in usable]
+
+
+def _compare(looker: Looker, space: str, metrics: list[Metric], how: Options) -> list[Entry]:
+    """Evaluate the metrics of one space."""
+    usable, generated, references = _seen(looker, space, metrics, how)
     scores: dict[int, list[Score]] = {}
     for joint, places in _bar(_together(usable), how):
         found = _evaluate(joint, [usable[at] for at in places], generated, references[places[0]], how.seed)
@@ -200,6 +237,11 @@ def _warnings(entries: list[Entry], *parties: Party | None) -> tuple[str, ...]:
     ]
     found = [str(item.detail["warning"]) for item in entries if item.detail.get("warning")]
     return tuple(dict.fromkeys(skipped + found))
+
+
+def _backends(looker: Looker, plan: Iterable[str]) -> dict[str, str]:
+    found = {one.name: getattr(one, "computed_by", "") for one in (looker.extractor(space) for space in plan)}
+    return {name: str(how) for name, how in found.items() if how}
 
 
 def _versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ import torch
 
 from genbench.errors import InputError
 from genbench.extractors import weights
-from genbench.extractors.weights import Weights, file_sha256, fill, find_weights, full_precision, read_weights
+from genbench.extractors.weights import Weights, file_sha256, fill, find_weights, read_weights
 
 CONTENT = b"weights " * 1000
 
@@ -292,17 +292,6 @@ def test_a_network_on_the_meta_device_is_filled() -> None:
     fill(network, dict(state), path=Path("mine.pth"), record=record())
     assert torch.equal(network[0].weight, state["0.weight"])
     assert not any(tensor.is_meta for tensor in network.state_dict().values())
-
-
-def test_float32_arithmetic_is_exact_inside_and_as_before_outside() -> None:
-    torch.set_float32_matmul_precision("medium")
-    try:
-        with full_precision():
-            inside = [getattr(holder, option) for holder, option, _ in weights._PRECISIONS]
-        assert torch.get_float32_matmul_precision() == "medium"
-        assert inside == [exact for _, _, exact in weights._PRECISIONS]
-    finally:
-        torch.set_float32_matmul_precision("highest")
 
 
 def test_every_published_checksum_is_whole_and_in_its_files_name_where_that_has_one() -> None:

@@ -10,6 +10,7 @@ from genbench.cli.cache import cache
 from genbench.cli.compare import compare, gate
 from genbench.cli.group import Verbs
 from genbench.cli.look import inspect, list_plugs, selftest
+from genbench.cli.memory import keep_pages
 from genbench.cli.report import report, table
 from genbench.cli.run import run, sample, train
 from genbench.cli.score import score, stats
@@ -25,6 +26,7 @@ def main() -> None:
     genbench score --sampler my_models:Blobs --benchmark digits
     genbench inspect out/                               look before you score
     """
+    keep_pages()
     # Pillow's own two lines; an image that large is refused with its name
     warnings.filterwarnings("ignore", message=".*decompression bomb.*")
 

@@ -54,6 +54,12 @@ def reading(command: Any) -> Any:
         click.option(
             "--device", callback=not_empty, default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, ..."
         ),
+        click.option(
+            "--precision", callback=not_empty, metavar="NAME", help="fp32, or tf32 or bf16: faster, other numbers."
+        ),
+        click.option(
+            "--backend", callback=not_empty, metavar="NAME", help="torch, openvino or compile: the same numbers."
+        ),
         click.option("--skip-corrupt", is_flag=True, help="Leave out what cannot be decoded, and say how many."),
         click.option("--no-cache", is_flag=True, help="Neither read nor write the store of features."),
         click.option("--quiet", is_flag=True, help="No progress bar."),

@@ -35,13 +35,19 @@ def run(benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool
     genbench run ring8 --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench import registry
+    from genbench.ranks import joined
     from genbench.report.formats import written
     from genbench.running import run as run_benchmark
 
     names: list[str] = []
     for text in samplers:
         names += [text] if text.startswith("command:") else [str(spec) for spec in registry.parse_list(text)]
-    with redirect_stdout(sys.stderr):  # what a guest prints is no data
+    with redirect_stdout(sys.stderr), joined() as ranks:  # what a guest prints is no data
+        if ranks is not None:
+            run_benchmark(benchmark, names, progress=False, ranks=ranks, **options)
+            ranks.exchange("trials", "finished")
+            if ranks.rank > 0:
+                return
         options["jobs"] = jobs or _cores()
         results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
     say(written(results, "text" if prints("↓↑±–") else "plain"))

@@ -53,9 +53,12 @@ from genbench.errors import UsageError
 )
 @reading
 @click.option("--name", help="What the table calls the subject.")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost (samples, time, disk, memory), and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every field of the result.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Add the result to a JSON-lines file.")
-def score(samples: str | None, sampler: str | None, as_json: bool, to: Path | None, **options: Any) -> None:
+def score(
+    samples: str | None, sampler: str | None, dry_run: bool, as_json: bool, to: Path | None, **options: Any
+) -> None:
     """Score samples or a sampler.
 
     \b
@@ -66,15 +69,28 @@ def score(samples: str | None, sampler: str | None, as_json: bool, to: Path | No
     if (samples is None) == (sampler is None):
         raise UsageError("Say what to score: either --samples PATH|SPEC or --sampler SPEC.")
     from genbench.opening import open_subject
+    from genbench.ranks import joined
     from genbench.scoring import score as score_subject
+    from genbench.scoring import share
 
     text = samples if samples is not None else str(sampler)
     kinds = ("sources", "samplers") if samples is not None else ("samplers", "sources")
     options["name"] = (options["name"] or text).encode(errors="replace").decode()  # a path's bytes need not be text
+    if dry_run:
+        from genbench.estimating import estimate
+
+        with redirect_stdout(sys.stderr):
+            cost = estimate(open_subject(text, kinds), **score_options(options))
+        say(cost.to_text())
+        return
     if to is not None:
         to = writable(to)
-    with redirect_stdout(sys.stderr):  # what a guest prints is no data
-        result = score_subject(open_subject(text, kinds), **score_options(options))
+    with redirect_stdout(sys.stderr), joined() as ranks:  # what a guest prints is no data
+        asked = score_options(options) | {"ranks": ranks}
+        if ranks is not None and ranks.rank > 0:
+            share(open_subject(text, kinds), **asked | {"progress": False})
+            return
+        result = score_subject(open_subject(text, kinds), **asked)
     if to is not None:
         result.append(to)
     show(result, as_json)
@@ -92,6 +108,7 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     genbench stats real/ --out real.npz               mean and covariance: enough for FID
     genbench stats real/ --out real.safetensors       every row: KID, precision and recall too
     """
+    from genbench.ranks import joined
     from genbench.report.numbers import counted
     from genbench.scoring import features_of
     from genbench.statistics import write_statistics
@@ -99,8 +116,10 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     if out.suffix not in (".npz", ".safetensors"):
         raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
     out = writable(out)
-    with redirect_stdout(sys.stderr):
-        features = features_of(samples, **score_options(options))
+    with redirect_stdout(sys.stderr), joined() as ranks:
+        features = features_of(samples, **score_options(options), ranks=ranks)
+    if ranks is not None and ranks.rank > 0:
+        return
     if out.suffix == ".npz":
         write_statistics(features.moments(), out)
     else:

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ class _TorchFidelity(Pretrained):
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the embedding of uint8 [N, 3, H, W] on the device."""
-        return {"embedding": self.network(images)[0]}
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return {"embedding": self.network(images)[0].float()}
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,14 @@ class Clip(_TorchFidelity):
     """
 
     variant: str = "vit-b-32"
-    weights: str | Path | None = field(default=None, kw_only=True, repr=False)
-    device: str = field(default="cpu", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.variant not in _CLIP_MEGABYTES:
             raise UsageError(f"'clip' has no variant={self.variant}{did_you_mean(str(self.variant), _CLIP_MEGABYTES)}")
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def space(self) -> str:
         """For people."""
         return "clip" if self.variant == "vit-b-32" else f"clip,variant={self.variant}"
 
@@ -109,10 +109,10 @@ class Vgg16(_TorchFidelity):
     with torchvision's weights. Raises InputError where the weights are missing or do not fit.
     """
 
-    weights: str | Path | None = field(default=None, kw_only=True, repr=False)
-    device: str = field(default="cpu", kw_only=True, repr=False)
-
-    name = "vgg16"
+    @property
+    def space(self) -> str:
+        """For people."""
+        return "vgg16"
 
     @property
     def record(self) -> Weights:
@@ -134,6 +134,7 @@ class Vgg16(_TorchFidelity):
             model = vgg16()
         fill(model, read_weights(path, self.name), path=path, record=self.record)
         del model.classifier[4:]  # what comes after the second fully connected layer
+        model.to(memory_format=torch.channels_last)
         return _filled(FeatureExtractorVGG16, "fc2_relu", model=model)
 
 
@@ -149,11 +150,9 @@ class Dinov2(_TorchFidelity):
 
     size: str
     """One of s, b, l, g."""
-    weights: str | Path | None = field(default=None, kw_only=True, repr=False)
-    device: str = field(default="cpu", kw_only=True, repr=False)
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def space(self) -> str:
         """For people."""
         return f"dinov2-vit-{self.size}-14"
 
@@ -176,24 +175,24 @@ class Dinov2(_TorchFidelity):
         return _filled(FeatureExtractorDinoV2, "dinov2", model=model)
 
 
-def dinov2_vit_s_14(*, weights: str | Path | None = None, device: str = "cpu") -> Dinov2:
+def dinov2_vit_s_14(*, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32") -> Dinov2:
     """Return DINOv2 ViT-S/14: embedding float32 [N, 384]."""
-    return Dinov2("s", weights=weights, device=device)
+    return Dinov2("s", weights=weights, device=device, precision=precision)
 
 
-def dinov2_vit_b_14(*, weights: str | Path | None = None, device: str = "cpu") -> Dinov2:
+def dinov2_vit_b_14(*, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32") -> Dinov2:
     """Return DINOv2 ViT-B/14: embedding float32 [N, 768]."""
-    return Dinov2("b", weights=weights, device=device)
+    return Dinov2("b", weights=weights, device=device, precision=precision)
 
 
-def dinov2_vit_l_14(*, weights: str | Path | None = None, device: str = "cpu") -> Dinov2:
+def dinov2_vit_l_14(*, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32") -> Dinov2:
     """Return DINOv2 ViT-L/14: embedding float32 [N, 1024], the space of Stein et al. 2023 (arXiv 2306.04675)."""
-    return Dinov2("l", weights=weights, device=device)
+    return Dinov2("l", weights=weights, device=device, precision=precision)
 
 
-def dinov2_vit_g_14(*, weights: str | Path | None = None, device: str = "cpu") -> Dinov2:
+def dinov2_vit_g_14(*, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32") -> Dinov2:
     """Return DINOv2 ViT-g/14: embedding float32 [N, 1536]."""
-    return Dinov2("g", weights=weights, device=device)
+    return Dinov2("g", weights=weights, device=device, precision=precision)
 
 
 _DINOV2 = {  # sha256 and megabytes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,10 @@ from torch import nn
 from torch.nn import functional
 
 from genbench.errors import UsageError, did_you_mean
-from genbench.extractors.weights import Pretrained, Weights, file_sha256, fill, read_weights
+from genbench.extractors.backends import Prepared, check_backend, prepared
+from genbench.extractors.inception_graph import InceptionGraph
+from genbench.extractors.inception_shapes import published
+from genbench.extractors.weights import Pretrained, Weights, check_fit, file_sha256, read_weights
 
 SIZE = 299
 """Width and height of what the network looks at."""
@@ -37,33 +39,35 @@ class Inception(Pretrained):
     """Inception-v3 as FID knows it (Szegedy et al. 2015, arXiv 1512.00567; Heusel et al. 2017, arXiv 1706.08500).
 
     Views of uint8 [N, 3, H, W]: embedding float32 [N, 2048] (last average pool), logits float32 [N, 1008] (without
-    the bias: torch-fidelity's ``logits_unbiased``). The network is made of torch-fidelity's blocks, which follow
-    TensorFlow's graph where torchvision's differ. ``resize`` decides what the network sees:
+    the bias: torch-fidelity's ``logits_unbiased``). The network follows TensorFlow's graph
+    where torchvision's differs. ``resize`` decides what the network sees:
 
     - ``tf``: TensorFlow 1's bilinear without antialiasing, as in TTUR and torch-fidelity
     - ``torch``: torch's bilinear with half-pixel centres, without antialiasing, as in pytorch-fid
     - ``clean``: Pillow's bicubic, antialiased, in float32 for each channel, as in clean-fid (arXiv 2104.11222)
 
-    Raises UsageError for another resize, InputError where the weights are missing or do not fit.
+    ``backend`` decides what computes it (torch, openvino, compile); the numbers agree to rounding.
+    Raises UsageError for another resize or backend, InputError where the weights are missing or do not fit.
     """
 
     resize: str = "tf"
-    weights: str | Path | None = field(default=None, kw_only=True, repr=False)
-    device: str = field(default="cpu", kw_only=True, repr=False)
+    backend: str = field(default="torch", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.resize not in _RESIZES:
             raise UsageError(f"'inception' has no resize={self.resize}{did_you_mean(str(self.resize), _RESIZES)}")
+        check_backend(self.backend, self.device)
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def space(self) -> str:
         """For people."""
         return "inception" if self.resize == "tf" else f"inception,resize={self.resize}"
 
     @property
     def canonical(self) -> bool:
-        """Whether these are the official weights: only then may a Frechet distance be called FID."""
-        return file_sha256(self.path) == INCEPTION.sha256
+        """Whether these are the official weights in float32: only then may a Frechet distance be called FID."""
+        return self.precision == "fp32" and file_sha256(self.path) == INCEPTION.sha256
 
     @property
     def record(self) -> Weights:
@@ -72,17 +76,35 @@ class Inception(Pretrained):
 
     def build(self, path: Path) -> nn.Module:
         """Return the network, filled with the weights in a file."""
-        with torch.device("meta"):
-            network = _network()
-        fill(network, read_weights(path, self.name), path=path, record=INCEPTION)
-        return network
+        state = read_weights(path, self.name)
+        check_fit(published(), state, path=path, record=INCEPTION)
+        graph = InceptionGraph(state).eval().to(self.device)
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        trunk = prepared(graph, self.backend, torch.zeros(1, 3, SIZE, SIZE, dtype=dtype))
+        return _Filled(trunk, state["fc.weight"])
+
+    @property
+    def computed_by(self) -> str:
+        """What computed the views, for the record."""
+        return str(self.network.route) if "network" in vars(self) else super().computed_by
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return embedding and logits of uint8 [N, 3, H, W] on the device."""
-        *trunk, last = self.network.children()
-        seen = _RESIZES[self.resize](images)
-        embedding: torch.Tensor = nn.Sequential(*trunk)(seen).flatten(1)
-        return {"embedding": embedding, "logits": embedding.mm(last.get_parameter("weight").T)}
+        embedding, logits = self.network(_RESIZES[self.resize](images))
+        return {"embedding": embedding, "logits": logits}
+
+
+class _Filled(nn.Module):
+    """The network up to its last pool, and the weights of its classes."""
+
+    def __init__(self, prepared: Prepared, classes: torch.Tensor) -> None:
+        super().__init__()
+        self.trunk, self.route = prepared
+        self.register_buffer("classes", classes.T)
+
+    def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        embedding = self.trunk(seen)
+        return embedding, embedding.mm(self.get_buffer("classes"))
 
 
 def tensorflow_bilinear(images: torch.Tensor, size: int) -> torch.Tensor:
@@ -93,8 +115,12 @@ def tensorflow_bilinear(images: torch.Tensor, size: int) -> torch.Tensor:
     """
     left, right, x = _taps(images.shape[3], size, images.device)
     top, bottom, y = _taps(images.shape[2], size, images.device)
-    wide = _between(images[..., left].float(), images[..., right].float(), x)  # [N, C, H, size]
-    return _between(wide[:, :, top], wide[:, :, bottom], y[:, None])
+    resized = torch.empty((*images.shape[:2], size, size), device=images.device)
+    step = 1 if images.device.type == "cpu" else max(len(images), 1)  # one image stays in the cache of a CPU
+    for some, into in zip(torch.split(images, step), torch.split(resized, step), strict=True):
+        wide = _between(some[..., left].float(), some[..., right].float(), x)  # [n, C, H, size]
+        into.copy_(_between(wide[:, :, top], wide[:, :, bottom], y[:, None]))
+    return resized
 
 
 def _taps(length: int, size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -128,34 +154,3 @@ _RESIZES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "torch": _as_pytorch_fid,
     "clean": _as_clean_fid,
 }
-
-
-def _network() -> nn.Sequential:
-    """Return the network in the order of its graph, under the names of the published state dict."""
-    from torch_fidelity import feature_extractor_inceptionv3 as blocks
-
-    convolution = blocks.BasicConv2d
-    return nn.Sequential(
-        OrderedDict(
-            Conv2d_1a_3x3=convolution(3, 32, kernel_size=3, stride=2),  # 149 x 149
-            Conv2d_2a_3x3=convolution(32, 32, kernel_size=3),
-            Conv2d_2b_3x3=convolution(32, 64, kernel_size=3, padding=1),  # 147 x 147
-            MaxPool_1=nn.MaxPool2d(kernel_size=3, stride=2),  # 73 x 73
-            Conv2d_3b_1x1=convolution(64, 80, kernel_size=1),
-            Conv2d_4a_3x3=convolution(80, 192, kernel_size=3),  # 71 x 71
-            MaxPool_2=nn.MaxPool2d(kernel_size=3, stride=2),  # 35 x 35
-            Mixed_5b=blocks.InceptionA(192, pool_features=32),
-            Mixed_5c=blocks.InceptionA(256, pool_features=64),
-            Mixed_5d=blocks.InceptionA(288, pool_features=64),
-            Mixed_6a=blocks.InceptionB(288),  # 17 x 17
-            Mixed_6b=blocks.InceptionC(768, channels_7x7=128),
-            Mixed_6c=blocks.InceptionC(768, channels_7x7=160),
-            Mixed_6d=blocks.InceptionC(768, channels_7x7=160),
-            Mixed_6e=blocks.InceptionC(768, channels_7x7=192),
-            Mixed_7a=blocks.InceptionD(768),  # 8 x 8
-            Mixed_7b=blocks.InceptionE_1(1280),
-            Mixed_7c=blocks.InceptionE_2(2048),
-            AvgPool=nn.AdaptiveAvgPool2d(1),
-            fc=nn.Linear(2048, 1008),
-        )
-    )

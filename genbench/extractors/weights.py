@@ -11,18 +11,18 @@ import warnings
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import torch
 
 from genbench.errors import InputError
+from genbench.extractors.precision import arithmetic, check_precision
 from genbench.extractors.raw import check_images
 from genbench.locations import weights_root, written_whole
 
@@ -46,16 +46,26 @@ class Weights:
     """Other names under which the same file goes round."""
 
 
+@dataclass(frozen=True)
 class Pretrained(ABC):
     """What the extractors with published weights share: file, checksum, identity, and the network at its first call.
 
-    A subclass is a frozen dataclass with the fields ``weights`` and ``device``. Computes in float32 without TF32 or
-    bfloat16 shortcuts, in inference mode; a row depends on its neighbours in the batch by rounding only.
+    Computes in float32 without TF32 or bfloat16 shortcuts, in inference mode; a row depends on its neighbours in the
+    batch by rounding only. ``precision`` tf32 or bf16 trades digits for speed: it is part of name and identity, so
+    that features of one precision are never compared with those of another. Raises UsageError for another word.
     """
 
-    name: str
-    weights: str | Path | None
-    device: str
+    weights: str | Path | None = field(default=None, kw_only=True, repr=False)
+    device: str = field(default="cpu", kw_only=True, repr=False)
+    precision: str = field(default="fp32", kw_only=True, repr=False)
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision, self.device)
+
+    @property
+    @abstractmethod
+    def space(self) -> str:
+        """For people: the network and what it sees."""
 
     @property
     @abstractmethod
@@ -70,6 +80,11 @@ class Pretrained(ABC):
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W] on the device."""
 
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.space + self._short_of_digits
+
     @cached_property
     def path(self) -> Path:
         """The file of weights; looked for, and if need be downloaded, when it is first asked for."""
@@ -78,42 +93,27 @@ class Pretrained(ABC):
     @cached_property
     def identity(self) -> str:
         """Options, implementation and the sha256 of the weights; raises InputError where there are no weights."""
-        return f"{self!r}, implementation={IMPLEMENTATION}, weights={file_sha256(self.path)}"
+        return f"{self!r}, implementation={IMPLEMENTATION}, weights={file_sha256(self.path)}{self._short_of_digits}"
 
     @cached_property
     def network(self) -> torch.nn.Module:
         """The network on its device, built when it is first asked for."""
         return self.build(self.path).eval().requires_grad_(False).to(self.device)
 
+    @property
+    def computed_by(self) -> str:
+        """What computed the views, for the record; all routes of one identity agree to rounding."""
+        return f"torch {torch.__version__}" if "network" in vars(self) else "kept features"
+
     def __call__(self, data: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W]; raises PlugError for anything but images."""
         check_images(data, self.name)
-        with torch.inference_mode(), full_precision():
+        with torch.inference_mode(), arithmetic(self.precision):
             return self.views(data.to(self.device))
 
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Keep TF32 and bfloat16 out of float32 arithmetic, whatever the caller allows; then restore what was allowed."""
-    before = [(holder, option, getattr(holder, option)) for holder, option, _ in _PRECISIONS]
-    try:
-        for holder, option, exact in _PRECISIONS:
-            setattr(holder, option, exact)
-        yield
-    finally:
-        for holder, option, value in before:
-            setattr(holder, option, value)
-
-
-def _precisions() -> list[tuple[Any, str, Any]]:
-    backends: Any = torch.backends
-    if hasattr(backends.cudnn, "conv"):  # torch 2.9 and later
-        operations = (backends.cudnn.conv, backends.cuda.matmul, backends.mkldnn.conv, backends.mkldnn.matmul)
-        return [(operation, "fp32_precision", "ieee") for operation in operations]
-    return [(backends.cudnn, "allow_tf32", False), (backends.cuda.matmul, "allow_tf32", False)]
-
-
-_PRECISIONS = _precisions()
+    @property
+    def _short_of_digits(self) -> str:
+        return "" if self.precision == "fp32" else f",precision={self.precision}"
 
 
 def find_weights(record: Weights, path: str | Path | None = None) -> Path:
@@ -197,14 +197,23 @@ def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], *, path: Path
 
     Raises InputError that names the file, the first tensor that does not fit, and what is wanted.
     """
-    wanted = network.state_dict()
+    check_fit(network.state_dict(), state, path=path, record=record)
+    network.load_state_dict(state, assign=True)
+
+
+def check_fit(
+    wanted: Mapping[str, torch.Tensor], state: dict[str, torch.Tensor], *, path: Path, record: Weights
+) -> None:
+    """Raise InputError, naming the file and the first tensor that does not fit, unless a state dict has these shapes.
+
+    A count of training steps that old files lack is added.
+    """
     for name in wanted:
         if name.endswith(".num_batches_tracked"):  # counts training steps; old files have none and nothing reads it
             state.setdefault(name, torch.zeros((), dtype=torch.int64))
     misfit = next(_misfits(wanted, state), None)
     if misfit is not None:
         raise InputError(f"{path} does not fit {record.used_by}: {misfit}; wanted is {_described(record)}.")
-    network.load_state_dict(state, assign=True)
 
 
 def _misfits(wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> Iterator[str]:

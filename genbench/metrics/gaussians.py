@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.blas import dtrmm
 
 from genbench.errors import InputError
 
@@ -62,11 +63,18 @@ def terms(one: Gaussian, two: Gaussian) -> tuple[float, float]:
 def _trace_of_root(one: Gaussian, two: Gaussian) -> float:
     factor = factor_of(two)
     if factor is not None and one.covariance is not None and factor_of(one) is not None:
-        squares = np.asarray(np.linalg.eigvalsh(factor.T @ one.covariance @ factor), np.float64)
+        squares = np.asarray(np.linalg.eigvalsh(_seen_from(factor, one.covariance)), np.float64)
         if _accurate(squares):
             return float(np.sqrt(squares).sum())
     product = root_of(one).T @ root_of(two)
     return float(np.linalg.svd(product, compute_uv=False).sum()) if product.size else 0.0
+
+
+def _seen_from(factor: Float64, covariance: Float64) -> Float64:
+    """Return factor' covariance factor; half the work of two products, since the factor is a lower triangle."""
+    lower = np.asfortranarray(factor)
+    half = dtrmm(1.0, lower, np.asfortranarray(covariance), side=1, lower=1)
+    return np.asarray(dtrmm(1.0, lower, half, lower=1, trans_a=1), np.float64)
 
 
 def _accurate(squares: Float64) -> bool:

@@ -1,0 +1,42 @@
+"""One contestant in a process of its own: ``python -m tests.speed.child STAGE CONTESTANT ROOT SIZES``."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+from tests.speed.material import Sizes
+from tests.speed.stages import STAGES
+
+
+def main(stage: str, contestant: str, root: str, sizes: str) -> None:
+    """Print one line of JSON: seconds, memory at its peak and added while timed, the result; or what is absent."""
+    report = os.dup(1)
+    os.dup2(2, 1)  # what peers print is no result
+    try:
+        timed = STAGES[stage].contestants[contestant](Path(root), Sizes(**json.loads(sizes)))
+        before = _peak_megabytes()
+        began = time.perf_counter()
+        found = timed()
+    except ImportError as error:
+        os.write(report, json.dumps({"absent": error.name or str(error)}).encode())
+        return
+    seconds = time.perf_counter() - began
+    peak = _peak_megabytes()
+    line = {"seconds": seconds, "megabytes": peak, "extra_megabytes": peak - before, "found": str(found)[:200]}
+    os.write(report, json.dumps(line).encode())
+
+
+def _peak_megabytes() -> float:
+    """Return the largest resident set of this process or of one that it started and waited for."""
+    status = Path("/proc/self/status").read_text()  # rusage would count what the process was before it became Python
+    own = int(status.partition("VmHWM:")[2].split()[0])
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,140 @@
+"""The contestants that compare features: distances, their error, and metrics of pairs.
+
+Peers run with their defaults. A function makes ready and returns what is timed; it raises ImportError where a package
+is not installed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.speed.images import patch_peers
+from tests.speed.material import Sizes, Timed
+
+FEW = 512
+"""Rows a side that are a quarter of the dimensions."""
+
+
+def distance_genbench(root: Path, sizes: Sizes) -> Timed:
+    """From means and covariances."""
+    from genbench.metrics.frechet import frechet_distance
+
+    (mean1, covariance1), (mean2, covariance2) = _moments(root, sizes.rows)
+    return lambda: frechet_distance(mean1, covariance1, mean2, covariance2)
+
+
+def distance_torch_fidelity(root: Path, sizes: Sizes, rows: int | None = None) -> Timed:
+    """From means and covariances."""
+    from torch_fidelity.metric_fid import fid_statistics_to_metric
+
+    one, two = ({"mu": mean, "sigma": covariance} for mean, covariance in _moments(root, rows or sizes.rows))
+    return lambda: fid_statistics_to_metric(one, two, False)
+
+
+def distance_pytorch_fid(root: Path, sizes: Sizes, rows: int | None = None) -> Timed:
+    """From means and covariances, by scipy.linalg.sqrtm."""
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    patch_peers(root)
+    (mean1, covariance1), (mean2, covariance2) = _moments(root, rows or sizes.rows)
+    return lambda: float(calculate_frechet_distance(mean1, covariance1, mean2, covariance2))
+
+
+def distance_torchmetrics(root: Path, sizes: Sizes, rows: int | None = None) -> Timed:
+    """From means and covariances."""
+    import torch
+    from torchmetrics.image.fid import _compute_fid
+
+    (mean1, covariance1), (mean2, covariance2) = (
+        (torch.from_numpy(mean), torch.from_numpy(covariance))
+        for mean, covariance in _moments(root, rows or sizes.rows)
+    )
+    return lambda: float(_compute_fid(mean1, covariance1, mean2, covariance2))
+
+
+def few_rows_genbench(root: Path, sizes: Sizes) -> Timed:
+    """From 512 rows a side, covariances never made."""
+    from genbench.metrics.frechet import frechet_distance_of_rows
+
+    generated, reference = _rows(root, FEW)
+    return lambda: frechet_distance_of_rows(generated, reference)
+
+
+def few_rows_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
+    """From the covariances of 512 rows."""
+    return distance_torch_fidelity(root, sizes, FEW)
+
+
+def few_rows_pytorch_fid(root: Path, sizes: Sizes) -> Timed:
+    """From the covariances of 512 rows."""
+    return distance_pytorch_fid(root, sizes, FEW)
+
+
+def few_rows_torchmetrics(root: Path, sizes: Sizes) -> Timed:
+    """From the covariances of 512 rows."""
+    return distance_torchmetrics(root, sizes, FEW)
+
+
+def error_genbench(root: Path, sizes: Sizes) -> Timed:
+    """The metric: moments, distance, its error and its debiased value."""
+    return _metrics(root, sizes, "fid")
+
+
+def pairs_genbench(root: Path, sizes: Sizes) -> Timed:
+    """KID over all and over 100 subsets, precision, recall, density and coverage, all with errors."""
+    return _metrics(root, sizes, "kid,pr,prdc")
+
+
+def pairs_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
+    """KID over 100 subsets, precision, recall."""
+    import torch
+    from torch_fidelity.metric_kid import kid_features_to_metric
+    from torch_fidelity.metric_prc import prc_features_to_metric
+
+    generated, reference = (torch.from_numpy(rows) for rows in _rows(root, sizes.rows))
+
+    def timed() -> Any:
+        size = min(1000, len(generated))
+        kid = kid_features_to_metric(generated, reference, kid_subset_size=size, verbose=False)
+        return kid | prc_features_to_metric(generated, reference, verbose=False)
+
+    return timed
+
+
+def neighbours_genbench(root: Path, sizes: Sizes) -> Timed:
+    """Precision, recall, density and coverage with errors."""
+    return _metrics(root, sizes, "prdc")
+
+
+def neighbours_prdc(root: Path, sizes: Sizes) -> Timed:
+    """Precision, recall, density and coverage."""
+    from prdc import compute_prdc
+
+    generated, reference = _rows(root, sizes.rows)
+    return lambda: compute_prdc(real_features=reference, fake_features=generated, nearest_k=5)
+
+
+def _rows(root: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.load(root / f"generated-{rows}.npy"), np.load(root / f"reference-{rows}.npy")
+
+
+def _moments(root: Path, rows: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [
+        (features.mean(axis=0, dtype=np.float64), np.cov(features.astype(np.float64), rowvar=False))
+        for features in _rows(root, rows)
+    ]
+
+
+def _metrics(root: Path, sizes: Sizes, names: str) -> Timed:
+    from genbench import registry
+    from genbench.features import Features
+
+    generated, reference = (Features.of(embedding=rows) for rows in _rows(root, sizes.rows))
+    metrics = [registry.load("metrics", spec) for spec in registry.parse_list(names)]
+    joint = getattr(metrics[0], "joint", None)
+    if joint is None:
+        return lambda: metrics[0](generated, reference, seed=0)
+    return lambda: joint(metrics, generated, reference, seed=0)

@@ -1,0 +1,239 @@
+"""The contestants that look at images: end to end, the network, its resize, and what starting up costs.
+
+Peers run with their defaults. A function makes ready and returns what is timed; it raises ImportError where a package
+is not installed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.speed.material import Sizes, Timed
+
+
+def end_to_end_genbench(root: Path, sizes: Sizes, *more: str) -> Timed:
+    """FID, IS, KID, precision, recall, density and coverage by the command line, nothing kept."""
+    size = min(1000, sizes.count)
+    command = [sys.executable, "-m", "genbench", "score", "--samples", str(root / "generated")]
+    command += ["--reference", str(root / "reference"), "--features", "inception", "--weights", _weights(root)]
+    command += ["--metrics", f"is,fid,kid,subset_size={size},pr,prdc", "--no-cache", "--quiet", "--json", *more]
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout[-200:].decode()
+
+
+def end_to_end_genbench_openvino(root: Path, sizes: Sizes) -> Timed:
+    """The same with ``--backend openvino``."""
+    import openvino  # noqa: F401
+
+    return end_to_end_genbench(root, sizes, "--backend", "openvino")
+
+
+def end_to_end_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
+    """IS, FID, KID, precision and recall."""
+
+    def timed() -> Any:
+        from torch_fidelity import calculate_metrics
+
+        return calculate_metrics(
+            input1=str(root / "generated"), input2=str(root / "reference"), isc=True, fid=True, kid=True, prc=True,
+            feature_extractor="inception-v3-compat", feature_extractor_weights_path=_weights(root), cuda=False,
+            kid_subset_size=min(1000, sizes.count), cache=False, verbose=False,
+        )  # fmt: skip
+
+    return timed
+
+
+def end_to_end_pytorch_fid(root: Path, sizes: Sizes) -> Timed:
+    """FID alone."""
+
+    def timed() -> Any:
+        from pytorch_fid import fid_score
+
+        patch_peers(root)
+        paths = [str(root / "generated"), str(root / "reference")]
+        workers = min(len(os.sched_getaffinity(0)), 8)  # what its command line chooses
+        return float(fid_score.calculate_fid_given_paths(paths, 50, "cpu", 2048, workers))
+
+    return timed
+
+
+def end_to_end_clean_fid(root: Path, sizes: Sizes) -> Timed:
+    """FID alone, with its own resize; its network is pytorch-fid's, since its own file is a program."""
+
+    def timed() -> Any:
+        import torch
+        from cleanfid import fid
+        from pytorch_fid.inception import InceptionV3
+
+        patch_peers(root)
+        network = InceptionV3([3], resize_input=False, normalize_input=False).eval()
+
+        def features(images: Any) -> Any:
+            with torch.no_grad():
+                return network((images - 128) / 128)[0].flatten(1)
+
+        folders = str(root / "generated"), str(root / "reference")
+        device = torch.device("cpu")
+        return float(fid.compute_fid(*folders, custom_feat_extractor=features, device=device, verbose=False))
+
+    return timed
+
+
+def end_to_end_torchmetrics(root: Path, sizes: Sizes) -> Timed:
+    """FID alone, from images decoded in batches of 32."""
+
+    def timed() -> Any:
+        import torch
+        from PIL import Image
+        from torchmetrics.image.fid import FrechetInceptionDistance
+
+        metric = FrechetInceptionDistance(feature_extractor_weights_path=_weights(root))
+        for role in ("generated", "reference"):
+            paths = sorted((root / role).iterdir())
+            for start in range(0, len(paths), 32):
+                arrays = [np.asarray(Image.open(path)) for path in paths[start : start + 32]]
+                images = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+                metric.update(images, real=role == "reference")
+        return float(metric.compute())
+
+    return timed
+
+
+def forward_genbench(root: Path, sizes: Sizes, backend: str = "torch") -> Timed:
+    """Resize and network as the command line runs them."""
+    import torch
+
+    from genbench.cli.memory import keep_pages
+    from genbench.extractors.inception import Inception
+
+    keep_pages()
+    extractor = Inception(weights=_weights(root), backend=backend)
+    batches = _batches(root, sizes)
+    extractor(batches[0])
+    return lambda: float(torch.cat([extractor(batch)["embedding"] for batch in batches]).mean())
+
+
+def forward_genbench_openvino(root: Path, sizes: Sizes) -> Timed:
+    """The same by OpenVINO."""
+    import openvino  # noqa: F401
+
+    return forward_genbench(root, sizes, "openvino")
+
+
+def forward_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
+    """Its module alone."""
+    import torch
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    module = FeatureExtractorInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], _weights(root))
+    batches = _batches(root, sizes)
+    with torch.no_grad():
+        module(batches[0])
+
+    def timed() -> float:
+        with torch.no_grad():
+            return float(torch.cat([module(batch)[0] for batch in batches]).mean())
+
+    return timed
+
+
+def forward_roofline(root: Path, sizes: Sizes) -> Timed:
+    """The multiplications of that pass at the rate of a large matrix product, in float32."""
+    import torch
+
+    left, right = torch.rand(2048, 2048), torch.rand(2048, 2048)
+    products = round(5.711e9 * len(_batches(root, sizes)) * 32 / 2048**3)
+    torch.mm(left, right)
+    return lambda: float(sum(torch.mm(left, right)[0, 0] for _ in range(products)))
+
+
+def precision_fp32(root: Path, sizes: Sizes, precision: str = "fp32") -> Timed:
+    """The distance between both folders' features in a precision, both sides alike."""
+    import torch
+
+    from genbench.extractors.inception import Inception
+    from genbench.metrics.frechet import frechet_distance_of_rows
+
+    extractor = Inception(weights=_weights(root), precision=precision)
+    sides = [_batches(root, sizes, role) for role in ("generated", "reference")]
+    extractor(sides[0][0][:1])
+
+    def timed() -> float:
+        rows = [torch.cat([extractor(batch)["embedding"] for batch in side]).numpy() for side in sides]
+        return frechet_distance_of_rows(*rows)
+
+    return timed
+
+
+def precision_bf16(root: Path, sizes: Sizes) -> Timed:
+    """The same in bfloat16; without instructions for it, a CPU takes longer."""
+    return precision_fp32(root, sizes, "bf16")
+
+
+def resize_genbench(root: Path, sizes: Sizes) -> Timed:
+    """TensorFlow's bilinear to 299 pixels."""
+    from genbench.extractors.inception import tensorflow_bilinear
+
+    batches = _batches(root, sizes)
+    return lambda: float(sum(tensorflow_bilinear(batch, 299)[0, 0, 0, 0] for batch in batches))
+
+
+def resize_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
+    """The same bits."""
+    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x as resize
+
+    batches = _batches(root, sizes)
+    return lambda: float(
+        sum(resize(batch.float(), size=(299, 299), align_corners=False)[0, 0, 0, 0] for batch in batches)
+    )
+
+
+def cached_genbench(root: Path, sizes: Sizes) -> Timed:
+    """A second run of the same score, everything kept from the first."""
+    command = [sys.executable, "-m", "genbench", "score", "--samples", str(root / "generated"), "--reference"]
+    command += [str(root / "reference"), "--features", "inception", "--weights", _weights(root), "--quiet"]
+    command += ["--metrics", "is,fid,kid,pr,prdc"]
+    environment = os.environ | {"GENBENCH_CACHE": str(root / "cache")}
+    subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).returncode
+
+
+def cached_torch(root: Path, sizes: Sizes) -> Timed:
+    """Importing torch and nothing else."""
+    return lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True).returncode
+
+
+def help_genbench(root: Path, sizes: Sizes) -> Timed:
+    """``genbench --help``."""
+    command = [sys.executable, "-m", "genbench", "--help"]
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE).returncode
+
+
+def _weights(root: Path) -> str:
+    return str(root / "inception.pth")
+
+
+def _batches(root: Path, sizes: Sizes, role: str = "generated") -> list[Any]:
+    import torch
+    from PIL import Image
+
+    paths = sorted((root / role).iterdir())[: 32 * sizes.batches]
+    images = torch.from_numpy(np.stack([np.asarray(Image.open(path)) for path in paths])).permute(0, 3, 1, 2)
+    return list(images.contiguous().split(32))
+
+
+def patch_peers(root: Path) -> None:
+    """Give pytorch-fid our weights for its download, and SciPy's sqrtm the keyword that the peers still pass."""
+    import torch
+    from pytorch_fid import inception
+    from scipy import linalg
+
+    state = torch.load(_weights(root), weights_only=True)
+    inception.load_state_dict_from_url = lambda *_args, **_keywords: state
+    plain = linalg.sqrtm
+    linalg.sqrtm = lambda matrix, disp=True: plain(matrix) if disp else (plain(matrix), 0.0)
