@@ -45,7 +45,7 @@ def metric_name(results: Sequence[Result], metric: str) -> str:
         return keys.get(metric, metric)
     close = [name for name in names if name.partition("@")[0] == metric]
     if not close:
-        known = {name.partition("@")[0] for name in names}
+        known = names if "@" in metric else {name.partition("@")[0] for name in names}
         raise UsageError(f"These results have no metric {metric!r}{did_you_mean(metric, known)}")
     if len(close) > 1:
         raise UsageError(f"{metric!r} may be {' or '.join(close)} here; write one of these.")
