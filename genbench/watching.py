@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from genbench import registry
 from genbench.errors import UsageError
 from genbench.looking import Looker
-from genbench.opening import open_reference
-from genbench.protocols import Metric, Tracker
+from genbench.opening import open_reference, open_subject
+from genbench.protocols import Metric, Sampler, Tracker
 from genbench.results import Result
 from genbench.scoring import checked_options, planned, score
 from genbench.tracking import log_result, open_tracker
@@ -18,13 +19,13 @@ class Watcher:
     """A callback that scores every ``every`` steps, step 0 included; on other steps it costs nothing.
 
     ``watch(step, samples)`` takes what ``score`` takes: uint8 images as a tensor or array, float images where ``range``
-    is declared as ``"0..1"`` or ``"-1..1"``, float [N, D] points, or a sampler, such as a function ``f(count, seed)``,
-    which is called only on the steps that are scored. It returns the Result, or None::
+    is declared as ``"0..1"`` or ``"-1..1"``, float [N, D] points, or a sampler of these, such as a function
+    ``f(count, seed)``, which is called only on the steps that are scored. It returns the Result, or None::
 
-        watch = Watcher("digits,split=test", every=1000, features="digits", metrics="fd,is", count=1000)
+        watch = Watcher("digits,split=test", every=1000, features="digits", metrics="fd,is", range="-1..1")
         for step in range(steps):
             ...
-            watch(step, lambda count, seed: generate(count))
+            watch(step, lambda count, seed: generator(torch.randn(count, 64)))
 
     The extractor is loaded and the reference looked at on the first step that is scored, and both are kept in memory.
     Neither is anything else written to disk, but for what ``log_to`` (a tracker's spec, or a Tracker) keeps, iterables
@@ -98,11 +99,31 @@ class Watcher:
         self._looked = True
 
     def _in_range(self, subject: object) -> object:
-        """Return float images with their range; samplers, which give uint8, as they are."""
+        """Return float images, or a sampler of them, with the range that is declared."""
         if self._range is None:
             return subject
-        found = registry.open_subject("sources", subject, registry.Spec("array", {"range": self._range}))
-        return subject if found is None else found
+        if callable(subject) or isinstance(subject, Sampler):
+            return _InRange(open_subject(subject), self._range)
+        return _with_range(subject, self._range)
+
+
+@dataclass
+class _InRange:
+    """A sampler of float images as one of uint8."""
+
+    sampler: Any
+    range: str
+
+    def sample(self, count: int, seed: int) -> Any:
+        """Return uint8 [count, 3, H, W]."""
+        return next(_with_range(self.sampler.sample(count, seed), self.range).batches(count)).data
+
+
+def _with_range(samples: object, range: str) -> Any:
+    found = registry.open_subject("sources", samples, registry.Spec("array", {"range": range}))
+    if found is None:
+        raise UsageError(f"A {type(samples).__name__} has no range to declare; leave out range={range}.")
+    return found
 
 
 def _seen(looker: Looker, space: str, metrics: list[Metric]) -> object:

@@ -102,6 +102,13 @@ def test_a_declared_range_is_that_of_the_bytes(images: torch.Tensor, levels: tor
     assert found.values == alone.values
 
 
+def test_a_sampler_of_floats_is_scored_as_its_bytes(images: torch.Tensor, levels: torch.Tensor) -> None:
+    found = Watcher(digits(), range="-1..1", count=64, **HOW)(0, lambda count: images.repeat(4, 1, 1, 1)[:count])
+    alone = genbench.score(levels, reference=digits(), **HOW)
+    assert found is not None
+    assert found.values == alone.values
+
+
 def test_a_tensor_with_a_gradient_is_scored(images: torch.Tensor) -> None:
     assert Watcher(digits(), range="-1..1", **HOW)(0, images.requires_grad_()) is not None
 
