@@ -65,7 +65,7 @@ def run(
     trials = [(name, one) for name in plan.samplers for one in range(seed, seed + repeats)]
     if ranks is not None:
         trials = [trial for number, trial in enumerate(trials) if ranks.mine(number)]
-    found = _in_processes(plan, trials, jobs) if jobs > 1 else (_trial(plan, *one) for one in trials)
+    found = _in_processes(plan, trials, jobs) if min(jobs, len(trials)) > 1 else (_trial(plan, *one) for one in trials)
     return [_recorded(plan, *one) for one in found]
 
 

@@ -55,13 +55,14 @@ def weights(model: Baseline) -> list[Tensor]:
 class Constant(nn.Module):
     """A critic that says the same of everything, or of a row the inner product with a vector."""
 
-    def __init__(self, value: float = 0.0, slope: tuple[float, ...] = (0.0, 0.0)) -> None:
+    def __init__(self, value: float = 0.0, slope: tuple[float, ...] = (0.0, 0.0), columns: int = 1) -> None:
         super().__init__()
+        self.columns = columns
         self.value = nn.Parameter(torch.tensor(value))
         self.slope = nn.Parameter(torch.tensor(slope))
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        return (x @ self.slope + self.value)[:, None]
+        return (x @ self.slope + self.value)[:, None].expand(-1, self.columns)
 
 
 def first_step(model: Baseline, critic: nn.Module) -> dict[str, float]:
@@ -120,7 +121,8 @@ def test_a_page_learns_where_the_data_are(page: type[Baseline]) -> None:
 
 @pytest.mark.parametrize("page", [GAN, CGAN])
 def test_the_value_of_a_game_that_nobody_can_win_is_minus_ln_4(page: type[Baseline]) -> None:
-    assert first_step(page(), Constant())["value"] == pytest.approx(-math.log(4), abs=1e-6)
+    critic = Constant(columns=3 if page is CGAN else 1)  # one for x, one for each of two classes
+    assert first_step(page(), critic)["value"] == pytest.approx(-math.log(4), abs=1e-6)
 
 
 def test_the_value_is_the_log_likelihood_of_the_discriminator() -> None:
