@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from genbench.errors import GenbenchError, InputError, PlugError, UsageError
     from genbench.extraction import Extraction, extract
     from genbench.features import Features, Moments
-    from genbench.protocols import Batch, Extractor, Metric, Parts, Sampler, Score, Source
+    from genbench.protocols import Batch, Extractor, Metric, Parts, Sampler, Score, Source, Tracker
     from genbench.registry import installed, load
     from genbench.report.table import table
     from genbench.results import Entry, Party, Result, read_results
     from genbench.running import run, train
     from genbench.scoring import features_of, score
+    from genbench.tracking import log_result
+    from genbench.watching import Watcher
 
 _HOMES = {
     "benchmarks": ("Benchmark",),
@@ -29,12 +31,14 @@ _HOMES = {
     "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
     "extraction": ("Extraction", "extract"),
     "features": ("Features", "Moments"),
-    "protocols": ("Batch", "Extractor", "Metric", "Parts", "Sampler", "Score", "Source"),
+    "protocols": ("Batch", "Extractor", "Metric", "Parts", "Sampler", "Score", "Source", "Tracker"),
     "registry": ("installed", "load"),
     "report.table": ("table",),
     "results": ("Entry", "Party", "Result", "read_results"),
     "running": ("run", "train"),
     "scoring": ("features_of", "score"),
+    "tracking": ("log_result",),
+    "watching": ("Watcher",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -59,7 +63,9 @@ __all__ = [
     "Score",
     "Source",
     "Standing",
+    "Tracker",
     "UsageError",
+    "Watcher",
     "compare",
     "difference",
     "extract",
@@ -68,6 +74,7 @@ __all__ = [
     "installed",
     "leaderboard",
     "load",
+    "log_result",
     "read_results",
     "run",
     "score",

@@ -31,15 +31,15 @@ def weights_root() -> Path:
 
 def result_folder(root: Path, benchmark: str, sampler: str, seed: int) -> Path:
     """Return where a run keeps what belongs to one result: weights, history, figures."""
-    return root / _slug(benchmark) / _slug(sampler) / f"seed-{seed}"
+    return root / slug(benchmark) / slug(sampler) / f"seed-{seed}"
 
 
 def results_file(root: Path, benchmark: str) -> Path:
     """Return the JSON-lines file to which a run adds the results of a benchmark."""
-    return root / f"{_slug(benchmark)}.jsonl"
+    return root / f"{slug(benchmark)}.jsonl"
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_=.," else "_" for letter in name)
 
 

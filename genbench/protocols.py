@@ -1,4 +1,4 @@
-"""The contracts: what a Source, Sampler, Extractor and Metric must offer, and the Batch and Score they pass on.
+"""The contracts: what Source, Sampler, Extractor, Metric and Tracker must offer, and the Batch and Score they pass on.
 
 A guest imports nothing of genbench: having the right methods is enough.
 """
@@ -152,3 +152,19 @@ class Metric(Protocol):
 
     # Optional: ``joint``, a function (metrics, generated, reference, *, seed) -> list of list of Score. Metrics that
     # name the same function are evaluated by one call of it, so that they can share one pass over the rows.
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Where people keep the numbers of their runs. Options are the parameters of its class."""
+
+    def log(self, run: str, values: Mapping[str, float], *, step: int | None, about: Mapping[str, str]) -> None:
+        """Add numbers to a run, which the first call of its name begins; ``about`` says what decides them.
+
+        Names of numbers hold letters, digits, ``_``, ``.``, ``-`` and ``/`` alone; ``run`` can serve as a path.
+        """
+        ...
+
+    def close(self) -> None:
+        """End every run that was begun."""
+        ...

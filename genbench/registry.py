@@ -1,7 +1,7 @@
 """One string names anything: ``NAME[,key=value...]`` or ``module:attribute[,key=value...]``.
 
 Built-in plugs come in by the same entry points as guests' plugs, in the groups ``genbench.sources``, ``.samplers``,
-``.extractors``, ``.metrics`` and ``.benchmarks``.
+``.extractors``, ``.metrics``, ``.benchmarks`` and ``.trackers``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from genbench.errors import GenbenchError, PlugError, UsageError, did_you_mean
 
-KINDS = ("sources", "samplers", "extractors", "metrics", "benchmarks")
+KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "benchmarks")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def score(subject: object, benchmark: str | Benchmark | None = None, **options: 
     """
     began = time.monotonic()
     recipe = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
-    how = _followed(_options(options), recipe)
+    how = _followed(checked_options(options), recipe)
     sides = open_sides(subject, how)
     looker = Looker(sides, how)
     plan, hints = _plan(sides, looker, how)
@@ -88,7 +88,7 @@ def planned(
 ) -> tuple[Looker, dict[str, list[Metric]], Options]:
     """Return both sides opened, the metrics of each space, and the options: all that comes before the long work."""
     recipe = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
-    how = _followed(_options(options), recipe)
+    how = _followed(checked_options(options), recipe)
     sides = open_sides(subject, how)
     looker = Looker(sides, how)
     return looker, _plan(sides, looker, how)[0], how
@@ -96,12 +96,13 @@ def planned(
 
 def features_of(subject: object, **options: Any) -> Features:
     """Return the Features of samples as ``score`` would see them; ``options`` as for ``score``."""
-    how = _options(options)
+    how = checked_options(options)
     looker = Looker(open_sides(subject, how), how)
     return looker.features("generated", looker.default_space)
 
 
-def _options(given: Mapping[str, Any]) -> Options:
+def checked_options(given: Mapping[str, Any]) -> Options:
+    """Return the options of those names. Raises UsageError for one that does not exist."""
     for name in given:
         if name not in Options.__dataclass_fields__:
             raise UsageError(f"score has no option {name!r}{did_you_mean(name, Options.__dataclass_fields__)}")

@@ -33,10 +33,13 @@ FLOORS = {
     "samplers": 3,
     "extractors": 3,
     "metrics": 3,
+    "trackers": 3,
     "benchmarks": 4,
     "opening": 4,
     "looking": 4,
     "scoring": 4,
+    "tracking": 4,
+    "watching": 4,
     "estimating": 4,
     "comparison": 4,
     "report": 4,
@@ -49,7 +52,7 @@ FLOORS = {
     "__init__": 6,
     "__main__": 6,
 }
-PLUGS = {"sources", "samplers", "extractors", "metrics"}
+PLUGS = {"sources", "samplers", "extractors", "metrics", "trackers"}
 EXAMINER = "selftest"  # it calls the metrics' plain functions, to try the instrument without the rest
 
 

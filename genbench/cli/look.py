@@ -16,7 +16,7 @@ from genbench.cli.printing import json_text, say
 @click.command(name="list", short_help="List what is installed.")
 @click.argument("kind", required=False)
 def list_plugs(kind: str | None) -> None:
-    """List what is installed: benchmarks, metrics, extractors, sources, samplers."""
+    """List what is installed: benchmarks, metrics, extractors, sources, samplers, trackers."""
     from genbench import registry
 
     if kind is not None and kind not in registry.KINDS and f"{kind}s" in registry.KINDS:

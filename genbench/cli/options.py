@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,26 @@ def not_empty(ctx: click.Context, option: click.Parameter, value: str | None) ->
     if value is not None and not value.strip():
         raise click.BadParameter("it is empty; leave it out, or give a value (is a shell variable not set?).")
     return value
+
+
+def tracker(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Open a tracker once before the long work: a mistyped name or a missing library is said at the start."""
+    if value is not None:
+        from genbench.tracking import open_tracker
+
+        with redirect_stdout(sys.stderr):  # what its library prints is no data
+            open_tracker(value).close()
+    return value
+
+
+def logging(command: Any) -> Any:
+    """Add the option of every verb whose results can be sent to a tracker."""
+    return click.option(
+        "--log-to",
+        callback=tracker,
+        metavar="SPEC",
+        help="Send the numbers to tensorboard, wandb or mlflow[,key=value...], too.",
+    )(command)
 
 
 def reading(command: Any) -> Any:

@@ -1,9 +1,11 @@
-"""How text reaches the terminal: data to stdout, whatever stdout can print, and nothing that moves the cursor."""
+"""How results and text leave: data to stdout, whatever stdout can print, and nothing that moves the cursor."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +23,17 @@ def show(result: Result, as_json: bool) -> None:
     say(json_text(result.to_json()) if as_json else result_text(result, plain=not prints("↓↑±")))
     for hint in result.hints:
         click.echo(visible(hint), err=True)
+
+
+def send(results: Iterable[Result], log_to: str | None) -> None:
+    """Send results to a tracker, where one was asked for: after they were shown, so that none is lost with it."""
+    if log_to is None:
+        return
+    from genbench.tracking import log_result
+
+    with redirect_stdout(sys.stderr):  # what its library prints is no data
+        for result in results:
+            log_result(result, log_to)
 
 
 def say(text: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import not_empty
-from genbench.cli.printing import prints, say
+from genbench.cli.options import logging, not_empty
+from genbench.cli.printing import prints, say, send
 from genbench.errors import UsageError
 
 
@@ -27,7 +27,10 @@ from genbench.errors import UsageError
     "--jobs", type=click.IntRange(1), metavar="N", help="Trials at once; one a core if not given, one on a GPU."
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def run(benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool, **options: Any) -> None:
+@logging
+def run(
+    benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool, log_to: str | None, **options: Any
+) -> None:
     """Train, sample, score and compare: the same command goes on where it was cut off.
 
     \b
@@ -51,6 +54,7 @@ def run(benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool
         options["jobs"] = jobs or _cores()
         results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
     say(written(results, "text" if prints("↓↑±–") else "plain"))
+    send(results, log_to)
 
 
 def _cores() -> int:

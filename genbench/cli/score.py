@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import not_empty, reading, score_options, writable
-from genbench.cli.printing import say, show
+from genbench.cli.options import logging, not_empty, reading, score_options, writable
+from genbench.cli.printing import say, send, show
 from genbench.errors import UsageError
 
 
@@ -56,8 +56,15 @@ from genbench.errors import UsageError
 @click.option("--dry-run", is_flag=True, help="Say what it would cost (samples, time, disk, memory), and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every field of the result.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Add the result to a JSON-lines file.")
+@logging
 def score(
-    samples: str | None, sampler: str | None, dry_run: bool, as_json: bool, to: Path | None, **options: Any
+    samples: str | None,
+    sampler: str | None,
+    dry_run: bool,
+    as_json: bool,
+    to: Path | None,
+    log_to: str | None,
+    **options: Any,
 ) -> None:
     """Score samples or a sampler.
 
@@ -94,6 +101,7 @@ def score(
     if to is not None:
         result.append(to)
     show(result, as_json)
+    send([result], log_to)
 
 
 @click.command()

@@ -1,0 +1,318 @@
+"""Results sent to trackers: TensorBoard's files are read back; wandb and MLflow are also tried where installed.
+
+Their servers cannot be reached from a test: W&B runs offline, MLflow keeps its runs in a folder, and for both a module
+that writes down how it is called stands in for the library wherever that is all a test needs.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import genbench
+from genbench.cli import main
+from genbench.errors import InputError, PlugError, UsageError
+from genbench.protocols import Tracker
+from genbench.tracking import open_tracker
+from tests.made_results import made
+
+
+class Kept:
+    """A tracker that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, dict[str, float], int | None, dict[str, str]]] = []
+
+    def log(self, run: str, values: Mapping[str, float], *, step: int | None, about: Mapping[str, str]) -> None:
+        self.rows.append((run, dict(values), step, dict(about)))
+
+    def close(self) -> None:
+        raise AssertionError("who opened it closes it")
+
+
+def read(folder: Path) -> Any:
+    """Return what TensorBoard itself reads in a run's folder."""
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    found = events.EventAccumulator(str(folder))
+    found.Reload()
+    return found
+
+
+def test_every_number_is_logged_with_its_error() -> None:
+    kept = Kept()
+    result = made("gan", 4.0)
+    genbench.log_result(result, kept)
+    ((_, values, _, _),) = kept.rows
+    assert sorted(values.values()) == sorted(result.values.values())
+    assert values["digits/fid_error"] == 0.5
+
+
+def test_what_decides_the_numbers_is_logged_beside_them() -> None:
+    kept = Kept()
+    result = made("gan", 4.0)
+    genbench.log_result(result, kept)
+    ((_, _, _, about),) = kept.rows
+    assert about["name"] == "gan"
+    assert about["benchmark"] == "digits@1"
+    assert about["protocol"] == result.protocol_fingerprint
+
+
+def test_a_trained_result_is_logged_at_its_chosen_step() -> None:
+    kept = Kept()
+    genbench.log_result(made("gan", 4.0, chosen_step=700), kept)
+    genbench.log_result(made("gan", 4.0, chosen_step=700), kept, step=3)
+    assert [step for _, _, step, _ in kept.rows] == [700, 3]
+
+
+def test_a_run_is_named_as_its_folder() -> None:
+    kept = Kept()
+    genbench.log_result(made("gan", 4.0, seed=2), kept)
+    assert kept.rows[0][0] == "digits/gan/seed-2"
+
+
+@pytest.mark.parametrize("name", ["/data/out", "../out", "..", ""])
+def test_the_name_of_a_run_stays_inside_the_folder(name: str) -> None:
+    kept = Kept()
+    genbench.log_result(made(name, 4.0, benchmark=None), kept)
+    assert not Path(kept.rows[0][0]).is_absolute()
+    assert kept.rows[0][0]
+    assert ".." not in Path(kept.rows[0][0]).parts
+
+
+def test_an_unknown_tracker_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"'tensorbord', did you mean 'tensorboard'\?"):
+        open_tracker("tensorbord")
+
+
+def test_an_unknown_option_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"no option 'projekt', did you mean 'project'\?"):
+        open_tracker("wandb,projekt=x")
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("wandb", "wandb"), ("mlflow", "mlflow"), ("tensorboard", "torch.utils.tensorboard")]
+)
+def test_a_missing_library_is_said_with_what_to_type(
+    name: str, module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UsageError, match=rf"pip install 'genbench\[{name}\]'"):
+        open_tracker(name)
+
+
+def test_a_folder_that_is_called_wandb_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", ModuleType("wandb"))
+    with pytest.raises(UsageError, match="wandb is not installed"):
+        open_tracker("wandb")
+
+
+def test_an_object_that_cannot_log_is_refused() -> None:
+    with pytest.raises(PlugError, match="is no tracker"):
+        open_tracker("math:pi")
+
+
+def test_what_a_tracker_raises_is_one_sentence() -> None:
+    class Broken(Kept):
+        def log(self, *args: Any, **more: Any) -> None:
+            raise ConnectionError("no route")
+
+    with pytest.raises(PlugError, match="tracker Broken raised ConnectionError: no route"):
+        genbench.log_result(made("gan", 4.0), Broken())
+
+
+def test_tensorboard_reads_the_scalars_back(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    genbench.log_result(made("gan", 4.0, chosen_step=700), f"tensorboard,folder={tmp_path}")
+    found = read(tmp_path / "digits" / "gan" / "seed-0")
+    (point,) = found.Scalars("digits/fid")
+    assert (point.step, point.value) == (700, 4.0)
+    assert found.Scalars("digits/fid_error")[0].value == 0.5
+
+
+def test_tensorboard_reads_the_provenance_back(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    result = made("gan", 4.0)
+    genbench.log_result(result, f"tensorboard,folder={tmp_path}")
+    found = read(tmp_path / "digits" / "gan" / "seed-0")
+    text = found.Tensors("about/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "digits@1" in text
+    assert result.protocol_fingerprint in text
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="choose another with tensorboard,folder="):
+        open_tracker(f"tensorboard,folder={tmp_path / 'file' / 'runs'}")
+
+
+class CalledRun:
+    """A run of W&B that writes down how it is called."""
+
+    def __init__(self, **begun: Any) -> None:
+        self.begun = begun
+        self.rows: list[tuple[dict[str, float], int | None]] = []
+        self.finished = False
+        self.config = SimpleNamespace(update=lambda about, **_: begun.update(about))
+
+    def log(self, values: dict[str, float], step: int | None = None) -> None:
+        self.rows.append((values, step))
+
+    def finish(self) -> None:
+        self.finished = True
+
+
+@pytest.fixture
+def wandb(monkeypatch: pytest.MonkeyPatch) -> Any:
+    module: Any = ModuleType("wandb")
+    module.run, module.begun = None, []
+
+    def init(**asked: Any) -> CalledRun:
+        module.begun.append(CalledRun(**asked))
+        return module.begun[-1]
+
+    module.init = init
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    return module
+
+
+def test_wandb_gets_a_run_with_its_config_and_numbers(wandb: Any) -> None:
+    genbench.log_result(made("gan", 4.0, chosen_step=700), "wandb,project=mine")
+    (run,) = wandb.begun
+    assert (run.begun["project"], run.begun["name"]) == ("mine", "digits/gan/seed-0")
+    assert run.begun["config"]["benchmark"] == "digits@1"
+    ((values, step),) = run.rows
+    assert (values["digits/fid"], step) == (4.0, 700)
+    assert run.finished
+
+
+def test_wandb_goes_on_with_the_run_that_has_begun(wandb: Any) -> None:
+    wandb.run = CalledRun()
+    genbench.log_result(made("gan", 4.0), "wandb", step=5)
+    assert not wandb.begun
+    assert wandb.run.rows[0][1] == 5
+    assert wandb.run.begun["genbench"]["name"] == "gan"
+    assert not wandb.run.finished
+
+
+def test_wandb_keeps_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    genbench.log_result(made("gan", 4.0, chosen_step=700), "wandb,project=mine")
+    (kept,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = kept.read_bytes()
+    assert b"digits/fid_error" in content
+    assert b"digits/gan/seed-0" in content
+
+
+@pytest.fixture
+def mlflow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Stand in for MLflow: runs, by number, with their metrics and tags."""
+    module: Any = ModuleType("mlflow")
+    module.runs, module.experiments, module.active_run = {}, [], lambda: None
+
+    class Client:
+        def get_experiment_by_name(self, name: str) -> Any:
+            return SimpleNamespace(experiment_id=name) if name in module.experiments else None
+
+        def create_experiment(self, name: str) -> str:
+            module.experiments.append(name)
+            return name
+
+        def create_run(self, experiment: str, run_name: str) -> Any:
+            number = str(len(module.runs))
+            module.runs[number] = {"experiment": experiment, "name": run_name, "metrics": [], "tags": {}, "open": True}
+            return SimpleNamespace(info=SimpleNamespace(run_id=number))
+
+        def log_batch(self, run: str, metrics: Any = (), tags: Any = ()) -> None:
+            kept = module.runs.setdefault(run, {"metrics": [], "tags": {}, "open": True})
+            kept["metrics"] += metrics
+            kept["tags"] |= dict(tags)
+
+        def set_terminated(self, run: str) -> None:
+            module.runs[run]["open"] = False
+
+    entities: Any = ModuleType("mlflow.entities")
+    entities.Metric, entities.RunTag = lambda *point: point, lambda *tag: tag
+    module.MlflowClient = Client
+    monkeypatch.setitem(sys.modules, "mlflow", module)
+    monkeypatch.setitem(sys.modules, "mlflow.entities", entities)
+    return module
+
+
+def test_mlflow_gets_a_run_with_its_tags_and_numbers(mlflow: Any) -> None:
+    genbench.log_result(made("gan", 4.0, chosen_step=700), "mlflow,experiment=mine")
+    (run,) = mlflow.runs.values()
+    assert (run["experiment"], run["name"], run["open"]) == ("mine", "digits/gan/seed-0", False)
+    assert run["tags"]["benchmark"] == "digits@1"
+    assert [(value, step) for name, value, _, step in run["metrics"] if name == "digits/fid"] == [(4.0, 700)]
+
+
+def test_mlflow_makes_an_experiment_once(mlflow: Any) -> None:
+    for name in ("gan", "vae"):
+        genbench.log_result(made(name, 4.0), "mlflow,experiment=mine")
+    assert mlflow.experiments == ["mine"]
+    assert [run["name"] for run in mlflow.runs.values()] == ["digits/gan/seed-0", "digits/vae/seed-0"]
+
+
+def test_mlflow_goes_on_with_the_run_that_is_active(mlflow: Any) -> None:
+    mlflow.active_run = lambda: SimpleNamespace(info=SimpleNamespace(run_id="theirs"))
+    genbench.log_result(made("gan", 4.0), "mlflow")
+    assert list(mlflow.runs) == ["theirs"]
+    assert mlflow.runs["theirs"]["open"]
+
+
+def test_mlflow_reads_the_run_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tmp_path.as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    genbench.log_result(made("gan", 4.0, chosen_step=700), "mlflow,experiment=mine")
+    client = mlflow.MlflowClient()
+    (run,) = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
+    assert (run.info.run_name, run.info.status) == ("digits/gan/seed-0", "FINISHED")
+    assert run.data.tags["benchmark"] == "digits@1"
+    (point,) = client.get_metric_history(run.info.run_id, "digits/fid")
+    assert (point.value, point.step) == (4.0, 700)
+
+
+def test_score_sends_its_result(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8))
+    words = f"score --samples {tmp_path}/x.npy --name mine --features pixels --metrics swd --reference digits"
+    found = CliRunner().invoke(main, [*words.split(), "--log-to", f"tensorboard,folder={tmp_path}/tb"])
+    assert found.exit_code == 0, found.output
+    (run,) = (tmp_path / "tb").iterdir()
+    assert run.name == "mine"
+    assert "swd@pixels" in found.stdout
+    assert any(math.isfinite(read(run).Scalars(tag)[0].value) for tag in read(run).Tags()["scalars"])
+
+
+def test_run_sends_every_result(tmp_path: Path, wandb: Any) -> None:
+    words = (
+        f"run ring8 --samplers real,noise --repeats 2 --budget quick --jobs 1 --quiet --out {tmp_path} --log-to wandb"
+    )
+    found = CliRunner().invoke(main, words.split())
+    assert found.exit_code == 0, found.output
+    names = [run.begun["name"] for run in wandb.begun]
+    assert names == [f"ring8/{name}/seed-{seed}" for name in ("real", "noise") for seed in (0, 1)]
+
+
+def test_a_mistyped_tracker_is_said_before_the_work() -> None:
+    found = CliRunner().invoke(main, ["run", "digits", "--log-to", "wandv"])
+    assert found.exit_code == 2
+    assert "did you mean 'wandb'?" in found.stderr
+
+
+def test_the_trackers_are_what_the_contract_says(wandb: Any, mlflow: Any) -> None:
+    assert all(isinstance(open_tracker(name), Tracker) for name in ("wandb", "mlflow"))
