@@ -18,11 +18,11 @@ def number_with_error(value: float, error: float | None) -> tuple[str, str]:
         return str(value), ""
     if error is None or not math.isfinite(error) or error <= 0:
         return f"{value:.5g}", "" if error is None else f"± {error:.2g}"
+    if error < abs(value) * 1e-4 and 1e-3 < abs(value) < 1e6:
+        return f"{value:.5g}", f"± {error:.1g}"
     places = 1 - math.floor(math.log10(error))
     if places > 8 or abs(value) >= WIDEST:
         return f"{value:.4e}", f"± {error:.1e}"
-    if error < abs(value) * 1e-4:
-        return f"{value:.5g}", f"± {error:.1g}"
     places = max(places, 0)
     return f"{value:.{places}f}", f"± {error:.{places}f}"
 
