@@ -22,6 +22,8 @@ from genbench.scoring import score
 
 WATCHED = 20
 """How often in a training its samples are scored against the validation split."""
+WATCHED_QUICKLY = 5
+"""The same for the budget ``quick``, whose few steps take less time than that."""
 
 
 def steps_of(benchmark: Benchmark, budget: str) -> int:
@@ -89,13 +91,14 @@ class Training:
         before = self.history[-1]["seconds"] if self.history else 0.0
         began = time.monotonic()
         steps = steps_of(self.benchmark, self.budget)
+        every = max(1, steps // (WATCHED_QUICKLY if self.budget == "quick" else WATCHED))
         source = open_source(self.benchmark.train)
         with self._bar(steps) as bar:
 
             def watch(step: int, losses: Mapping[str, float]) -> None:
                 bar.update(step - bar.n)
                 bar.set_postfix({name: f"{loss:.3g}" for name, loss in losses.items()}, refresh=False)
-                if step % max(1, steps // WATCHED) == 0 or step == steps:
+                if step % every == 0 or step == steps:
                     self._look(sampler, step, losses, round(before + time.monotonic() - began, 1))
 
             try:
