@@ -122,10 +122,13 @@ def _in_processes(plan: Plan, trials: list[tuple[str, int]], jobs: int) -> Itera
 
 
 def _alone() -> None:
-    """Prepare a process that shares the machine with others like it."""
+    """Prepare a process that shares the machine with others like it: more threads than cores wait for each other."""
+    import scipy.linalg  # noqa: F401 - its library of linear algebra must be there to be told
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
+    threadpool_limits(1)
     sys.stdout = sys.stderr  # what a guest prints is no data
 
 
