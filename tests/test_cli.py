@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -317,7 +318,9 @@ def test_an_interrupt_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path
     )
     words = ["score", "--samples", "digits", "--reference", "digits", "--metrics", "fd", "--batch-size", "4"]
     command = [sys.executable, "-m", "genbench", *words, "--features", "slow_guest:Slow"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    # what runs in the background of a script ignores interrupts, and its children would, too
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     store = Path(os.environ["GENBENCH_CACHE"]) / "features"
     while len(list(store.rglob("*.safetensors"))) < 2 and process.poll() is None:
         time.sleep(0.05)

@@ -183,11 +183,13 @@ def test_an_interrupt_stops_the_program_and_leaves_nothing(program: Program, tmp
             time.sleep(0.02)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a script
     watcher = threading.Thread(target=interrupt)
     watcher.start()
     with pytest.raises(KeyboardInterrupt):
         CommandSampler(command).sample(2, 0)
     watcher.join()
+    signal.signal(signal.SIGINT, before)
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
     assert os.listdir(tempfile.gettempdir()) == []
