@@ -55,7 +55,7 @@ def test_the_fused_kernels_agree(path: Path, images: torch.Tensor, plain: torch.
 def test_without_the_fused_kernels_torchs_own_agree_and_the_record_says_so(
     path: Path, images: torch.Tensor, plain: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def absent(convolution: Convolution) -> None:
+    def absent(convolution: Convolution, shape: torch.Size) -> None:
         raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_reorder_convolution_weight'")
 
     monkeypatch.setattr(Convolution, "fuse", absent)
@@ -69,8 +69,11 @@ def test_a_kernel_that_fails_at_work_leaves_no_convolution_fused(monkeypatch: py
         raise RuntimeError("another signature")
 
     monkeypatch.setattr(Convolution, "_fused", broken)
-    one = Convolution(torch.ones(2, 1, 1, 1), torch.tensor([1.0, -9.0]))
-    found = backends.prepared(torch.nn.Sequential(one), "torch", torch.ones(1, 1, 2, 2))
+
+    def network() -> torch.nn.Module:
+        return torch.nn.Sequential(Convolution(torch.ones(2, 1, 1, 1), torch.tensor([1.0, -9.0])))
+
+    found = backends.prepared(network(), "torch", torch.ones(1, 1, 2, 2), network)
     assert found.route == f"torch {torch.__version__}"
     assert found.run(torch.full((1, 1, 1, 1), 3.0)).flatten().tolist() == [4, 0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -41,14 +42,15 @@ class Convolution(nn.Module):
         found = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
         return functional.relu_(found) if self.relu else found
 
-    def fuse(self) -> None:
-        """Lay out the weights for oneDNN. Raises AttributeError or RuntimeError where torch does not offer it."""
-        lay_out: Any = torch.ops.mkldnn._reorder_convolution_weight
-        self._laid_out = lay_out(self.weight, self.padding, [self.stride] * 2, [1, 1], 1)
+    def fuse(self, shape: Sequence[int]) -> None:
+        """Lay the weights out as oneDNN wants them for inputs of a shape [N, C, H, W], and drop what they were.
 
-    def unfuse(self) -> None:
-        """Go back to torch's own kernels."""
-        self._laid_out = None
+        Inputs of other shapes cost a new layout each time. Raises AttributeError or RuntimeError where torch does not
+        offer it.
+        """
+        lay_out: Any = torch.ops.mkldnn._reorder_convolution_weight
+        self._laid_out = lay_out(self.weight, self.padding, [self.stride] * 2, [1, 1], 1, list(shape))
+        self.weight = self.weight.new_empty(0)
 
     def _fused(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         run: Any = torch.ops.mkldnn._convolution_pointwise

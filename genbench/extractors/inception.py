@@ -21,6 +21,9 @@ from genbench.extractors.weights import Pretrained, Weights, check_fit, file_sha
 SIZE = 299
 """Width and height of what the network looks at."""
 
+Resize = Callable[[torch.Tensor], torch.Tensor]
+"""From uint8 [N, 3, H, W] to float32 [N, 3, 299, 299] as the network sees it."""
+
 INCEPTION = Weights(
     file="weights-inception-2015-12-05-6726825d.pth",
     urls=(
@@ -76,12 +79,18 @@ class Inception(Pretrained):
 
     def build(self, path: Path) -> nn.Module:
         """Return the network, filled with the weights in a file."""
+        state = self._state(path)
+        classes = state.pop("fc.weight").T
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        example = torch.zeros(1, 3, SIZE, SIZE, dtype=dtype, device=self.device)
+        graph = InceptionGraph(state).to(self.device)
+        again = lambda: InceptionGraph(self._state(path)).to(self.device)  # noqa: E731
+        return _Filled(_RESIZES[self.resize], prepared(graph, self.backend, example, again), classes)
+
+    def _state(self, path: Path) -> dict[str, torch.Tensor]:
         state = read_weights(path, self.name)
         check_fit(published(), state, path=path, record=INCEPTION)
-        graph = InceptionGraph(state).eval().to(self.device)
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        trunk = prepared(graph, self.backend, torch.zeros(1, 3, SIZE, SIZE, dtype=dtype))
-        return _Filled(trunk, state["fc.weight"])
+        return state
 
     @property
     def computed_by(self) -> str:
@@ -90,21 +99,25 @@ class Inception(Pretrained):
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return embedding and logits of uint8 [N, 3, H, W] on the device."""
-        embedding, logits = self.network(_RESIZES[self.resize](images))
+        embedding, logits = self.network(images)
         return {"embedding": embedding, "logits": logits}
 
 
 class _Filled(nn.Module):
-    """The network up to its last pool, and the weights of its classes."""
+    """From images to the embedding and what the classes make of it."""
 
-    def __init__(self, prepared: Prepared, classes: torch.Tensor) -> None:
+    def __init__(self, resize: Resize, trunk: Prepared, classes: torch.Tensor) -> None:
         super().__init__()
-        self.trunk, self.route = prepared
-        self.register_buffer("classes", classes.T)
+        self.resize, self.trunk, self.route = resize, trunk, trunk.route
+        self.register_buffer("classes", classes)
 
-    def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        embedding = self.trunk(seen)
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        embedding = torch.cat(self.trunk.each(self._embedded, images))
         return embedding, embedding.mm(self.get_buffer("classes"))
+
+    @torch.inference_mode()  # of the thread that this runs in
+    def _embedded(self, images: torch.Tensor) -> torch.Tensor:
+        return self.trunk.run(self.resize(images))
 
 
 def tensorflow_bilinear(images: torch.Tensor, size: int) -> torch.Tensor:
@@ -149,7 +162,7 @@ def _as_clean_fid(images: torch.Tensor) -> torch.Tensor:
     return seen.sub_(128).div_(128)
 
 
-_RESIZES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+_RESIZES: dict[str, Resize] = {
     "tf": _as_tensorflow,
     "torch": _as_pytorch_fid,
     "clean": _as_clean_fid,

@@ -6,7 +6,7 @@ come after the 1x1 convolution that follows them: fewer channels, and both are l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -14,14 +14,17 @@ from torch.nn import functional
 
 from genbench.extractors.convolution import Convolution
 
-State = Mapping[str, torch.Tensor]
+State = dict[str, torch.Tensor]
 
 EPSILON = 0.001
 """What TensorFlow's batch norm adds to the variance."""
 
 
 class InceptionGraph(nn.Module):
-    """From float32 [N, 3, 299, 299], -1..1, to the last average pool [N, 2048]."""
+    """From float32 [N, 3, 299, 299], -1..1, to the last average pool [N, 2048].
+
+    Takes its tensors out of ``state`` one by one, so that the weights are never in memory twice.
+    """
 
     def __init__(self, state: State) -> None:
         super().__init__()
@@ -154,8 +157,9 @@ def _one(
     return Convolution(*_folded(_part(state, name)), stride=stride, padding=padding, relu=relu)
 
 
-def _part(state: State, name: str) -> dict[str, torch.Tensor]:
-    return {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
+def _part(state: State, name: str) -> State:
+    """Take the tensors below a name out of a state dict."""
+    return {key.removeprefix(f"{name}."): state.pop(key) for key in list(state) if key.startswith(f"{name}.")}
 
 
 def _folded(state: State) -> tuple[torch.Tensor, torch.Tensor]:

@@ -63,9 +63,11 @@ class Material:
         if self.images is None:
             return (_made(seed) for seed in count())
         paths = [path for path in sorted(self.images.rglob("*")) if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
-        if len(paths) < 2 * self._count:
-            raise SystemExit(f"{self.images} holds {len(paths)} images; {2 * self._count} are wanted: give --count.")
-        return (Image.open(path).convert("RGB") for path in paths)
+        wanted = 2 * self._count
+        if len(paths) < wanted:
+            raise SystemExit(f"{self.images} holds {len(paths)} images; {wanted} are wanted: give --count.")
+        spread = [paths[number * len(paths) // wanted] for number in range(wanted)]  # over folders of classes
+        return (Image.open(path).convert("RGB") for path in (*spread[::2], *spread[1::2]))
 
     def _few(self) -> np.ndarray:
         paths = [path for role in ("generated", "reference") for path in sorted((self.root / role).iterdir())[:4]]
