@@ -111,6 +111,8 @@ class Features:
 
     def _gathered(self, view: str) -> Array:
         first = next(self.each(view))
+        if len(self.blocks) == 1:
+            return np.asarray(first)
         shape = (len(self), *first.shape[1:])
         large = len(self) * first[:1].nbytes > IN_MEMORY_BYTES
         rows = _mapped(shape, first.dtype) if large else np.empty(shape, first.dtype)

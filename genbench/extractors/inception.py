@@ -126,24 +126,26 @@ def tensorflow_bilinear(images: torch.Tensor, size: int) -> torch.Tensor:
     Corners are not aligned and nothing is smoothed: output pixel i lies at i * H / size. The same bits as
     torch-fidelity's slow method on a CPU, from two passes in place of four gathers.
     """
-    left, right, x = _taps(images.shape[3], size, images.device)
-    top, bottom, y = _taps(images.shape[2], size, images.device)
+    left, x = _taps(images.shape[3], size, images.device)
+    top, y = _taps(images.shape[2], size, images.device)
     resized = torch.empty((*images.shape[:2], size, size), device=images.device)
     step = 1 if images.device.type == "cpu" else max(len(images), 1)  # one image stays in the cache of a CPU
     for some, into in zip(torch.split(images, step), torch.split(resized, step), strict=True):
-        wide = _between(some[..., left].float(), some[..., right].float(), x)  # [n, C, H, size]
-        into.copy_(_between(wide[:, :, top], wide[:, :, bottom], y[:, None]))
+        wide = _between(some.float(), 3, left, x)  # [n, C, H, size]
+        into.copy_(_between(wide, 2, top, y[:, None]))
     return resized
 
 
-def _taps(length: int, size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _taps(length: int, size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     place = torch.arange(size, dtype=torch.float32, device=device) * torch.tensor(length / size, dtype=torch.float32)
     low = place.long()
-    return low, (low + 1).clamp_max(length - 1), place - low.float()
+    return low, place - low.float()
 
 
-def _between(low: torch.Tensor, high: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    return high.sub_(low).mul_(share).add_(low)
+def _between(values: torch.Tensor, axis: int, low: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Return what lies a share of the way from each place along an axis to the next; the last one is its own next."""
+    rise = functional.pad(values.diff(dim=axis), (0, 1) if axis == 3 else (0, 0, 0, 1))
+    return values.index_select(axis, low).add_(rise.index_select(axis, low).mul_(share))
 
 
 def _as_tensorflow(images: torch.Tensor) -> torch.Tensor:

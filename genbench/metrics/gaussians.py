@@ -30,7 +30,7 @@ class Gaussian:
     cholesky: Float64 | None = None
     """[D, D], where it is known already; ``factor_of`` makes it otherwise."""
     rows: Float64 | None = None
-    """[D, N], a root of the covariance: centred rows over sqrt(N - 1), where there is no covariance."""
+    """[D, r], a root of the covariance, where there is none itself."""
 
 
 def of_moments(mean: Float64, covariance: Float64, cholesky: Float64 | None = None) -> Gaussian:
@@ -42,10 +42,14 @@ def of_rows(rows: Float64) -> Gaussian:
     """Return the Gaussian fitted to rows [N, D], covariance with ddof 1."""
     count, size = rows.shape
     mean = rows.mean(axis=0)
-    root = (rows - mean).T / np.sqrt(count - 1)
+    centred = rows - mean
+    centred /= np.sqrt(count - 1)
     if count > size:
-        return of_moments(mean, root @ root.T)
-    return Gaussian(mean, float((root**2).sum()), rows=root)
+        return of_moments(mean, centred.T @ centred)
+    # centred rows add up to 0: a reflection turns the first into 0 and leaves the others as a root of full rank
+    root = centred[1:]
+    root += centred[0] / (np.sqrt(count) - 1)
+    return Gaussian(mean, float(np.vdot(root, root)), rows=root.T)
 
 
 def terms(one: Gaussian, two: Gaussian) -> tuple[float, float]:
@@ -62,19 +66,26 @@ def terms(one: Gaussian, two: Gaussian) -> tuple[float, float]:
 
 def _trace_of_root(one: Gaussian, two: Gaussian) -> float:
     factor = factor_of(two)
-    if factor is not None and one.covariance is not None and factor_of(one) is not None:
+    if factor is not None and one.covariance is not None:
+        # where this covariance is singular, rounding leaves eigenvalues on either side of 0, and they are not accurate
         squares = np.asarray(np.linalg.eigvalsh(_seen_from(factor, one.covariance)), np.float64)
         if _accurate(squares):
             return float(np.sqrt(squares).sum())
     product = root_of(one).T @ root_of(two)
-    return float(np.linalg.svd(product, compute_uv=False).sum()) if product.size else 0.0
+    if not product.size:
+        return 0.0
+    wide = product if len(product) <= product.shape[1] else product.T
+    squares = np.asarray(np.linalg.eigvalsh(wide @ wide.T), np.float64)  # a third of the time of singular values
+    if squares[0] > noise(squares) and _accurate(squares):
+        return float(np.sqrt(squares).sum())
+    return float(np.linalg.svd(product, compute_uv=False).sum())
 
 
 def _seen_from(factor: Float64, covariance: Float64) -> Float64:
     """Return factor' covariance factor; half the work of two products, since the factor is a lower triangle."""
-    lower = np.asfortranarray(factor)
-    half = dtrmm(1.0, lower, np.asfortranarray(covariance), side=1, lower=1)
-    return np.asarray(dtrmm(1.0, lower, half, lower=1, trans_a=1), np.float64)
+    upper = factor.T  # in Fortran's order, without a copy
+    half = dtrmm(1.0, upper, covariance.T, side=1, lower=0, trans_a=1)
+    return np.asarray(dtrmm(1.0, upper, half, lower=0, overwrite_b=1), np.float64)
 
 
 def _accurate(squares: Float64) -> bool:

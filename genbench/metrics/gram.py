@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -79,12 +80,21 @@ def take_surveys(
 def sweep(surveys: Sequence[Survey], generated: Rows, reference: Rows, *, tile: int = TILE) -> None:
     """Show every tile to every survey: the upper triangles within both sets, then all between them."""
     for rows in (generated, reference):
-        for found in _tiles(rows, rows, tile, upper=True):
+        for found in _ahead(_tiles(rows, rows, tile, upper=True)):
             for survey in surveys:
                 survey.within(found)
-    for found in _tiles(generated, reference, tile):
+    for found in _ahead(_tiles(generated, reference, tile)):
         for survey in surveys:
             survey.between(found)
+
+
+def _ahead(tiles: Iterator[Tile]) -> Iterator[Tile]:
+    """Yield tiles, each made while the one before it is looked at."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, tiles, None)
+        while (tile := coming.result()) is not None:
+            coming = pool.submit(next, tiles, None)
+            yield tile
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +131,9 @@ class Rows:
     @cached_property
     def content(self) -> npt.NDArray[np.uint64]:
         """A 64-bit hash of each row: equal rows have equal ones."""
-        hashes = (blake2b(row.tobytes(), digest_size=8).digest() for row in self.values)
-        return np.frombuffer(b"".join(hashes), np.uint64)
+        words = self.values.view(np.uint32 if self.values.dtype == np.float32 else np.uint64)
+        odd = np.random.default_rng(0).integers(2**63, size=words.shape[1], dtype=np.uint64) * 2 + 1
+        return np.concatenate([(words[span] * odd).sum(axis=1, dtype=np.uint64) for span in spans(len(words), 64)])
 
     def distances(self, index: Index, other: Rows, other_index: Index) -> Float64:
         """Return the squared distances of given pairs from their differences in float64: exactly 0 for equal rows."""
