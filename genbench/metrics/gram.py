@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from hashlib import blake2b
+from functools import cached_property, partial
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,21 +81,27 @@ def take_surveys(
 def sweep(surveys: Sequence[Survey], generated: Rows, reference: Rows, *, tile: int = TILE) -> None:
     """Show every tile to every survey: the upper triangles within both sets, then all between them."""
     for rows in (generated, reference):
-        for found in _ahead(_tiles(rows, rows, tile, upper=True)):
+        for found in _made(_tiles(rows, rows, tile, upper=True)):
             for survey in surveys:
                 survey.within(found)
-    for found in _ahead(_tiles(generated, reference, tile)):
+    for found in _made(_tiles(generated, reference, tile)):
         for survey in surveys:
             survey.between(found)
 
 
-def _ahead(tiles: Iterator[Tile]) -> Iterator[Tile]:
-    """Yield tiles, each made while the one before it is looked at."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, tiles, None)
-        while (tile := coming.result()) is not None:
-            coming = pool.submit(next, tiles, None)
-            yield tile
+def _made(tiles: Iterator[Callable[[], Tile]]) -> Iterator[Tile]:
+    """Yield tiles in order, those to come being made on all cores meanwhile, each on one.
+
+    All cores at one product would wait for each other, and for what looks at the tiles, which keeps one core busy.
+    """
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    cores = max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores) as pool:
+        coming = deque(pool.submit(make) for make in islice(tiles, cores + 1))
+        while coming:
+            yield coming.popleft().result()
+            coming.extend(pool.submit(make) for make in islice(tiles, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +138,12 @@ class Rows:
     @cached_property
     def content(self) -> npt.NDArray[np.uint64]:
         """A 64-bit hash of each row: equal rows have equal ones."""
-        words = self.values.view(np.uint32 if self.values.dtype == np.float32 else np.uint64)
-        odd = np.random.default_rng(0).integers(2**63, size=words.shape[1], dtype=np.uint64) * 2 + 1
-        return np.concatenate([(words[span] * odd).sum(axis=1, dtype=np.uint64) for span in spans(len(words), 64)])
+        words: Array = self.values.view(np.uint32 if self.values.dtype == np.float32 else np.uint64)
+        odd = np.random.default_rng(0).integers(2**63, size=words.shape[1], dtype=np.uint64) | np.uint64(1)
+        found = np.empty(len(words), np.uint64)
+        for span in spans(len(words), 64):  # what stays in the cache
+            np.sum(words[span] * odd, axis=1, out=found[span])
+        return found
 
     def distances(self, index: Index, other: Rows, other_index: Index) -> Float64:
         """Return the squared distances of given pairs from their differences in float64: exactly 0 for equal rows."""
@@ -212,14 +222,18 @@ def spans(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def _tiles(left: Rows, right: Rows, size: int, *, upper: bool = False) -> Iterator[Tile]:
+def _tiles(left: Rows, right: Rows, size: int, *, upper: bool = False) -> Iterator[Callable[[], Tile]]:
+    """Yield what makes each tile: of the upper triangle alone where that is all there is to know."""
     for rows in spans(len(left), size):
         first = left.centred(rows, left.dtype)
         for columns in spans(len(right), size):
-            if upper and columns.start < rows.start:
-                continue
-            second = first if upper and rows == columns else right.centred(columns, left.dtype)
-            yield Tile(left, right, rows, columns, first @ second.T)
+            if not (upper and columns.start < rows.start):
+                yield partial(_tile, left, rows, first, right, columns)
+
+
+def _tile(left: Rows, rows: slice, first: Array, right: Rows, columns: slice) -> Tile:
+    second = first if left is right and rows == columns else right.centred(columns, left.dtype)
+    return Tile(left, right, rows, columns, first @ second.T)
 
 
 def pair_of(generated: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[Rows, Rows]:

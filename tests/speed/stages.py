@@ -83,7 +83,7 @@ STAGES = {
     "pairs": Stage(
         "KID and precision/recall",
         {
-            "genbench (and density, coverage, errors)": comparisons.pairs_genbench,
+            "genbench (and errors)": comparisons.pairs_genbench,
             "torch-fidelity": comparisons.pairs_torch_fidelity,
         },
         {"torch-fidelity": 2.5},
