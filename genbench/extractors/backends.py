@@ -106,6 +106,11 @@ class _Compiled:
 def _openvino(network: nn.Module, example: torch.Tensor) -> Prepared:
     import openvino
 
+    wanted = "bf16" if example.dtype == torch.bfloat16 else "f32"
+    if wanted == "bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise UsageError(
+            "This CPU has no instructions for bf16, and OpenVINO would compute in float32; leave out --precision."
+        )
     small = example[:, :, :80, :80].float()  # tracing computes with it, and its size changes nothing
     shape = openvino.PartialShape([-1, *example.shape[1:]])
     with torch.inference_mode(), warnings.catch_warnings():
@@ -113,7 +118,7 @@ def _openvino(network: nn.Module, example: torch.Tensor) -> Prepared:
         trace: Any = torch.jit.trace
         model = openvino.convert_model(trace(network, small, check_trace=False), input=shape)
     how = {
-        "INFERENCE_PRECISION_HINT": "bf16" if example.dtype == torch.bfloat16 else "f32",
+        "INFERENCE_PRECISION_HINT": wanted,
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
     compiled = openvino.compile_model(model, "CPU", how)

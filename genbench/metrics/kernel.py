@@ -215,7 +215,7 @@ class _Sums:
         # with 0/1 indicators S of the subsets, every subset's sum is on the diagonal of S' K S
         left = self.drawn[tile.left.role][tile.rows]
         right = self.drawn[tile.right.role][tile.columns]
-        return np.asarray(((values @ right.astype(values.dtype)) * left).sum(axis=0, dtype=np.float64))
+        return np.asarray(((values @ np.asarray(right, values.dtype)) * left).sum(axis=0, dtype=np.float64))
 
     def _variance(self) -> float:
         x, y = self.own["generated"], self.own["reference"]

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.speed.growth import Grown, grow
 from tests.speed.material import Sizes
+from tests.speed.memory import peak_of_all
 from tests.speed.report import growth_table, load_text, machine, stage_table
 from tests.speed.stages import STAGES
 
@@ -30,9 +31,17 @@ def main() -> None:
         f"{sizes.count} images a side end to end, {32 * sizes.batches} through the network, {sizes.rows:,} rows of "
         f"2,048 where features are compared. Medians of {asked.repeats}; contestants run in turn, each in a process of "
         "its own; ratios are those of neighbouring runs, with their range. Peers run with their defaults, and all with "
-        "one random state dict.\n"
+        "one random state dict. Memory is what a process and those that it starts hold together: shared pages count "
+        "once, and so do the libraries, of which torch alone maps and fills half a GB.\n"
     )
     loads = [os.getloadavg()[0]]
+
+    def add(text: str) -> None:
+        """Print a part and write all so far: a run of an hour that is cut off has not been for nothing."""
+        print(text, flush=True)
+        parts.append(text)
+        asked.out.write_text("\n".join([*parts[:2], load_text(loads) + "\n", *parts[2:]]), encoding="utf-8")
+
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         _make(root, sizes, asked.images)
@@ -42,12 +51,10 @@ def main() -> None:
                 for contestant, found in runs.items():
                     found += _run(name, contestant, root, sizes)
                     loads.append(os.getloadavg()[0])
-            parts.append(_printed(stage_table(STAGES[name], runs)))
+            add(stage_table(STAGES[name], runs))
         if asked.growth:
             grown: list[Grown] = list(grow(root, asked.growth, asked.most_pairs))
-            parts.append(_printed(growth_table(grown)))
-    parts.insert(2, load_text(loads) + "\n")
-    asked.out.write_text("\n".join(parts), encoding="utf-8")
+            add(growth_table(grown))
     print(f"written: {asked.out}", file=sys.stderr)
 
 
@@ -81,20 +88,20 @@ def _make(root: Path, sizes: Sizes, images: Path | None) -> None:
 def _run(stage: str, contestant: str, root: Path, sizes: Sizes) -> list[dict[str, Any]]:
     """Run one contestant once; nothing where it is not installed."""
     command = [sys.executable, "-m", "tests.speed.child", stage, contestant, str(root), json.dumps(asdict(sizes))]
-    child = subprocess.run(command, capture_output=True, text=True, check=False)
-    if child.returncode:
-        raise SystemExit(f"{stage}: {contestant} failed\n{child.stderr[-3000:]}")
-    found = json.loads(child.stdout)
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+        most = peak_of_all(child)
+        if child.returncode:
+            said.seek(0)
+            raise SystemExit(f"{stage}: {contestant} failed\n{said.read()[-3000:]}")
+        assert child.stdout is not None
+        found = json.loads(child.stdout.read())
     if "absent" in found:
         print(f"{stage}: {contestant} skipped, {found['absent']} is not installed", file=sys.stderr)
         return []
+    found["megabytes"] = max(found["megabytes"], most)
     print(f"{stage}: {contestant}: {found['seconds']:.2f} s, {found['found']}", file=sys.stderr)
     return [found]
-
-
-def _printed(text: str) -> str:
-    print(text, flush=True)
-    return text
 
 
 if __name__ == "__main__":

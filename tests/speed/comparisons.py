@@ -31,7 +31,7 @@ def distance_torch_fidelity(root: Path, sizes: Sizes, rows: int | None = None) -
     from torch_fidelity.metric_fid import fid_statistics_to_metric
 
     one, two = ({"mu": mean, "sigma": covariance} for mean, covariance in _moments(root, rows or sizes.rows))
-    return lambda: fid_statistics_to_metric(one, two, False)
+    return lambda: next(iter(fid_statistics_to_metric(one, two, False).values()))
 
 
 def distance_pytorch_fid(root: Path, sizes: Sizes, rows: int | None = None) -> Timed:
@@ -99,7 +99,8 @@ def pairs_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     def timed() -> Any:
         size = min(1000, len(generated))
         kid = kid_features_to_metric(generated, reference, kid_subset_size=size, verbose=False)
-        return kid | prc_features_to_metric(generated, reference, verbose=False)
+        prc_features_to_metric(generated, reference, verbose=False)
+        return kid["kernel_inception_distance_mean"]
 
     return timed
 
@@ -114,7 +115,7 @@ def neighbours_prdc(root: Path, sizes: Sizes) -> Timed:
     from prdc import compute_prdc
 
     generated, reference = _rows(root, sizes.rows)
-    return lambda: compute_prdc(real_features=reference, fake_features=generated, nearest_k=5)
+    return lambda: compute_prdc(real_features=reference, fake_features=generated, nearest_k=5)["density"]
 
 
 def _rows(root: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,5 +137,5 @@ def _metrics(root: Path, sizes: Sizes, names: str) -> Timed:
     metrics = [registry.load("metrics", spec) for spec in registry.parse_list(names)]
     joint = getattr(metrics[0], "joint", None)
     if joint is None:
-        return lambda: metrics[0](generated, reference, seed=0)
-    return lambda: joint(metrics, generated, reference, seed=0)
+        return lambda: metrics[0](generated, reference, seed=0)[0].value
+    return lambda: joint(metrics, generated, reference, seed=0)[0][0].value

@@ -6,6 +6,7 @@ is not installed.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -23,7 +24,12 @@ def end_to_end_genbench(root: Path, sizes: Sizes, *more: str) -> Timed:
     command = [sys.executable, "-m", "genbench", "score", "--samples", str(root / "generated")]
     command += ["--reference", str(root / "reference"), "--features", "inception", "--weights", _weights(root)]
     command += ["--metrics", f"is,fid,kid,subset_size={size},pr,prdc", "--no-cache", "--quiet", "--json", *more]
-    return lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout[-200:].decode()
+
+    def timed() -> float:
+        scores = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["scores"]
+        return next(float(score["value"]) for score in scores if score["name"] == "fd@inception")
+
+    return timed
 
 
 def end_to_end_genbench_openvino(root: Path, sizes: Sizes) -> Timed:
@@ -39,11 +45,12 @@ def end_to_end_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     def timed() -> Any:
         from torch_fidelity import calculate_metrics
 
-        return calculate_metrics(
+        found = calculate_metrics(
             input1=str(root / "generated"), input2=str(root / "reference"), isc=True, fid=True, kid=True, prc=True,
             feature_extractor="inception-v3-compat", feature_extractor_weights_path=_weights(root), cuda=False,
             kid_subset_size=min(1000, sizes.count), cache=False, verbose=False,
         )  # fmt: skip
+        return found["frechet_inception_distance"]
 
     return timed
 
@@ -160,7 +167,7 @@ def precision_fp32(root: Path, sizes: Sizes, precision: str = "fp32") -> Timed:
     from genbench.metrics.frechet import frechet_distance_of_rows
 
     extractor = Inception(weights=_weights(root), precision=precision)
-    sides = [_batches(root, sizes, role) for role in ("generated", "reference")]
+    sides = [_batches(root, sizes, role)[:1] for role in ("generated", "reference")]
     extractor(sides[0][0][:1])
 
     def timed() -> float:

@@ -34,13 +34,14 @@ def stage_table(stage: Stage, runs: Runs) -> str:
         ratios = sorted(theirs["seconds"] / ours["seconds"] for theirs, ours in pairs)
         target = stage.targets.get(name)
         number = re.fullmatch(r"-?[\d.]+(e[+-]\d+)?", str(found[0]["found"]))
+        result = f"{float(found[0]['found']):.9g}" if number else ""
         rows.append([
             name,
             f"{median(run['seconds'] for run in found):.3g}",
             f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})" if name != first else "1",
             f"{median(run['megabytes'] for run in found):.0f}",
             f"{median(run['extra_megabytes'] for run in found):.0f}",
-            found[0]["found"] if number else "",
+            result,
             "" if target is None else f"{target:g}: {'met' if median(ratios) >= target else 'MISSED'}",
         ])  # fmt: skip
     head = ["who", "seconds", "times the first's", "peak MB", "of it while timed", "result", "target"]
