@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from genbench.errors import UsageError
 from genbench.extractors import backends
 from genbench.extractors.convolution import Convolution
 from genbench.extractors.inception import Inception, tensorflow_bilinear
+from genbench.extractors.streams import side_by_side
 from genbench.metrics.frechet import frechet_distance_of_rows
 from tests.random_weights import random_inception_weights, smooth_images
 
@@ -84,6 +86,52 @@ def test_openvino_agrees_under_the_same_identity(path: Path, images: torch.Tenso
     agree(extractor(images)["embedding"], plain)
     assert extractor.computed_by.startswith("openvino ")
     assert extractor.identity == Inception(weights=path).identity
+
+
+def test_openvino_refuses_bf16_on_a_cpu_that_would_compute_in_float32(path: Path, images: torch.Tensor) -> None:
+    openvino = pytest.importorskip("openvino")
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has bf16")
+    with pytest.raises(UsageError, match="leave out --precision"):
+        Inception(weights=path, backend="openvino", precision="bf16")(images)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
+def test_compiled_agrees_and_fills_up_a_smaller_batch(path: Path, images: torch.Tensor, plain: torch.Tensor) -> None:
+    extractor = Inception(weights=path, backend="compile")
+    whole = extractor(images)["embedding"]
+    agree(whole, plain)
+    torch.testing.assert_close(extractor(images[:5])["embedding"], whole[:5], rtol=0, atol=3e-5 * float(whole.max()))
+    assert extractor.computed_by.endswith("compiled")
+
+
+def test_a_row_is_the_same_alone_in_an_odd_batch_and_with_one_thread(path: Path, images: torch.Tensor) -> None:
+    extractor = Inception(weights=path)
+    odd, alone = extractor(images[:5])["embedding"], extractor(images[4:5])["embedding"]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        single = extractor(images[:5])["embedding"]
+    finally:
+        torch.set_num_threads(before)
+    close = 3e-5 * float(odd.max())
+    torch.testing.assert_close(single, odd, rtol=0, atol=close)
+    torch.testing.assert_close(alone, odd[4:], rtol=0, atol=close)
+    assert extractor(images[:0])["embedding"].shape == (0, 2048)
+
+
+def test_parts_side_by_side_come_back_in_order_and_torch_keeps_its_threads() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = side_by_side(lambda part: (part, torch.get_num_threads()), range(5))
+        assert found == [(part, 1) for part in range(5)]
+        with pytest.raises(ZeroDivisionError):
+            side_by_side(lambda part: 1 // part, [1, 0, 2])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_backend_that_is_not_installed_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -91,6 +92,30 @@ def test_a_rank_that_dies_is_told_of_and_the_same_command_goes_on(here: Path) ->
     (here / "spared").touch()
     again = values(genbench(here, *score, processes=2))
     assert again == pytest.approx(values(genbench(here, *score, cache="alone")), rel=1e-9)
+
+
+def test_two_processes_share_the_trials_of_a_run(here: Path) -> None:
+    run = ["run", "ring8", "--samplers", "real,noise", "--repeats", "2", "--budget", "quick", "--quiet"]
+    one = genbench(here, *run, "--out", "alone", cache="alone")
+    two = genbench(here, *run, "--out", "shared", processes=2, cache="shared")
+    assert two.returncode == 0, two.stderr
+    assert two.stdout == one.stdout.replace("alone", "shared")
+    assert len((here / "shared" / "ring8.jsonl").read_text().splitlines()) == 4
+    for path in sorted((here / "alone").rglob("seed-*/result.jsonl")):
+        alone, shared = path, here / "shared" / path.relative_to(here / "alone")
+        found, wanted = (json.loads(each.read_text())["values"] for each in (shared, alone))
+        assert found == pytest.approx(wanted, rel=1e-9, nan_ok=True)
+
+
+def test_two_processes_write_the_statistics_of_one(here: Path) -> None:
+    stats = ["stats", "digits,split=train", "--features", "digits", "--quiet", "--out"]
+    one = genbench(here, *stats, "one.npz", cache="alone")
+    two = genbench(here, *stats, "two.npz", processes=2, cache="shared")
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.replace("two.npz", "one.npz") == one.stdout
+    with np.load(here / "one.npz") as wanted, np.load(here / "two.npz") as found:
+        for name in ("mu", "sigma"):
+            np.testing.assert_allclose(found[name], wanted[name], rtol=1e-9, atol=1e-12)
 
 
 class Board(dict[str, bytes]):
