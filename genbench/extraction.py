@@ -13,8 +13,8 @@ import numpy as np
 from genbench.calling import Caller
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features import Array, Features
+from genbench.processes import Ranks
 from genbench.protocols import Batch, Extractor, Source
-from genbench.ranks import Ranks
 from genbench.store import Store
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from genbench.extraction import Extraction, extract_all, subset
 from genbench.features import Features, Moments
 from genbench.locations import cache_root
 from genbench.opening import open_extractor, open_reference, open_subject
+from genbench.processes import Ranks
 from genbench.protocols import Extractor, Metric, Sampler, Source
-from genbench.ranks import Ranks
 from genbench.results import Party
 from genbench.store import Store
 

@@ -14,7 +14,7 @@ from genbench.claims import likelihoods
 from genbench.errors import UsageError
 from genbench.locations import result_folder, results_file, written_whole
 from genbench.opening import open_source, open_subject
-from genbench.ranks import Ranks
+from genbench.processes import Ranks
 from genbench.report.gallery import write_gallery
 from genbench.results import Result, read_results
 from genbench.scoring import score

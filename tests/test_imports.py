@@ -18,7 +18,7 @@ FLOORS = {
     "networks": 2,
     "features": 2,
     "protocols": 2,
-    "ranks": 2,
+    "processes": 2,
     "registry": 2,
     "theory": 2,
     "fingerprints": 3,

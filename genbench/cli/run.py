@@ -38,7 +38,7 @@ def run(
     genbench run ring8 --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench import registry
-    from genbench.ranks import joined
+    from genbench.processes import joined
     from genbench.report.formats import written
     from genbench.running import run as run_benchmark
 

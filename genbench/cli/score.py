@@ -76,7 +76,7 @@ def score(
     if (samples is None) == (sampler is None):
         raise UsageError("Say what to score: either --samples PATH|SPEC or --sampler SPEC.")
     from genbench.opening import open_subject
-    from genbench.ranks import joined
+    from genbench.processes import joined
     from genbench.scoring import score as score_subject
     from genbench.scoring import share
 
@@ -116,7 +116,7 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     genbench stats real/ --out real.npz               mean and covariance: enough for FID
     genbench stats real/ --out real.safetensors       every row: KID, precision and recall too
     """
-    from genbench.ranks import joined
+    from genbench.processes import joined
     from genbench.report.numbers import counted
     from genbench.scoring import features_of
     from genbench.statistics import write_statistics

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from genbench import ranks
+from genbench import processes
 from genbench.errors import InputError, UsageError
 from genbench.extraction import Extraction, extract
-from genbench.ranks import Ranks, joined
+from genbench.processes import Ranks, joined
 from genbench.sources.memory import ArraySource
 
 GUEST = """
@@ -136,13 +136,13 @@ class Board(dict[str, bytes]):
 
 
 def test_a_rank_that_falls_silent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(processes, "PATIENCE_SECONDS", 0.3)
     with pytest.raises(InputError, match="Rank 1 has been silent"):
         Ranks(0, 2, Board()).exchange("key", "text")
 
 
 def test_a_slow_rank_that_beats_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(processes, "PATIENCE_SECONDS", 0.5)
     board = Board()
 
     def slow() -> None:
