@@ -65,9 +65,9 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--images", type=Path, help="a folder of images of one size, instead of made ones")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="STAGE",
                         help=f"some of {', '.join(STAGES)}")  # fmt: skip
-    parser.add_argument("--growth", type=int, nargs="*", default=[1000, 10_000, 100_000], metavar="N",
+    parser.add_argument("--growth", type=int, nargs="*", default=[1000, 10_000, 30_000, 100_000], metavar="N",
                         help="numbers of samples; nothing after it leaves growth out")  # fmt: skip
-    parser.add_argument("--most-pairs", type=int, default=100_000, help="metrics of pairs up to this many samples")
+    parser.add_argument("--most-pairs", type=int, default=30_000, help="metrics of pairs up to this many samples")
     parser.add_argument("--quick", action="store_true", help="a smoke run: little of everything")
     parser.add_argument("--out", type=Path, default=Path("reports/speed.md"))
     return parser.parse_args()
