@@ -196,3 +196,11 @@ def test_as_many_neighbours_as_rows_are_refused() -> None:
 def test_k_of_zero_is_refused() -> None:
     with pytest.raises(UsageError, match="not 0"):
         PrecisionRecall(k=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_that_differ_in_signs_alone_are_not_taken_for_equal(dtype: type) -> None:
+    rows = np.array([[1.0, 2.0], [-1.0, -2.0], [1.0, 2.0]], dtype)
+    one, _ = pair_of(rows, rows)
+    found = one.distances(np.array([0, 0]), one, np.array([1, 2]))
+    assert found.tolist() == [20.0, 0.0]

@@ -138,11 +138,12 @@ class Rows:
     @cached_property
     def content(self) -> npt.NDArray[np.uint64]:
         """A 64-bit hash of each row: equal rows have equal ones."""
-        words: Array = self.values.view(np.uint32 if self.values.dtype == np.float32 else np.uint64)
-        odd = np.random.default_rng(0).integers(2**63, size=words.shape[1], dtype=np.uint64) | np.uint64(1)
-        found = np.empty(len(words), np.uint64)
-        for span in spans(len(words), 64):  # what stays in the cache
-            np.sum(words[span] * odd, axis=1, out=found[span])
+        count, bytes_each = len(self.values), self.values[:1].nbytes
+        factors = np.random.default_rng(0).integers(2**63, size=bytes_each // 4, dtype=np.uint64) | np.uint64(1)
+        found = np.empty(count, np.uint64)
+        for span in spans(count, 64):  # in 32 bits a word: of 64, the sign bits of two would cancel
+            words: Array = np.ascontiguousarray(self.values[span]).view(np.uint32)
+            np.sum(words * factors, axis=1, out=found[span])
         return found
 
     def distances(self, index: Index, other: Rows, other_index: Index) -> Float64:
