@@ -12,33 +12,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genbench.benchmarks import Benchmark
-    from genbench.comparison import Comparison, Difference, Standing, compare, difference, gate, leaderboard
+    from genbench.comparison.differences import Difference, difference
+    from genbench.comparison.gate import gate
+    from genbench.comparison.leaderboard import Standing, leaderboard
+    from genbench.comparison.pairwise import Comparison
     from genbench.errors import GenbenchError, InputError, PlugError, UsageError
-    from genbench.extraction import Extraction, extract
-    from genbench.features import Features, Moments
-    from genbench.protocols import Batch, Extractor, Metric, Parts, Sampler, Score, Source, Tracker
-    from genbench.registry import installed, load
-    from genbench.report.table import table
-    from genbench.results import Entry, Party, Result, read_results
-    from genbench.running import run, train
-    from genbench.scoring import features_of, score
+    from genbench.extraction.extract import Extraction, extract
+    from genbench.features.features import Features, Moments
+    from genbench.plugs.contracts import Batch, Extractor, Influence, Metric, Sampler, Score, Source, Tracker
+    from genbench.plugs.registry import installed, load
+    from genbench.results import Entry, Result, SampleSet, read_results
+    from genbench.runs.run import run, train
+    from genbench.scoring.compare import compare
+    from genbench.scoring.score import features_of, score
+    from genbench.scoring.watcher import Watcher
+    from genbench.tables.leaderboard_table import table
     from genbench.tracking import log_result
-    from genbench.watching import Watcher
 
 _HOMES = {
     "benchmarks": ("Benchmark",),
-    "comparison": ("Comparison", "Difference", "Standing", "compare", "difference", "gate", "leaderboard"),
+    "comparison.differences": ("Difference", "difference"),
+    "comparison.gate": ("gate",),
+    "comparison.leaderboard": ("Standing", "leaderboard"),
+    "comparison.pairwise": ("Comparison",),
     "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
-    "extraction": ("Extraction", "extract"),
-    "features": ("Features", "Moments"),
-    "protocols": ("Batch", "Extractor", "Metric", "Parts", "Sampler", "Score", "Source", "Tracker"),
-    "registry": ("installed", "load"),
-    "report.table": ("table",),
-    "results": ("Entry", "Party", "Result", "read_results"),
-    "running": ("run", "train"),
-    "scoring": ("features_of", "score"),
+    "extraction.extract": ("Extraction", "extract"),
+    "features.features": ("Features", "Moments"),
+    "plugs.contracts": ("Batch", "Extractor", "Metric", "Influence", "Sampler", "Score", "Source", "Tracker"),
+    "plugs.registry": ("installed", "load"),
+    "results": ("Entry", "SampleSet", "Result", "read_results"),
+    "runs.run": ("run", "train"),
+    "scoring.compare": ("compare",),
+    "scoring.score": ("features_of", "score"),
+    "scoring.watcher": ("Watcher",),
+    "tables.leaderboard_table": ("table",),
     "tracking": ("log_result",),
-    "watching": ("Watcher",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -52,13 +60,13 @@ __all__ = [
     "Extractor",
     "Features",
     "GenbenchError",
+    "Influence",
     "InputError",
     "Metric",
     "Moments",
-    "Parts",
-    "Party",
     "PlugError",
     "Result",
+    "SampleSet",
     "Sampler",
     "Score",
     "Source",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from genbench import registry
+from genbench.plugs import registry
+from genbench.plugs.specs import parse_spec
 
 UNCONDITIONAL = ("real", "gan", "wgan", "wgan-gp", "r3gan", "ae", "vae", "noise")
 WITH_CLASSES = ("real", "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "ae,prior=normal", "vae", "cvae", "noise")
@@ -186,7 +187,7 @@ def folder(path: str, features: str = "inception", quick: int = 300, full: int =
 def followed(benchmark: str | None) -> Benchmark | None:
     """Return the installed recipe that a result's ``NAME@VERSION`` means, where it is the same version."""
     name = (benchmark or "").rpartition("@")[0]
-    if not name or registry.parse(name).name not in registry.installed("benchmarks"):
+    if not name or parse_spec(name).name not in registry.installed("benchmarks"):
         return None
     recipe: Benchmark = registry.load("benchmarks", name)
     return recipe if str(recipe) == benchmark else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -34,3 +35,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if close:
         return f", did you mean {in_lower_case[close[0]]!r}?"
     return f"; known: {', '.join(names)}." if names else "."
+
+
+def guest_error(who: str, error: Exception) -> PlugError:
+    """Say in one sentence what a guest raised and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    said = f": {error}" if str(error) else ""
+    return PlugError(f"{who} raised {type(error).__name__}{said}{where}; mend it there and run again.")

@@ -1,4 +1,4 @@
-"""What came out: a Result with its scores and their provenance, and its JSON lines."""
+"""Results: the scores of one subject with everything that decides them, and their JSON-lines files."""
 
 from __future__ import annotations
 
@@ -12,71 +12,80 @@ from pathlib import Path
 from typing import Any
 
 from genbench.errors import InputError
-from genbench.protocols import Better, Parts, Score
+from genbench.plugs.contracts import Better, Influence, Score
 
 SCHEMA = 1
+"""Version of the JSON format."""
 
 CHANGED: tuple[tuple[int, ...], ...] = ()
-"""Versions of genbench in which a score became another number: results from before and after do not mix."""
+"""Versions of genbench in which the value of a score changed. Results from before and after must not be compared."""
+
+JSON_NAMES = {"extractor": "space", "influence": "parts"}
+"""Fields of Entry that have another name in JSON. The names in JSON are older and stay readable."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A Score with the space it was measured in."""
+    """A score together with the extractor whose features it was computed from."""
 
     name: str
-    """As people read it: ``fid``, or ``fd@digits`` in a space other than FID's Inception."""
+    """Name for people: ``fid``, or ``fd@digits`` if the extractor is not FID's Inception."""
     key: str
-    """As machines read it: ``frechet_inception_distance``, ``frechet_distance@digits``."""
+    """Name for programs: ``frechet_inception_distance``, ``frechet_distance@digits``."""
     value: float
     error: float | None
+    """Standard error of ``value``; None if unknown."""
     better: Better | None
-    space: str
+    extractor: str
     """The extractor's name."""
     detail: Mapping[str, Any] = field(default_factory=dict)
-    parts: Parts | None = None
-    """Where the error comes from, by groups of rows: lets the error of a difference be told."""
+    influence: Influence | None = None
+    """Influence of groups of rows on the score; needed for the standard error of a difference."""
 
 
 @dataclass(frozen=True)
-class Party:
-    """One side of a comparison."""
+class SampleSet:
+    """A set of samples that was scored or compared with."""
 
     name: str
     count: int | None
+    """Number of samples; None if a statistics file does not say."""
     fingerprint: str
+    """Hash of the contents."""
     skipped: int = 0
+    """Number of samples that could not be decoded and were left out."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Scores of one subject, with all that decides them."""
+    """Scores of one subject, with everything that decides them."""
 
     name: str
     scores: tuple[Entry, ...]
-    generated: Party
-    reference: Party | None
+    generated: SampleSet
+    reference: SampleSet | None
     benchmark: str | None
-    """``name@version`` of the recipe, where one was followed."""
+    """``NAME@VERSION`` of the benchmark; None without one."""
     metrics: tuple[str, ...]
     """Each metric with all its options."""
     extractors: Mapping[str, str]
-    """Each extractor's name and identity: weights hash, preprocessing."""
+    """Name and identity (weights hash, preprocessing) of each extractor."""
     seed: int
     device: str
     batch_size: int
     created: str
+    """Time of creation, ISO 8601 in UTC."""
     seconds: float
     versions: Mapping[str, str]
     backends: Mapping[str, str] = field(default_factory=dict)
-    """Each extractor's name and what computed its views; all backends of one identity agree to rounding."""
+    """Backend of each extractor, by name. Backends of one identity agree up to rounding."""
     training: Mapping[str, Any] | None = None
-    """Of a sampler that ``run`` trained: budget, seed, steps, seconds, the chosen step and by what, instability."""
+    """Set for samplers that ``run`` trained: budget, seed, steps, seconds, chosen step, instability."""
     warnings: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Entry:
-        """Return the entry of that short or long name; KeyError lists the names there are."""
+        """Return the entry with that short or long name. The KeyError lists all names."""
         for entry in self.scores:
             if name in (entry.name, entry.key):
                 return entry
@@ -84,14 +93,15 @@ class Result:
 
     @property
     def protocol(self) -> dict[str, str]:
-        """Every field that decides whether this result may be compared with another, as text.
+        """All fields, as text, that decide whether this result may be compared with another one.
 
-        The seed is one of them only without a recipe and without training: under a recipe it tells replicates apart.
+        The seed is such a field only without a benchmark and without training; otherwise it distinguishes replicates.
         """
         fields = {"benchmark": self.benchmark or "none", "count": str(self.generated.count)}
         reference = self.reference
         fields["reference"] = reference.fingerprint[:12] if reference else "none"
         fields["reference count"] = str(reference.count) if reference else "none"
+        # An extractor is called by its network alone where that is unique: "inception", not "inception,resize=clean".
         networks = [name.partition(",")[0] for name in self.extractors]
         for (name, identity), network in zip(self.extractors.items(), networks, strict=True):
             fields |= _traits(network if networks.count(network) == 1 else name, identity)
@@ -100,7 +110,7 @@ class Result:
             fields[kind] = f"{fields[kind]}, {metric}" if kind in fields else metric
         if self.benchmark is None and self.training is None:
             fields["seed"] = str(self.seed)
-        return fields | _era(self.versions.get("genbench", ""))
+        return fields | _last_change(self.versions.get("genbench", ""))
 
     @property
     def protocol_fingerprint(self) -> str:
@@ -109,7 +119,7 @@ class Result:
 
     @property
     def values(self) -> dict[str, float]:
-        """Every number by its long name, spreads and standard errors included."""
+        """Every number by its long name, including spreads and standard errors."""
         values: dict[str, float] = {}
         for entry in self.scores:
             values[entry.key] = entry.value
@@ -120,26 +130,28 @@ class Result:
         return values
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field as plain data, and ``values`` flat beside them."""
-        return {"schema": SCHEMA, **asdict(self), "values": self.values}
+        """Return every field as plain data, and the flat ``values`` beside them."""
+        fields = asdict(self)
+        fields["scores"] = [_renamed(score, JSON_NAMES) for score in fields["scores"]]
+        return {"schema": SCHEMA, **fields, "values": self.values}
 
     def to_json(self) -> str:
-        """Return one line of JSON (NaN and infinity as null: JSON has no such numbers)."""
+        """Return one line of JSON. NaN and infinity become null, because JSON has no such numbers."""
         text = json.dumps(_plain(self.to_dict()), ensure_ascii=False, allow_nan=False)
-        return text.encode(errors="replace").decode()  # the name of a file need not be text
+        return text.encode(errors="replace").decode()  # a file name need not be valid text
 
     def append(self, path: Path) -> None:
-        """Add this result as one line at the end of a JSON-lines file."""
+        """Append this result as one line to a JSON-lines file."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
-                file.write(self.to_json() + "\n")  # one write of one line: two processes do not mix
+                file.write(self.to_json() + "\n")  # a single write: lines of two processes do not mix
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}); choose another file with --to.") from error
 
 
 def read_results(path: Path) -> list[Result]:
-    """Read a JSON-lines file of results. Raises InputError naming the file and the line that is none."""
+    """Read a JSON-lines file of results. Raises InputError that names the file and the invalid line."""
     results = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -151,18 +163,25 @@ def read_results(path: Path) -> list[Result]:
     return results
 
 
-def entry(score: Score, space: str, *, canonical: bool) -> Entry:
-    """Name a score after its space: only Inception-v3 with the TF-ported weights may be called FID or KID."""
-    name, key, detail = score.name, getattr(score, "key", None) or score.name, dict(getattr(score, "detail", {}))
-    parts = getattr(score, "parts", None)
-    if canonical:
-        return Entry(name, key, float(score.value), score.error, score.better, space, detail, parts)
-    for inception, general in (("fid", "fd"), ("kid", "kd")):
-        if name == inception or name.startswith(f"{inception}_"):
-            name = general + name[len(inception) :]
-    general_key = key.replace("_inception_distance", "_distance")
-    named = f"{name}@{space}"
-    return Entry(named, f"{general_key}@{space}", float(score.value), score.error, score.better, space, detail, parts)
+def entry(score: Score, extractor: str, *, canonical: bool) -> Entry:
+    """Return a score under its full name: ``fid`` and ``kid`` only if the extractor is canonical, else ``fd@NAME``."""
+    name, key = score.name, getattr(score, "key", None) or score.name
+    if not canonical:
+        for inception, general in (("fid", "fd"), ("kid", "kd")):
+            if name == inception or name.startswith(f"{inception}_"):
+                name = general + name[len(inception) :]
+        name, key = f"{name}@{extractor}", f"{key.replace('_inception_distance', '_distance')}@{extractor}"
+    return Entry(
+        name,
+        key,
+        float(score.value),
+        score.error,
+        score.better,
+        extractor,
+        # a guest's score may be any object with the first four fields
+        dict(getattr(score, "detail", {})),
+        getattr(score, "influence", None),
+    )
 
 
 def _result(line: str, where: str) -> Result:
@@ -172,8 +191,8 @@ def _result(line: str, where: str) -> Result:
             raise ValueError("written by another version")
         data.pop("values")
         data["scores"] = tuple(_entry(**score) for score in data["scores"])
-        data["generated"] = Party(**data["generated"])
-        data["reference"] = Party(**data["reference"]) if data["reference"] else None
+        data["generated"] = SampleSet(**data["generated"])
+        data["reference"] = SampleSet(**data["reference"]) if data["reference"] else None
         for name in ("metrics", "warnings", "hints"):
             data[name] = tuple(data[name])
         return Result(**data)
@@ -181,13 +200,18 @@ def _result(line: str, where: str) -> Result:
         raise InputError(f"{where} is not a result of genbench ({error}); give a file that --to wrote.") from error
 
 
-def _entry(value: float | None, parts: Mapping[str, list[float]] | None = None, **rest: Any) -> Entry:
-    found = Parts(**{side: tuple(groups) for side, groups in parts.items()}) if parts else None
-    return Entry(value=float("nan") if value is None else value, parts=found, **rest)
+def _entry(value: float | None, space: str, parts: Mapping[str, list[float]] | None = None, **fields: Any) -> Entry:
+    """Return the entry of one JSON object; ``space`` and ``parts`` are the names of ``JSON_NAMES``."""
+    influence = Influence(**{side: tuple(groups) for side, groups in parts.items()}) if parts else None
+    return Entry(value=float("nan") if value is None else value, extractor=space, influence=influence, **fields)
+
+
+def _renamed(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in fields.items()}
 
 
 def _traits(name: str, identity: str) -> dict[str, str]:
-    """Name what an extractor's identity says, each trait by itself where it has a name that people know."""
+    """Split an extractor's identity into the traits that people know (resize, weights, dtype) and the rest."""
     known = r"\b(resize|weights|dtype)='?([^,')]*)'?"
     fields = {f"{name} {trait}": value[:12] for trait, value in re.findall(known, identity)}
     rest = re.sub(known, "", identity)
@@ -196,19 +220,21 @@ def _traits(name: str, identity: str) -> dict[str, str]:
     return {name: rest, **fields}
 
 
-def _era(version: str) -> dict[str, str]:
-    """Say of which genbench a result is, where that matters."""
+def _last_change(version: str) -> dict[str, str]:
+    """Return the last version in ``CHANGED`` that is not newer than ``version``, as a field of the protocol."""
     numbers = tuple(int(part) for part in re.findall(r"\d+", version))
     passed = [change for change in CHANGED if change <= numbers]
     return {"genbench": ".".join(map(str, passed[-1]))} if passed else {}
 
 
 def _suffixed(key: str, suffix: str) -> str:
-    name, at, space = key.partition("@")
-    return name + suffix + at + space
+    """Insert a suffix before the ``@`` of a key."""
+    name, at, extractor = key.partition("@")
+    return name + suffix + at + extractor
 
 
 def _plain(value: Any) -> Any:
+    """Return a value as data that JSON can hold."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

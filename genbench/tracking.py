@@ -6,11 +6,10 @@ import re
 from contextlib import closing
 from pathlib import Path
 
-from genbench import registry
-from genbench.drawing import guest_error
-from genbench.errors import GenbenchError, PlugError
-from genbench.locations import result_folder, slug
-from genbench.protocols import Tracker
+from genbench.errors import GenbenchError, PlugError, guest_error
+from genbench.files.folders import result_folder, slug
+from genbench.plugs import registry
+from genbench.plugs.contracts import Tracker
 from genbench.results import Result
 
 

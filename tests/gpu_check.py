@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from genbench.calling import Caller
-from genbench.extractors.inception import Inception
-from genbench.metrics.frechet import frechet_distance_of_rows
-from tests.random_weights import random_inception_weights, smooth_images
+from genbench.extraction.forward import Caller
+from genbench.extractors.inception.extractor import Inception
+from genbench.metrics.frechet.metric import frechet_distance_of_rows
+from tests.helpers.random_weights import random_inception_weights, smooth_images
 
 COUNT = 64
 ROUTES = {

@@ -20,22 +20,22 @@ from click.testing import CliRunner
 from scipy import ndimage, stats
 
 import genbench
+from genbench.arrays import Float64, Int64
 from genbench.cli import main
-from genbench.extractors.inception import INCEPTION
-from genbench.features import Features
-from genbench.locations import weights_root
-from genbench.metrics.frechet import FrechetDistance, frechet_distance, frechet_distance_of_rows
+from genbench.extractors.inception.extractor import INCEPTION
+from genbench.features.features import Features
+from genbench.files.folders import weights_root
+from genbench.metrics.frechet.metric import FrechetDistance, frechet_distance, frechet_distance_of_rows
 from genbench.results import Result
 from genbench.sources.datasets import cifar10, data_root
 from genbench.sources.digits import digits
 
-Float64 = npt.NDArray[np.float64]
 UInt8 = npt.NDArray[np.uint8]
 Disturbance = Callable[[Float64, float, np.random.Generator], Float64]
 
 
 @cache
-def real_digits() -> tuple[UInt8, npt.NDArray[np.int64]]:
+def real_digits() -> tuple[UInt8, Int64]:
     """Return the training half: uint8 [898, 8, 8] and their classes."""
     source = digits("train")
     images = next(iter(source.batches(len(source)))).data

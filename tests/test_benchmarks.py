@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 import genbench
-from genbench import registry
 from genbench.benchmarks import Benchmark, followed
 from genbench.errors import InputError, UsageError
-from genbench.opening import open_source
+from genbench.plugs import registry
+from genbench.plugs.opening import open_source
+from genbench.plugs.specs import parse_spec, parse_specs
 
 OFFLINE = ["ring8", "grid25", "digits", "stacked-digits"]
 ALL = [name for name in registry.installed("benchmarks") if name != "folder"]
@@ -36,13 +37,13 @@ def contents(spec: str) -> set[bytes]:
 def test_every_name_in_a_recipe_is_installed(name: str) -> None:
     recipe: Benchmark = registry.load("benchmarks", name)
     for spec in (recipe.reference, recipe.train, recipe.validation, recipe.real.format(seed=0)):
-        assert registry.parse(spec).name in registry.installed("sources")
-    assert registry.parse(recipe.features).name in registry.installed("extractors")
+        assert parse_spec(spec).name in registry.installed("sources")
+    assert parse_spec(recipe.features).name in registry.installed("extractors")
     for metrics in (recipe.metrics, recipe.watch):
-        for metric in registry.parse_list(metrics):
+        for metric in parse_specs(metrics):
             assert metric.name in registry.installed("metrics")
     for sampler in recipe.samplers:
-        assert sampler == "real" or registry.parse(sampler).name in registry.installed("samplers")
+        assert sampler == "real" or parse_spec(sampler).name in registry.installed("samplers")
     assert {"quick", "full"} <= set(recipe.steps)
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import genbench
-from tests.random_weights import random_inception_weights
+from tests.helpers.random_weights import random_inception_weights
 
 Folders = tuple[Path, Path]
 
@@ -144,7 +144,7 @@ def test_resize_torch_gives_pytorch_fids_number(
 
 def test_pytorch_fid_reads_the_statistics_that_we_write(crops: Folders, weights: Path, tmp_path: Path) -> None:
     fid_score = pytest.importorskip("pytorch_fid.fid_score")
-    from genbench.statistics import write_statistics
+    from genbench.features.statistics_files import write_statistics
 
     features = genbench.features_of(str(crops[1]), features="inception,resize=torch", weights=str(weights))
     write_statistics(features.moments(), tmp_path / "real.npz")
@@ -174,6 +174,6 @@ def test_resize_clean_gives_clean_fids_number(crops: Folders, weights: Path, mon
 def _distance(moments: list[tuple[Any, Any]]) -> float:
     # not their scipy.linalg.sqrtm: its keyword `disp` is gone from SciPy, and a singular product loses digits
     (mean1, covariance1), (mean2, covariance2) = moments
-    from genbench.metrics.frechet import frechet_distance
+    from genbench.metrics.frechet.metric import frechet_distance
 
     return frechet_distance(mean1, covariance1, mean2, covariance2)

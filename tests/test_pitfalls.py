@@ -20,19 +20,18 @@ from scipy.linalg import sqrtm
 from sklearn.datasets import load_sample_images
 
 import genbench
-from genbench.features import Features
+from genbench.arrays import Int64
+from genbench.features.features import Features
 from genbench.metrics.bins import DifferentBins
-from genbench.metrics.frechet import FrechetDistance, frechet_distance, frechet_distance_of_rows
+from genbench.metrics.frechet.metric import FrechetDistance, frechet_distance, frechet_distance_of_rows
 from genbench.metrics.inception_score import inception_score
-from genbench.metrics.manifold import density_coverage, expected_coverage, precision_recall
 from genbench.metrics.modes import mode_coverage
-from genbench.report.result import result_text
+from genbench.metrics.precision_recall import density_coverage, expected_coverage, precision_recall
 from genbench.results import Result
 from genbench.sources.digits import digits
+from genbench.tables.result_table import result_text
 from genbench.theory.mixtures import GRID, RING, Mixture
 
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 UInt8 = npt.NDArray[np.uint8]
 
 CLEAN = 1 - math.exp(-4.5)

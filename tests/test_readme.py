@@ -47,7 +47,7 @@ def test_the_command_reference_is_what_help_says() -> None:
 
 
 def test_every_metric_is_explained() -> None:
-    from genbench.registry import installed
+    from genbench.plugs.registry import installed
 
     table = README.read_text().split("## What the numbers mean")[1].split("Things worth knowing")[0]
     for name in installed("metrics"):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from genbench.errors import InputError
-from genbench.protocols import Score
-from genbench.results import Party, Result, entry, read_results
+from genbench.plugs.contracts import Score
+from genbench.results import Result, SampleSet, entry, read_results
 
 FID = Score("fid", 3.5, 0.1, "lower", key="frechet_inception_distance")
 KID = Score("kid_subsets", 0.01, None, "lower", {"std": 0.002}, "kernel_inception_distance_mean")
@@ -20,8 +20,8 @@ def result(*entries: object) -> Result:
     return Result(
         name="a",
         scores=entries,  # type: ignore[arg-type]
-        generated=Party("a", 10, "abc"),
-        reference=Party("b", None, ""),
+        generated=SampleSet("a", 10, "abc"),
+        reference=SampleSet("b", None, ""),
         benchmark=None,
         metrics=("FrechetDistance()",),
         extractors={"digits": "digits@1"},

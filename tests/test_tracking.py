@@ -20,9 +20,9 @@ from click.testing import CliRunner
 import genbench
 from genbench.cli import main
 from genbench.errors import InputError, PlugError, UsageError
-from genbench.protocols import Tracker
+from genbench.plugs.contracts import Tracker
 from genbench.tracking import open_tracker
-from tests.made_results import made
+from tests.helpers.made_results import made
 
 
 class Kept:

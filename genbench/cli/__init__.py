@@ -7,13 +7,20 @@ import warnings
 import click
 
 from genbench.cli.cache import cache
-from genbench.cli.compare import compare, gate
-from genbench.cli.group import Verbs
-from genbench.cli.look import inspect, list_plugs, selftest
-from genbench.cli.memory import keep_pages
-from genbench.cli.report import report, table
-from genbench.cli.run import run, sample, train
-from genbench.cli.score import score, stats
+from genbench.cli.compare import compare
+from genbench.cli.gate import gate
+from genbench.cli.inspect import inspect
+from genbench.cli.list import list_plugs
+from genbench.cli.malloc import keep_pages
+from genbench.cli.report import report
+from genbench.cli.run import run
+from genbench.cli.sample import sample
+from genbench.cli.score import score
+from genbench.cli.selftest import selftest
+from genbench.cli.stats import stats
+from genbench.cli.table import table
+from genbench.cli.train import train
+from genbench.cli.verbs import Verbs
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -11,7 +11,7 @@ from genbench.cli.printing import say, size_text
 from genbench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from genbench.store import Store
+    from genbench.extraction.feature_store import Store
 
 
 @click.group()
@@ -61,8 +61,8 @@ def _confirmed(question: str) -> bool:
 
 
 def _store() -> Store:
-    from genbench.locations import cache_root
-    from genbench.store import Store
+    from genbench.extraction.feature_store import Store
+    from genbench.files.folders import cache_root
 
     root = cache_root()
     if root is None:

@@ -104,3 +104,24 @@ def writable(path: Path) -> Path:
     if not os.access(there, os.W_OK) or not (there == path or there.is_dir()):
         raise InputError(f"{path} cannot be written ({there} does not allow it); choose another file.")
     return path
+
+
+def confidence_of(ctx: click.Context, option: click.Parameter, value: str) -> float:
+    """Turn 95% or .95 into .95."""
+    try:
+        number = float(value.strip().removesuffix("%")) / (100 if value.strip().endswith("%") else 1)
+    except ValueError:
+        number = 0.0
+    if not 0.5 <= number < 1:
+        raise click.BadParameter(f"{value!r} is no confidence from 50% to below 100%; write 95%.")
+    return number
+
+
+confidence = click.option(
+    "--confidence",
+    default="95%",
+    show_default=True,
+    metavar="P",
+    callback=confidence_of,
+    help="Of all verdicts at once.",
+)

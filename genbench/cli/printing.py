@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def show(result: Result, as_json: bool) -> None:
     """Print a result to stdout, its warnings and hints to stderr."""
-    from genbench.report.result import result_text
+    from genbench.tables.result_table import result_text
 
     for warning in result.warnings:
         click.echo(visible(f"Warning: {warning}"), err=True)

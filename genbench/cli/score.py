@@ -75,16 +75,16 @@ def score(
     """
     if (samples is None) == (sampler is None):
         raise UsageError("Say what to score: either --samples PATH|SPEC or --sampler SPEC.")
-    from genbench.opening import open_subject
-    from genbench.processes import joined
-    from genbench.scoring import score as score_subject
-    from genbench.scoring import share
+    from genbench.distributed import joined
+    from genbench.plugs.opening import open_subject
+    from genbench.scoring.score import score as score_subject
+    from genbench.scoring.score import share
 
     text = samples if samples is not None else str(sampler)
     kinds = ("sources", "samplers") if samples is not None else ("samplers", "sources")
     options["name"] = (options["name"] or text).encode(errors="replace").decode()  # a path's bytes need not be text
     if dry_run:
-        from genbench.estimating import estimate
+        from genbench.scoring.cost import estimate
 
         with redirect_stdout(sys.stderr):
             cost = estimate(open_subject(text, kinds), **score_options(options))
@@ -102,34 +102,3 @@ def score(
         result.append(to)
     show(result, as_json)
     send([result], log_to)
-
-
-@click.command()
-@click.argument("samples", callback=not_empty, metavar="PATH|SPEC")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True,
-              help="A .npz of mu and sigma (pytorch-fid's), or a .safetensors of all features.")  # fmt: skip
-@reading
-def stats(samples: str, out: Path, **options: Any) -> None:
-    """Write the statistics of real samples, to use as --reference.
-
-    \b
-    genbench stats real/ --out real.npz               mean and covariance: enough for FID
-    genbench stats real/ --out real.safetensors       every row: KID, precision and recall too
-    """
-    from genbench.processes import joined
-    from genbench.report.numbers import counted
-    from genbench.scoring import features_of
-    from genbench.statistics import write_statistics
-
-    if out.suffix not in (".npz", ".safetensors"):
-        raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
-    out = writable(out)
-    with redirect_stdout(sys.stderr), joined() as ranks:
-        features = features_of(samples, **score_options(options), ranks=ranks)
-    if ranks is not None and ranks.rank > 0:
-        return
-    if out.suffix == ".npz":
-        write_statistics(features.moments(), out)
-    else:
-        features.save(out)
-    say(f"{out}: {counted(len(features))} of {features.name}, seen by {features.extractor}")

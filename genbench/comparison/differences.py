@@ -9,11 +9,11 @@ from typing import Literal
 
 from scipy import stats
 
-from genbench.comparison.guard import differing_fields
-from genbench.comparison.replicates import metric_name, newest, seed_of
-from genbench.comparison.sides import EXACT, Side, Variance, variance_of
+from genbench.comparison.comparability import differing_fields
+from genbench.comparison.subject_scores import EXACT, Side, Variance, variance_of
+from genbench.comparison.subjects import metric_name, newest, seed_of
 from genbench.errors import InputError
-from genbench.protocols import Better
+from genbench.plugs.contracts import Better
 from genbench.results import Result
 
 Verdict = Literal["better", "worse", "tied", "different", "unknown"]

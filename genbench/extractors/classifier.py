@@ -113,7 +113,7 @@ def _stage(inputs: int, outputs: int, *, kernel: int, stride: int = 1) -> list[n
     return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-_REMEDY = "install genbench again, or make the file with `python -m genbench.extractors.training`"
+_REMEDY = "install genbench again, or make the file with `python -m genbench.extractors.train_classifiers`"
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from genbench.errors import PlugError, UsageError, did_you_mean
 from genbench.extractors.raw import describe
-from genbench.networks import SUFFIXES, device_of, evaluating, first_line, moved, read_torchscript
+from genbench.plugs.torch_modules import SUFFIXES, device_of, evaluating, first_line, moved, read_torchscript
 
 
 class ModuleExtractor:

@@ -24,7 +24,8 @@ import torch
 from genbench.errors import InputError
 from genbench.extractors.precision import arithmetic, check_precision
 from genbench.extractors.raw import check_images
-from genbench.locations import weights_root, written_whole
+from genbench.files.atomic_write import atomic_write
+from genbench.files.folders import weights_root
 
 IMPLEMENTATION = 1
 """To be raised by a change that moves the numbers by more than rounding: it makes kept features unfit."""
@@ -256,7 +257,7 @@ def _download(url: str, record: Weights, target: Path) -> str | None:
     blocks = _blocks(url, record.file)
     try:
         first = next(blocks, b"")  # reach the server before a file is made
-        with written_whole(target) as temporary:
+        with atomic_write(target) as temporary:
             with temporary.open("wb") as file:
                 for block in chain([first], blocks):
                     digest.update(block)

@@ -10,14 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from genbench.arrays import Array, Bool, Float64, Int64
 from genbench.errors import InputError, PlugError, UsageError
-from genbench.features import Features, Moments
-from genbench.metrics.parts import parts_of
-from genbench.protocols import Score
-
-Array = npt.NDArray[Any]
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
+from genbench.features.features import Features, Moments
+from genbench.metrics.influence import influence_of
+from genbench.plugs.contracts import Score
 
 ROWS_PER_BIN = 10
 
@@ -67,9 +64,7 @@ def reference_bins(reference: npt.ArrayLike, *, bins: int = 100, seed: int = 0) 
     return Bins(centres, np.bincount(_nearest(rows, centres), minlength=size))
 
 
-def different_bins(
-    generated_counts: npt.ArrayLike, reference_counts: npt.ArrayLike, *, alpha: float = 0.05
-) -> npt.NDArray[np.bool_]:
+def different_bins(generated_counts: npt.ArrayLike, reference_counts: npt.ArrayLike, *, alpha: float = 0.05) -> Bool:
     """Return which bins hold significantly different shares of the two sets, bool [K].
 
     Two-proportion z-test with pooled share P, |p - q| / sqrt(P (1 - P)(1/N + 1/M)) above the normal quantile
@@ -153,7 +148,7 @@ class DifferentBins:
         p, q = ours / count, theirs / size
         divergence, error = _jensen_shannon(p, q, count, size)
         logs = [np.log(np.where(side > 0, 2 * side / (p + q), 1.0)) / 2 for side in (p, q)]
-        parts = parts_of(logs[0][labels] / count, logs[1][reference_labels] / size, error=error)
+        parts = influence_of(logs[0][labels] / count, logs[1][reference_labels] / size, error=error)
         error_of_share = float(np.sqrt(max(share * (1 - share), self.alpha * (1 - self.alpha)) / bins))
         about = {"expected": (bins - 1) / 8 * (1 / count + 1 / size), "error_by": "delta method"}
         return [

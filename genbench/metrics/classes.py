@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.errors import InputError
-from genbench.features import Features, Moments
-from genbench.metrics.frechet import FrechetDistance
-from genbench.protocols import Score
+from genbench.features.features import Features, Moments
+from genbench.metrics.frechet.metric import FrechetDistance
+from genbench.plugs.contracts import Score
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from genbench.errors import UsageError
-from genbench.features import Features, Moments
-from genbench.protocols import Score
+from genbench.features.features import Features, Moments
+from genbench.plugs.contracts import Score
 from genbench.theory.densities import MixtureDensity
 from genbench.theory.divergence_estimates import binned, nearest_neighbour_kl, nearest_neighbour_reverse_kl
 from genbench.theory.estimates import Estimate

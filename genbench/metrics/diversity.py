@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from genbench.arrays import Array, Float64
 from genbench.errors import InputError, UsageError
-from genbench.features import Features, Moments
-from genbench.metrics.gram import Array, Float64, embedding, matched, spans
-from genbench.metrics.parts import INDEPENDENT
-from genbench.protocols import Score
+from genbench.features.features import Features, Moments
+from genbench.metrics.influence import INDEPENDENT
+from genbench.metrics.pair_sums import embedding, matched, spans
+from genbench.plugs.contracts import Score
 
 
 class Effective(NamedTuple):

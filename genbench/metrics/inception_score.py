@@ -10,12 +10,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from genbench.arrays import Array, Float64, Int64
 from genbench.errors import InputError, UsageError
-from genbench.features import Features, Moments
-from genbench.metrics.parts import INDEPENDENT
-from genbench.protocols import Score
-
-Float64 = npt.NDArray[np.float64]
+from genbench.features.features import Features, Moments
+from genbench.metrics.influence import INDEPENDENT
+from genbench.plugs.contracts import Score
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class _Entropies(NamedTuple):
         return self.score * _standard_error(self.cross - self.conditional)
 
 
-def _entropies(rows: npt.NDArray[Any], order: npt.NDArray[np.int64]) -> _Entropies:
+def _entropies(rows: Array, order: Int64) -> _Entropies:
     marginal = np.zeros(rows.shape[1])
     conditional = []
     for probability, entropy in _predictions(rows, order):
@@ -131,7 +130,7 @@ def _entropies(rows: npt.NDArray[Any], order: npt.NDArray[np.int64]) -> _Entropi
     return _Entropies(marginal, np.concatenate(cross), np.concatenate(conditional))
 
 
-def _predictions(rows: npt.NDArray[Any], order: npt.NDArray[np.int64]) -> Iterator[tuple[Float64, Float64]]:
+def _predictions(rows: Array, order: Int64) -> Iterator[tuple[Float64, Float64]]:
     """Yield p(y|x) [n, C] and H(y|x) [n] of some rows at a time: the float64 copies of all would not stay small."""
     for start in range(0, len(order), 2048):
         shifted = rows[order[start : start + 2048]].astype(np.float64)
@@ -142,7 +141,7 @@ def _predictions(rows: npt.NDArray[Any], order: npt.NDArray[np.int64]) -> Iterat
         yield probability, np.log(total) - (probability * shifted).sum(axis=1)
 
 
-def _jackknife(rows: npt.NDArray[Any], whole: _Entropies) -> tuple[float, float]:
+def _jackknife(rows: Array, whole: _Entropies) -> tuple[float, float]:
     """Return the delete-one jackknife's limit and its standard error."""
     count = len(rows)
     total = whole.marginal * count
@@ -200,7 +199,7 @@ class InceptionScore:
         methods = {"is_infinity": "delete-one jackknife"}
         return [
             score._replace(
-                parts=INDEPENDENT, detail={**score.detail, "error_by": methods.get(score.name, "delta method")}
+                influence=INDEPENDENT, detail={**score.detail, "error_by": methods.get(score.name, "delta method")}
             )
             for score in scores
         ]

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from genbench.arrays import Array, Float64
 from genbench.errors import InputError, UsageError
-from genbench.features import Features, Moments
-from genbench.metrics.gram import TILE, Array, Float64, Rows, Tile, joint, pair_of, take_surveys
-from genbench.metrics.parts import parts_of
-from genbench.protocols import Parts, Score
+from genbench.features.features import Features, Moments
+from genbench.metrics.influence import influence_of
+from genbench.metrics.pair_sums import TILE, Rows, Tile, evaluate_together, pair_of, take_surveys
+from genbench.plugs.contracts import Influence, Score
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class KernelDistance:
 
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
-    joint: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(joint)
+    evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
 
     def __post_init__(self) -> None:
         if self.degree < 1 or self.subsets < 1 or self.subset_size < 2:
@@ -41,7 +42,7 @@ class KernelDistance:
             raise UsageError(f"The seed of kid's subsets lies in 0..{2**32 - 1}, but {self.seed} was given.")
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        return joint([self], generated, reference, seed=seed)[0]
+        return evaluate_together([self], generated, reference, seed=seed)[0]
 
     def survey(self) -> type[KernelSurvey]:
         """The pass over the Gram matrix that it reads."""
@@ -58,7 +59,7 @@ class KernelDistance:
                 "the spread over subsets is then too small to be compared with published ones."
             )
         about = {"expected": 0.0, "error_by": "U-statistic variance"}
-        name, (parts, subset_parts) = "kernel_inception_distance", survey.parts(self)
+        name, (parts, subset_parts) = "kernel_inception_distance", survey.influence(self)
         return [
             Score("kid", found.value, found.error, "lower", about, name, parts),
             Score("kid_subsets", found.subset_mean, found.subset_error, "lower", detail, f"{name}_mean", subset_parts),
@@ -133,10 +134,10 @@ class KernelSurvey:
         """Return what the sums of one metric amount to."""
         return self._sums[metric].estimate()
 
-    def parts(self, metric: KernelDistance) -> tuple[Parts | None, Parts | None]:
+    def influence(self, metric: KernelDistance) -> tuple[Influence | None, Influence | None]:
         """Return where the errors of the value over all rows and of the subsets' mean come from."""
         found, moves = self.estimate(metric), self._sums[metric].moves()
-        return parts_of(*moves, error=found.error), parts_of(*moves, error=found.subset_error)
+        return influence_of(*moves, error=found.error), influence_of(*moves, error=found.subset_error)
 
 
 class _Sums:

@@ -9,11 +9,12 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from genbench.arrays import Float64, Int64
 from genbench.errors import InputError
-from genbench.features import Features, Moments
-from genbench.metrics.gram import TILE, Float64, Index, Rows, Tile, block, embedding, matched, pair_of, spans
-from genbench.metrics.parts import INDEPENDENT
-from genbench.protocols import Score
+from genbench.features.features import Features, Moments
+from genbench.metrics.influence import INDEPENDENT
+from genbench.metrics.pair_sums import TILE, Rows, Tile, block, embedding, matched, pair_of, spans
+from genbench.plugs.contracts import Score
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def copying_score(
     return total / weight
 
 
-def _cells(train: npt.ArrayLike, others: tuple[npt.ArrayLike, ...], cells: int, seed: int) -> list[Index]:
+def _cells(train: npt.ArrayLike, others: tuple[npt.ArrayLike, ...], cells: int, seed: int) -> list[Int64]:
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
@@ -107,7 +108,7 @@ def _cells(train: npt.ArrayLike, others: tuple[npt.ArrayLike, ...], cells: int, 
     return [np.asarray(means.predict(other)) for other in rows[1:]]
 
 
-def _nearest(left: Rows, right: Rows) -> tuple[Index, Float64]:
+def _nearest(left: Rows, right: Rows) -> tuple[Int64, Float64]:
     """Return the nearest right row of each left row, never itself, and its squared distance, both exact."""
     index, best = np.zeros(len(left), np.int64), np.full(len(left), np.inf)
     for rows in spans(len(left), TILE):
@@ -120,7 +121,7 @@ def _nearest(left: Rows, right: Rows) -> tuple[Index, Float64]:
     return index, best
 
 
-def _improve(index: Index, best: Float64, tile: Tile) -> None:
+def _improve(index: Int64, best: Float64, tile: Tile) -> None:
     """Put into views of a tile's rows what is nearer in the tile than the best so far."""
     lower = tile.lower()
     guess = lower.argmin(axis=1)
@@ -131,7 +132,7 @@ def _improve(index: Index, best: Float64, tile: Tile) -> None:
     _update(index, best, tile, i, j)
 
 
-def _update(index: Index, best: Float64, tile: Tile, i: Index, j: Index) -> None:
+def _update(index: Int64, best: Float64, tile: Tile, i: Int64, j: Int64) -> None:
     distance = tile.distances(i, j)
     order = np.lexsort((j, distance, i))
     i, j, distance = i[order], j[order], distance[order]

@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from genbench.arrays import Bool, Float64, Int64
 from genbench.errors import InputError, PlugError, UsageError
-from genbench.features import Features, Moments
+from genbench.features.features import Features, Moments
+from genbench.metrics.influence import INDEPENDENT, influence_of
 from genbench.metrics.mode_parts import kl_parts, tv_parts
-from genbench.metrics.parts import INDEPENDENT, parts_of
-from genbench.protocols import Parts, Score
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
+from genbench.plugs.contracts import Influence, Score
 
 
 class Estimate(NamedTuple):
@@ -104,7 +102,7 @@ def mode_coverage(
 
 def _checked(
     mode: npt.ArrayLike, modes: int, quality: npt.ArrayLike | None, target: npt.ArrayLike | None
-) -> tuple[Int64, npt.NDArray[np.bool_], Float64]:
+) -> tuple[Int64, Bool, Float64]:
     labels = np.asarray(mode)
     if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
         raise InputError(f"Modes are integers [N], but {labels.dtype} {list(labels.shape)} came.")
@@ -119,7 +117,7 @@ def _checked(
     return labels.astype(np.int64), good, weights
 
 
-def _covered(counts: Int64, share: Float64, present: npt.NDArray[np.bool_], least: float, samples: int) -> Estimate:
+def _covered(counts: Int64, share: Float64, present: Bool, least: float, samples: int) -> Estimate:
     """Count the target's modes with ``least`` of their fair share, and at least one sample."""
     total = int(counts.sum())
     wanted = _wanted(least, total, share)[present]
@@ -140,7 +138,7 @@ def _chance(wanted: Float64, total: int, share: Float64) -> Float64:
     return np.asarray(stats.binom.sf(wanted - 1, total, share), np.float64)
 
 
-def _share(good: npt.NDArray[np.bool_]) -> Estimate:
+def _share(good: Bool) -> Estimate:
     value = float(good.mean())
     return Estimate(value, float(np.sqrt(value * (1 - value) / len(good))), 1.0)
 
@@ -212,7 +210,7 @@ class ModeCoverage:
             perfect = float(rows["quality"].mean())
         parts = _parts(found, mode, quality, theirs)
         return [
-            score._replace(parts=parts[score.name], detail={**score.detail, "error_by": _method(score.name)})
+            score._replace(influence=parts[score.name], detail={**score.detail, "error_by": _method(score.name)})
             for score in _scores(found, perfect)
         ]
 
@@ -222,8 +220,8 @@ def _method(name: str) -> str:
 
 
 def _parts(
-    found: ModeCoverageResult, mode: Int64, quality: npt.NDArray[np.bool_] | None, reference_mode: Int64 | None
-) -> dict[str, Parts | None]:
+    found: ModeCoverageResult, mode: Int64, quality: Bool | None, reference_mode: Int64 | None
+) -> dict[str, Influence | None]:
     """Return where each error comes from; ``reference_mode`` is None where the target is uniform.
 
     The numbers of modes and the high-quality share owe nothing to the reference.
@@ -235,7 +233,7 @@ def _parts(
     return {
         "modes": INDEPENDENT,
         "modes_balanced": INDEPENDENT,
-        "high_quality": parts_of(good / len(mode), error=found.high_quality.error),
+        "high_quality": influence_of(good / len(mode), error=found.high_quality.error),
         "mode_kl": kl_parts(mode, good, share, theirs, found.kl.error),
         "mode_kl_all": kl_parts(mode, everyone, share, theirs, found.kl_all.error),
         "mode_tv": tv_parts(mode, good, share, theirs, found.tv.error),
@@ -262,7 +260,7 @@ def _labels(generated: Features, reference: Features | None) -> tuple[Int64, int
     return mode, modes, theirs
 
 
-def _quality(features: Features) -> npt.NDArray[np.bool_] | None:
+def _quality(features: Features) -> Bool | None:
     return features["quality"].astype(np.bool_) if "quality" in features.views else None
 
 

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from genbench.arrays import Array, Bool, Float64, Int64
 from genbench.errors import UsageError
-from genbench.features import Features, Moments
-from genbench.metrics.gram import Array, Float64, Index, embedding, matched, spans
-from genbench.metrics.parts import parts_of
-from genbench.protocols import Parts, Score
+from genbench.features.features import Features, Moments
+from genbench.metrics.influence import influence_of
+from genbench.metrics.pair_sums import embedding, matched, spans
+from genbench.plugs.contracts import Influence, Score
 
 GROUPS = 20
 """Into how many groups the jackknife deals the rows of both sides."""
@@ -41,7 +42,7 @@ class MongeDistance:
             detail["warning"] = (
                 f"{len(x)} generated and {len(y)} reference rows: {min(len(x), len(y))} of both were drawn by the seed."
             )
-        return [Score("mind", found.value, found.error, "lower", detail, "monge_inception_distance", found.parts)]
+        return [Score("mind", found.value, found.error, "lower", detail, "monge_inception_distance", found.influence)]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class SlicedWasserstein:
         x, y = embedding(generated, "generated"), embedding(reference, "reference")
         found = sliced_wasserstein(x, y, projections=self.projections, seed=seed)
         return [
-            Score(name, one.value, one.error, "lower", _detail(one), key, one.parts)
+            Score(name, one.value, one.error, "lower", _detail(one), key, one.influence)
             for name, key, one in (
                 ("swd", "sliced_wasserstein_distance", found.first),
                 ("swd2", "sliced_wasserstein_distance_2", found.second),
@@ -79,7 +80,7 @@ class SlicedEstimate:
     """The directions' part of it: two models scored with one seed share it."""
     expected: float | None
     """About what a perfect sampler would get at these counts, from halves of the reference; None below 4 rows."""
-    parts: Parts | None = None
+    influence: Influence | None = None
     """Where the error comes from; None where not all rows of a side were used."""
 
 
@@ -116,7 +117,7 @@ def monge_distance(
     whole = len(x) == len(y)
     x, y = _some(x, count, rng), _some(y, count, rng)
     found = _transport(x, y, projections, rng).estimate(2, lambda cost: 3 * x.shape[1] * cost)
-    return found if whole else replace(found, parts=None)  # parts belong to the places of all rows
+    return found if whole else replace(found, influence=None)  # parts belong to the places of all rows
 
 
 def sliced_wasserstein(
@@ -186,7 +187,7 @@ class _Transport:
             error = math.hypot(row_error, direction_error)
         if self.shrink is not None:
             expected = float(rule(self.halves[order - 1] * self.shrink ** (order / 2)))
-        parts = parts_of(*(side[order - 1] for side in self.moves), error=error)
+        parts = influence_of(*(side[order - 1] for side in self.moves), error=error)
         return SlicedEstimate(float(rule(costs.mean())), error, direction_error, expected, parts)
 
 
@@ -224,7 +225,7 @@ def _deal(count: int, seed: int) -> npt.NDArray[np.uint8]:
     return (np.random.default_rng(seed).permutation(count) % GROUPS).astype(np.uint8)
 
 
-def _sorted_projections(rows: Array, centre: Array, directions: Array) -> tuple[Float64, Index]:
+def _sorted_projections(rows: Array, centre: Array, directions: Array) -> tuple[Float64, Int64]:
     """Return the projections [B, N] of rows minus the centre in ascending order, and the row that each came from."""
     parts = [directions @ (rows[span] - centre).astype(directions.dtype).T for span in spans(len(rows), 1024)]
     projected = np.concatenate(parts, axis=1)
@@ -232,7 +233,7 @@ def _sorted_projections(rows: Array, centre: Array, directions: Array) -> tuple[
     return np.take_along_axis(projected, order, 1).astype(np.float64), order
 
 
-def _keep(values: Float64, stays: npt.NDArray[np.bool_]) -> Float64:
+def _keep(values: Float64, stays: Bool) -> Float64:
     """Return the values [B, K] that stay; K is the same in every row."""
     return values[stays].reshape(len(values), -1)
 
@@ -244,7 +245,7 @@ def _costs(x: Float64, y: Float64) -> Float64:
     return np.stack([np.abs(gap) @ weight, gap**2 @ weight])
 
 
-def _add_potentials(total: Float64, x: Float64, y: Float64, order: Index) -> None:
+def _add_potentials(total: Float64, x: Float64, y: Float64, order: Int64) -> None:
     """Add to [2, N] Kantorovich's potential of each row for the costs of order 1 and 2: the cost's first variation.
 
     ``x`` [B, N] and ``y`` [B, M] are sorted, ``order`` says which row each of x came from. Between neighbours the
@@ -262,7 +263,7 @@ def _add_potentials(total: Float64, x: Float64, y: Float64, order: Index) -> Non
 
 
 @lru_cache(maxsize=16)
-def _coupling(n: int, m: int) -> tuple[Index, Index, Float64]:
+def _coupling(n: int, m: int) -> tuple[Int64, Int64, Float64]:
     """Return which ranks of n and of m rows meet and with what mass, in whole multiples of 1 / (n m)."""
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     starts = np.concatenate([[0], ends[:-1]])

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from genbench.arrays import Array
 from genbench.errors import InputError
-from genbench.features import Features, Moments
-from genbench.metrics.gram import Array, embedding, matched
-from genbench.metrics.parts import parts_of
-from genbench.protocols import Parts, Score
+from genbench.features.features import Features, Moments
+from genbench.metrics.influence import influence_of
+from genbench.metrics.pair_sums import embedding, matched
+from genbench.plugs.contracts import Influence, Score
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class ClassifierTwoSample:
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         found = classifier_accuracy(embedding(generated, "generated"), embedding(reference, "reference"), seed=seed)
         detail: dict[str, Any] = {"expected": 0.5, "z": found.z, "error_by": "binomial, widened for shared halves"}
-        return [Score("c2st", found.value, found.error, "lower", detail, "classifier_two_sample_accuracy", found.parts)]
+        return [
+            Score("c2st", found.value, found.error, "lower", detail, "classifier_two_sample_accuracy", found.influence)
+        ]
 
 
 class Accuracy(NamedTuple):
@@ -39,7 +42,7 @@ class Accuracy(NamedTuple):
     """Standard error: binomial, widened by what both halves share."""
     z: float
     """Standard normal where both distributions are equal."""
-    parts: Parts | None
+    influence: Influence | None
     """Where the error comes from."""
 
 
@@ -69,7 +72,7 @@ def classifier_accuracy(generated: npt.ArrayLike, reference: npt.ArrayLike, *, s
     p, q = float(right_x.mean()), float(right_y.mean())
     error = math.sqrt(_widened((p + q) / 2) * (p * (1 - p) / len(x) + q * (1 - q) / len(y))) / 2
     null_error = math.sqrt(_widened(0.5) * (1 / len(x) + 1 / len(y))) / 4
-    parts = parts_of(right_x / (2 * len(x)), right_y / (2 * len(y)), error=error)
+    parts = influence_of(right_x / (2 * len(x)), right_y / (2 * len(y)), error=error)
     return Accuracy((p + q) / 2, error, ((p + q) / 2 - 0.5) / null_error, parts)
 
 

@@ -15,9 +15,9 @@ from typing import IO
 
 import torch
 
-from genbench import registry
 from genbench.errors import InputError, PlugError, UsageError
-from genbench.protocols import Source
+from genbench.plugs import registry
+from genbench.plugs.contracts import Source
 
 EXAMPLE = "command:./generate --count {count} --seed {seed} --out {out}"
 

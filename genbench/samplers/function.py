@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from genbench.errors import PlugError, UsageError
-from genbench.protocols import Sampler
+from genbench.plugs.contracts import Sampler
 
 Arguments = tuple[tuple[int, ...], dict[str, int]]
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from genbench.errors import PlugError, UsageError, did_you_mean
-from genbench.networks import SUFFIXES, device_of, evaluating, read_torchscript
-from genbench.protocols import Sampler
+from genbench.plugs.contracts import Sampler
+from genbench.plugs.torch_modules import SUFFIXES, device_of, evaluating, read_torchscript
 from genbench.samplers.function import seeded
 
 Latent = int | str | tuple[int, ...]

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from genbench.arrays import Array
 from genbench.errors import InputError, PlugError, UsageError
-from genbench.networks import first_line
+from genbench.plugs.torch_modules import first_line
 from genbench.samplers.module import Latent, ModuleSampler
 
 
@@ -84,7 +85,7 @@ class _Network(nn.Module):
             raise PlugError(f"{self.path} cannot be run ({first_line(error)}); export the network again.") from error
         return torch.from_numpy(np.concatenate(parts))
 
-    def _call(self, session: Any, rows: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+    def _call(self, session: Any, rows: Array, size: int) -> Array:
         filled = np.resize(rows, (size, *rows.shape[1:]))  # the last few are repeated to fill a fixed batch
         (answer,) = session.run(None, {self.input: filled})
         return np.asarray(answer)[: len(rows)]

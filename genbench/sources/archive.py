@@ -16,9 +16,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from genbench.arrays import Array
 from genbench.errors import InputError
-from genbench.features import Array
-from genbench.fingerprints import Part, remembered
+from genbench.files.fingerprints import Part, remembered
 from genbench.sources.decoding import EXTENSIONS, EncodedImages, Unreadable, is_hidden, printable
 from genbench.sources.folder import classes_of, natural, no_images, suffix
 from genbench.sources.memory import ArraySource

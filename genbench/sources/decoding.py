@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from genbench.arrays import Array
 from genbench.errors import InputError
-from genbench.features import Array
-from genbench.fingerprints import Part, content_hash, remembered
-from genbench.protocols import Batch
+from genbench.files.fingerprints import Part, content_hash, remembered
+from genbench.plugs.contracts import Batch
 from genbench.sources.windows import windows
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})

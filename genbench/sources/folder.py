@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from genbench.arrays import Array
 from genbench.errors import InputError
-from genbench.features import Array
-from genbench.fingerprints import Part
+from genbench.files.fingerprints import Part
 from genbench.sources.decoding import EXTENSIONS, EncodedImages, Unreadable, is_hidden, printable
 
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from genbench.arrays import Array
 from genbench.errors import InputError, PlugError
-from genbench.features import Array
-from genbench.fingerprints import content_hash
-from genbench.protocols import Batch
-from genbench.sources.arrays import Layout, layout_of
+from genbench.files.fingerprints import content_hash
+from genbench.plugs.contracts import Batch
+from genbench.sources.array_layout import Layout, layout_of
 from genbench.sources.decoding import ThreadedSource, Unreadable, pixels
 from genbench.sources.windows import windows
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from genbench import registry
 from genbench.errors import InputError, UsageError, did_you_mean
-from genbench.extraction import Subset
-from genbench.protocols import Source
+from genbench.plugs import registry
+from genbench.plugs.contracts import Source
+from genbench.sampling import Subset
 
 SHARES = {"train": (0.0, 0.5), "fit": (0.0, 0.4), "validation": (0.4, 0.5), "test": (0.5, 1.0)}
 """Where each part begins and ends among the shuffled rows: ``fit`` and ``validation`` make up ``train``."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from genbench.errors import UsageError
-from genbench.protocols import Source
+from genbench.plugs.contracts import Source
 from genbench.sources.datasets import mnist
 from genbench.sources.digits import digits
 from genbench.sources.memory import ArraySource

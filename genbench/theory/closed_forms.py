@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, rel_entr
 
+from genbench.arrays import Float64
 from genbench.errors import UsageError
 from genbench.theory.densities import Discrete, Exponential, MultivariateNormal, Normal, Uniform
-from genbench.theory.mixtures import Float64
 
 
 def closed_form(quantity: str, p: object, q: object) -> Callable[[Any, Any], float] | None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from genbench.arrays import Float64
 from genbench.errors import InputError
-from genbench.theory.mixtures import Float64
 
 WIDTH = 32
 RATE = 0.02

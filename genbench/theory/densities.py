@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp, ndtr, ndtri
 
+from genbench.arrays import Float64
 from genbench.errors import UsageError
-from genbench.theory.mixtures import Float64, Mixture
+from genbench.theory.mixtures import Mixture
 
 LN_TWO_PI = math.log(2 * math.pi)
 

@@ -8,8 +8,8 @@ import math
 import numpy as np
 from scipy.special import expit
 
+from genbench.arrays import Float64
 from genbench.theory.games import Game, play
-from genbench.theory.mixtures import Float64
 
 
 def dirac_gan(penalty: float) -> Game:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from genbench.arrays import Float64
 from genbench.errors import GenbenchError, InputError
 from genbench.theory.densities import Density
 from genbench.theory.estimates import Estimate, mean_of
-from genbench.theory.mixtures import Float64
 
 STEPS = 100
 

@@ -11,14 +11,14 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from scipy.special import digamma, gammaln, rel_entr
 
+from genbench.arrays import Bool, Float64
 from genbench.errors import InputError, UsageError
 from genbench.theory.densities import Density
 from genbench.theory.estimates import Estimate, halves, mean_of, seeds
-from genbench.theory.mixtures import Float64
 
 LN_TWO = math.log(2)
 
-Mask = npt.NDArray[np.bool_]
+Mask = Bool
 
 
 @dataclass(frozen=True)

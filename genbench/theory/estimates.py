@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbench.theory.mixtures import Float64
+from genbench.arrays import Float64
 
 
 class Estimate(NamedTuple):

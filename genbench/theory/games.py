@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genbench.arrays import Float64
 from genbench.errors import UsageError, did_you_mean
-from genbench.theory.mixtures import Float64
 
 
 @dataclass(frozen=True)

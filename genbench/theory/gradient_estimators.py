@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genbench.arrays import Float64
 from genbench.theory.estimates import Estimate, mean_of
-from genbench.theory.mixtures import Float64
 
 Function = Callable[[Float64], Float64]
 

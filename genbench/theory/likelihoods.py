@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from genbench.arrays import Float64
 from genbench.errors import UsageError
 from genbench.theory.densities import LN_TWO_PI
-from genbench.theory.mixtures import Float64
 
 LogJoint = Callable[[Float64], Float64]
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from genbench.arrays import Float64, Int64
 from genbench.errors import UsageError, did_you_mean
-
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Mixture:
         mode = rng.integers(len(self.centres), size=count)
         return np.asarray(self.means[mode] + self.std * rng.standard_normal((count, 2)))
 
-    def nearest(self, points: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], Float64]:
+    def nearest(self, points: npt.ArrayLike) -> tuple[Int64, Float64]:
         """Return the nearest mean's number int64 [N] and the distance to it in units of std, float64 [N]."""
         apart = np.asarray(points, np.float64)[:, None, :] - self.means
         distance = np.sqrt((apart**2).sum(axis=2))

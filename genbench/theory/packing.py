@@ -8,8 +8,8 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from genbench.arrays import Float64
 from genbench.errors import UsageError
-from genbench.theory.mixtures import Float64
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.integrate import quad
 
+from genbench.arrays import Float64
 from genbench.theory.densities import Line
-from genbench.theory.mixtures import Float64
 
 TOLERANCE = 1e-11
 LAST_BELOW_ONE = 1 - 2.0**-53

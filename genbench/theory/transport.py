@@ -9,11 +9,11 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from genbench.arrays import Float64
 from genbench.errors import InputError
 from genbench.theory.closed_forms import coupled_distance
 from genbench.theory.densities import Density
 from genbench.theory.estimates import Estimate, mean_of, seeds
-from genbench.theory.mixtures import Float64
 
 
 def sorted_distance(generated: npt.ArrayLike, reference: npt.ArrayLike, *, order: int = 1) -> float:

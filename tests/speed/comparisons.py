@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from genbench.plugs.specs import parse_specs
 from tests.speed.images import patch_peers
 from tests.speed.material import Sizes, Timed
 
@@ -20,7 +21,7 @@ FEW = 512
 
 def distance_genbench(root: Path, sizes: Sizes) -> Timed:
     """From means and covariances."""
-    from genbench.metrics.frechet import frechet_distance
+    from genbench.metrics.frechet.metric import frechet_distance
 
     (mean1, covariance1), (mean2, covariance2) = _moments(root, sizes.rows)
     return lambda: frechet_distance(mean1, covariance1, mean2, covariance2)
@@ -57,7 +58,7 @@ def distance_torchmetrics(root: Path, sizes: Sizes, rows: int | None = None) -> 
 
 def few_rows_genbench(root: Path, sizes: Sizes) -> Timed:
     """From 512 rows a side, covariances never made."""
-    from genbench.metrics.frechet import frechet_distance_of_rows
+    from genbench.metrics.frechet.metric import frechet_distance_of_rows
 
     generated, reference = _rows(root, FEW)
     return lambda: frechet_distance_of_rows(generated, reference)
@@ -130,12 +131,12 @@ def _moments(root: Path, rows: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _metrics(root: Path, sizes: Sizes, names: str) -> Timed:
-    from genbench import registry
-    from genbench.features import Features
+    from genbench.features.features import Features
+    from genbench.plugs import registry
 
     generated, reference = (Features.of(embedding=rows) for rows in _rows(root, sizes.rows))
-    metrics = [registry.load("metrics", spec) for spec in registry.parse_list(names)]
-    joint = getattr(metrics[0], "joint", None)
-    if joint is None:
+    metrics = [registry.load("metrics", spec) for spec in parse_specs(names)]
+    evaluate_together = getattr(metrics[0], "evaluate_together", None)
+    if evaluate_together is None:
         return lambda: metrics[0](generated, reference, seed=0)[0].value
-    return lambda: joint(metrics, generated, reference, seed=0)[0][0].value
+    return lambda: evaluate_together(metrics, generated, reference, seed=0)[0][0].value

@@ -115,8 +115,8 @@ def forward_genbench(root: Path, sizes: Sizes, backend: str = "torch") -> Timed:
     """Resize and network as the command line runs them."""
     import torch
 
-    from genbench.cli.memory import keep_pages
-    from genbench.extractors.inception import Inception
+    from genbench.cli.malloc import keep_pages
+    from genbench.extractors.inception.extractor import Inception
 
     keep_pages()
     extractor = Inception(weights=_weights(root), backend=backend)
@@ -163,8 +163,8 @@ def precision_fp32(root: Path, sizes: Sizes, precision: str = "fp32") -> Timed:
     """The distance between both folders' features in a precision, both sides alike."""
     import torch
 
-    from genbench.extractors.inception import Inception
-    from genbench.metrics.frechet import frechet_distance_of_rows
+    from genbench.extractors.inception.extractor import Inception
+    from genbench.metrics.frechet.metric import frechet_distance_of_rows
 
     extractor = Inception(weights=_weights(root), precision=precision)
     sides = [_batches(root, sizes, role)[:1] for role in ("generated", "reference")]
@@ -184,7 +184,7 @@ def precision_bf16(root: Path, sizes: Sizes) -> Timed:
 
 def resize_genbench(root: Path, sizes: Sizes) -> Timed:
     """TensorFlow's bilinear to 299 pixels."""
-    from genbench.extractors.inception import tensorflow_bilinear
+    from genbench.extractors.inception.extractor import tensorflow_bilinear
 
     batches = _batches(root, sizes)
     return lambda: float(sum(tensorflow_bilinear(batch, 299)[0, 0, 0, 0] for batch in batches))

@@ -43,7 +43,9 @@ class Material:
 
     def make(self) -> None:
         """Write everything; the same each time."""
-        from tests.random_weights import random_inception_weights  # brings torch, which a measured process may lack
+        from tests.helpers.random_weights import (
+            random_inception_weights,  # brings torch, which a measured process may lack
+        )
 
         images = self._images()
         for role in ("generated", "reference"):
@@ -76,7 +78,7 @@ class Material:
 
 
 def _made(seed: int) -> Image.Image:
-    from tests.random_weights import smooth_images
+    from tests.helpers.random_weights import smooth_images
 
     return Image.fromarray(np.ascontiguousarray(smooth_images(1, size=32, seed=seed)[0].transpose(1, 2, 0)))
 

@@ -1,0 +1,1 @@
+"""Checks of samples (inspect) and of the instrument itself (selftest)."""

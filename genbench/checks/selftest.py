@@ -1,0 +1,194 @@
+"""The instrument against answers known in closed form: a table of pass or fail, offline, in seconds."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+
+from genbench.arrays import Array
+from genbench.metrics.diversity import vendi_score
+from genbench.metrics.frechet.metric import frechet_distance, frechet_distance_of_rows
+from genbench.metrics.inception_score import inception_score
+from genbench.metrics.kernel import kernel_distance
+from genbench.metrics.modes import ModeCoverageResult, mode_coverage
+from genbench.metrics.precision_recall import density_coverage, precision_recall
+from genbench.metrics.sliced import monge_distance, sliced_wasserstein
+from genbench.theory.cases import cases as theory_cases
+from genbench.theory.mixtures import GRID, RING, Mixture
+
+
+@dataclass(frozen=True)
+class Check:
+    """One case: what was wanted, what came, whether it is close enough."""
+
+    id: str
+    case: str
+    expected: float
+    found: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        return abs(self.found - self.expected) <= self.tolerance
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks of one run."""
+
+    checks: tuple[Check, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    def to_text(self) -> str:
+        """Return an aligned table and a closing line."""
+        from tabulate import tabulate
+
+        rows = [
+            ["pass" if check.passed else "FAIL", check.id, check.case, f"{check.expected:.8g}", f"{check.found:.8g}"]
+            for check in self.checks
+        ]
+        table = tabulate(rows, headers=["", "id", "case", "expected", "found"], disable_numparse=True)
+        passed = sum(check.passed for check in self.checks)
+        return f"{table}\n\n{passed} of {len(self.checks)} checks passed in {self.seconds:.1f} s"
+
+    def to_json(self) -> str:
+        """Return one JSON object."""
+        checks = [{**asdict(check), "passed": check.passed} for check in self.checks]
+        return json.dumps({"passed": self.passed, "seconds": self.seconds, "checks": checks})
+
+
+def run_selftest() -> Report:
+    """Run every check; a metric that raises fails its check with NaN."""
+    began = time.monotonic()
+    checks = []
+    for identifier, case, expected, tolerance, measure in _cases():
+        try:
+            found = measure()
+        except Exception:  # a broken instrument is what is being looked for
+            found = math.nan
+        checks.append(Check(identifier, case, expected, found, tolerance))
+    return Report(tuple(checks), round(time.monotonic() - began, 2))
+
+
+Case = tuple[str, str, float, float, Callable[[], float]]
+
+
+def _cases() -> Iterator[Case]:
+    yield from _frechet_cases()
+    yield from _inception_score_cases()
+    yield from _neighbour_cases()
+    yield from _sliced_cases()
+    yield from _mode_cases()
+    yield from theory_cases()
+
+
+def _frechet_cases() -> Iterator[Case]:
+    zero, eye = np.zeros(2), np.eye(2)
+    mean, covariance = np.array([1.0, 2.0]), np.array([[2.0, 0.5], [0.5, 1.0]])
+    other = np.array([[2.0, 0.3], [0.3, 1.0]])
+    big = np.eye(2048)
+    yield "A03", "FD of N(0, I), N((1, 2), S)", 5.247842, 1e-6, lambda: frechet_distance(zero, eye, mean, covariance)
+    yield "A04", "FD of N(0, S'), N((1, 2), S)", 5.014517, 1e-6, lambda: frechet_distance(zero, other, mean, covariance)
+    yield "A04", "FD of N(0, S'), N(0, S)", 0.014517, 1e-6, lambda: frechet_distance(zero, other, zero, covariance)
+    yield "A05", "FD of a Gaussian and itself", 0.0, 1e-8, lambda: frechet_distance(mean, covariance, mean, covariance)
+    yield (
+        "",
+        "FID of a unit shift, 2048-d",
+        2048.0,
+        1e-6,
+        lambda: frechet_distance(np.zeros(2048), big, np.ones(2048), big),
+    )
+    rows = np.random.default_rng(0).standard_normal((50, 200))
+    yield "", "FD of rows shifted by 1, n < d", 200.0, 1e-6, lambda: frechet_distance_of_rows(rows, rows + 1)
+
+
+def _inception_score_cases() -> Iterator[Case]:
+    count = 10_000
+    certain = np.full((count, 10), -1e4)
+    certain[np.arange(count), np.arange(count) % 10] = 1e4
+    hesitant = np.log(np.full((count, 10), 0.1 / 9))
+    hesitant[np.arange(count), np.arange(count) % 10] = np.log(0.9)
+    in_order = certain[np.argsort(np.arange(count) % 10, kind="stable")]
+    yield "A06", "IS, certain and balanced, K = 10", 10.0, 1e-9, lambda: inception_score(certain, splits=1).mean
+    yield "A06", "IS, the same answer always", 1.0, 1e-9, lambda: inception_score(np.zeros((100, 10)), splits=1).mean
+    yield "A07", "IS, 90 % certain, K = 10", 5.79955, 1e-5, lambda: inception_score(hesitant, splits=1).mean
+    yield "A08", "IS, sorted by class, not shuffled", 1.0, 1e-6, lambda: inception_score(in_order, shuffle=False).mean
+    yield "A08", "IS, sorted by class, shuffled", 10.0, 0.1, lambda: inception_score(in_order).mean
+
+
+def _neighbour_cases() -> Iterator[Case]:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((60, 5)), rng.standard_normal((50, 5)) + 0.3
+    yield "A10", "KID against a plain double loop", _double_loop(x, y), 1e-10, lambda: kernel_distance(x, y).value
+    yield "", "precision of a set with itself", 1.0, 0.0, lambda: precision_recall(x, x).precision
+    yield "", "recall of a far-off set", 0.0, 0.0, lambda: precision_recall(x + 1e3, x).recall
+    line = np.arange(10.0)[:, None]
+    yield (
+        "",
+        "coverage of every other point of a line",
+        1.0,
+        0.0,
+        lambda: density_coverage(line[::2], line, k=3).coverage,
+    )
+
+
+def _double_loop(x: Array, y: Array) -> float:
+    def kernel(a: Array, b: Array) -> float:
+        return float((a @ b / len(a) + 1) ** 3)
+
+    n, m = len(x), len(y)
+    within_x = sum(kernel(x[i], x[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+    within_y = sum(kernel(y[i], y[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
+    across = sum(kernel(a, b) for a in x for b in y) / (n * m)
+    return within_x + within_y - 2 * across
+
+
+def _sliced_cases() -> Iterator[Case]:
+    x = np.random.default_rng(0).standard_normal((500, 16))
+    yield "A14", "MIND of a shift by .5 in 16-d", 3 * 16 * 0.25, 1.2, lambda: monge_distance(x, x + 0.5).value
+    yield "", "MIND of a set with itself", 0.0, 1e-12, lambda: monge_distance(x, x).value
+    yield (
+        "A43",
+        "sliced W1 of a shift by 1 in 2-d",
+        2 / math.pi,
+        0.03,
+        lambda: sliced_wasserstein(x[:, :2], x[:, :2] + np.array([1.0, 0.0])).first.value,
+    )
+
+
+def _mode_cases() -> Iterator[Case]:
+    three_pairs = np.array([0, 0, 10, 10, 20, 20])
+    alike = np.exp(-np.abs(three_pairs[:, None] - three_pairs))
+    yield "A09", "Vendi score of three far-off pairs", 2.9999, 1e-3, lambda: vendi_score(alike)
+    clean = 1 - math.exp(-4.5)
+    yield "A21", "ring: modes of a perfect sampler", 8, 0, lambda: _coverage(RING, 8).captured.value
+    yield "A21", "ring: high-quality share", clean, 0.01, lambda: _coverage(RING, 8).high_quality.value
+    yield "A21", "grid: modes of a perfect sampler", 25, 0, lambda: _coverage(GRID, 25).captured.value
+    for kept in (1, 2, 4, 6):
+        measure = partial(_reverse_kl, kept)
+        yield "A22", f"ring: reverse KL with {kept} of 8 modes", math.log(8 / kept), 0.02, measure
+    apart = np.linalg.norm(RING.means[:, None] - RING.means, axis=2) + np.diag([np.inf] * 8)
+    yield "A23", "ring: all eight means are apart", 2 * math.sin(math.pi / 8), 1e-12, lambda: float(apart.min())
+    labels = np.random.default_rng(0).integers(1000, size=26_000)
+    yield "A24", "stacked, uniform labels: modes", 1000, 0, lambda: mode_coverage(labels, modes=1000).captured.value
+    yield "A24", "stacked, uniform labels: KL", 0.0192, 0.003, lambda: mode_coverage(labels, modes=1000).kl.value
+
+
+def _reverse_kl(kept: int) -> float:
+    return _coverage(RING, kept).kl.value
+
+
+def _coverage(mixture: Mixture, kept: int) -> ModeCoverageResult:
+    some = Mixture(mixture.name, mixture.centres[:kept], mixture.std)
+    mode, distance = mixture.nearest(some.sample(2500, seed=0))
+    return mode_coverage(mode, modes=len(mixture.centres), quality=distance <= 3)

@@ -1,0 +1,71 @@
+"""Pairwise comparison: the difference of every pair of subjects in every metric that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from genbench.comparison.comparability import require_comparable
+from genbench.comparison.differences import Difference, difference
+from genbench.comparison.multiple_testing import holm
+from genbench.comparison.subjects import metric_name
+from genbench.errors import InputError, UsageError
+from genbench.results import Result
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every pair of subjects in every metric that both have."""
+
+    subjects: dict[str, list[Result]]
+    """The results of each: its training seeds."""
+    differences: tuple[Difference, ...]
+    """With p-values corrected over all of them (Holm), so that all verdicts hold at once."""
+    confidence: float
+
+    def __getitem__(self, metric: str) -> Difference:
+        """Return the difference of the only pair in a metric, by its full or its short name."""
+        found = [one for one in self.differences if metric in (one.metric, one.metric.partition("@")[0])]
+        if len(found) != 1:
+            raise KeyError(f"{metric!r} names {len(found)} of these differences")
+        return found[0]
+
+
+def compare_results(
+    subjects: Mapping[str, list[Result]],
+    metrics: Sequence[str] | None = None,
+    *,
+    confidence: float = 0.95,
+    paired: bool = False,
+    allow_mixed: bool = False,
+) -> Comparison:
+    """Compare every pair of subjects, given by name as the results of their training seeds.
+
+    ``metrics`` are short or full names of scores; None means all common scores that have a direction. Verdicts are
+    corrected for their number (Holm). Raises InputError if the results follow different protocols and ``allow_mixed``
+    is not set, or if the subjects share no metric; UsageError for an unknown metric or fewer than two subjects.
+    """
+    if len(subjects) < 2:
+        names = ", ".join(subjects) or "none"
+        raise UsageError(f"A comparison needs two subjects at least, and only {names} is given.")
+    everyone = [result for results in subjects.values() for result in results]
+    if not allow_mixed:
+        require_comparable(everyone)
+    wanted = None if metrics is None else [metric_name(everyone, metric) for metric in metrics]
+    differences = [
+        difference(subjects[a], subjects[b], metric, confidence=confidence, paired=paired, names=(a, b))
+        for a, b in combinations(subjects, 2)
+        for metric in _common([*subjects[a], *subjects[b]], wanted)
+    ]
+    if not differences:
+        raise InputError(f"{' and '.join(list(subjects)[:2])} have no metric in common; score them with the same.")
+    return Comparison(dict(subjects), tuple(holm(differences)), confidence)
+
+
+def _common(results: Sequence[Result], wanted: Sequence[str] | None) -> list[str]:
+    """Return the metrics that all results have, in the order of the first; by default those with a direction."""
+    shared = set.intersection(*({entry.name for entry in result.scores} for result in results))
+    if wanted is not None:
+        return [name for name in wanted if name in shared]
+    return [entry.name for entry in results[0].scores if entry.name in shared and entry.better is not None]

@@ -1,0 +1,218 @@
+"""Trains the classifiers that genbench ships: ``python -m genbench.extractors.train_classifiers digits|mnist``.
+
+One thread, one seed and deterministic algorithms: on one machine and torch version the file comes out bit for bit.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+
+from genbench.errors import GenbenchError, InputError
+from genbench.extractors.classifier import QUALITY, Classifier, Network, network
+from genbench.files.atomic_write import atomic_write
+
+SEED = 0
+
+
+class Split(NamedTuple):
+    """Labelled images: uint8 [N, H, W] and int64 [N], to train on and held out."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    held_out_images: torch.Tensor
+    held_out_labels: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a shipped file."""
+
+    name: str
+    data: str
+    rule: str
+    """How the data are split, in words."""
+    read: Callable[[Path], Split]
+    epochs: int
+    shift: float
+    """Augmentation: the largest shift, as a share of the side."""
+    degrees: float
+    scale: float
+    batch: int = 64
+    rate: float = 3e-3
+    decay: float = 1e-2
+
+
+def read_digits(root: Path) -> Split:
+    """Split scikit-learn's embedded digits (UCI, 1,797 images of 8x8); ``root`` is not read."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    pixels, labels = load_digits(return_X_y=True)
+    images = np.rint(pixels.reshape(-1, 8, 8) * 255 / 16).astype(np.uint8)
+    train, held_out, train_labels, held_out_labels = train_test_split(
+        images, labels, test_size=0.5, stratify=labels, random_state=0
+    )
+    return Split(*map(torch.from_numpy, (train, train_labels, held_out, held_out_labels)))
+
+
+def read_mnist(root: Path) -> Split:
+    """Split the 10,000 images of MNIST's test files (28x28) in ``root/MNIST/raw``, torchvision's layout."""
+    images = torch.from_numpy(_idx(root / "MNIST/raw/t10k-images-idx3-ubyte.gz", 16)).view(-1, 28, 28)
+    labels = torch.from_numpy(_idx(root / "MNIST/raw/t10k-labels-idx1-ubyte.gz", 8)).long()
+    return Split(images[:6000], labels[:6000], images[6000:], labels[6000:])
+
+
+def _idx(path: Path, header: int) -> npt.NDArray[np.uint8]:
+    try:
+        return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header).copy()
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); name with --root the folder where torchvision keeps MNIST."
+        ) from error
+
+
+RECIPES = {
+    "digits": Recipe(
+        "digits",
+        data="scikit-learn digits (UCI optical recognition of handwritten digits), uint8 as round(v * 255 / 16)",
+        rule="train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)",
+        read=read_digits,
+        epochs=100,
+        shift=0.1,
+        degrees=10,
+        scale=0.1,
+    ),
+    "mnist": Recipe(
+        "mnist",
+        data="MNIST t10k",
+        rule="images 0 to 5,999 for training, 6,000 to 9,999 held out",
+        read=read_mnist,
+        epochs=40,
+        shift=0.08,
+        degrees=12,
+        scale=0.12,
+    ),
+}
+
+
+def train(recipe: Recipe, root: Path, out: Path) -> Classifier:
+    """Train as the recipe says, write the weights with their record to ``out``, return the classifier read from it."""
+    split = recipe.read(root)
+    with _reproducible():
+        trained = _fit(recipe, split)
+        record = _record(recipe, split) | _measured(trained, split)
+    weights = {name: tensor.contiguous() for name, tensor in trained.state_dict().items()}
+    with atomic_write(out) as temporary:
+        save_file(weights, temporary, metadata={"genbench.classifier": json.dumps(record)})
+    return Classifier(out)
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+
+
+def _fit(recipe: Recipe, split: Split) -> Network:
+    generator = torch.Generator().manual_seed(SEED)
+    model = _initialised(split.images.shape[-1], generator)
+    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=recipe.decay)
+    gray = split.images[:, None].float() / 255  # [N, 1, size, size]
+    steps_an_epoch = len(gray) // recipe.batch
+    steps = recipe.epochs * steps_an_epoch
+    for step in range(steps):
+        if step % steps_an_epoch == 0:
+            order = torch.randperm(len(gray), generator=generator)
+        rows = order[step % steps_an_epoch * recipe.batch :][: recipe.batch]
+        loss = functional.cross_entropy(model(_augmented(gray[rows], recipe, generator)), split.labels[rows])
+        optimiser.param_groups[0]["lr"] = recipe.rate * (1 + math.cos(math.pi * step / steps)) / 2
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+    return model.eval()
+
+
+def _initialised(size: int, generator: torch.Generator) -> Network:
+    model = network(size).to_empty(device="cpu")
+    for layer in model.modules():
+        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            layer.reset_parameters()
+        elif isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return model
+
+
+def _augmented(gray: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+    turn, scale, across, down = torch.rand(4, len(gray), generator=generator) * 2 - 1  # each -1..1
+    angle = turn * math.radians(recipe.degrees)
+    factor = 1 + scale * recipe.scale
+    cosine, sine = factor * angle.cos(), factor * angle.sin()
+    # affine_grid counts -1..1 from edge to edge, so that a share s of the side is 2 s
+    rows = [cosine, -sine, 2 * recipe.shift * across, sine, cosine, 2 * recipe.shift * down]
+    grid = functional.affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(gray.shape), align_corners=False)
+    return functional.grid_sample(gray, grid, align_corners=False)
+
+
+def _record(recipe: Recipe, split: Split) -> dict[str, str | int | float]:
+    return {
+        "size": split.images.shape[-1],
+        "data": recipe.data,
+        "split": recipe.rule,
+        "train_count": len(split.labels),
+        "seed": SEED,
+        "torch": torch.__version__,
+    }
+
+
+def _measured(trained: Network, split: Split) -> dict[str, int | float]:
+    with torch.inference_mode():
+        sure, mode = trained(split.held_out_images[:, None].float() / 255).softmax(dim=1).max(dim=1)
+    count = len(split.held_out_labels)
+    correct = int((mode == split.held_out_labels).sum())
+    return {
+        "held_out_count": count,
+        "held_out_correct": correct,
+        "held_out_accuracy": correct / count,
+        "quality": QUALITY,
+        "held_out_quality": int((sure >= QUALITY).sum()) / count,
+    }
+
+
+@click.command()
+@click.argument("name", type=click.Choice(sorted(RECIPES)))
+@click.option("--root", type=click.Path(path_type=Path), default=Path("."), help="Folder that holds MNIST/raw.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; default: the one that genbench ships.")
+def main(name: str, root: Path, out: Path | None) -> None:
+    """Train a classifier that genbench ships and print its record."""
+    try:
+        made = train(RECIPES[name], root, out or Path(__file__).with_name(f"{name}.safetensors"))
+    except GenbenchError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(made.record, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The HTML and Markdown report: one page for a folder of results."""

@@ -1,0 +1,175 @@
+"""The contracts of plugs: Source, Sampler, Extractor, Metric and Tracker, and the Batch and Score that they exchange.
+
+A guest's class does not import genbench: it fulfils a contract by having the right attributes and methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from genbench.features.features import Features, Moments
+
+Better = Literal["lower", "higher"]
+
+GROUPS = 32
+"""Number of groups of rows in ``Influence``. The error of what two scores share in their reference therefore has
+GROUPS - 1 degrees of freedom."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some consecutive samples of a source."""
+
+    index: torch.Tensor
+    """int64 [N], the position of each sample in the source."""
+    data: torch.Tensor | list[torch.Tensor]
+    """uint8 [N, 3, H, W], 0..255, RGB; float32 [N, D] for points; a list of uint8 [3, H, W] if sizes differ."""
+    label: torch.Tensor | None = None
+    """int64 [N], the class or condition of each sample, if the source knows it."""
+
+
+@dataclass(frozen=True)
+class Influence:
+    """First-order influence of groups of rows on a score.
+
+    Group g holds the rows whose position is g modulo GROUPS. The influences of a side sum to 0. The side contributes
+    G / (G - 1) times the sum of their squares to the variance of the score. Two scores with the same reference share
+    its influence, so it cancels from the variance of their difference.
+    """
+
+    generated: tuple[float, ...]
+    """[G], or empty if unknown; only comparisons of paired samples need it."""
+    reference: tuple[float, ...] = ()
+    """[G], or empty if the reference contributes nothing to the error (no reference, or a fixed one)."""
+
+
+class Score(NamedTuple):
+    """A number with its standard error."""
+
+    name: str
+    """Short name: ``"fid"``."""
+    value: float
+    error: float | None = None
+    """Standard error of ``value``; None if unknown."""
+    better: Better | None = None
+    detail: Mapping[str, Any] = {}
+    """Further plain data for the JSON record: spread over splits, counts per mode, expected value of a perfect
+    sampler."""
+    key: str | None = None
+    """Long name for JSON (torch-fidelity's name if it has one); None means ``name``."""
+    influence: Influence | None = None
+    """Which rows contribute to ``error``; None if unknown."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A fixed sequence of samples, read in batches."""
+
+    @property
+    def name(self) -> str:
+        """The spec or path, for the record."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yield the rows from ``start`` to ``stop`` (default: the end) in order, at most ``size`` at a time."""
+        ...
+
+    # Optional:
+    #   digest(start: int, stop: int) -> str    hash of the contents of these rows, without decoding them
+    #   accepts(subject: object) -> bool        static method: whether this plug can open that path or object
+    #   labels: int64 array [len] or None       the class of each row, without decoding it
+    #   skip_corrupt: bool                      leave out samples that cannot be decoded, instead of raising
+    #   workers: int | None                     number of decoding threads
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A generative model: any object with this method.
+
+    genbench calls it for chunks of a fixed size and derives the seed of chunk i from (seed, i). The samples therefore
+    do not depend on the batch size or on the number of processes.
+    """
+
+    def sample(self, count: int, seed: int) -> np.ndarray | torch.Tensor:
+        """Return uint8 [count, H, W, 3] or [count, 3, H, W] (or with one channel), or float points [count, D]."""
+        ...
+
+    # Optional:
+    #   classes: int, sample_classes(labels, seed)   samples of given classes 0..classes-1; scored per class
+    #   fit(source, *, seed, steps, watch, checkpoint)   training, used by ``genbench run``
+    #   save(path), load(path)                       write and read the weights; used for the best checkpoint
+    #   log_likelihood(data, label, *, samples, seed) -> float [N]   ln p of each row, or a lower bound of it
+    #   claim(data, seed) -> (name, value, samples)  the critic's estimate: ``"w1"``, or ``"value"`` of the GAN game
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """A network or function that computes views (embedding, logits, mode, quality) of each sample."""
+
+    @property
+    def name(self) -> str:
+        """Name for people: ``"inception,resize=clean"``."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Everything that decides the numbers: name, options, weights hash. Empty means unknown: never cached."""
+        ...
+
+    def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """Return views of uint8 [N, 3, H, W] images or float32 [N, D] points.
+
+        Any of: ``embedding`` float32 [N, D], ``logits`` float32 [N, C], ``mode`` int64 [N], ``quality`` bool [N]
+        (whether the sample is of high quality).
+        """
+        ...
+
+    # Optional:
+    #   modes: int              number of values that ``mode`` can take
+    #   device: str             device that ``data`` is moved to before the call
+    #   canonical: bool         whether this is the network that FID is defined by
+    #   statistics_name: str    key of its statistics in a file that holds several, as EDM's do; default ``"fid"``
+
+
+class Metric(Protocol):
+    """A pure function of generated and reference Features. Built-in metrics are frozen dataclasses of their options."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The views that it reads."""
+        ...
+
+    @property
+    def reference(self) -> Literal["none", "rows", "moments"]:
+        """What it needs of the reference: nothing, the rows, or only (count, mean, covariance)."""
+        ...
+
+    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]: ...
+
+    # Optional:
+    #   evaluate_together(metrics, generated, reference, *, seed) -> list[list[Score]]
+    #       Metrics with the same function are evaluated by one call of it, so that they share one pass over the rows.
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """An experiment tracker. Its options are the parameters of its class."""
+
+    def log(self, run: str, values: Mapping[str, float], *, step: int | None, about: Mapping[str, str]) -> None:
+        """Add numbers to a run. The first call with a name starts that run; ``about`` holds the protocol as text.
+
+        The names of the numbers consist of letters, digits, ``_``, ``.``, ``-`` and ``/``; ``run`` is a valid path.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish every run that was started."""
+        ...

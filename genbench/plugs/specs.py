@@ -1,0 +1,69 @@
+"""Parse specs: ``NAME[,key=value...]``, also as a comma-separated list."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from genbench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A parsed name: ``Spec("is", {"splits": 1})`` for ``is,splits=1``; ``fd@digits`` has ``extractor="digits"``."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    extractor: str | None = None
+
+    def __str__(self) -> str:
+        at = f"@{self.extractor}" if self.extractor else ""
+        return ",".join([self.name + at, *(f"{key}={_text(value)}" for key, value in self.options.items())])
+
+
+def parse_specs(text: str) -> list[Spec]:
+    """Parse ``is,splits=1,fid``: a part with ``=`` belongs to the name before it.
+
+    Raises UsageError for an option without a name, or an empty name.
+    """
+    specs: list[Spec] = []
+    for part in text.split(","):
+        key, equals, value = part.strip().partition("=")
+        if equals and not specs:
+            raise UsageError(f"{text!r} starts with an option; write NAME[,key=value...].")
+        if equals:
+            option = key.replace("-", "_")
+            if option in specs[-1].options:
+                raise UsageError(f"{text!r} gives the option {option!r} twice.")
+            specs[-1].options[option] = _value(value)
+        elif key:
+            name, at, space = key.partition("@")
+            if at and not (name and space):
+                raise UsageError(f"{key!r} is no METRIC@EXTRACTOR, such as fd@digits.")
+            specs.append(Spec(name, {}, space or None))
+        else:
+            raise UsageError(f"{text!r} has an empty name; write NAME[,key=value...].")
+    return specs
+
+
+def parse_spec(text: str) -> Spec:
+    """Parse one spec; raises UsageError when the text names several."""
+    specs = parse_specs(text)
+    if len(specs) > 1:
+        raise UsageError(f"{text!r} names {len(specs)} things where one is wanted; options are written key=value.")
+    return specs[0]
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)

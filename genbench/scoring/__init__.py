@@ -1,0 +1,1 @@
+"""From a subject and a reference to a Result."""

@@ -1,0 +1,1 @@
+"""Results, comparisons and gates as text: what a terminal prints, and the formats for papers and programs."""

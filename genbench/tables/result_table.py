@@ -1,0 +1,63 @@
+"""One Result as a table: a pandas frame for programs, aligned text for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genbench.results import Result
+from genbench.tables.numbers import ARROWS, PLAIN, counted, number_with_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def scores_frame(result: Result) -> pd.DataFrame:
+    """Return one row a score: name, value, error, better, space, key."""
+    import pandas as pd
+
+    columns = ("name", "value", "error", "better", "space", "key")  # "space" is the extractor, by its older name
+    rows = [[entry.name, entry.value, entry.error, entry.better, entry.extractor, entry.key] for entry in result.scores]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def result_text(result: Result, *, plain: bool = False) -> str:
+    """Return a result as aligned text: what was scored, against what, and each number with its error.
+
+    ``plain`` spells arrows and ± in ASCII.
+    """
+    from tabulate import tabulate
+
+    rows = [
+        [
+            entry.name,
+            ARROWS[entry.better],
+            *number_with_error(entry.value, entry.error),
+            f"perfect: {entry.detail['expected']:.4g}" if _is_number(entry.detail.get("expected")) else "",
+        ]
+        for entry in result.scores
+    ]
+    headers = ["metric", "", "value", "± error", ""]
+    if plain:
+        rows, headers = [[cell.translate(PLAIN) for cell in row] for row in rows], [h.translate(PLAIN) for h in headers]
+    table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
+                     colalign=("left", "left", "right", "left", "left"))  # fmt: skip
+    return "\n".join([*_heading(result), "", table.rstrip()])
+
+
+def _heading(result: Result) -> list[str]:
+    lines = [f"{result.name}: {counted(result.generated.count)}" + _skipped(result.generated.skipped)]
+    if result.reference is not None:
+        lines.append(
+            f"against {result.reference.name}: {counted(result.reference.count)}" + _skipped(result.reference.skipped)
+        )
+    recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
+    lines.append(f"seen by {', '.join(result.extractors)}{recipe}, on {result.device}, {result.seconds:.1f} s")
+    return lines
+
+
+def _skipped(count: int) -> str:
+    return f" ({count:,} left out as corrupt)" if count else ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

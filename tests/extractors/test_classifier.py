@@ -1,0 +1,187 @@
+"""The classifiers that genbench ships, and the script that trains them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from genbench.errors import InputError, PlugError, UsageError
+from genbench.extractors.classifier import Classifier, digits, mnist
+from genbench.extractors.raw import resized
+from genbench.extractors.train_classifiers import RECIPES, main, read_digits, read_mnist, train
+from genbench.plugs.contracts import Extractor
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+SHIPPED = {"digits": digits, "mnist": mnist}
+
+
+def rgb(gray):
+    return gray[:, None].expand(-1, 3, -1, -1)
+
+
+def held_out(name):
+    if name == "mnist" and not (DATA / "MNIST/raw").is_dir():
+        pytest.skip("needs MNIST's test files")
+    split = (read_digits if name == "digits" else read_mnist)(DATA)
+    return rgb(split.held_out_images), split.held_out_labels
+
+
+@pytest.mark.parametrize(("name", "least"), [("digits", 0.97), ("mnist", 0.985)])
+def test_the_shipped_weights_have_the_held_out_accuracy_of_their_record(name, least):
+    images, labels = held_out(name)
+    classifier = SHIPPED[name]()
+    correct = int((classifier(images)["mode"] == labels).sum())
+    # one image on the edge may fall to the other side on another processor
+    assert abs(correct - classifier.record["held_out_correct"]) <= 1
+    assert correct / len(labels) >= least
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_nearly_all_held_out_real_digits_count_as_high_quality(name):
+    images, labels = held_out(name)
+    classifier = SHIPPED[name]()
+    share = classifier(images)["quality"].float().mean().item()
+    assert share == pytest.approx(classifier.record["held_out_quality"], abs=2 / len(labels))
+    assert share >= 0.985
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_record_says_how_the_weights_came_about(name):
+    record = SHIPPED[name]().record
+    wanted = {"data", "split", "train_count", "held_out_count", "held_out_accuracy", "seed", "torch", "quality"}
+    assert wanted <= set(record)
+    assert record["held_out_accuracy"] == record["held_out_correct"] / record["held_out_count"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_file_stays_below_half_a_megabyte(name):
+    import genbench.extractors
+
+    assert (Path(genbench.extractors.__file__).parent / f"{name}.safetensors").stat().st_size < 500_000
+
+
+def test_the_halves_of_digits_share_no_row_and_cover_all():
+    split = read_digits(Path())
+    assert (len(split.images), len(split.held_out_images)) == (898, 899)
+    assert split.images.max() == 255
+    rows = torch.cat([split.images, split.held_out_images]).double().sum()
+    from sklearn.datasets import load_digits
+
+    assert rows == np.rint(load_digits().data * 255 / 16).sum()
+
+
+def test_the_views_have_the_types_of_the_contract():
+    classifier = digits()
+    views = classifier(rgb(read_digits(Path()).images[:5]))
+    assert {view: (rows.dtype, list(rows.shape)) for view, rows in views.items()} == {
+        "embedding": (torch.float32, [5, 64]),
+        "logits": (torch.float32, [5, 10]),
+        "mode": (torch.int64, [5]),
+        "quality": (torch.bool, [5]),
+    }
+    assert isinstance(classifier, Extractor)
+    assert (classifier.name, classifier.modes) == ("digits", 10)
+
+
+def test_the_embedding_of_real_digits_has_a_covariance_of_full_rank():
+    images, _ = held_out("digits")
+    spectrum = np.linalg.eigvalsh(np.cov(digits()(images)["embedding"].double().numpy(), rowvar=False))
+    assert spectrum.min() > 1e-3
+
+
+def test_an_image_of_another_size_is_resized_to_the_size_of_training():
+    images, _ = held_out("digits")
+    enlarged = images[:50].repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    small = resized(enlarged, 8)
+    assert small.shape == (50, 3, 8, 8)
+    assert torch.equal(digits()(enlarged)["mode"], digits()(small.round().to(torch.uint8))["mode"])
+
+
+def test_colours_count_by_their_mean():
+    gray = read_digits(Path()).images[:20]
+    apart = torch.minimum(gray, 255 - gray)
+    coloured = torch.stack([gray - apart, gray, gray + apart], dim=1)
+    assert not torch.equal(coloured, rgb(gray))
+    assert torch.equal(digits()(coloured)["logits"], digits()(rgb(gray))["logits"])
+
+
+def test_the_batch_changes_the_numbers_by_rounding_only():
+    images, _ = held_out("digits")
+    together = digits()(images[:64])["embedding"]
+    alone = torch.cat([digits()(row[None])["embedding"] for row in images[:64]])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_making_a_classifier_leaves_the_global_generator_as_it_was():
+    before = torch.get_rng_state()
+    digits()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_threshold_of_quality_is_an_option_and_part_of_the_identity():
+    images, _ = held_out("digits")
+    strict = digits(quality=0.999)
+    assert strict.name == "digits,quality=0.999"
+    assert strict.identity != digits().identity
+    assert strict(images)["quality"].sum() < digits()(images)["quality"].sum()
+
+
+@pytest.mark.parametrize("quality", [90, -0.1, "high"])
+def test_a_threshold_that_is_no_probability_is_refused(quality):
+    with pytest.raises(UsageError, match=f"quality={quality}"):
+        digits(quality=quality)
+
+
+def test_the_identity_holds_the_hash_of_the_weights():
+    assert digits().identity != mnist().identity
+    assert len(digits().identity.rpartition("weights=")[2]) == 64
+
+
+def test_points_are_refused():
+    with pytest.raises(PlugError, match=r"'digits' looks at images"):
+        digits()(torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"some words that are no safetensors file"])
+def test_a_file_that_is_no_classifier_is_named(content, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"mine\.safetensors is not the file of a classifier"):
+        Classifier(path)
+
+
+def test_the_weights_of_another_network_are_named(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "mine.safetensors"
+    save_file({"other": torch.zeros(2)}, path, metadata={"genbench.classifier": '{"size": 8}'})
+    with pytest.raises(InputError, match="weights of another network"):
+        Classifier(path)
+
+
+def test_training_on_mnist_without_its_files_names_the_file_and_the_option(tmp_path):
+    told = CliRunner().invoke(main, ["mnist", "--root", str(tmp_path), "--out", str(tmp_path / "made.safetensors")])
+    assert told.exit_code == 1
+    assert "t10k-images-idx3-ubyte.gz cannot be read" in told.output
+    assert "--root" in told.output
+    assert not (tmp_path / "made.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_training_digits_again_gives_the_shipped_file(tmp_path):
+    shipped = digits()
+    made = train(RECIPES["digits"], DATA, tmp_path / "digits.safetensors")
+    if made.identity != shipped.identity:  # another processor or version of torch rounds otherwise
+        assert made.record["held_out_accuracy"] == pytest.approx(shipped.record["held_out_accuracy"], abs=0.01)
+
+
+@pytest.mark.slow
+def test_training_twice_gives_the_same_bytes(tmp_path):
+    files = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
+    for number, path in enumerate(files):
+        torch.manual_seed(number)  # the global generator plays no part
+        train(RECIPES["digits"], DATA, path)
+    assert files[0].read_bytes() == files[1].read_bytes()

@@ -1,0 +1,257 @@
+"""Reference statistics in files: those of other tools, ours, damaged and hostile ones."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genbench.errors import InputError
+from genbench.features.features import Features, Moments
+from genbench.features.statistics_files import has_images, read_reference, write_statistics
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+ROWS = np.random.default_rng(0).standard_normal((20, 3))
+MU, SIGMA = ROWS.mean(axis=0), np.cov(ROWS, rowvar=False)
+
+
+def moments(found: object) -> Moments:
+    assert isinstance(found, Moments)
+    assert found.mean.dtype == found.covariance.dtype == np.float64
+    return found
+
+
+def check(found: object, *, tolerance: float = 0.0) -> Moments:
+    read = moments(found)
+    np.testing.assert_allclose(read.mean, MU, atol=tolerance, rtol=0)
+    np.testing.assert_allclose(read.covariance, SIGMA, atol=tolerance, rtol=0)
+    return read
+
+
+def test_statistics_of_pytorch_fid_are_read(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", mu=MU, sigma=SIGMA)
+    found = check(read_reference(tmp_path / "x.npz"))
+    assert (found.count, found.extractor, found.identity) == (None, "", "")
+    assert found.name == str(tmp_path / "x.npz")
+    assert len(found.fingerprint) == 64
+
+
+def test_statistics_of_adm_are_read_and_their_images_are_told(tmp_path: Path) -> None:
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    np.savez(tmp_path / "x.npz", images, mu=MU, sigma=SIGMA, mu_s=np.zeros(5), sigma_s=np.eye(5))
+    check(read_reference(tmp_path / "x.npz"))
+    assert has_images(tmp_path / "x.npz")
+
+
+def test_statistics_without_images_have_none(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", mu=MU, sigma=SIGMA)
+    assert not has_images(tmp_path / "x.npz")
+
+
+def test_float32_statistics_are_read_as_float64(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", mu=MU.astype(np.float32), sigma=SIGMA.astype(np.float32))
+    check(read_reference(tmp_path / "x.npz"), tolerance=1e-6)
+
+
+def test_an_npz_of_images_is_no_statistics(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", np.zeros((2, 4, 4, 3), np.uint8))
+    assert read_reference(tmp_path / "x.npz") is None
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.npy", "x", "folder.d"])
+def test_what_is_no_statistics_by_its_name_is_left_to_others(tmp_path: Path, name: str) -> None:
+    assert read_reference(tmp_path / name) is None
+
+
+def test_features_of_genbench_are_read(tmp_path: Path) -> None:
+    Features.of(embedding=ROWS, name="mine").save(tmp_path / "x.safetensors")
+    found = read_reference(tmp_path / "x.safetensors")
+    assert isinstance(found, Features)
+    assert np.array_equal(found["embedding"], ROWS)
+
+
+def test_what_is_written_is_read_back_whole(tmp_path: Path) -> None:
+    written = Moments(MU, SIGMA, 20, "mine", "inception", "inception 1a2b", "c0ffee")
+    write_statistics(written, tmp_path / "new" / "x.npz")
+    found = check(read_reference(str(tmp_path / "new" / "x.npz")))
+    for name in ("count", "name", "extractor", "identity", "fingerprint"):
+        assert getattr(found, name) == getattr(written, name)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["x.npz"]
+
+
+def test_a_name_without_npz_is_kept(tmp_path: Path) -> None:
+    write_statistics(Moments(MU, SIGMA), tmp_path / "x.stats")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.stats"]
+
+
+def test_the_same_moments_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("x.npz", "y.npz"):
+        write_statistics(Moments(MU, SIGMA, 20, "mine"), tmp_path / name)
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
+
+
+def test_pytorch_fid_reads_what_is_written(tmp_path: Path) -> None:
+    fid_score = pytest.importorskip("pytorch_fid.fid_score")
+    write_statistics(Moments(MU, SIGMA, 20, "mine"), tmp_path / "x.npz")
+    mean, covariance = fid_score.compute_statistics_of_path(str(tmp_path / "x.npz"), None, 1, 3, "cpu")
+    assert np.array_equal(mean, MU)
+    assert np.array_equal(covariance, SIGMA)
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_statistics(Moments(MU, SIGMA), tmp_path / "file" / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("mu", "sigma", "said"),
+    [
+        (MU, SIGMA[:2, :2], "do not belong together"),
+        (MU[None], SIGMA, "mu has dtype float64 and shape"),
+        (MU, SIGMA.diagonal(), "sigma has dtype float64 and shape"),
+        (MU * np.nan, SIGMA, "NaN or infinity"),
+        (MU, SIGMA * np.inf, "NaN or infinity"),
+        (MU.astype(int), SIGMA, "mu has dtype int64"),
+        (np.array(["a", "b", "c"]), SIGMA, "mu has dtype <U1"),
+        (MU, SIGMA + np.triu(np.ones((3, 3)), 1), "not symmetric"),
+        (MU, -SIGMA, "no covariance"),
+        (np.zeros(0), np.zeros((0, 0)), "wanted floats"),
+    ],
+)
+def test_what_is_no_mean_and_covariance_is_refused(tmp_path: Path, mu: Any, sigma: Any, said: str) -> None:
+    np.savez(tmp_path / "x.npz", mu=mu, sigma=sigma)
+    with pytest.raises(InputError, match=said):
+        read_reference(tmp_path / "x.npz")
+
+
+def test_a_damaged_npz_is_one_sentence(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", mu=MU, sigma=SIGMA)
+    data = (tmp_path / "x.npz").read_bytes()
+    (tmp_path / "x.npz").write_bytes(data[:-30])
+    with pytest.raises(InputError, match=r"x\.npz cannot be read"):
+        read_reference(tmp_path / "x.npz")
+    at = data.index(b"sigma.npy") + 60
+    (tmp_path / "x.npz").write_bytes(data[:at] + bytes(20) + data[at + 20 :])
+    with pytest.raises(InputError, match=r"x\.npz cannot be read"):
+        read_reference(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("kind", ["npz", "pkl", "safetensors"])
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_reference(tmp_path / f"x.{kind}")
+
+
+def test_a_foreign_note_in_our_entry_is_refused(tmp_path: Path) -> None:
+    for note in ("no json", "[1]"):
+        np.savez(tmp_path / "x.npz", mu=MU, sigma=SIGMA, genbench=np.array(note))
+        with pytest.raises(InputError, match=r"x\.npz"):
+            read_reference(tmp_path / "x.npz")
+
+
+# pickles
+
+
+def pickled(path: Path, content: object, protocol: int = 4) -> Path:
+    path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_statistics_of_edm_are_read_in_every_protocol(tmp_path: Path, protocol: int, order: Any) -> None:
+    content = {"mu": MU, "sigma": np.array(SIGMA, order=order), "count": np.float64(3), "note": "x"}
+    check(read_reference(pickled(tmp_path / "x.pkl", content, protocol)))
+
+
+def test_statistics_of_the_other_byte_order_are_read(tmp_path: Path) -> None:
+    check(read_reference(pickled(tmp_path / "x.pkl", {"mu": MU.astype(">f8"), "sigma": SIGMA.astype(">f8")})))
+
+
+def test_nested_statistics_of_edm_are_chosen_by_their_space(tmp_path: Path) -> None:
+    content = {"fid": {"mu": MU, "sigma": SIGMA}, "fd_dinov2": {"mu": MU * 2, "sigma": SIGMA}}
+    path = pickled(tmp_path / "x.pkl", content)
+    assert check(read_reference(path)).extractor == "inception"
+    found = moments(read_reference(path, name="fd_dinov2"))
+    assert found.extractor == "dinov2-vit-l-14"
+    assert np.array_equal(found.mean, MU * 2)
+    with pytest.raises(InputError, match="it holds fid, fd_dinov2"):
+        read_reference(path, name="clip")
+
+
+class Payload:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, *call: Any) -> None:
+        self.call = call
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call[0], self.call[1:]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path: Path, protocol: int) -> None:
+    ran = tmp_path / "ran"
+    for call in ((os.system, f"touch {ran}"), (eval, f"open({str(ran)!r}, 'w')"), (np.loadtxt, str(ran))):
+        path = pickled(tmp_path / "x.pkl", {"mu": Payload(*call), "sigma": SIGMA}, protocol)
+        with pytest.raises(InputError, match=r"wants to run .* make an \.npz"):
+            read_reference(path)
+    assert not ran.exists()
+
+
+def test_a_pickled_array_of_objects_is_refused(tmp_path: Path) -> None:
+    hostile = np.array([Payload(os.system, f"touch {tmp_path / 'ran'}"), 1], object)
+    with pytest.raises(InputError):
+        read_reference(pickled(tmp_path / "x.pkl", {"mu": hostile, "sigma": SIGMA}))
+    with pytest.raises(InputError, match="cannot be read as plain arrays"):
+        read_reference(pickled(tmp_path / "x.pkl", {"mu": np.array([None, "x"], object), "sigma": SIGMA}))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_npz_of_objects_is_refused_and_not_run(tmp_path: Path) -> None:
+    hostile = np.array([Payload(os.system, f"touch {tmp_path / 'ran'}"), 1], object)
+    np.savez(tmp_path / "x.npz", mu=hostile, sigma=SIGMA)
+    with pytest.raises(InputError, match="plain numbers"):
+        read_reference(tmp_path / "x.npz")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["numpy\nndarray", "numpy\ndtype", "numpy.core.multiarray\n_reconstruct"])
+def test_what_stands_for_numpy_cannot_be_changed_by_a_file(tmp_path: Path, name: str) -> None:
+    state = b"}U\x08__name__U\x04evilsU\x0c__defaults__(K\x01ts"
+    (tmp_path / "evil.pkl").write_bytes(b"\x80\x02c" + name.encode() + b"\n" + state + b"b.")
+    with pytest.raises(InputError):
+        read_reference(tmp_path / "evil.pkl")
+    check(read_reference(pickled(tmp_path / "good.pkl", {"mu": MU, "sigma": SIGMA})))
+
+
+@pytest.mark.parametrize("content", [{}, [], {"mu": MU}, {"mu": "x", "sigma": SIGMA}, 3, {"a": {"b": 1}}])
+def test_a_pickle_of_something_else_is_one_sentence(tmp_path: Path, content: object) -> None:
+    with pytest.raises(InputError, match=r"x\.pkl"):
+        read_reference(pickled(tmp_path / "x.pkl", content))
+
+
+def test_damaged_pickles_raise_nothing_but_a_sentence(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    plain = pickle.dumps({"mu": MU, "sigma": SIGMA}, 4)
+    said = 0
+    for _ in range(300):
+        data = bytearray(plain)
+        for at in rng.integers(0, len(data), 3):
+            data[at] = rng.integers(256)
+        (tmp_path / "x.pkl").write_bytes(data)
+        try:
+            moments(read_reference(tmp_path / "x.pkl"))
+        except InputError as error:
+            said += "x.pkl" in str(error)
+    assert said > 100

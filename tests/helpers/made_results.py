@@ -1,0 +1,54 @@
+"""Small made-up results for the tests of tables and reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genbench.plugs.contracts import Score
+from genbench.results import Result, SampleSet, entry
+
+REFERENCE = SampleSet("digits,split=test", 899, "d" * 64)
+
+
+def made(
+    name: str,
+    fd: float,
+    *,
+    seed: int = 0,
+    error: float | None = 0.5,
+    benchmark: str | None = "digits@1",
+    count: int = 898,
+    budget: str = "full",
+    created: str = "2026-01-01T00:00:00+00:00",
+    extra: tuple[Score, ...] = (),
+    **training: Any,
+) -> Result:
+    """Return a result with an fd, an inception score of twice that, and what else is given."""
+    scores = (Score("fid", fd, error, "lower"), Score("is", 2 * fd, 0.1, "higher"), *extra)
+    return Result(
+        name=name,
+        scores=tuple(entry(score, "digits", canonical=False) for score in scores),
+        generated=SampleSet(name, count, f"{name} {seed} {fd}"),
+        reference=REFERENCE,
+        benchmark=benchmark,
+        metrics=("FrechetDistance(view='embedding')", "InceptionScore(splits=10, seed=2020)"),
+        extractors={"digits": "classifier,weights=abc"},
+        seed=seed,
+        device="cpu",
+        batch_size=32,
+        created=created,
+        seconds=1.0,
+        versions={"genbench": "0.1.0", "torch": "2.15.0"},
+        training={"budget": budget, "seed": seed, **training},
+    )
+
+
+def board() -> list[Result]:
+    """Return two models of two and one seeds between the floor and the ceiling."""
+    return [
+        made("gan", 4.0, seed=0),
+        made("gan", 6.0, seed=1),
+        made("vae", 20.0),
+        made("real", 0.5, error=0.1),
+        made("noise", 90.0),
+    ]

@@ -1,0 +1,161 @@
+"""Laws that every registered metric obeys: a new metric is held to them without a line of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from genbench.features.features import Features
+from genbench.plugs import registry
+from genbench.plugs.contracts import Score
+
+MODES, DIMENSIONS, COUNT = 10, 6, 1000
+NEEDED = {"rke": "rke,sigma=1"}
+"""Metrics with an option that has no default."""
+OF_KNOWN_DENSITY = {"divergences"}
+"""Metrics that compare with a density, not with samples: test_divergences.py holds their laws."""
+METRICS = [NEEDED.get(name, name) for name in registry.installed("metrics") if name not in OF_KNOWN_DENSITY]
+DISTANCES = {"fid", "fd", "kid", "mind", "swd"}
+
+BLIND = {
+    # a wider cloud can reach further: recall does not see noise, and diversity without a reference likes it
+    "noise": {"recall", "recall_k5", "modes", "vendi", "rke"},
+    # what is left of a collapsed model is as good as before: fidelity does not see what is missing
+    "drop": {"precision", "precision_k5", "density", "high_quality", "class_consistency", "fid_per_class"},
+}
+"""Scores that a kind of damage need not move: what they are not meant to see."""
+
+
+def sample(seed: int, *, noise: float = 0.0, kept: int = MODES, count: int = COUNT) -> Features:
+    """Draw from a mixture of Gaussians with known posteriors; ``noise`` widens it, ``kept`` drops modes."""
+    rng = np.random.default_rng(seed)
+    means = np.random.default_rng(99).standard_normal((MODES, DIMENSIONS)) * 3
+    label = rng.integers(kept, size=count)
+    embedding = means[label] + rng.standard_normal((count, DIMENSIONS)) * np.hypot(0.5, noise)
+    squared = ((embedding[:, None] - means) ** 2).sum(axis=2)
+    features = Features.of(
+        embedding=embedding.astype(np.float32),
+        logits=(-squared / 4).astype(np.float32),
+        mode=squared.argmin(axis=1),
+        quality=np.sqrt(squared.min(axis=1)) < 0.5 * 4,
+        modes=MODES,
+    )
+    return replace(features, label=label)
+
+
+def scores(metric: str, generated: Features, reference: Features) -> dict[str, Score]:
+    plug = registry.load("metrics", metric)
+    return {score.name: score for score in plug(generated, reference, seed=0)}
+
+
+@cache
+def plain(metric: str) -> dict[str, Score]:
+    return scores(metric, sample(1), sample(2))
+
+
+def agree(found: dict[str, Score], expected: dict[str, Score], *, share_of_error: float = 0.0) -> None:
+    assert found.keys() == expected.keys()
+    for name, score in expected.items():
+        allowed = max(1e-6 * abs(score.value), 1e-9, share_of_error * (score.error or 0.0))
+        if share_of_error and "splits" in score.detail:  # other splits: their mean moves by its own chance
+            spread = max(score.detail["std"], found[name].detail["std"])
+            allowed = 3 * spread / np.sqrt(score.detail["splits"])
+        assert abs(found[name].value - score.value) <= allowed, name
+
+
+def permuted(features: Features, seed: int = 0) -> Features:
+    order = np.random.default_rng(seed).permutation(len(features))
+    views: dict[str, Any] = {view: features[view][order] for view in features.views}
+    assert features.label is not None
+    return replace(Features.of(modes=features.modes, **views), label=features.label[order])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_order_of_the_samples_does_not_matter(metric: str) -> None:
+    # splits, subsets, folds and halves are drawn by place: they may move by as much as the error
+    agree(scores(metric, permuted(sample(1)), permuted(sample(2), 1)), plain(metric), share_of_error=1.0)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_same_run_gives_the_same_bits(metric: str) -> None:
+    again = scores(metric, sample(1), sample(2))
+    assert {name: (score.value, score.error) for name, score in again.items()} == {
+        name: (score.value, score.error) for name, score in plain(metric).items()
+    }
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_how_the_rows_are_cut_into_blocks_does_not_matter(metric: str) -> None:
+    def cut(features: Features) -> Features:
+        blocks = [{view: features[view][at : at + 77] for view in features.views} for at in range(0, COUNT, 77)]
+        return Features(blocks, modes=MODES, label=features.label)
+
+    agree(scores(metric, cut(sample(1)), cut(sample(2))), plain(metric))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_number_of_threads_does_not_matter(metric: str) -> None:
+    with threadpool_limits(1):
+        one = scores(metric, sample(1), sample(2))
+    with threadpool_limits(2):
+        agree(scores(metric, sample(1), sample(2)), one)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_set_is_no_worse_against_itself_than_against_another(metric: str) -> None:
+    itself, other = scores(metric, sample(2), sample(2)), plain(metric)
+    for name, score in other.items():
+        sign = {"lower": 1, "higher": -1, None: 0}[score.better]
+        headline = metric in DISTANCES and name == next(iter(other))
+        slack = 1e-6 if headline else 1e-6 + 3 * (score.error or 0.0)
+        assert sign * itself[name].value <= sign * score.value + slack, name
+    if metric in DISTANCES:
+        assert next(iter(itself.values())).value <= 1e-6
+
+
+@pytest.mark.parametrize("metric", sorted(DISTANCES))
+def test_a_distance_is_the_same_both_ways(metric: str) -> None:
+    there, back = plain(metric), scores(metric, sample(2), sample(1))
+    headline = next(iter(there))
+    assert back[headline].value == pytest.approx(there[headline].value, rel=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["pr", "prdc"])
+def test_precision_one_way_is_recall_the_other(metric: str) -> None:
+    there, back = plain(metric), scores(metric, sample(2), sample(1))
+    suffix = "_k5" if metric == "prdc" else ""
+    assert there[f"precision{suffix}"].value == back[f"recall{suffix}"].value
+
+
+DAMAGE = {
+    "noise": [{"noise": level} for level in (0.0, 0.7, 1.5, 3.0)],
+    "drop": [{"kept": kept} for kept in (10, 7, 4, 1)],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(DAMAGE))
+@pytest.mark.parametrize("metric", METRICS)
+def test_growing_damage_moves_every_score_the_way_that_better_says(metric: str, kind: str) -> None:
+    levels = [scores(metric, sample(1, **level), sample(2)) for level in DAMAGE[kind]]
+    for name, score in levels[0].items():
+        if score.better is None or name in BLIND[kind]:
+            continue
+        sign = 1 if score.better == "lower" else -1
+        badness = [sign * level[name].value for level in levels]
+        slack = [2 * (level[name].error or 0.0) for level in levels]
+        assert badness[-1] > badness[0], f"{name}: {badness}"
+        assert all(b >= a - s for a, b, s in zip(badness, badness[1:], slack[1:], strict=False)), f"{name}: {badness}"
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_score_is_plain_data_with_an_honest_error(metric: str) -> None:
+    for score in plain(metric).values():
+        assert isinstance(score.value, float)
+        assert score.error is None or score.error >= 0
+        assert score.better in ("lower", "higher", None)
+        assert score.key != ""

@@ -1,0 +1,53 @@
+"""The classifier two-sample test: null, known accuracies, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from genbench.errors import InputError
+from genbench.features.features import Features
+from genbench.metrics.two_sample import ClassifierTwoSample, classifier_accuracy
+
+
+def normal(count: int, width: int, seed: int) -> np.ndarray:
+    return np.random.default_rng([seed, 7]).standard_normal((count, width))
+
+
+def test_A20_equal_distributions_are_told_apart_by_chance_only() -> None:
+    found = classifier_accuracy(normal(1000, 10, 1), normal(1000, 10, 2))
+    assert found.value == pytest.approx(0.5, abs=0.035)
+    assert abs(found.z) < 3
+
+
+@pytest.mark.parametrize(("shift", "truth"), [(0.5, 0.5987), (1.0, 0.6915), (2.0, 0.8413)])
+def test_A20_a_shift_gives_the_accuracy_of_the_best_classifier(shift: float, truth: float) -> None:
+    x = normal(1000, 10, 1)
+    x[:, 0] += shift
+    assert classifier_accuracy(x, normal(1000, 10, 2)).value == pytest.approx(truth, abs=0.04)
+
+
+def test_z_is_standard_normal_at_equal_distributions() -> None:
+    z = [classifier_accuracy(normal(60, 3, 2 * i), normal(90, 3, 2 * i + 1)).z for i in range(300)]
+    assert abs(np.mean(z)) < 0.2
+    assert 0.8 < np.std(z) < 1.25
+
+
+def test_sets_far_apart_are_told_apart() -> None:
+    assert classifier_accuracy(normal(40, 3, 1) + 20, normal(50, 3, 2)).value == 1
+
+
+def test_unequal_counts_do_not_move_the_null_from_one_half() -> None:
+    assert classifier_accuracy(normal(2000, 5, 1), normal(200, 5, 2)).value == pytest.approx(0.5, abs=0.06)
+
+
+def test_the_score_says_what_is_expected() -> None:
+    (score,) = ClassifierTwoSample()(
+        Features.of(embedding=normal(40, 3, 1)), Features.of(embedding=normal(50, 3, 2)), seed=0
+    )
+    assert (score.name, score.better, score.detail["expected"]) == ("c2st", "lower", 0.5)
+
+
+def test_three_rows_are_refused() -> None:
+    with pytest.raises(InputError, match="3 generated and 50 reference"):
+        classifier_accuracy(normal(3, 3, 1), normal(50, 3, 2))

@@ -1,0 +1,352 @@
+"""Samples at hand in Python: arrays, tensors, data sets and streams."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+from genbench.errors import GenbenchError, InputError, PlugError
+from genbench.plugs import registry
+from genbench.plugs.contracts import Source
+from genbench.sources.memory import ArraySource, DatasetSource, StreamSource
+from genbench.theory.mixtures import GRID, RING
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENBENCH_CACHE", str(tmp_path / "cache"))
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (7, 3, 6, 8), dtype=np.uint8)
+
+
+class Given(Dataset[Any]):
+    """A data set of the items given."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, row: int) -> Any:
+        if isinstance(self.items[row], Exception):
+            raise self.items[row]
+        return self.items[row]
+
+
+def rows(source: Source, size: int = 3) -> np.ndarray:
+    return np.concatenate(
+        [batch.data.numpy() for batch in source.batches(size) if isinstance(batch.data, torch.Tensor)]
+    )
+
+
+def opened(subject: object) -> Source:
+    found: Any = registry.open_subject("sources", subject)
+    return found  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        (IMAGES, ArraySource),
+        (torch.from_numpy(IMAGES), ArraySource),
+        (Given(*IMAGES), DatasetSource),
+        (TensorDataset(torch.from_numpy(IMAGES), torch.arange(7)), DatasetSource),
+        ([Image.fromarray(image.transpose(1, 2, 0)) for image in IMAGES], DatasetSource),
+        (list(IMAGES), DatasetSource),
+        ([(image, 1) for image in IMAGES], DatasetSource),
+        (DataLoader(TensorDataset(torch.from_numpy(IMAGES), torch.arange(7)), batch_size=2), StreamSource),
+        ([IMAGES[:4], IMAGES[4:]], StreamSource),
+        ((batch for batch in (IMAGES[:4], IMAGES[4:])), StreamSource),
+    ],
+)
+def test_each_object_is_opened_by_its_own_source_and_gives_its_images(subject: object, kind: type) -> None:
+    accepting = [
+        name
+        for name, entry in registry.installed("sources").items()
+        if getattr(entry.load(), "accepts", lambda _: False)(subject)
+    ]
+    assert len(accepting) == 1
+    source = opened(subject)
+    assert type(source) is kind
+    assert len(source) == 7
+    assert np.array_equal(rows(source), IMAGES)
+
+
+@pytest.mark.parametrize(
+    "subject", [torch.nn.Sequential(torch.nn.ReLU()), {"a": 1}, "nowhere", Path("nowhere"), 3, int]
+)
+def test_what_is_no_samples_is_accepted_by_none(subject: object) -> None:
+    assert opened(subject) is None
+
+
+# arrays
+
+
+def test_points_are_float32() -> None:
+    points = torch.randn(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert np.array_equal(rows(ArraySource(points)), points.float().numpy())
+
+
+def test_a_tensor_with_gradient_or_half_precision_is_read() -> None:
+    images = torch.from_numpy(IMAGES) / 255
+    for kind in (torch.float32, torch.float16, torch.bfloat16):
+        source = ArraySource(images.to(kind).requires_grad_(), range="0..1")
+        assert abs(rows(source).astype(int) - IMAGES).max() <= (0 if kind == torch.float32 else 1)
+
+
+def test_a_batch_is_a_copy() -> None:
+    array = IMAGES.copy()
+    next(ArraySource(array).batches(7)).data[0].zero_()
+    assert np.array_equal(array, IMAGES)
+
+
+def test_rows_can_be_taken_from_the_middle() -> None:
+    batches = list(ArraySource(IMAGES, labels=np.arange(7)).batches(2, 3, 6))
+    assert [batch.index.tolist() for batch in batches] == [[3, 4], [5]]
+    assert batches[1].label is not None
+    assert batches[1].label.tolist() == [5]
+
+
+def test_the_digest_follows_the_rows_and_how_they_are_read() -> None:
+    source = ArraySource(IMAGES)
+    assert source.digest(0, 7) == ArraySource(torch.from_numpy(IMAGES)).digest(0, 7)
+    assert source.digest(0, 7) == ArraySource(np.asfortranarray(IMAGES)).digest(0, 7)
+    assert source.digest(0, 6) != source.digest(1, 7)
+    floats = IMAGES / 255
+    assert ArraySource(floats, range="0..1").digest(0, 7) != ArraySource(floats, range="-1..1").digest(0, 7)
+
+
+def test_an_array_larger_than_a_block_has_one_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ArraySource(IMAGES).digest(0, 7)
+    monkeypatch.setattr("genbench.sources.memory.BLOCK_BYTES", 2 * IMAGES[0].nbytes)
+    assert ArraySource(IMAGES).digest(0, 7) == whole
+
+
+@pytest.mark.parametrize("array", [np.array([[0.0, np.nan]]), torch.tensor([[0.0, torch.inf]]), np.array([[0, 1e300]])])
+def test_points_must_be_finite(array: Any) -> None:
+    with pytest.raises(InputError, match="in row 0, but points must be finite"):
+        ArraySource(array)
+
+
+def test_a_float_array_says_how_to_declare_its_range() -> None:
+    with pytest.raises(InputError, match=r"ArraySource\(x, range='0..1'\)"):
+        ArraySource(IMAGES / 255)
+
+
+def test_labels_must_be_one_whole_number_a_row() -> None:
+    with pytest.raises(InputError, match="wanted 7 whole numbers"):
+        ArraySource(IMAGES, labels=np.zeros(6, np.int64))
+    with pytest.raises(InputError, match="wanted 7 whole numbers"):
+        ArraySource(IMAGES, labels=np.zeros(7))
+
+
+def test_one_number_is_no_samples() -> None:
+    with pytest.raises(InputError, match="no samples"):
+        ArraySource(np.array(3.0))
+
+
+# data sets
+
+
+@pytest.mark.parametrize("gray", [lambda x: x[0], lambda x: x[:1], lambda x: x[0][..., None]])
+def test_gray_items_are_replicated(gray: Any) -> None:
+    source = DatasetSource(Given(*(gray(image) for image in IMAGES)))
+    assert np.array_equal(rows(source), np.repeat(IMAGES[:, :1], 3, axis=1))
+
+
+def test_a_pillow_item_is_decoded_by_the_same_rule_as_a_file() -> None:
+    wide = Image.fromarray(np.full((4, 4), 257 * 9, np.uint16))
+    assert rows(DatasetSource(Given(wide))).max() == 9
+
+
+def test_items_of_unlike_sizes_come_as_a_list() -> None:
+    batch = next(DatasetSource(Given(IMAGES[0], IMAGES[1][:, :2])).batches(2))
+    assert isinstance(batch.data, list)
+
+
+def test_the_class_of_an_item_is_its_label() -> None:
+    source = DatasetSource(Given((IMAGES[0], 4), (IMAGES[1], torch.tensor(2)), (IMAGES[2], np.int64(7))))
+    batch = next(source.batches(3))
+    assert batch.label is not None
+    assert batch.label.tolist() == [4, 2, 7]
+
+
+def test_targets_of_a_data_set_are_its_labels_beforehand() -> None:
+    dataset = Given((IMAGES[0], 4), (IMAGES[1], 2))
+    dataset.targets = [4, 2]  # type: ignore[attr-defined]
+    labels = DatasetSource(dataset).labels
+    assert labels is not None
+    assert labels.tolist() == [4, 2]
+
+
+def test_float_items_of_one_axis_are_points() -> None:
+    points = np.random.default_rng(0).standard_normal((4, 2)).astype(np.float32)
+    assert np.array_equal(rows(DatasetSource(Given(*points))), points)
+
+
+def test_float_images_in_a_data_set_need_a_range() -> None:
+    with pytest.raises(InputError, match=r"Given item 0 .*declare it with DatasetSource"):
+        rows(DatasetSource(Given(*(IMAGES / 255))))
+    assert np.array_equal(rows(DatasetSource(Given(*(IMAGES / 255)), range="0..1")), IMAGES)
+
+
+def test_an_item_that_is_no_image_is_named() -> None:
+    with pytest.raises(InputError, match="Given item 1 is of type dict"):
+        rows(DatasetSource(Given(IMAGES[0], {"image": 1})))
+
+
+def test_items_that_raise_are_all_named_or_left_out() -> None:
+    dataset = Given(IMAGES[0], OSError("disk on fire"), *IMAGES[2:6], ValueError("bad"))
+    with pytest.raises(
+        InputError, match=r"2 images of 7.*item 1 \(OSError: disk on fire\), item 6 \(ValueError: bad\)"
+    ):
+        list(DatasetSource(dataset).batches(2))
+    source = DatasetSource(dataset)
+    source.skip_corrupt = True
+    assert np.array_equal(rows(source), IMAGES[[0, 2, 3, 4, 5]])
+
+
+def test_items_are_fetched_in_order() -> None:
+    seen: list[int] = []
+
+    class Watched(Given):
+        def __getitem__(self, row: int) -> Any:
+            time.sleep(0.01 * (row % 2 == 0))  # a second thread would overtake
+            seen.append(row)
+            return super().__getitem__(row)
+
+    rows(DatasetSource(Watched(*IMAGES)), 2)
+    assert seen == list(range(7))
+
+
+def test_an_empty_data_set_is_refused() -> None:
+    with pytest.raises(InputError, match="no samples"):
+        DatasetSource(Given())
+
+
+# streams
+
+
+def test_a_stream_is_read_once_and_can_be_gone_through_again() -> None:
+    def batches() -> Iterator[np.ndarray]:
+        yield IMAGES[:2]
+        yield IMAGES[2:]
+
+    source = StreamSource(batches())
+    for _ in range(2):
+        assert np.array_equal(rows(source), IMAGES)
+    assert np.array_equal(next(source.batches(2, 4)).data, IMAGES[4:6])
+    assert source.digest(0, 7) == ArraySource(IMAGES).digest(0, 7)
+
+
+def test_a_stream_keeps_the_classes_of_its_batches() -> None:
+    loader = DataLoader(TensorDataset(torch.from_numpy(IMAGES), torch.arange(7)), batch_size=2)
+    source = StreamSource(loader)
+    assert source.labels is not None
+    assert source.labels.tolist() == list(range(7))
+
+
+def test_a_count_ends_a_stream_that_has_no_end() -> None:
+    def endless() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        while True:
+            yield IMAGES[:4], np.arange(4)
+
+    source = StreamSource(endless(), count=6)
+    assert np.array_equal(rows(source), IMAGES[[0, 1, 2, 3, 0, 1]])
+    assert source.labels is not None
+    assert source.labels.tolist() == [0, 1, 2, 3, 0, 1]
+
+
+def test_a_stream_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
+    (tmp_path / "spool").mkdir()
+    source = StreamSource([IMAGES])
+    del source
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_a_stream_of_float_images_needs_a_range() -> None:
+    with pytest.raises(InputError, match=r"batch 0 .*declare it with StreamSource\("):
+        StreamSource([IMAGES / 255])
+    assert np.array_equal(rows(StreamSource([IMAGES / 255], range="0..1")), IMAGES)
+
+
+def test_a_stream_of_points_is_one_of_points() -> None:
+    points = np.random.default_rng(0).standard_normal((4, 2)).astype(np.float32)
+    assert np.array_equal(rows(StreamSource([points, points])), np.concatenate([points, points]))
+
+
+@pytest.mark.parametrize(
+    ("batches", "said"),
+    [
+        ([IMAGES, IMAGES[..., :4]], "batch 1 holds samples of shape"),
+        (iter(IMAGES), "put a DataLoader around"),
+        (iter([3]), "batch 0 is of type int"),
+        (iter([]), "gives no samples"),
+        ([np.zeros((2, 4, 6, 6), np.uint8)], "neither 1 nor 3 channels"),
+        ([np.full((2, 4, 6, 3), np.nan)], "NaN in row 0"),
+    ],
+)
+def test_a_stream_of_something_else_is_refused(batches: Any, said: str) -> None:
+    with pytest.raises(GenbenchError, match=said):
+        StreamSource(batches, range="0..1" if "NaN" in said else None)
+
+
+def test_samples_that_come_one_by_one_are_refused_with_the_remedy() -> None:
+    class OneByOne(IterableDataset[Any]):
+        def __iter__(self) -> Iterator[torch.Tensor]:
+            return iter(torch.from_numpy(IMAGES))
+
+    with pytest.raises(InputError, match="put a DataLoader around"):
+        opened(OneByOne())
+
+
+def test_a_stream_that_raises_is_named_with_its_batch() -> None:
+    def broken() -> Iterator[np.ndarray]:
+        yield IMAGES
+        raise RuntimeError("out of ideas")
+
+    with pytest.raises(PlugError, match="raised at batch 1: RuntimeError: out of ideas"):
+        StreamSource(broken())
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def write(self, _: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(InputError, match=r"No space left on device\); set TMPDIR"):
+        StreamSource([IMAGES])
+
+
+# toys
+
+
+@pytest.mark.parametrize("mixture", [RING, GRID])
+def test_toys_are_points_of_their_mixture(mixture: Any) -> None:
+    source = registry.load("sources", f"{mixture.name},count=40,seed=3")
+    assert source.name == f"{mixture.name},count=40,seed=3"
+    assert np.array_equal(rows(source), mixture.sample(40, 3).astype(np.float32))
+
+
+@pytest.mark.parametrize("options", ["count=0", "count=1.5", "count=x", "seed=-1"])
+def test_toys_want_a_count_and_a_seed(options: str) -> None:
+    with pytest.raises(GenbenchError, match="count of 1 or more"):
+        registry.load("sources", f"ring,{options}")

@@ -1,0 +1,123 @@
+"""Many results as one table: rows, ranks, both spreads, and what may not stand together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import genbench
+from genbench.errors import InputError, UsageError
+from genbench.plugs.contracts import Score
+from genbench.tables.leaderboard_table import cell_text, table, tabulated
+from tests.helpers.made_results import board, made
+
+
+def test_the_best_stands_first_whatever_the_order_of_the_files() -> None:
+    rows = tabulated(board()).rows
+    assert [row.name for row in rows] == ["real", "gan", "vae", "noise"]
+    assert rows == tabulated(board()[::-1]).rows
+
+
+def test_the_spread_over_seeds_and_the_error_of_sampling_stand_apart() -> None:
+    frame = table(board()).set_index(["name", "metric"])
+    gan = frame.loc["gan", "fd@digits"]
+    assert gan["mean"] == 5
+    assert gan["spread"] == pytest.approx(2**0.5)
+    assert gan["error"] < 0.6
+    assert gan["seeds"] == 2
+    assert np.isnan(frame.loc["vae", "fd@digits"]["spread"])
+
+
+def test_a_cell_says_both_and_a_single_seed_has_no_spread() -> None:
+    cells = {row.name: cell_text(row.cells["fd@digits"]) for row in tabulated(board()).rows}
+    assert cells["gan"].startswith("5.0 ± 1.4 (")
+    assert cells["vae"] == "20.00 (0.50)"
+
+
+def test_ties_share_ranks() -> None:
+    near = [made("a", 5.0), made("b", 5.2), made("c", 50.0)]
+    assert {row.name: row.rank for row in tabulated(near).rows} == {"a": "1–2", "b": "1–2", "c": "3"}
+
+
+def test_the_floor_and_the_ceiling_are_marked_and_missed() -> None:
+    found = tabulated(board())
+    assert {row.name: row.role for row in found.rows if row.role} == {"real": "floor", "noise": "ceiling"}
+    assert found.notes == ()
+    (note,) = tabulated(board()[:3]).notes
+    assert "`genbench run digits --samplers real,noise`" in note
+
+
+def test_the_columns_are_the_recipes_in_its_order() -> None:
+    shown = tabulated([made("gan", 5.0, extra=(Score("recall", 0.5, 0.01, "higher"), Score("odd", 1.0, 0.1, "lower")))])
+    assert shown.metrics == ("fd@digits", "is@digits", "recall@digits")
+    assert shown.headers == ["fd ↓", "is ↑", "recall ↑"]
+
+
+def test_without_a_recipe_every_score_with_a_direction_is_a_column() -> None:
+    other = [replace(one, benchmark=None) for one in [made("a", 5.0, extra=(Score("authpct", 50.0, 1.0),))]]
+    assert tabulated(other).metrics == ("fd@digits", "is@digits")
+
+
+def test_another_metric_sorts_and_ranks_by_its_own_direction() -> None:
+    found = tabulated(board(), sort="is")
+    assert [row.name for row in found.rows] == ["noise", "vae", "gan", "real"]
+    assert found.rows[0].rank == "1"
+
+
+def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"did you mean 'fd@digits'\?"):
+        tabulated(board(), sort="fd@digit")
+
+
+def test_a_score_that_only_some_have_leaves_the_others_cells_empty() -> None:
+    found = tabulated([made("a", 5.0), made("b", 9.0, extra=(Score("recall", 0.5, 0.01, "higher"),))])
+    assert [cell_text(row.cells.get("recall@digits")) for row in found.rows] == ["–", "0.500 (0.010)"]
+
+
+def test_protocols_do_not_mix_and_the_field_is_named() -> None:
+    with pytest.raises(InputError, match=r"count: 100 .*898|count: 898 .*100"):
+        tabulated([*board(), made("short", 3.0, count=100)])
+
+
+def test_what_is_mixed_on_purpose_stands_last_and_without_ranks() -> None:
+    found = tabulated([made("short", 0.01, count=100), *board()], allow_mixed=True)
+    assert [(row.name, row.ranked, row.rank) for row in found.rows][-1] == ("short", False, "")
+    assert [row.rank for row in found.rows[:-1]] == [row.rank for row in tabulated(board()).rows]
+    assert "differ in count (898 / 100)" in found.notes[0]
+
+
+def test_one_sampler_under_two_protocols_is_two_rows() -> None:
+    found = tabulated([made("gan", 5.0, count=100), *board()], allow_mixed=True)
+    assert [row.cells["fd@digits"].mean for row in found.rows if row.name == "gan"] == [5.0, 5.0]
+    assert [row.seeds for row in found.rows if row.name == "gan"] == [2, 1]
+
+
+def test_a_later_line_of_the_same_seed_takes_the_place_of_the_earlier() -> None:
+    again = made("vae", 30.0, created="2026-02-01T00:00:00+00:00")
+    (vae,) = [row for row in tabulated([*board(), again]).rows if row.name == "vae"]
+    assert (vae.seeds, vae.cells["fd@digits"].mean) == (1, 30.0)
+
+
+def test_equal_samples_are_no_second_seed() -> None:
+    real = [replace(made("real", 0.5, seed=seed), generated=made("real", 0.5).generated) for seed in (0, 1, 2)]
+    assert tabulated(real).rows[0].seeds == 1
+
+
+def test_two_budgets_of_one_sampler_are_two_rows() -> None:
+    found = tabulated([made("gan", 4.0), made("gan", 40.0, budget="quick")])
+    assert [row.name for row in found.rows] == ["gan (full)", "gan (quick)"]
+
+
+def test_nothing_to_show_is_an_error() -> None:
+    with pytest.raises(InputError, match="no results to show"):
+        tabulated([])
+
+
+def test_the_wide_frame_has_a_row_a_sampler_and_columns_by_metric_and_statistic() -> None:
+    wide = genbench.table(board(), wide=True)
+    assert list(wide.index) == ["real", "gan", "vae", "noise"]
+    assert wide.loc["gan", ("fd@digits", "mean")] == 5
+    assert wide.loc["vae", ("fd@digits", "first_rank")] == 3
+    assert [metric for metric, statistic in wide.columns if statistic == "mean"] == ["fd@digits", "is@digits"]

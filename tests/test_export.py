@@ -1,0 +1,197 @@
+"""Samples written to disk come back as they were, and nothing is left half-written."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from genbench.arrays import Array
+from genbench.errors import InputError, PlugError, UsageError
+from genbench.export import AT_ONCE, write_samples
+from genbench.plugs.contracts import Batch, Source
+from genbench.plugs.opening import open_subject
+from genbench.sampling import Drawn
+from genbench.sources.memory import ArraySource
+
+COUNT = AT_ONCE + 9
+ENDINGS = ["", ".zip", ".npz", ".npy"]
+FILES = ENDINGS[1:]
+
+
+class Noise:
+    """Uniform images from a seed; breaks at the chunk of that number."""
+
+    def __init__(self, breaks_at: int | None = None) -> None:
+        self.left = breaks_at
+
+    def sample(self, count: int, seed: int) -> Array:
+        if self.left == 0:
+            raise ZeroDivisionError("no latent")
+        self.left = None if self.left is None else self.left - 1
+        return np.random.default_rng(seed).integers(0, 256, (count, 4, 5, 3), np.uint8)
+
+
+class Unlike:
+    """Two images of unlike sizes."""
+
+    name = "unlike"
+
+    def __len__(self) -> int:
+        return 2
+
+    def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        yield Batch(torch.arange(2), [torch.zeros(3, 4, 5, dtype=torch.uint8), torch.ones(3, 6, 7, dtype=torch.uint8)])
+
+
+def drawn(count: int = COUNT, breaks_at: int | None = None) -> Drawn:
+    return Drawn(Noise(breaks_at), count, 0, "noise")
+
+
+def rows(source: Source) -> torch.Tensor:
+    return torch.cat([batch.data for batch in source.batches(100)])  # type: ignore[misc]
+
+
+def read(path: Path) -> torch.Tensor:
+    source = open_subject(path)
+    assert isinstance(source, Source)
+    return rows(source)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_images_come_back_as_they_were_drawn(tmp_path: Path, ending: str) -> None:
+    write_samples(drawn(), tmp_path / f"out{ending}")
+    assert torch.equal(read(tmp_path / f"out{ending}"), rows(drawn()))
+
+
+@pytest.mark.parametrize("ending", [".npz", ".npy"])
+def test_points_come_back_as_they_were(tmp_path: Path, ending: str) -> None:
+    points = np.random.default_rng(0).standard_normal((COUNT, 2)).astype(np.float32)
+    write_samples(ArraySource(points), tmp_path / f"out{ending}")
+    assert np.array_equal(read(tmp_path / f"out{ending}").numpy(), points)
+
+
+def test_numpy_reads_an_npz_as_it_reads_adms(tmp_path: Path) -> None:
+    write_samples(drawn(10), tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as archive:
+        assert archive.files == ["arr_0"]
+        assert (archive["arr_0"].dtype, archive["arr_0"].shape) == (np.uint8, (10, 4, 5, 3))
+
+
+def test_a_folder_holds_numbered_png_files_and_nothing_else(tmp_path: Path) -> None:
+    write_samples(drawn(3), tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out")) == ["000000.png", "000001.png", "000002.png"]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_zip_holds_the_same_files_as_the_folder(tmp_path: Path) -> None:
+    write_samples(drawn(3), tmp_path / "out")
+    write_samples(drawn(3), tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        packed = {name: archive.read(name) for name in archive.namelist()}
+    assert packed == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+
+@pytest.mark.parametrize("ending", FILES)
+def test_the_same_samples_give_the_same_bytes(tmp_path: Path, ending: str) -> None:
+    for name in ("one", "two"):
+        write_samples(drawn(5), tmp_path / f"{name}{ending}")
+    assert (tmp_path / f"one{ending}").read_bytes() == (tmp_path / f"two{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_images_of_unlike_sizes_keep_them(tmp_path: Path, ending: str) -> None:
+    write_samples(Unlike(), tmp_path / f"out{ending}")
+    (batch,) = open_subject(tmp_path / f"out{ending}").batches(2)  # type: ignore[union-attr]
+    assert [tuple(image.shape) for image in batch.data] == [(3, 4, 5), (3, 6, 7)]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".npy"])
+def test_images_of_unlike_sizes_are_no_array(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(InputError, match="unlike sizes, which no array holds"):
+        write_samples(Unlike(), tmp_path / f"out{ending}")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_points_are_not_written_as_images(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(UsageError, match=r"gives points, not images; write them to a file \.npy"):
+        write_samples(ArraySource(np.zeros((5, 2))), tmp_path / f"out{ending}")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_sampler_that_fails_on_the_way_leaves_nothing(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(PlugError, match="ZeroDivisionError"):
+        write_samples(drawn(breaks_at=1), tmp_path / f"out{ending}")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_empty_folder_is_filled_and_a_failure_leaves_it_empty(tmp_path: Path) -> None:
+    with pytest.raises(PlugError):
+        write_samples(drawn(breaks_at=1), tmp_path)
+    assert os.listdir(tmp_path) == []
+    write_samples(drawn(2), tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["000000.png", "000001.png"]
+
+
+def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 5)).save(tmp_path / "mine.png")
+    with pytest.raises(InputError, match=r"is not empty \(mine\.png, \.\.\.\)"):
+        write_samples(drawn(2), tmp_path)
+    assert os.listdir(tmp_path) == ["mine.png"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        write_samples(drawn(2), tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_before_the_drawing(tmp_path: Path) -> None:
+    (tmp_path / "out.npz").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        write_samples(drawn(2, breaks_at=0), tmp_path / "out.npz")
+
+
+def test_another_ending_is_refused_before_the_drawing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"not written as \.png"):
+        write_samples(drawn(2, breaks_at=0), tmp_path / "out.png")
+
+
+def test_a_folder_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
+    write_samples(drawn(2), tmp_path / "run-1.5")
+    assert len(os.listdir(tmp_path / "run-1.5")) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_samples(drawn(2), tmp_path / "file" / "out")
+
+
+def test_a_source_that_keeps_samples_back_gives_no_array(tmp_path: Path) -> None:
+    class Short(ArraySource):
+        def __len__(self) -> int:
+            return int(self._array.shape[0]) + 1
+
+        def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+            return super().batches(size, 0, len(self) - 1)
+
+    with pytest.raises(InputError, match="gave 5 of 6 samples"):
+        write_samples(Short(np.zeros((5, 4, 4, 3), np.uint8)), tmp_path / "out.npy")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_bar_counts_the_samples_where_it_is_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_samples(drawn(3), tmp_path / "one.npz", progress=True)
+    assert "noise -> " in capsys.readouterr().err
+    write_samples(drawn(3), tmp_path / "two.npz", progress=False)
+    assert capsys.readouterr().err == ""
