@@ -57,6 +57,59 @@ class SampleSet:
 
 
 @dataclass(frozen=True)
+class CriticRecord:
+    """The distance that a trained critic estimates on a 2-D benchmark, beside the exact one."""
+
+    quantity: str
+    """``"w1"`` (Wasserstein-1 distance) or ``"value"`` (2 JSD - ln 4 of the GAN game, in nats)."""
+    claimed: float
+    """The critic's estimate at the end of training."""
+    exact: float
+    floor: float
+    """Expectation of ``exact`` for samples of the data distribution itself: its bias at this number of samples."""
+    rank_correlation: float | None = None
+    """Spearman correlation of ``claimed`` and ``exact`` over the training; None if undefined."""
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How ``run`` trained the sampler of a result. A sampler without training has only a budget and a seed."""
+
+    budget: str
+    seed: int
+    benchmark: str = ""
+    """``NAME@VERSION`` of the benchmark whose training split was used."""
+    sampler: str = ""
+    """Spec of the sampler."""
+    steps: int | None = None
+    """Number of training steps; None if nothing was trained."""
+    seconds: float = 0.0
+    """Duration of the training, including the parts before interruptions."""
+    chosen_step: int = 0
+    """Step of the chosen checkpoint; 0 if no checkpoint was saved."""
+    chosen_by: str = ""
+    """Metric and validation split that chose the checkpoint."""
+    instability: float | None = None
+    """Relative spread of the last quarter of the validation metric."""
+    critic: CriticRecord | None = None
+
+    @staticmethod
+    def from_dict(fields: Mapping[str, Any]) -> TrainingRecord:
+        """Return the record of ``to_dict``. Raises TypeError or KeyError if the fields do not match."""
+        critic = fields.get("critic")
+        return TrainingRecord(**{**fields, "critic": CriticRecord(**critic) if critic else None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, without the fields that do not apply."""
+        if self.steps is None:
+            return {"budget": self.budget, "seed": self.seed}
+        fields = asdict(self)
+        if self.critic is None:
+            del fields["critic"]
+        return fields
+
+
+@dataclass(frozen=True)
 class Result:
     """Scores of one subject, with everything that decides them."""
 
@@ -79,8 +132,8 @@ class Result:
     versions: Mapping[str, str]
     backends: Mapping[str, str] = field(default_factory=dict)
     """Backend of each extractor, by name. Backends of one identity agree up to rounding."""
-    training: Mapping[str, Any] | None = None
-    """Set for samplers that ``run`` trained: budget, seed, steps, seconds, chosen step, instability."""
+    training: TrainingRecord | None = None
+    """Set if ``run`` made this result."""
     warnings: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
 
@@ -90,6 +143,16 @@ class Result:
             if name in (entry.name, entry.key):
                 return entry
         raise KeyError(f"{name!r}; this result has {', '.join(entry.name for entry in self.scores)}")
+
+    @property
+    def budget(self) -> str:
+        """The training budget; empty if ``run`` did not make this result."""
+        return self.training.budget if self.training else ""
+
+    @property
+    def replicate_seed(self) -> int:
+        """The seed that distinguishes replicates: the training seed, or the seed of the samples without training."""
+        return self.training.seed if self.training else self.seed
 
     @property
     def protocol(self) -> dict[str, str]:
@@ -133,6 +196,7 @@ class Result:
         """Return every field as plain data, and the flat ``values`` beside them."""
         fields = asdict(self)
         fields["scores"] = [_renamed(score, JSON_NAMES) for score in fields["scores"]]
+        fields["training"] = self.training.to_dict() if self.training else None
         return {"schema": SCHEMA, **fields, "values": self.values}
 
     def to_json(self) -> str:
@@ -193,6 +257,8 @@ def _result(line: str, where: str) -> Result:
         data["scores"] = tuple(_entry(**score) for score in data["scores"])
         data["generated"] = SampleSet(**data["generated"])
         data["reference"] = SampleSet(**data["reference"]) if data["reference"] else None
+        training = data.get("training")
+        data["training"] = TrainingRecord.from_dict(training) if training is not None else None
         for name in ("metrics", "warnings", "hints"):
             data[name] = tuple(data[name])
         return Result(**data)

@@ -144,6 +144,8 @@ def subset(source: Source, count: int, seed: int) -> Source:
         )
     if count == len(source):
         return source
+    import numpy as np
+
     chosen = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
     return Subset(source, chosen, f"{source.name} ({count:,} of {len(source):,}, seed {seed})")
 

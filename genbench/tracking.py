@@ -26,7 +26,7 @@ def log_result(result: Result, to: str | Tracker, *, step: int | None = None) ->
         with closing(open_tracker(to)) as tracker:
             log_result(result, tracker, step=step)
         return
-    chosen = (result.training or {}).get("chosen_step")
+    chosen = result.training.chosen_step if result.training and result.training.steps else None
     values = {_tag(key): value for key, value in result.values.items()}
     try:
         to.log(_run(result), values, step=chosen if step is None else step, about=_about(result))
@@ -46,16 +46,16 @@ def open_tracker(to: str | Tracker) -> Tracker:
 
 def _run(result: Result) -> str:
     """Name a run: as the folder that ``genbench run`` keeps, or after the subject."""
-    training = result.training or {}
-    if result.benchmark is None or "seed" not in training:
+    if result.benchmark is None or result.training is None:
         return slug(result.name).strip(".") or "samples"
     recipe = result.benchmark.partition("@")[0]
-    return result_folder(Path(), recipe, result.name, training["seed"]).as_posix()
+    return result_folder(Path(), recipe, result.name, result.replicate_seed).as_posix()
 
 
 def _about(result: Result) -> dict[str, str]:
     """Say what decides the numbers, by names that every tracker takes."""
-    training = {name: (result.training or {}).get(name) for name in ("budget", "chosen_step", "chosen_by")}
+    fields = result.training.to_dict() if result.training else {}
+    training = {name: fields.get(name) for name in ("budget", "chosen_step", "chosen_by")}
     about = {
         "name": result.name,
         "created": result.created,

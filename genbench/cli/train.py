@@ -33,7 +33,8 @@ def train(sampler: str, benchmark: str, quiet: bool, **options: Any) -> None:
     with redirect_stdout(sys.stderr):  # what a guest prints is no data
         found = train_sampler(sampler, benchmark, progress=False if quiet else None, **options)
     record = found.record
+    assert record is not None
     say(
-        f"{found.weights}: step {record['chosen_step']:,} of {record['steps']:,}, chosen by {record['chosen_by']}, "
-        f"after {record['seconds']:.0f} s"
+        f"{found.weights}: step {record.chosen_step:,} of {record.steps or 0:,}, chosen by {record.chosen_by}, "
+        f"after {record.seconds:.0f} s"
     )

@@ -11,7 +11,7 @@ from scipy import stats
 
 from genbench.comparison.comparability import differing_fields
 from genbench.comparison.subject_scores import EXACT, Side, Variance, variance_of
-from genbench.comparison.subjects import metric_name, newest, seed_of
+from genbench.comparison.subjects import metric_name, newest
 from genbench.errors import InputError
 from genbench.plugs.contracts import Better
 from genbench.results import Result
@@ -173,7 +173,7 @@ def _degrees(parts: Sequence[Variance]) -> float:
 
 def _matched(ours: list[Result], theirs: list[Result]) -> tuple[list[Result], list[Result]]:
     """Return the results of both sides that have a seed in common, in the order of seeds."""
-    left, right = ({seed_of(result): result for result in side} for side in (ours, theirs))
+    left, right = ({result.replicate_seed: result for result in side} for side in (ours, theirs))
     seeds = sorted(left.keys() & right.keys())
     if not seeds:
         raise InputError(

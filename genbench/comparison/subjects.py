@@ -13,7 +13,7 @@ def newest(results: Sequence[Result]) -> list[Result]:
     """Return one result, the newest, for each name, training seed and budget; in the order of their first lines."""
     found: dict[tuple[str, str, int, str], Result] = {}
     for result in results:
-        key = (result.name, _budget(result), seed_of(result), result.protocol_fingerprint)
+        key = (result.name, result.budget, result.replicate_seed, result.protocol_fingerprint)
         if key not in found or result.created >= found[key].created:
             found[key] = result
     return list(found.values())
@@ -24,11 +24,11 @@ def by_subject(results: Sequence[Result]) -> dict[str, list[Result]]:
     kept = newest(results)
     budgets: dict[str, set[str]] = {}
     for result in kept:
-        budgets.setdefault(result.name, set()).add(_budget(result))
+        budgets.setdefault(result.name, set()).add(result.budget)
     groups: dict[str, list[Result]] = {}
     for result in kept:
         several = len(budgets[result.name]) > 1
-        label = f"{result.name} ({_budget(result)})" if several and _budget(result) else result.name
+        label = f"{result.name} ({result.budget})" if several and result.budget else result.name
         groups.setdefault(label, []).append(result)
     return groups
 
@@ -39,11 +39,6 @@ def read_subjects(path: str | Path) -> dict[str, list[Result]]:
     if not results:
         raise InputError(f"{path} holds no result; make one with `genbench score ... --to {path}`.")
     return by_subject(results)
-
-
-def seed_of(result: Result) -> int:
-    """Return the training seed, or the seed of the draw where nothing was trained."""
-    return int((result.training or {}).get("seed", result.seed))
 
 
 def metric_name(results: Sequence[Result], metric: str) -> str:
@@ -67,7 +62,3 @@ def entries_of(results: Sequence[Result], metric: str) -> list[Entry]:
     if lacking:
         raise InputError(f"{lacking[0]} has no {metric}; score it with that metric.")
     return [result[metric] for result in results]
-
-
-def _budget(result: Result) -> str:
-    return str((result.training or {}).get("budget", ""))

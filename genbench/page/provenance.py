@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from genbench.comparison.subjects import seed_of
 from genbench.plugs import registry
 from genbench.plugs.specs import Spec
 from genbench.results import Result
@@ -29,12 +28,12 @@ class Record(NamedTuple):
 
 def record(name: str, result: Result, out: str) -> Record:
     """Return the record of a result under the name that the table gives it."""
-    training = result.training or {}
-    steps, seconds, chosen = (training.get(key) for key in ("steps", "seconds", "chosen_step"))
+    training = result.training
+    steps, seconds, chosen = (training.steps, training.seconds, training.chosen_step) if training else (None, 0.0, 0)
     trained = f"{steps:,} steps" if steps else "–"
     return Record(
         name,
-        seed_of(result),
+        result.replicate_seed,
         f"{trained}, {seconds:,.0f} s" if steps and seconds else trained,
         f"{chosen:,}" if chosen else "–",
         result.generated.fingerprint[:12],
@@ -48,11 +47,8 @@ def record(name: str, result: Result, out: str) -> Record:
 def run_commands(results: Sequence[Result], out: str) -> list[str]:
     """Return the commands that make all results of one benchmark again, one a budget; scored ones each by its own."""
     trained = [result for result in results if result.training is not None and result.benchmark]
-    budgets = dict.fromkeys(str((result.training or {}).get("budget", "full")) for result in trained)
-    commands = [
-        _run([one for one in trained if str((one.training or {}).get("budget", "full")) == budget], out)
-        for budget in budgets
-    ]
+    budgets = dict.fromkeys(result.budget or "full" for result in trained)
+    commands = [_run([one for one in trained if (one.budget or "full") == budget], out) for budget in budgets]
     return commands + [command(result, out) for result in results if result.training is None]
 
 
@@ -85,13 +81,13 @@ def versions(results: Sequence[Result]) -> str:
 
 
 def _run(results: Sequence[Result], out: str) -> str:
-    training = results[0].training or {}
-    seeds = sorted({seed_of(result) for result in results})
+    budget = results[0].budget or "full"
+    seeds = sorted({result.replicate_seed for result in results})
     name = (results[0].benchmark or "").rpartition("@")[0]
     samplers = ",".join(dict.fromkeys(result.name for result in results))
     words = ["genbench", "run", name, "--samplers", samplers, "--repeats", str(seeds[-1] - seeds[0] + 1)]
     words += ["--seed", str(seeds[0])] if seeds[0] else []
-    words += ["--budget", str(training["budget"])] if training.get("budget", "full") != "full" else []
+    words += ["--budget", budget] if budget != "full" else []
     return shlex.join([*words, "--out", out])
 
 

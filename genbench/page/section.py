@@ -289,5 +289,6 @@ def _is_watched(name: str) -> bool:
 
 
 def _title(name: str, one: Exhibit) -> str:
-    told = (one.results[0].training or {}).get("chosen_by") if name == "validation" else None
-    return str(told) if told else name.replace("_", " ")
+    training = one.results[0].training
+    chosen_by = training.chosen_by if training and name == "validation" else ""
+    return chosen_by or name.replace("_", " ")

@@ -38,18 +38,17 @@ def critics(results: Sequence[Result]) -> list[Critic]:
     """Return what critics claimed, one row a trained model."""
     rows = []
     for result in results:
-        training = result.training or {}
-        told = training.get("critic")
-        if told:
-            together = told.get("rank_correlation")
+        critic = result.training.critic if result.training else None
+        if critic is not None:
+            together = critic.rank_correlation
             rows.append(
                 Critic(
                     result.name,
-                    training["seed"],
-                    QUANTITIES.get(told["quantity"], told["quantity"]),
-                    claimed=f"{told['claimed']:.4g}",
-                    exact=f"{told['exact']:.4g}",
-                    floor=f"{told['floor']:.4g}",
+                    result.replicate_seed,
+                    QUANTITIES.get(critic.quantity, critic.quantity),
+                    claimed=f"{critic.claimed:.4g}",
+                    exact=f"{critic.exact:.4g}",
+                    floor=f"{critic.floor:.4g}",
                     together="–" if together is None else f"{together:.2f}",
                 )
             )
@@ -63,6 +62,6 @@ def likelihoods(results: Sequence[Result]) -> list[Likelihood]:
         told = [entry for entry in result.scores if entry.extractor == "likelihood"]
         if told:
             bounds = {entry.name: " ".join(number_with_error(entry.value, entry.error)) for entry in told}
-            seed = (result.training or {}).get("seed", result.seed)
+            seed = result.replicate_seed
             rows.append(Likelihood(result.name, seed, str(told[0].detail.get("given", "nothing")), bounds))
     return rows

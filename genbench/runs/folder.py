@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genbench.comparison.subjects import by_subject, seed_of
+from genbench.comparison.subjects import by_subject
 from genbench.errors import InputError
 from genbench.files.folders import result_folder
 from genbench.results import Entry, Result, read_results
@@ -31,8 +31,8 @@ class Exhibit:
     @property
     def chosen(self) -> dict[int, int]:
         """The chosen training step of each seed that has one."""
-        steps = {seed_of(result): (result.training or {}).get("chosen_step") for result in self.results}
-        return {seed: int(step) for seed, step in steps.items() if step}
+        steps = {result.replicate_seed: result.training.chosen_step for result in self.results if result.training}
+        return {seed: step for seed, step in steps.items() if step}
 
     def entry(self, short: str) -> Entry | None:
         """Return the first seed's score of that name before the @, where there is one."""
@@ -42,7 +42,10 @@ class Exhibit:
 
 def exhibits(results: Sequence[Result], root: Path) -> list[Exhibit]:
     """Return the samplers of results that a run into ``root`` made, in the order of their first lines."""
-    return [_exhibit(name, sorted(own, key=seed_of), root) for name, own in by_subject(results).items()]
+    return [
+        _exhibit(name, sorted(own, key=lambda result: result.replicate_seed), root)
+        for name, own in by_subject(results).items()
+    ]
 
 
 def _exhibit(name: str, results: list[Result], root: Path) -> Exhibit:
@@ -50,7 +53,7 @@ def _exhibit(name: str, results: list[Result], root: Path) -> Exhibit:
     for result in results:
         path = _beside(result, root, "history.jsonl")
         if path is not None:
-            histories[seed_of(result)] = [_json(line, path) for line in path.read_text("utf-8").splitlines()]
+            histories[result.replicate_seed] = [_json(line, path) for line in path.read_text("utf-8").splitlines()]
     gallery = _beside(results[0], root, "gallery.json")
     return Exhibit(
         name,
@@ -64,7 +67,7 @@ def _exhibit(name: str, results: list[Result], root: Path) -> Exhibit:
 
 def _beside(result: Result, root: Path, name: str) -> Path | None:
     """Return a file that the run of this very result left, and not a later run with another budget."""
-    folder = result_folder(root, (result.benchmark or "").rpartition("@")[0], result.name, seed_of(result))
+    folder = result_folder(root, (result.benchmark or "").rpartition("@")[0], result.name, result.replicate_seed)
     record = folder / "result.jsonl"
     path = folder / name
     if not path.is_file():

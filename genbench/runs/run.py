@@ -15,7 +15,7 @@ from genbench.files.atomic_write import atomic_write
 from genbench.files.folders import result_folder, results_file
 from genbench.plugs import registry
 from genbench.plugs.opening import open_source, open_subject
-from genbench.results import Result, read_results
+from genbench.results import Result, TrainingRecord, read_results
 from genbench.runs.gallery import write_gallery
 from genbench.runs.likelihood_scores import likelihoods
 from genbench.runs.train import Training, steps_of
@@ -138,7 +138,7 @@ def _trial(plan: Plan, name: str, seed: int) -> tuple[Result, bool]:
     done = _folder(plan, name, seed) / "result.jsonl"
     if done.exists():
         (found,) = read_results(done)
-        if found.benchmark == str(plan.benchmark) and (found.training or {}).get("budget") == plan.budget:
+        if found.benchmark == str(plan.benchmark) and found.budget == plan.budget:
             return found, False
     return _result(plan, name, seed), True
 
@@ -147,7 +147,7 @@ def _recorded(plan: Plan, result: Result, new: bool) -> Result:
     """Keep a new result: in the benchmark's file, and beside what made it, which marks the trial as finished."""
     if new:
         result.append(results_file(plan.out, plan.benchmark.name))
-        with atomic_write(_folder(plan, result.name, (result.training or {})["seed"]) / "result.jsonl") as temporary:
+        with atomic_write(_folder(plan, result.name, result.replicate_seed) / "result.jsonl") as temporary:
             temporary.write_text(result.to_json() + "\n", encoding="utf-8")
     return result
 
@@ -159,7 +159,7 @@ def _result(plan: Plan, name: str, seed: int) -> Result:
         real = recipe.real.format(seed=1000 + seed)
         scored = score(real, recipe, name=REAL, progress=plan.progress)
         write_gallery(real, recipe, seed=0, folder=_folder(plan, name, seed))
-        return replace(scored, training={"budget": plan.budget, "seed": seed})
+        return replace(scored, training=TrainingRecord(plan.budget, seed))
     sampler: Any = open_subject(name, ("samplers", "sources"))
     record = _training(plan, name, seed).of(sampler)
     result = score(sampler, recipe, name=name, seed=seed, progress=plan.progress)

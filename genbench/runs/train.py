@@ -15,6 +15,7 @@ from genbench.benchmarks import Benchmark
 from genbench.errors import GenbenchError, UsageError, did_you_mean, guest_error
 from genbench.files.atomic_write import atomic_write
 from genbench.plugs.opening import open_source
+from genbench.results import TrainingRecord
 from genbench.runs.critic_estimates import critic_claim
 from genbench.runs.pictures import curves_figure
 from genbench.scoring.score import score
@@ -47,10 +48,10 @@ class Training:
     folder: Path
     progress: bool | None = None
     history: list[dict[str, float]] = field(default_factory=list)
-    record: dict[str, Any] = field(default_factory=dict)
+    record: TrainingRecord | None = None
     """What goes into the Result: budget, seed, steps, seconds, the chosen step and by what, instability, the critic."""
 
-    def of(self, sampler: Any) -> dict[str, Any]:
+    def of(self, sampler: Any) -> TrainingRecord:
         """Train a sampler and leave it with the chosen weights; return its record.
 
         A sampler without ``fit`` is left as it is. Raises PlugError where the sampler raises; its last checkpoint and
@@ -59,7 +60,7 @@ class Training:
         self.record = self._followed(sampler)
         return self.record
 
-    def _followed(self, sampler: Any) -> dict[str, Any]:
+    def _followed(self, sampler: Any) -> TrainingRecord:
         plan = {
             "benchmark": str(self.benchmark),
             "sampler": self.name,
@@ -68,17 +69,17 @@ class Training:
             "steps": steps_of(self.benchmark, self.budget),
         }
         if not hasattr(sampler, "fit"):
-            return {"budget": self.budget, "seed": self.seed}
+            return TrainingRecord(self.budget, self.seed)
         done = self.folder / "training.json"
         record = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
         if self.weights.exists() and {key: record.get(key) for key in plan} == plan:
             sampler.load(self.weights)
-            return dict(record)
+            return TrainingRecord.from_dict(record)
         self._train(sampler)
         record = plan | self._told()
         with atomic_write(done) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        return record
+        return TrainingRecord.from_dict(record)
 
     @property
     def weights(self) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from genbench.benchmarks import followed
 from genbench.comparison.comparability import differing_fields, prevailing, require_comparable
 from genbench.comparison.leaderboard import Standing, leaderboard
-from genbench.comparison.subjects import metric_name, seed_of
+from genbench.comparison.subjects import metric_name
 from genbench.errors import InputError, UsageError
 from genbench.results import Result
 from genbench.tables.numbers import ARROWS, listed, number_with_error
@@ -150,7 +150,7 @@ def by_protocol(results: Sequence[Result]) -> list[list[Result]]:
 def _distinct(results: Sequence[Result]) -> list[Result]:
     kept: dict[tuple[str, str, int], Result] = {}
     for result in results:
-        key = (result.name, str((result.training or {}).get("budget", "")), seed_of(result))
+        key = (result.name, result.budget, result.replicate_seed)
         if key not in kept or result.created >= kept[key].created:
             kept[key] = result
     samples = {(one.name, one.generated.fingerprint or number): one for number, one in enumerate(kept.values())}

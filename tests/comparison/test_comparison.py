@@ -15,7 +15,7 @@ from genbench.comparison.multiple_testing import adjusted
 from genbench.comparison.rank_intervals import rank_intervals
 from genbench.errors import InputError, UsageError
 from genbench.plugs.contracts import GROUPS, Influence, Score
-from genbench.results import Result, SampleSet, read_results
+from genbench.results import Result, SampleSet, TrainingRecord, read_results
 from genbench.scoring.compare import compare
 from tests.helpers.compared import normal, repeated, result, scored, valued
 
@@ -183,7 +183,7 @@ def test_the_newest_result_of_a_seed_counts() -> None:
 
 
 def test_budgets_of_one_name_are_rows_of_their_own() -> None:
-    quick = valued("a", 3.0, training={"budget": "quick", "seed": 0})
+    quick = valued("a", 3.0, training=TrainingRecord("quick", 0))
     assert [row.name for row in leaderboard([valued("a", 1.0), quick], "fd")] == ["a (full)", "a (quick)"]
 
 

@@ -12,7 +12,7 @@ from genbench.features.features import Features
 from genbench.plugs import registry
 from genbench.plugs.contracts import Better, Score
 from genbench.plugs.specs import parse_specs
-from genbench.results import Result, SampleSet, entry
+from genbench.results import Result, SampleSet, TrainingRecord, entry
 
 
 def result(name: str, *scores: Score, seed: int = 0, reference: str = "r", **changes: Any) -> Result:
@@ -31,7 +31,7 @@ def result(name: str, *scores: Score, seed: int = 0, reference: str = "r", **cha
         created="2026-01-01T00:00:00+00:00",
         seconds=1.0,
         versions={"genbench": "0.1.0"},
-        training={"budget": "full", "seed": seed},
+        training=TrainingRecord("full", seed),
     )
     return replace(made, **changes)
 

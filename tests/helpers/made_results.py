@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from genbench.plugs.contracts import Score
-from genbench.results import Result, SampleSet, entry
+from genbench.results import Result, SampleSet, TrainingRecord, entry
 
 REFERENCE = SampleSet("digits,split=test", 899, "d" * 64)
 
@@ -39,7 +39,7 @@ def made(
         created=created,
         seconds=1.0,
         versions={"genbench": "0.1.0", "torch": "2.15.0"},
-        training={"budget": budget, "seed": seed, **training},
+        training=TrainingRecord(budget, seed, **training),
     )
 
 

@@ -171,7 +171,7 @@ def test_figures_of_a_later_run_are_not_shown_for_an_earlier_result(folder: Path
 
 
 def test_pictures_that_do_not_fit_are_linked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import genbench.report.site as site
+    import genbench.page.site as site
 
     monkeypatch.setattr(site, "embedded", lambda paths: embedded(paths, limit=10))
     text = page(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from genbench.page.training_tables import critics, likelihoods
-from genbench.results import Entry
+from genbench.results import CriticRecord, Entry, TrainingRecord
 from genbench.tables.numbers import number_with_error
 from tests.helpers.made_results import made
 
@@ -13,7 +13,7 @@ CLAIM = {"quantity": "w1", "claimed": 0.123456, "exact": 0.2, "floor": 0.05, "ra
 
 
 def test_a_critics_claim_stands_beside_the_truth() -> None:
-    trained = replace(made("wgan", 1.0), training={"seed": 4, "critic": CLAIM})
+    trained = replace(made("wgan", 1.0), training=TrainingRecord("full", 4, steps=10, critic=CriticRecord(**CLAIM)))
     (row,) = critics([trained, made("real", 0.5)])
     assert (row.name, row.seed, row.quantity) == ("wgan", 4, "W1")
     assert (row.claimed, row.exact, row.floor, row.together) == ("0.1235", "0.2", "0.05", "–")

@@ -74,20 +74,20 @@ def results(guest: str, out: Path, **options: Any) -> list[Any]:
 
 def test_every_seed_of_every_sampler_is_trained_and_scored(guest: str, tmp_path: Path) -> None:
     found = results(guest, tmp_path)
-    assert [(one.name, one.training["seed"]) for one in found] == [("real", 0), ("real", 1), (guest, 0), (guest, 1)]
+    assert [(one.name, one.training.seed) for one in found] == [("real", 0), ("real", 1), (guest, 0), (guest, 1)]
     assert Growing.fitted == [0, 1]
     assert len((tmp_path / "ring8.jsonl").read_text().splitlines()) == 4
 
 
 def test_the_checkpoint_is_chosen_on_the_validation_split_not_the_last(guest: str, tmp_path: Path) -> None:
     result = results(guest, tmp_path)[-1]
-    assert result.training["chosen_step"] == 30
+    assert result.training.chosen_step == 30
     assert result["modes@points,toy=ring"].value == 6
 
 
 def test_of_checkpoints_that_cannot_be_told_apart_the_last_is_chosen(tmp_path: Path) -> None:
     (result,) = run(TINY, [f"{__name__}:Steady"], repeats=1, budget="tiny", out=tmp_path, progress=False)
-    assert result.training["chosen_step"] > 20
+    assert result.training.chosen_step > 20
 
 
 def test_finished_work_is_not_repeated(guest: str, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_finished_training_is_scored_again_without_being_trained_again(guest: 
 def test_train_leaves_what_run_goes_on_from(guest: str, tmp_path: Path) -> None:
     training = train(guest, TINY, budget="tiny", out=tmp_path, progress=False)
     assert training.weights.read_text() == "6"
-    assert training.record["chosen_step"] == 30
+    assert training.record.chosen_step == 30
     results(guest, tmp_path)
     assert Growing.fitted == [0, 1]  # seed 0 was trained before
 
@@ -173,12 +173,12 @@ def test_the_seconds_of_a_training_that_was_cut_off_are_counted(guest: str, tmp_
     (folder / "checkpoint.safetensors").write_text("")
     seen = {"step": 1, "loss": 1.0, "validation": 1.0, "kept": 0.0, "seconds": 100.0}
     (folder / "history.jsonl").write_text(json.dumps(seen) + "\n")
-    assert train(guest, TINY, budget="tiny", out=tmp_path, progress=False).record["seconds"] >= 100
+    assert train(guest, TINY, budget="tiny", out=tmp_path, progress=False).record.seconds >= 100
 
 
 def test_what_a_critic_claims_is_recorded_beside_the_truth(tmp_path: Path) -> None:
     training = train("wgan", replace(TINY, density="ring"), budget="tiny", out=tmp_path, progress=False)
-    critic = training.record["critic"]
+    critic = training.record.critic
     assert critic["quantity"] == "w1"
     assert critic["exact"] > critic["floor"] > 0
     history = [json.loads(line) for line in (training.folder / "history.jsonl").read_text().splitlines()]
