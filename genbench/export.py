@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from genbench.arrays import Array
 from genbench.errors import InputError, UsageError
 from genbench.files.atomic_write import atomic_write
+from genbench.files.progress import progress_bar
 from genbench.plugs.contracts import Source
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def write_samples(source: Source, out: Path, *, progress: bool | None = None) ->
     write = _writer(out)
     if not len(source):
         raise InputError(f"{source.name} holds no samples.")
-    with _bar(source, out, progress) as bar:
+    with progress_bar(len(source), f"{source.name} -> {out}", "sample", show=progress) as bar:
         write(_numbered(source, bar), source, out)
 
 
@@ -168,10 +169,3 @@ def _folder_written_whole(out: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _bar(source: Source, out: Path, progress: bool | None) -> tqdm[Any]:
-    from tqdm import tqdm
-
-    disable = None if progress is None else not progress
-    return tqdm(total=len(source), desc=f"{source.name} -> {out}", unit="sample", disable=disable, leave=False)

@@ -16,6 +16,7 @@ from genbench.errors import InputError, PlugError, UsageError
 from genbench.extraction.feature_store import Store
 from genbench.extraction.forward import Caller
 from genbench.features.features import Features
+from genbench.files.progress import progress_bar
 from genbench.plugs.contracts import Batch, Extractor, Source
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 BLOCK = 256
 """Rows a block: the unit of resuming, of content addresses and of what a changed file costs."""
 
+BATCH_SIZE = 32
+"""Samples that an extractor gets at a time, by default."""
+
 
 @dataclass(frozen=True)
 class Extraction:
@@ -31,7 +35,7 @@ class Extraction:
 
     store: Store | None = None
     """Where blocks are kept; None keeps them in memory."""
-    batch_size: int = 32
+    batch_size: int = BATCH_SIZE
     ranks: Ranks | None = None
     """The processes that share the work, each of them calling this with the same arguments; None works alone."""
     progress: bool | None = None
@@ -56,7 +60,9 @@ def extract_all(source: Source, extractors: Sequence[Extractor], how: Extraction
         _check_shared(extractors, how)
     found: dict[int, tuple[list[Mapping[str, Array]], str]] = {}
     mine = [number for number in range(-(-len(source) // BLOCK)) if how.ranks is None or how.ranks.mine(number)]
-    with _bar(source, extractors, how, mine) as bar:
+    total = sum(min(BLOCK, len(source) - number * BLOCK) for number in mine) * len(extractors)
+    description = f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}"
+    with progress_bar(total, description, "sample", show=how.progress) as bar:
         callers = [Caller(extractor, bar.write) for extractor in extractors]
         for number in mine:
             found[number] = _block(source, callers, how, number * BLOCK, bar)
@@ -213,16 +219,3 @@ def _content_hash(batches: list[Batch]) -> str:
             digest.update(f"{row.dtype} {tuple(row.shape)}".encode())
             digest.update(row.numpy().tobytes())
     return digest.hexdigest()
-
-
-def _bar(source: Source, extractors: Sequence[Extractor], how: Extraction, blocks: Sequence[int]) -> tqdm[Any]:
-    from tqdm import tqdm
-
-    disable = None if how.progress is None else not how.progress
-    return tqdm(
-        total=sum(min(BLOCK, len(source) - number * BLOCK) for number in blocks) * len(extractors),
-        desc=f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}",
-        unit="sample",
-        disable=disable,
-        leave=False,
-    )
