@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
-import secrets
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from genbench.arrays import Array
 from genbench.errors import InputError, UsageError
-from genbench.files.atomic_write import atomic_write
+from genbench.files.atomic_write import atomic_write, atomic_write_folder
 from genbench.files.progress import progress_bar
 from genbench.plugs.contracts import Source
 
@@ -83,7 +79,7 @@ def _rows(data: torch.Tensor) -> Array:
 
 
 def _write_folder(samples: Iterator[tuple[list[int], Rows]], source: Source, out: Path) -> None:
-    with _folder_written_whole(out) as folder:
+    with atomic_write_folder(out) as folder:
         for name, png in _pngs(samples, source):
             (folder / name).write_bytes(png)
 
@@ -147,25 +143,3 @@ def _member(name: str) -> zipfile.ZipInfo:
     member = zipfile.ZipInfo(name)
     member.external_attr = 0o644 << 16
     return member
-
-
-@contextmanager
-def _folder_written_whole(out: Path) -> Iterator[Path]:
-    """Give a hidden folder to fill, and put what it holds in place when the block ends well; else leave nothing."""
-    there = out.is_dir()
-    # a folder that is there may be a mount point or somebody's working folder: it is filled, not replaced
-    temporary = (out if there else out.parent) / f".{out.name}.{secrets.token_hex(4)}.part"
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if there:
-            for path in sorted(temporary.iterdir()):
-                os.replace(path, out / path.name)
-        else:
-            os.replace(temporary, out)
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error.strerror or error}); free some space there or choose another folder."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

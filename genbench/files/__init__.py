@@ -1,1 +1,1 @@
-"""Files on this computer: where they lie, how they are written, and the hashes of their contents."""
+"""Files on this computer: the cache folders, atomic writing, progress bars and cached hashes of file contents."""

@@ -1,4 +1,4 @@
-"""Content hashes that are remembered: what has not changed on disk is not read again."""
+"""Cached hashes of file contents: a file that has not changed on disk is not read again."""
 
 from __future__ import annotations
 
@@ -15,87 +15,89 @@ from typing import NamedTuple
 from genbench.files.folders import cache_root
 
 SETTLED_NS = 2_000_000_000
-"""A file that changed less than this ago may change again within one tick of its clock, so it is not remembered."""
+"""Minimum age of a file, in nanoseconds. A younger file may change again without a change of mtime: never cached."""
 
-AT_ONCE = 1024
-"""How many hashes are made between two writes to the database: what a killed run has to make again."""
+HASHES_PER_COMMIT = 1024
+"""Number of hashes between two writes to the database: the work that a killed process loses."""
 
 
-class Part(NamedTuple):
-    """A file, or a named part of one (an archive's member, some rows of an array)."""
+class FilePart(NamedTuple):
+    """A file, or a named part of a file: a member of an archive, some rows of an array."""
 
     path: Path
     name: str = ""
 
 
-def remembered(
-    parts: Sequence[Part], make: Callable[[int], str | None], *, workers: int | None = None
+def cached_hashes(
+    parts: Sequence[FilePart], compute: Callable[[int], str | None], *, workers: int | None = None
 ) -> list[str | None]:
-    """Return one content hash a part: ``make(i)``, or what it gave when path, size and mtime_ns were the same.
+    """Return the content hash of each part: the cached one if path, size and mtime are unchanged, else ``compute(i)``.
 
-    ``make`` runs in threads; None (it cannot be read) is passed on and not remembered. Two processes may do this at
-    once. Where nothing can be kept (no cache folder, a full disk), every hash is made.
+    ``compute`` runs in threads. It returns None for a part that cannot be read; None is returned, but not cached.
+    Several processes may call this function at the same time. Without a usable cache, every hash is computed.
     """
-    keys = _keys(parts)
-    with closing(_Memory()) as memory:
-        found: list[str | None] = memory.find(keys)
-        missing = [row for row, known in enumerate(found) if known is None]
+    keys = _cache_keys(parts)
+    with closing(_HashDatabase()) as database:
+        hashes = database.find(keys)
+        missing = [row for row, known in enumerate(hashes) if known is None]
         with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as pool:
-            for first in range(0, len(missing), AT_ONCE):
-                some = missing[first : first + AT_ONCE]
-                made = list(pool.map(make, some))
-                for row, hash in zip(some, made, strict=True):
-                    found[row] = hash
-                memory.keep((keys[row], hash) for row, hash in zip(some, made, strict=True))
-    return found
+            # commit after each chunk, so that a killed process keeps the finished chunks
+            for first in range(0, len(missing), HASHES_PER_COMMIT):
+                chunk = missing[first : first + HASHES_PER_COMMIT]
+                computed = list(pool.map(compute, chunk))
+                for row, content in zip(chunk, computed, strict=True):
+                    hashes[row] = content
+                database.add((keys[row], content) for row, content in zip(chunk, computed, strict=True))
+    return hashes
 
 
 def content_hash(*pieces: bytes) -> str:
-    """Return the sha256 of some bytes, in hexadecimal."""
+    """Return the sha256 of the concatenated bytes, in hexadecimal."""
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)
     return digest.hexdigest()
 
 
-_Key = tuple[bytes, str, int, int]  # path (bytes: a file name need not be text), part, size, mtime_ns
+_Key = tuple[bytes, str, int, int]  # path (bytes, because a file name may be invalid text), part name, size, mtime_ns
 
 
-def _keys(parts: Sequence[Part]) -> list[_Key | None]:
-    """Return a key for each part, or None for one whose hash must not be remembered."""
+def _cache_keys(parts: Sequence[FilePart]) -> list[_Key | None]:
+    """Return the key of each part, or None if its hash must not be cached."""
     now = time.time_ns()
+    # many parts may lie in one file, so read the metadata of each file once
     stats: dict[Path, tuple[bytes, int, int] | None] = {}
     keys: list[_Key | None] = []
     for path, name in parts:
         if path not in stats:
             stats[path] = None
             with suppress(OSError):
-                about = os.stat(path)
-                if now - about.st_mtime_ns > SETTLED_NS:
-                    stats[path] = (os.fsencode(os.path.abspath(path)), about.st_size, about.st_mtime_ns)
+                stat = os.stat(path)
+                if now - stat.st_mtime_ns > SETTLED_NS:
+                    stats[path] = (os.fsencode(os.path.abspath(path)), stat.st_size, stat.st_mtime_ns)
         known = stats[path]
         keys.append(None if known is None else (known[0], name, known[1], known[2]))
     return keys
 
 
-class _Memory:
-    """The database; where there is none, or it cannot be used, it knows nothing and keeps nothing."""
+class _HashDatabase:
+    """The database of hashes. If it is missing or unusable, it finds nothing and stores nothing."""
 
     def __init__(self) -> None:
-        self._database: sqlite3.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
         root = cache_root()
         if root is None:
             return
         path = root / "fingerprints.sqlite"
         try:
-            self._database = _opened(path)
-        except sqlite3.OperationalError:  # not writable, or busy for long
+            self._connection = _connect(path)
+        except sqlite3.OperationalError:  # read-only, or locked by another process for too long
             return
-        except sqlite3.DatabaseError:  # broken: it holds nothing that cannot be made again
+        except sqlite3.DatabaseError:  # damaged: delete it, because every hash can be computed again
             with suppress(OSError, sqlite3.Error):
                 for end in ("", "-wal", "-shm"):
                     Path(f"{path}{end}").unlink(missing_ok=True)
-                self._database = _opened(path)
+                self._connection = _connect(path)
         except OSError:
             return
 
@@ -103,38 +105,39 @@ class _Memory:
         return [None if key is None else self._find(key) for key in keys]
 
     def _find(self, key: _Key) -> str | None:
-        if self._database is None:
+        if self._connection is None:
             return None
         with suppress(sqlite3.Error):
             sql = "SELECT hash FROM contents WHERE path = ? AND part = ? AND size = ? AND mtime_ns = ?"
-            row = self._database.execute(sql, key).fetchone()
+            row = self._connection.execute(sql, key).fetchone()
             return None if row is None else str(row[0])
         return None
 
-    def keep(self, found: Iterable[tuple[_Key | None, str | None]]) -> None:
-        if self._database is None:
+    def add(self, hashes: Iterable[tuple[_Key | None, str | None]]) -> None:
+        if self._connection is None:
             return
-        rows = [(*key, hash) for key, hash in found if key is not None and hash is not None]
-        with suppress(sqlite3.Error), self._database:
-            self._database.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?)", rows)
+        rows = [(*key, content) for key, content in hashes if key is not None and content is not None]
+        with suppress(sqlite3.Error), self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?)", rows)
 
     def close(self) -> None:
-        if self._database is not None:
-            self._database.close()
+        if self._connection is not None:
+            self._connection.close()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    database = sqlite3.connect(path, timeout=10)
+    connection = sqlite3.connect(path, timeout=10)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute(
+        # write-ahead logging lets other processes read while one writes
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(
             "CREATE TABLE IF NOT EXISTS contents (path BLOB, part TEXT, size INTEGER, mtime_ns INTEGER, hash TEXT, "
             "PRIMARY KEY (path, part)) WITHOUT ROWID"
         )
-        database.commit()
+        connection.commit()
     except sqlite3.Error:
-        database.close()
+        connection.close()
         raise
-    return database
+    return connection

@@ -18,7 +18,7 @@ import numpy as np
 
 from genbench.arrays import Array
 from genbench.errors import InputError
-from genbench.files.fingerprints import Part, remembered
+from genbench.files.fingerprints import FilePart, cached_hashes
 from genbench.sources.decoding import EXTENSIONS, EncodedImages, Unreadable, is_hidden, printable
 from genbench.sources.folder import classes_of, natural, no_images, suffix
 from genbench.sources.memory import ArraySource
@@ -72,9 +72,9 @@ class Zip(EncodedImages):
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
             raise Unreadable(f"damaged in the archive: {error}") from error
 
-    def part(self, row: int) -> Part:
+    def part(self, row: int) -> FilePart:
         """Return the member of the archive."""
-        return Part(self.path, self.files[row])
+        return FilePart(self.path, self.files[row])
 
     def _classes(self, found: list[zipfile.ZipInfo]) -> tuple[tuple[str, ...], Array | None]:
         about = next((member for member in found if member.filename == "dataset.json"), None)
@@ -131,7 +131,7 @@ def _refuse_bombs(name: str, images: Sequence[zipfile.ZipInfo]) -> None:
 
 
 class _ArrayFile(ArraySource):
-    """An array in a file: rows are read as they are wanted, and their hash is remembered."""
+    """An array in a file: rows are read as they are wanted, and their hash is cached_hashes."""
 
     def __init__(self, path: Path, name: str, array: Array, *, range: str | None, labels: Array | None = None) -> None:
         super().__init__(array, range=range, labels=labels, name=name)
@@ -139,8 +139,8 @@ class _ArrayFile(ArraySource):
 
     def digest(self, start: int, stop: int) -> str:
         """Return ArraySource's hash of those rows; an unchanged file is not read again."""
-        part = Part(self.path, f"rows {start}:{stop} {self.layout}")
-        (hash,) = remembered([part], lambda _: super(_ArrayFile, self).digest(start, stop), workers=1)
+        part = FilePart(self.path, f"rows {start}:{stop} {self.layout}")
+        (hash,) = cached_hashes([part], lambda _: super(_ArrayFile, self).digest(start, stop), workers=1)
         return str(hash)
 
 

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from genbench.arrays import Array
 from genbench.errors import InputError
-from genbench.files.fingerprints import Part, content_hash, remembered
+from genbench.files.fingerprints import FilePart, content_hash, cached_hashes
 from genbench.plugs.contracts import Batch
 from genbench.sources.windows import windows
 
@@ -223,8 +223,8 @@ class EncodedImages(ThreadedSource):
         """Return the bytes of one image. Raises Unreadable."""
 
     @abstractmethod
-    def part(self, row: int) -> Part:
-        """Return where these bytes lie, so that their hash can be remembered."""
+    def part(self, row: int) -> FilePart:
+        """Return where these bytes lie, so that their hash can be cached_hashes."""
 
     def load(self, row: int) -> tuple[torch.Tensor, int | None]:
         """Decode one image."""
@@ -235,7 +235,7 @@ class EncodedImages(ThreadedSource):
 
         What has not changed on disk since it was last hashed is not read again.
         """
-        hashes = remembered([self.part(row) for row in range(start, stop)], self._hash(start), workers=self.workers)
+        hashes = cached_hashes([self.part(row) for row in range(start, stop)], self._hash(start), workers=self.workers)
         return content_hash(_RULE, *((known or "unreadable").encode() for known in hashes))
 
     def _hash(self, start: int) -> Callable[[int], str | None]:

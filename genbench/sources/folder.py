@@ -12,7 +12,7 @@ import numpy as np
 
 from genbench.arrays import Array
 from genbench.errors import InputError
-from genbench.files.fingerprints import Part
+from genbench.files.fingerprints import FilePart
 from genbench.sources.decoding import EXTENSIONS, EncodedImages, Unreadable, is_hidden, printable
 
 
@@ -40,9 +40,9 @@ class Files(EncodedImages):
         except OSError as error:
             raise Unreadable(f"cannot be read: {error.strerror or error}") from error
 
-    def part(self, row: int) -> Part:
+    def part(self, row: int) -> FilePart:
         """Return the file itself."""
-        return Part(self.root / self.files[row])
+        return FilePart(self.root / self.files[row])
 
 
 class Folder(Files):

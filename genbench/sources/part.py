@@ -36,7 +36,7 @@ def _opened(path: str) -> Source:
     place = Path(path).expanduser()
     if not place.exists():
         raise InputError(f"{path}: no such file or folder; check the path.")
-    found = registry.open_subject("sources", place)
+    found = registry.open_accepted(("sources",), place)
     if found is None:
         raise InputError(f"{path} holds no samples; give a folder or zip of images, an .npz with arr_0, or an .npy.")
     return found  # type: ignore[no-any-return]

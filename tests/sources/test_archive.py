@@ -66,7 +66,7 @@ def settle(path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.zip", "X.ZIP"])
 def test_a_zip_is_opened_by_its_extension_in_natural_order(tmp_path: Path, name: str) -> None:
     zipped(tmp_path / name, {"img10.png": png(10), "img2.PNG": png(2), "__MACOSX/._img2.png": b"", "readme.txt": b""})
-    source = registry.open_subject("sources", str(tmp_path / name))
+    source = registry.open_accepted(("sources",), str(tmp_path / name))
     assert isinstance(source, Zip)
     assert source.files == ("img2.PNG", "img10.png")
     assert rows(source)[:, 0, 0, 0].tolist() == [2, 10]
@@ -177,7 +177,7 @@ def test_the_jpeg_files_of_cifar10_come_with_their_ten_classes() -> None:
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_arr_0_of_an_npz_is_images_and_arr_1_their_classes(tmp_path: Path, save: Callable[..., None]) -> None:
     save(tmp_path / "x.npz", images(), np.arange(5))
-    source = registry.open_subject("sources", tmp_path / "x.npz")
+    source = registry.open_accepted(("sources",), tmp_path / "x.npz")
     assert isinstance(source, Npz)
     assert np.array_equal(rows(source), images().transpose(0, 3, 1, 2))
     assert source.labels is not None
@@ -297,7 +297,7 @@ def test_floats_without_a_range_are_refused_with_what_to_type(tmp_path: Path) ->
     for kind in ("npy", "npz"):
         path = tmp_path / f"x.{kind}"
         with pytest.raises(InputError, match=f"float64.*declare it with {kind},path={path},range=0..1"):
-            registry.open_subject("sources", path)
+            registry.open_accepted(("sources",), path)
 
 
 def test_an_unknown_range_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from genbench.errors import InputError, UsageError
 from genbench.files import fingerprints
-from genbench.files.fingerprints import Part, remembered
+from genbench.files.fingerprints import FilePart, cached_hashes
 from genbench.plugs import registry
 from genbench.plugs.contracts import Source
 from genbench.sources import decoding
@@ -61,7 +61,7 @@ def said(source: Source) -> str:
 def test_a_folder_is_opened_by_path_and_is_a_source(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
     for subject in (tmp_path, str(tmp_path)):
-        source = registry.open_subject("sources", subject)
+        source = registry.open_accepted(("sources",), subject)
         assert isinstance(source, Folder)
         assert isinstance(source, Source)
         assert source.name == str(tmp_path)
@@ -399,8 +399,8 @@ def test_a_file_name_that_is_no_text_is_remembered_and_printed(tmp_path: Path) -
 def test_hashes_made_before_a_kill_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(6)))
     settle(tmp_path)
-    parts = [Part(tmp_path / f"{i}.png") for i in range(6)]
-    monkeypatch.setattr(fingerprints, "AT_ONCE", 2)
+    parts = [FilePart(tmp_path / f"{i}.png") for i in range(6)]
+    monkeypatch.setattr(fingerprints, "HASHES_PER_COMMIT", 2)
 
     def killed(row: int) -> str:
         if row == 4:
@@ -408,9 +408,9 @@ def test_hashes_made_before_a_kill_are_kept(tmp_path: Path, monkeypatch: pytest.
         return f"hash {row}"
 
     with pytest.raises(KeyboardInterrupt):
-        remembered(parts, killed, workers=1)
+        cached_hashes(parts, killed, workers=1)
     again = itertools.count()
-    assert remembered(parts, lambda row: f"new {next(again)}", workers=1)[:4] == [f"hash {i}" for i in range(4)]
+    assert cached_hashes(parts, lambda row: f"new {next(again)}", workers=1)[:4] == [f"hash {i}" for i in range(4)]
 
 
 def test_one_image_is_a_source_of_one(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def rows(source: Source, size: int = 3) -> np.ndarray:
 
 
 def opened(subject: object) -> Source:
-    found: Any = registry.open_subject("sources", subject)
+    found: Any = registry.open_accepted(("sources",), subject)
     return found  # type: ignore[no-any-return]
 
 
