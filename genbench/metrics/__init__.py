@@ -1,1 +1,1 @@
-"""The metrics, one idea a file: a pure function on arrays and a frozen dataclass that names its options."""
+"""The metrics, one idea per file: a pure function of arrays, and a frozen dataclass with its options."""

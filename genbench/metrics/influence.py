@@ -1,4 +1,4 @@
-"""From what each row adds to a score to the ``Influence`` that comparisons work with."""
+"""Turn the influence of each row on a score into the ``Influence`` of groups of rows, which comparisons use."""
 
 from __future__ import annotations
 
@@ -11,38 +11,46 @@ from genbench.arrays import Float64
 from genbench.plugs.contracts import GROUPS, Influence
 
 INDEPENDENT = Influence(())
-"""Of a score to whose error the reference adds nothing."""
+"""Influence for scores to whose error the reference contributes nothing."""
 
 
 def influence_of(generated: npt.ArrayLike, reference: npt.ArrayLike = (), *, error: float | None) -> Influence | None:
-    """Return the parts of a score from how much each row moves it, so scaled that their variance is ``error`` squared.
+    """Return the influence of groups of rows, scaled so that its variance is ``error`` squared.
 
-    ``generated`` [N] and ``reference`` [M] hold influences over the count: the score moves by about their sum. Only
-    their differences and the proportion of both sides matter. None where they say nothing: no error, or no spread.
+    ``generated`` float [N] and ``reference`` float [M] hold the influence function of each row divided by the number of
+    rows, so that the score changes by about their sum. Adding a constant to a side, or multiplying both sides by a
+    factor, changes nothing. Returns None if the influence is unknown: no finite error, a value that is not finite, or
+    an error above 0 although all rows have the same influence.
     """
     sides = [np.asarray(side, np.float64) for side in (generated, reference)]
     if error is None or not math.isfinite(error) or not all(np.isfinite(side).all() for side in sides):
         return None
-    spreads = [_variance(side) for side in sides]
-    total = sum(spreads)
+    variances = [variance_of_sum(side) for side in sides]
+    total = sum(variances)
     if error and not total:
         return None
-    wanted = [spread * (error**2 / total if total else 0.0) for spread in spreads]
-    return Influence(*(_groups(side, variance) for side, variance in zip(sides, wanted, strict=True)))
+
+    # each side keeps its share of the variance; together the sides have the variance of the error
+    scaled = [variance * (error**2 / total if total else 0.0) for variance in variances]
+    return Influence(*(_grouped(side, variance) for side, variance in zip(sides, scaled, strict=True)))
 
 
-def _variance(moves: Float64) -> float:
-    """Return the variance of a sum of independent moves."""
-    return float(moves.var(ddof=1) * len(moves)) if len(moves) > 1 else 0.0
+def variance_of_sum(influence: Float64) -> float:
+    """Return the variance of the sum of independent influences, float64 [N]; 0 for fewer than two."""
+    return float(influence.var(ddof=1) * len(influence)) if len(influence) > 1 else 0.0
 
 
-def _groups(moves: Float64, variance: float) -> tuple[float, ...]:
-    if not len(moves):
+def _grouped(influence: Float64, variance: float) -> tuple[float, ...]:
+    """Return the sums over GROUPS groups of rows, centred and scaled to a variance, with 3 significant digits."""
+    if not len(influence):
         return ()
+    # row i belongs to group i modulo GROUPS
     sums = np.zeros(GROUPS)
-    np.add.at(sums, np.arange(len(moves)) % GROUPS, moves - moves.mean())
+    np.add.at(sums, np.arange(len(influence)) % GROUPS, influence - influence.mean())
     sums -= sums.mean()
-    spread = float((sums**2).sum()) * GROUPS / (GROUPS - 1)
-    if spread > 0:
-        sums *= math.sqrt(variance / spread)
+
+    # the scale makes G / (G - 1) times the sum of squares equal to the variance
+    unscaled = float((sums**2).sum()) * GROUPS / (GROUPS - 1)
+    if unscaled > 0:
+        sums *= math.sqrt(variance / unscaled)
     return tuple(float(f"{value:.3g}") for value in sums)
