@@ -20,7 +20,7 @@ QUALITY = 0.7
 some 99 % pass in both shipped files; each file's record states its share."""
 
 
-def digits(quality: float = QUALITY) -> Classifier:
+def digits_classifier(quality: float = QUALITY) -> Classifier:
     """Return the classifier of 8x8 digits (scikit-learn's, from UCI), trained on one half of them.
 
     The halves are ``train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)``; pixels round(v * 255 / 16).
@@ -28,7 +28,7 @@ def digits(quality: float = QUALITY) -> Classifier:
     return Classifier(Path(__file__).with_name("digits.safetensors"), quality)
 
 
-def mnist(quality: float = QUALITY) -> Classifier:
+def mnist_classifier(quality: float = QUALITY) -> Classifier:
     """Return the classifier of 28x28 digits, trained on the first 6,000 images of MNIST's test file.
 
     MNIST's training split stays untouched for generators; the other 4,000 images are held out.

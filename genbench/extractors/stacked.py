@@ -10,14 +10,14 @@ from genbench.extractors import classifier
 from genbench.extractors.raw import check_images
 
 
-def stacked_digits(quality: float = 0.0) -> Stacked:
+def stacked_digits_classifier(quality: float = 0.0) -> Stacked:
     """Return the extractor of stacked 8x8 digits: 1,000 modes, each channel judged by ``digits``."""
-    return Stacked(classifier.digits(quality), "stacked-digits", quality)
+    return Stacked(classifier.digits_classifier(quality), "stacked-digits", quality)
 
 
-def stacked_mnist(quality: float = 0.0) -> Stacked:
+def stacked_mnist_classifier(quality: float = 0.0) -> Stacked:
     """Return the extractor of stacked 28x28 digits: 1,000 modes, each channel judged by ``mnist``."""
-    return Stacked(classifier.mnist(quality), "stacked-mnist", quality)
+    return Stacked(classifier.mnist_classifier(quality), "stacked-mnist", quality)
 
 
 class Stacked:

@@ -8,13 +8,13 @@ import torch
 from click.testing import CliRunner
 
 from genbench.errors import InputError, PlugError, UsageError
-from genbench.extractors.classifier import Classifier, digits, mnist
+from genbench.extractors.classifier import Classifier, digits_classifier, mnist_classifier
 from genbench.extractors.raw import resized
 from genbench.extractors.train_classifiers import RECIPES, main, read_digits, read_mnist, train
 from genbench.plugs.contracts import Extractor
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-SHIPPED = {"digits": digits, "mnist": mnist}
+SHIPPED = {"digits": digits_classifier, "mnist": mnist_classifier}
 
 
 def rgb(gray):
@@ -73,7 +73,7 @@ def test_the_halves_of_digits_share_no_row_and_cover_all():
 
 
 def test_the_views_have_the_types_of_the_contract():
-    classifier = digits()
+    classifier = digits_classifier()
     views = classifier(rgb(read_digits(Path()).images[:5]))
     assert {view: (rows.dtype, list(rows.shape)) for view, rows in views.items()} == {
         "embedding": (torch.float32, [5, 64]),
@@ -87,7 +87,7 @@ def test_the_views_have_the_types_of_the_contract():
 
 def test_the_embedding_of_real_digits_has_a_covariance_of_full_rank():
     images, _ = held_out("digits")
-    spectrum = np.linalg.eigvalsh(np.cov(digits()(images)["embedding"].double().numpy(), rowvar=False))
+    spectrum = np.linalg.eigvalsh(np.cov(digits_classifier()(images)["embedding"].double().numpy(), rowvar=False))
     assert spectrum.min() > 1e-3
 
 
@@ -96,7 +96,7 @@ def test_an_image_of_another_size_is_resized_to_the_size_of_training():
     enlarged = images[:50].repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
     small = resized(enlarged, 8)
     assert small.shape == (50, 3, 8, 8)
-    assert torch.equal(digits()(enlarged)["mode"], digits()(small.round().to(torch.uint8))["mode"])
+    assert torch.equal(digits_classifier()(enlarged)["mode"], digits_classifier()(small.round().to(torch.uint8))["mode"])
 
 
 def test_colours_count_by_their_mean():
@@ -104,44 +104,44 @@ def test_colours_count_by_their_mean():
     apart = torch.minimum(gray, 255 - gray)
     coloured = torch.stack([gray - apart, gray, gray + apart], dim=1)
     assert not torch.equal(coloured, rgb(gray))
-    assert torch.equal(digits()(coloured)["logits"], digits()(rgb(gray))["logits"])
+    assert torch.equal(digits_classifier()(coloured)["logits"], digits_classifier()(rgb(gray))["logits"])
 
 
 def test_the_batch_changes_the_numbers_by_rounding_only():
     images, _ = held_out("digits")
-    together = digits()(images[:64])["embedding"]
-    alone = torch.cat([digits()(row[None])["embedding"] for row in images[:64]])
+    together = digits_classifier()(images[:64])["embedding"]
+    alone = torch.cat([digits_classifier()(row[None])["embedding"] for row in images[:64]])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 
 def test_making_a_classifier_leaves_the_global_generator_as_it_was():
     before = torch.get_rng_state()
-    digits()
+    digits_classifier()
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_the_threshold_of_quality_is_an_option_and_part_of_the_identity():
     images, _ = held_out("digits")
-    strict = digits(quality=0.999)
+    strict = digits_classifier(quality=0.999)
     assert strict.name == "digits,quality=0.999"
-    assert strict.identity != digits().identity
-    assert strict(images)["quality"].sum() < digits()(images)["quality"].sum()
+    assert strict.identity != digits_classifier().identity
+    assert strict(images)["quality"].sum() < digits_classifier()(images)["quality"].sum()
 
 
 @pytest.mark.parametrize("quality", [90, -0.1, "high"])
 def test_a_threshold_that_is_no_probability_is_refused(quality):
     with pytest.raises(UsageError, match=f"quality={quality}"):
-        digits(quality=quality)
+        digits_classifier(quality=quality)
 
 
 def test_the_identity_holds_the_hash_of_the_weights():
-    assert digits().identity != mnist().identity
-    assert len(digits().identity.rpartition("weights=")[2]) == 64
+    assert digits_classifier().identity != mnist_classifier().identity
+    assert len(digits_classifier().identity.rpartition("weights=")[2]) == 64
 
 
 def test_points_are_refused():
     with pytest.raises(PlugError, match=r"'digits' looks at images"):
-        digits()(torch.zeros(4, 2))
+        digits_classifier()(torch.zeros(4, 2))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"some words that are no safetensors file"])
@@ -172,7 +172,7 @@ def test_training_on_mnist_without_its_files_names_the_file_and_the_option(tmp_p
 
 @pytest.mark.slow
 def test_training_digits_again_gives_the_shipped_file(tmp_path):
-    shipped = digits()
+    shipped = digits_classifier()
     made = train(RECIPES["digits"], DATA, tmp_path / "digits.safetensors")
     if made.identity != shipped.identity:  # another processor or version of torch rounds otherwise
         assert made.record["held_out_accuracy"] == pytest.approx(shipped.record["held_out_accuracy"], abs=0.01)

@@ -295,8 +295,8 @@ def test_a_network_on_the_meta_device_is_filled() -> None:
 
 
 def test_every_published_checksum_is_whole_and_in_its_files_name_where_that_has_one() -> None:
-    from genbench.extractors.fidelity import Clip, Vgg16, dinov2_vit_g_14
     from genbench.extractors.inception.extractor import INCEPTION
+    from genbench.extractors.torch_fidelity_networks import Clip, Vgg16, dinov2_vit_g_14
 
     for one in (INCEPTION, Clip().record, Clip("rn50x64").record, Vgg16().record, dinov2_vit_g_14().record):
         assert len(one.sha256) == 64
