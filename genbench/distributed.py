@@ -34,7 +34,7 @@ class Ranks:
     board: Any
     """A torch.distributed.Store that all of them reach."""
 
-    def mine(self, number: int) -> bool:
+    def owns(self, number: int) -> bool:
         """Whether the block or trial of that number is this rank's."""
         return number % self.size == self.rank
 

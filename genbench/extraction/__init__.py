@@ -1,1 +1,1 @@
-"""From samples to features: one pass over a source, stored block by block."""
+"""Extraction: the pass from a source through extractors to Features, and the store of its results on disk."""

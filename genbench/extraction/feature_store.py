@@ -1,8 +1,8 @@
-"""The content-addressed store of Features: blocks of rows on disk, made once, found again by what is in the samples.
+"""The content-addressed store of Features: blocks of rows on disk, computed once and found by the samples' contents.
 
-A block's address is (extractor identity, content hash of its samples). A killed run therefore resumes where it was,
-a changed file costs one block, two processes that write the same block write the same bytes, and nothing in the
-store can be stale. Blocks are safetensors files, written whole or not at all; nothing is ever unpickled.
+The address of a block is (extractor identity, content hash of its samples). Therefore a killed run resumes where it
+stopped, a changed file costs one block, two processes that write the same block write the same bytes, and no block can
+be stale. Blocks are safetensors files, written atomically; nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -14,16 +14,31 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from genbench.arrays import Array
+import numpy as np
+
+from genbench.arrays import Array, Int64
 from genbench.files.atomic_write import atomic_write
 
-PARTS = ("features", "derived")
-"""The folders of a store. Beside them lie the remembered fingerprints, and in the default place the weights."""
+STORE_FOLDERS = ("features", "derived")
+"""The subfolders of a store. The same root also holds the fingerprints and, by default, the weights."""
+
+_OFFSET = "offset"
+"""The entry of a block's file that holds ``Block.offset``; all other entries are views."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The views of some consecutive samples of a source."""
+
+    views: Mapping[str, Array]
+    """Each view has n rows: embedding float32 [n, D], mode int64 [n], ..."""
+    offset: Int64 | None = None
+    """int64 [n], the position of each row among the samples; None if no sample was left out as corrupt."""
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """What the store holds of one extractor."""
+class StoredExtractor:
+    """The size of all blocks of one extractor."""
 
     extractor: str
     identity: str
@@ -38,117 +53,124 @@ class Store:
 
     root: Path
 
-    def find(self, identity: str, digest: str) -> Mapping[str, Array] | None:
-        """Return the block at that address, or None; a damaged file counts as absent and is removed."""
-        path = self._shelf(identity) / digest[:2] / f"{digest}.safetensors"
-        return _opened(path) if path.exists() else None
+    def find(self, identity: str, digest: str) -> Block | None:
+        """Return the block at an address, or None; a damaged file is removed and counts as missing."""
+        path = self._block_path(identity, digest)
+        entries = _open_arrays(path) if path.exists() else None
+        if entries is None:
+            return None
+        # views are read from disk on demand; the offset is small and always needed
+        views = _FileArrays(path, tuple(name for name in entries if name != _OFFSET))
+        return Block(views, entries.get(_OFFSET))
 
-    def keep(
-        self, identity: str, digest: str, views: Mapping[str, Array], *, extractor: str = ""
-    ) -> Mapping[str, Array]:
-        """Write a block and return it as ``find`` would. Raises InputError where the disk refuses."""
-        shelf = self._shelf(identity)
-        about = shelf / "about.json"
+    def put(self, identity: str, digest: str, block: Block, *, extractor: str = "") -> Block:
+        """Write a block and return it as ``find`` would. Raises InputError if it cannot be written."""
+        about = self._extractor_folder(identity) / "about.json"
         if not about.exists():
             with atomic_write(about) as temporary:
                 temporary.write_text(json.dumps({"extractor": extractor, "identity": identity}))
-        path = shelf / digest[:2] / f"{digest}.safetensors"
-        _write(path, views)
-        return _OpenedBlock(path, tuple(views))
+        path = self._block_path(identity, digest)
+        offset = {} if block.offset is None else {_OFFSET: block.offset}
+        _write_arrays(path, {**block.views, **offset})
+        return Block(_FileArrays(path, tuple(block.views)), block.offset)
 
-    def beside(self, identity: str, fingerprint: str) -> MutableMapping[str, Mapping[str, Array]]:
-        """Return a mapping, kept on disk, for what is derived from the features of one whole source."""
-        return _Derived(self.root / "derived" / _short(identity + fingerprint))
+    def derived(self, identity: str, fingerprint: str) -> MutableMapping[str, Mapping[str, Array]]:
+        """Return a mapping on disk for the arrays that are derived from the features of one source."""
+        return _DerivedArrays(self.root / "derived" / _short_hash(identity + fingerprint))
 
-    def shelves(self) -> Iterator[Shelf]:
-        """Yield what is kept, one extractor at a time."""
+    def extractors(self) -> Iterator[StoredExtractor]:
+        """Yield the size of the stored blocks of each extractor."""
         for about in sorted(self.root.glob("features/*/about.json")):
             try:
                 record = json.loads(about.read_text())
-            except ValueError:  # damaged: its blocks are still found by content
+            except ValueError:  # the file is damaged; its blocks are still found by content
                 record = {"extractor": "unknown", "identity": about.parent.name}
             sizes = [path.stat().st_size for path in about.parent.glob("??/*.safetensors")]
-            yield Shelf(record["extractor"], record["identity"], len(sizes), sum(sizes), about.parent)
+            yield StoredExtractor(record["extractor"], record["identity"], len(sizes), sum(sizes), about.parent)
 
     def size_bytes(self) -> int:
-        """Return the bytes of all features and of what was derived from them."""
-        kept = (path for part in PARTS for path in (self.root / part).rglob("*") if path.is_file())
-        return sum(path.stat().st_size for path in kept)
+        """Return the size of all features and derived arrays, in bytes."""
+        files = (path for name in STORE_FOLDERS for path in (self.root / name).rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in files)
 
     def clear(self) -> None:
-        """Remove all features and what was derived from them."""
-        for part in PARTS:
-            shutil.rmtree(self.root / part, ignore_errors=True)
+        """Remove all features and derived arrays."""
+        for name in STORE_FOLDERS:
+            shutil.rmtree(self.root / name, ignore_errors=True)
 
-    def _shelf(self, identity: str) -> Path:
-        return self.root / "features" / _short(identity)
+    def _extractor_folder(self, identity: str) -> Path:
+        return self.root / "features" / _short_hash(identity)
+
+    def _block_path(self, identity: str, digest: str) -> Path:
+        # subfolders of two hexadecimal digits keep the folders small
+        return self._extractor_folder(identity) / digest[:2] / f"{digest}.safetensors"
 
 
-class _OpenedBlock(Mapping[str, Array]):
-    """A block on disk; a view is read when asked for and not kept."""
+class _FileArrays(Mapping[str, Array]):
+    """Arrays in a file, each read from disk whenever it is accessed."""
 
-    def __init__(self, path: Path, views: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
         self._path = path
-        self._views = views
+        self._names = names
 
-    def __getitem__(self, view: str) -> Array:
+    def __getitem__(self, name: str) -> Array:
         from safetensors import safe_open
 
-        if view not in self._views:
-            raise KeyError(view)
+        if name not in self._names:
+            raise KeyError(name)
         with safe_open(self._path, framework="np") as file:
-            rows: Array = file.get_tensor(view)
+            rows: Array = file.get_tensor(name)
         return rows
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._views)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._views)
+        return len(self._names)
 
 
-class _Derived(MutableMapping[str, Mapping[str, Array]]):
-    """Named arrays in a folder, one file a name."""
+class _DerivedArrays(MutableMapping[str, Mapping[str, Array]]):
+    """Named groups of arrays in a folder, one file per group."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __getitem__(self, key: str) -> Mapping[str, Array]:
         path = self._path(key)
-        block = _opened(path) if path.exists() else None
-        if block is None:
+        arrays = _open_arrays(path) if path.exists() else None
+        if arrays is None:
             raise KeyError(key)
-        return {name: block[name] for name in block}
+        return dict(arrays)
 
     def __setitem__(self, key: str, arrays: Mapping[str, Array]) -> None:
-        _write(self._path(key), arrays)
+        _write_arrays(self._path(key), arrays)
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()
 
     def __iter__(self) -> Iterator[str]:
-        raise TypeError("derived arrays are found by name only")
+        # file names are hashes of the keys, so the keys cannot be listed
+        raise TypeError("the keys of derived arrays cannot be listed")
 
     def __len__(self) -> int:
         return len(list(self._folder.glob("*.safetensors")))
 
     def _path(self, key: str) -> Path:
-        return self._folder / f"{_short(key)}.safetensors"
+        return self._folder / f"{_short_hash(key)}.safetensors"
 
 
-def _opened(path: Path) -> _OpenedBlock | None:
+def _open_arrays(path: Path) -> _FileArrays | None:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as file:
-            return _OpenedBlock(path, tuple(file.keys()))
+            return _FileArrays(path, tuple(file.keys()))
     except (SafetensorError, OSError):
         path.unlink(missing_ok=True)
         return None
 
 
-def _write(path: Path, arrays: Mapping[str, Array]) -> None:
-    import numpy as np
+def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     from safetensors.numpy import save
 
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
@@ -156,5 +178,5 @@ def _write(path: Path, arrays: Mapping[str, Array]) -> None:
         temporary.write_bytes(content)
 
 
-def _short(text: str) -> str:
+def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,1 +1,1 @@
-"""Features: the rows that an extractor computes from samples, and statistics of them, in memory and in files."""
+"""Features: the rows that an extractor computes from samples, and their statistics, in memory and in files."""

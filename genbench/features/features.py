@@ -1,4 +1,4 @@
-"""What an extractor saw: Features (rows by view) and Moments (count, mean, covariance), and their own file."""
+"""The output of an extractor: Features (rows by view), Moments (count, mean, covariance), and the file of Features."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from genbench.files.atomic_write import atomic_write
 from genbench.files.folders import cache_root
 
 IN_MEMORY_BYTES = 1 << 30
-"""From this size on, all rows of a view at once lie in a file that is mapped into memory."""
+"""A view of more bytes than this is stored in a memory-mapped file when all its rows are needed at once."""
+
+_METADATA_KEY = "genbench.features"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +34,11 @@ class Moments:
     covariance: Float64
     """float64 [D, D], ddof 1"""
     count: int | None = None
-    """How many rows made it; None where the file does not say."""
+    """Number of rows that the statistics were computed from; None if the file does not state it."""
     name: str = ""
     extractor: str = ""
     identity: str = ""
-    """The extractor's identity; empty where the file does not say."""
+    """The extractor's identity; empty if the file does not state it."""
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
@@ -43,7 +46,7 @@ class Moments:
         if self.covariance.shape != (size, size):
             raise InputError(
                 f"{self.name or 'The statistics'}: a mean of shape {self.mean.shape} and a covariance of shape "
-                f"{self.covariance.shape} do not belong together; wanted [D] and [D, D]."
+                f"{self.covariance.shape} do not belong together; expected [D] and [D, D]."
             )
         if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
             raise InputError(f"{self.name or 'The statistics file'} holds NaN or infinity; make it again.")
@@ -51,7 +54,7 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Rows of one source in the views of one extractor, in the source's order, in blocks."""
+    """The views that one extractor computed from one source: rows in the order of the source, stored in blocks."""
 
     blocks: Sequence[Mapping[str, Array]]
     """Each block maps a view to its rows: embedding float32 [n, D], logits float32 [n, C], mode int64 [n], ..."""
@@ -60,24 +63,24 @@ class Features:
     extractor: str = ""
     """The extractor's name."""
     identity: str = ""
-    """The extractor's identity (weights, preprocessing); empty where unknown."""
+    """The extractor's identity (weights, preprocessing); empty if unknown."""
     fingerprint: str = ""
-    """Content hash of the source; empty where unknown."""
+    """Content hash of the source; empty if unknown."""
     modes: int | None = None
-    """How many modes the view ``mode`` can take, where the extractor says."""
+    """Number of values that the view ``mode`` can take; None if the extractor does not state it."""
     skipped: int = 0
-    """How many samples were left out because they could not be decoded."""
+    """Number of samples that were left out because they could not be decoded."""
     label: Int64 | None = None
-    """int64 [N], the class of each row, where the source knows it."""
+    """int64 [N], the class of each row; None if the source does not know it."""
     cache: MutableMapping[str, Mapping[str, Array]] = field(default_factory=dict, repr=False)
-    """Where ``derived`` keeps what it made: in memory, or beside the features on disk."""
-    _rows: dict[str, Array] = field(default_factory=dict, repr=False)
+    """Where ``derived`` stores its arrays: in memory, or in the store on disk."""
+    _arrays: dict[str, Array] = field(default_factory=dict, repr=False)
 
     @staticmethod
     def of(*, name: str = "arrays", modes: int | None = None, **views: npt.ArrayLike) -> Features:
-        """Make Features of arrays at hand: ``Features.of(embedding=x)``.
+        """Make Features of arrays: ``Features.of(embedding=x)``.
 
-        Raises PlugError where the views differ in length or are empty.
+        Raises PlugError if the views are empty or differ in length.
         """
         arrays = {view: np.asarray(rows) for view, rows in views.items()}
         if len({len(rows) for rows in arrays.values()}) != 1 or not len(next(iter(arrays.values()))):
@@ -85,9 +88,12 @@ class Features:
         return Features([arrays], name=name, modes=modes, fingerprint=_hash_arrays(arrays))
 
     def __len__(self) -> int:
-        if "" not in self._rows:  # counted once: a block on disk is opened for it
-            self._rows[""] = np.array(sum(len(block[next(iter(block))]) for block in self.blocks))
-        return int(self._rows[""])
+        return self._length
+
+    @cached_property
+    def _length(self) -> int:
+        # cached, because counting reads one view of every block from disk
+        return sum(len(block[next(iter(block))]) for block in self.blocks)
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -95,25 +101,26 @@ class Features:
         return tuple(sorted(self.blocks[0])) if self.blocks else ()
 
     def each(self, view: str) -> Iterator[Array]:
-        """Yield the rows of a view block by block, for work that needs no more memory than one block."""
+        """Yield the rows of a view block by block, for computations that hold only one block in memory."""
         if view not in self.views:
-            raise PlugError(f"The extractor {self.extractor!r} gives {', '.join(self.views)}, but {view!r} is wanted.")
+            raise PlugError(f"The extractor {self.extractor!r} gives {', '.join(self.views)}, but {view!r} is needed.")
         for block in self.blocks:
             yield block[view]
 
     def __getitem__(self, view: str) -> Array:
-        """Return all rows of a view as one array; made once. Raises PlugError for a view that is not there."""
-        if view not in self._rows:
-            self._rows[view] = self._gathered(view)
-        return self._rows[view]
+        """Return all rows of a view as one cached array [N, ...]. Raises PlugError if there is no such view."""
+        if view not in self._arrays:
+            self._arrays[view] = self._concatenated(view)
+        return self._arrays[view]
 
-    def _gathered(self, view: str) -> Array:
+    def _concatenated(self, view: str) -> Array:
         first = next(self.each(view))
         if len(self.blocks) == 1:
             return np.asarray(first)
+        # allocate once and copy block by block: np.concatenate would hold all rows twice
         shape = (len(self), *first.shape[1:])
         large = len(self) * first[:1].nbytes > IN_MEMORY_BYTES
-        rows = _mapped(shape, first.dtype) if large else np.empty(shape, first.dtype)
+        rows = _file_backed_array(shape, first.dtype) if large else np.empty(shape, first.dtype)
         start = 0
         for block in self.each(view):
             rows[start : start + len(block)] = block
@@ -121,52 +128,52 @@ class Features:
         return rows
 
     def moments(self, view: str = "embedding") -> Moments:
-        """Return the mean and covariance (ddof 1) of a view in float64; needs two rows at least."""
-        found = self.derived(f"moments of {view}", lambda: _moments(self, view))
+        """Return the mean and covariance (ddof 1) of a view in float64. Raises InputError for fewer than two rows."""
+        arrays = self.derived(f"moments of {view}", lambda: _mean_and_covariance(self, view))
         return Moments(
-            found["mean"], found["covariance"], len(self), self.name, self.extractor, self.identity, self.fingerprint
+            arrays["mean"], arrays["covariance"], len(self), self.name, self.extractor, self.identity, self.fingerprint
         )
 
     def derived(self, key: str, make: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
-        """Return arrays made from these features (moments, bins, radii): made once and kept under ``key``."""
+        """Return arrays that ``make`` computes from these features (moments, bins, radii), cached under ``key``."""
         if key not in self.cache:
             self.cache[key] = make()
         return self.cache[key]
 
     def save(self, path: Path) -> None:
-        """Write all rows to one safetensors file that ``read_features`` reads. Raises InputError where it cannot."""
+        """Write all rows to one safetensors file for ``read_features``. Raises InputError if that is impossible."""
         from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
-        about = {name: getattr(self, name) for name in ("name", "extractor", "identity", "fingerprint", "modes")}
+        metadata = {name: getattr(self, name) for name in ("name", "extractor", "identity", "fingerprint", "modes")}
         views = {view: np.ascontiguousarray(self[view]) for view in self.views}
+        # in this format the labels are one more view
         if self.label is not None:
             views["label"] = self.label
         with atomic_write(path) as temporary:
             try:
-                save_file(
-                    views, temporary, {"genbench.features.features": json.dumps(about | {"skipped": self.skipped})}
-                )
-            except SafetensorError as error:  # its way of saying that the disk is full
+                save_file(views, temporary, {_METADATA_KEY: json.dumps(metadata | {"skipped": self.skipped})})
+            except SafetensorError as error:  # safetensors raises this if the disk is full
                 raise OSError(str(error)) from error
 
 
-def _mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return an array in a file without a name, which the system may write out and drop from memory."""
+def _file_backed_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return an array in an unnamed temporary file: the system can write its pages to disk and free the memory."""
     root = cache_root()
     if root is not None:
         root.mkdir(parents=True, exist_ok=True)
+    # the mapping stays valid after the file is closed and removed
     with tempfile.TemporaryFile(dir=root) as file:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def read_features(path: Path) -> Features:
-    """Read a file that ``Features.save`` wrote. Raises InputError where it is something else."""
+    """Read a file that ``Features.save`` wrote. Raises InputError if it is another file."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as file:
-            about = json.loads((file.metadata() or {})["genbench.features.features"])
+            metadata = json.loads((file.metadata() or {})[_METADATA_KEY])
             views = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(
@@ -174,13 +181,14 @@ def read_features(path: Path) -> Features:
             f"`genbench stats SAMPLES --out {path.stem}.safetensors`."
         ) from error
     label = views.pop("label", None)
-    return Features([views], label=label, **about)
+    return Features([views], label=label, **metadata)
 
 
-def _moments(features: Features, view: str) -> dict[str, Array]:
+def _mean_and_covariance(features: Features, view: str) -> dict[str, Array]:
     count = len(features)
     if count < 2:
         raise InputError(f"{features.name} holds {count} sample; a covariance needs at least 2.")
+    # two passes over the blocks: centring before squaring keeps the covariance accurate
     total = sum(block.sum(axis=0, dtype=np.float64) for block in features.each(view))
     mean: Float64 = np.asarray(total / count)
     scatter = np.zeros((mean.size, mean.size))
@@ -193,6 +201,7 @@ def _moments(features: Features, view: str) -> dict[str, Array]:
 def _hash_arrays(arrays: Mapping[str, Array]) -> str:
     digest = hashlib.sha256()
     for view in sorted(arrays):
+        # dtype and shape too, because equal bytes may stand for different arrays
         digest.update(f"{view} {arrays[view].dtype} {arrays[view].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[view]).tobytes())
     return digest.hexdigest()

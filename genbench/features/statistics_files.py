@@ -1,4 +1,4 @@
-"""Reference statistics in files: what pytorch-fid, ADM and EDM write, and our own; in and out, nothing executed."""
+"""Read and write files of reference statistics: those of pytorch-fid, ADM, EDM and genbench. No code in them is run."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import numpy as np
 from genbench.arrays import Array
 from genbench.errors import InputError
 from genbench.features.features import Features, Moments, read_features
-from genbench.features.safe_pickle import _unpickled
+from genbench.features.safe_pickle import unpickle_arrays
 from genbench.files.atomic_write import atomic_write
 from genbench.files.fingerprints import content_hash
 
-LARGEST = 1 << 33
-"""Bytes of an unpacked covariance beyond which a file is refused: 32,768 dimensions in float64."""
+LARGEST_COVARIANCE = 1 << 33
+"""Maximum bytes of an unpacked covariance (32,768 dimensions in float64); a larger one is refused."""
 
-SPACES = {"fid": "inception", "fd_dinov2": "dinov2-vit-l-14"}
-"""The names of EDM2's statistics and the extractors that made them."""
+EXTRACTORS_OF_EDM2 = {"fid": "inception", "fd_dinov2": "dinov2-vit-l-14"}
+"""The names of the statistics in a file of EDM2, and the extractors that they were made with."""
 
 
 def read_reference(path: str | os.PathLike[str], *, name: str = "fid") -> Moments | Features | None:
-    """Return the statistics or features in a file, or None where it is none of these and should be opened as samples.
+    """Return the statistics or features in a file, or None if the file holds neither, so that it may hold samples.
 
-    ``.npz`` with ``mu`` and ``sigma`` (pytorch-fid, clean-fid, ADM, ``write_statistics``), EDM's ``.pkl`` (read without
-    executing it; ``name`` chooses among several), ``.safetensors`` of ``Features.save``. Raises InputError for a file
-    that is one of these but is damaged, unsafe or no mean and covariance.
+    The function reads ``.npz`` files with ``mu`` and ``sigma`` (pytorch-fid, clean-fid, ADM, ``write_statistics``),
+    EDM's ``.pkl`` files (``name`` chooses among several statistics), and ``.safetensors`` files of ``Features.save``.
+    Raises InputError if such a file is missing, damaged or unsafe, or holds no valid mean and covariance.
     """
     file = Path(path).expanduser()
     kind = file.suffix.lower()
@@ -42,23 +42,23 @@ def read_reference(path: str | os.PathLike[str], *, name: str = "fid") -> Moment
     if kind == ".safetensors":
         return read_features(file)
     if kind == ".npz":
-        return _from_npz(file) if {"mu", "sigma"} <= _keys(file) else None
+        return _from_npz(file) if {"mu", "sigma"} <= _entry_names(file) else None
     return _from_pickle(file, name)
 
 
 def has_images(path: str | os.PathLike[str]) -> bool:
-    """Whether a statistics file holds the samples, too, as ADM's reference batches do (``arr_0``)."""
+    """Return whether a statistics file also holds the samples (``arr_0``), as ADM's reference batches do."""
     file = Path(path).expanduser()
-    return file.suffix.lower() == ".npz" and file.is_file() and "arr_0" in _keys(file)
+    return file.suffix.lower() == ".npz" and file.is_file() and "arr_0" in _entry_names(file)
 
 
 def write_statistics(moments: Moments, path: str | os.PathLike[str]) -> None:
-    """Write ``mu`` and ``sigma`` (float64) as the .npz that pytorch-fid reads, and where they come from.
+    """Write ``mu`` and ``sigma`` (float64) as an .npz that pytorch-fid can read, together with their provenance.
 
     ``read_reference`` restores name, count, extractor, identity and fingerprint from the entry ``genbench``. The same
-    moments give the same bytes. Raises InputError where the file cannot be written.
+    moments give the same bytes. Raises InputError if the file cannot be written.
     """
-    about = {
+    metadata = {
         "source": moments.name,
         "count": moments.count,
         "extractor": moments.extractor,
@@ -70,11 +70,11 @@ def write_statistics(moments: Moments, path: str | os.PathLike[str]) -> None:
             file,
             mu=np.asarray(moments.mean, np.float64),
             sigma=np.asarray(moments.covariance, np.float64),
-            genbench=np.array(json.dumps(about)),
+            genbench=np.array(json.dumps(metadata)),
         )
 
 
-def _keys(file: Path) -> set[str]:
+def _entry_names(file: Path) -> set[str]:
     try:
         with zipfile.ZipFile(file) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
@@ -87,64 +87,71 @@ def _keys(file: Path) -> set[str]:
 def _from_npz(file: Path) -> Moments:
     try:
         with zipfile.ZipFile(file) as archive:
+            # check the size before anything is unpacked
             size = max(archive.getinfo(f"{key}.npy").file_size for key in ("mu", "sigma"))
-        if size > LARGEST:
+        if size > LARGEST_COVARIANCE:
             raise InputError(f"{file} would unpack to {size:,} bytes, like a decompression bomb; make it again.")
+        # an entry of pickled objects raises ValueError
         with np.load(file, allow_pickle=False) as arrays:
             mu, sigma = arrays["mu"], arrays["sigma"]
-            about = json.loads(str(arrays["genbench"])) if "genbench" in arrays.files else {}
+            metadata = json.loads(str(arrays["genbench"])) if "genbench" in arrays.files else {}
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise InputError(
-            f"{file} cannot be read ({error}); wanted mu [D] and sigma [D, D] as plain numbers, as "
+            f"{file} cannot be read ({error}); expected mu [D] and sigma [D, D] as plain numbers, as "
             "np.savez(path, mu=mu, sigma=sigma) writes them."
         ) from error
-    if not isinstance(about, dict):
+    if not isinstance(metadata, dict):
         raise InputError(f"{file} has an entry 'genbench' that genbench did not write; make the file again.")
-    return _moments(file, mu, sigma, about)
+    return _checked_moments(file, mu, sigma, metadata)
 
 
-def _moments(file: Path, mu: Any, sigma: Any, about: Mapping[str, Any]) -> Moments:
-    mean, covariance = _numbers(file, "mu", mu, 1), _numbers(file, "sigma", sigma, 2)
-    count = about.get("count")
+def _checked_moments(file: Path, mu: Any, sigma: Any, metadata: Mapping[str, Any]) -> Moments:
+    mean, covariance = _float_array(file, "mu", mu, 1), _float_array(file, "sigma", sigma, 2)
+    count = metadata.get("count")
     moments = Moments(
         mean,
         covariance,
         count if isinstance(count, int) else None,
-        str(about.get("source") or file),
-        str(about.get("extractor", "")),
-        str(about.get("identity", "")),
-        str(about.get("fingerprint") or content_hash(file.read_bytes())),
+        str(metadata.get("source") or file),
+        str(metadata.get("extractor", "")),
+        str(metadata.get("identity", "")),
+        str(metadata.get("fingerprint") or content_hash(file.read_bytes())),
     )
+    # other tools leave rounding errors in sigma, so symmetry is checked with a tolerance
     largest = float(np.abs(covariance).max())
     if float(np.abs(covariance - covariance.T).max()) > 1e-6 * largest or float(covariance.diagonal().min()) < 0:
-        raise InputError(f"{file}: sigma is not symmetric with variances of 0 or more, so it is no covariance.")
+        raise InputError(
+            f"{file}: sigma is not symmetric with variances of 0 or more, so it is no covariance; make the file again."
+        )
     return moments
 
 
-def _numbers(file: Path, key: str, found: Any, axes: int) -> Array:
-    array = np.asarray(found)
+def _float_array(file: Path, key: str, value: Any, axes: int) -> Array:
+    array = np.asarray(value)
     if array.dtype.kind != "f" or array.ndim != axes or array.size == 0:
         shape = ("[D]", "[D, D]")[axes - 1]
         raise InputError(
-            f"{file}: {key} has dtype {array.dtype} and shape {list(array.shape)}; wanted floats of shape {shape}."
+            f"{file}: {key} has dtype {array.dtype} and shape {list(array.shape)}; expected floats of shape {shape}."
         )
     return array.astype(np.float64)
 
 
 def _from_pickle(file: Path, name: str) -> Moments:
-    found = _unpickled(file)
-    about: dict[str, Any] = {}
-    if isinstance(found, dict) and "mu" not in found:
-        found, about = _nested(file, found, name)
-    if not isinstance(found, dict) or not {"mu", "sigma"} <= set(found):
-        raise InputError(f"{file} holds no mu and sigma; wanted statistics as EDM writes them, or an .npz.")
-    return _moments(file, found["mu"], found["sigma"], about)
+    statistics = unpickle_arrays(file)
+    metadata: dict[str, Any] = {}
+    # EDM writes mu and sigma at the top level; EDM2 writes one dict of them for each extractor
+    if isinstance(statistics, dict) and "mu" not in statistics:
+        statistics, metadata = _choose_statistics(file, statistics, name)
+    if not isinstance(statistics, dict) or not {"mu", "sigma"} <= set(statistics):
+        raise InputError(f"{file} holds no mu and sigma; expected statistics as EDM writes them, or an .npz.")
+    return _checked_moments(file, statistics["mu"], statistics["sigma"], metadata)
 
 
-def _nested(file: Path, found: dict[Any, Any], name: str) -> tuple[Any, dict[str, Any]]:
-    spaces = [name for name, value in found.items() if isinstance(value, dict) and "mu" in value]
-    chosen = name if name in spaces or len(spaces) != 1 else spaces[0]
-    if chosen not in spaces:
-        known = ", ".join(map(str, spaces)) or "nothing of that kind"
+def _choose_statistics(file: Path, contents: dict[Any, Any], name: str) -> tuple[Any, dict[str, Any]]:
+    names = [key for key, value in contents.items() if isinstance(value, dict) and "mu" in value]
+    # a file with only one entry leaves no choice
+    chosen = name if name in names or len(names) != 1 else names[0]
+    if chosen not in names:
+        known = ", ".join(map(str, names)) or "no statistics"
         raise InputError(f"{file} has no statistics called {name!r}; it holds {known}.")
-    return found[chosen], {"extractor": SPACES.get(chosen, "")}
+    return contents[chosen], {"extractor": EXTRACTORS_OF_EDM2.get(chosen, "")}

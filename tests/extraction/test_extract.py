@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from genbench.errors import InputError, PlugError
-from genbench.extraction.extract import BLOCK, Extraction, extract, extract_all
+from genbench.extraction.extract import BLOCK_ROWS, Extraction, extract, extract_all
 from genbench.extraction.feature_store import Store
 from genbench.plugs.contracts import Batch
 from genbench.sampling import subset
@@ -20,7 +20,7 @@ from genbench.sampling import subset
 
 @dataclass
 class Images:
-    """Random images; ``fails_at`` breaks the source there, ``sizes`` gives them unlike sizes."""
+    """Random images; ``sizes`` are their side lengths in turn, and the rows in ``drop`` are left out."""
 
     count: int = 600
     seed: int = 0
@@ -39,8 +39,8 @@ class Images:
 
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         stop = self.count if stop is None else stop
-        for at in range(start, stop, size):
-            index = [row for row in range(at, min(at + size, stop)) if row not in self.drop]
+        for first in range(start, stop, size):
+            index = [row for row in range(first, min(first + size, stop)) if row not in self.drop]
             self.read += index
             data = [self.image(row) for row in index]
             whole = torch.stack(data) if len(self.sizes) == 1 and data else data
@@ -53,22 +53,22 @@ class Images:
 
 @dataclass
 class Means:
-    """The mean colour of an image; counts what it has seen and may die on the way."""
+    """The mean colour of an image; counts the samples and can be interrupted after ``dies_after`` of them."""
 
     name: str = "means"
     identity: str = "means@1"
-    seen: int = 0
+    count: int = 0
     dies_after: int | None = None
 
     def __call__(self, data: torch.Tensor) -> dict[str, torch.Tensor]:
-        if self.dies_after is not None and self.seen >= self.dies_after:
+        if self.dies_after is not None and self.count >= self.dies_after:
             raise KeyboardInterrupt
-        self.seen += len(data)
+        self.count += len(data)
         return {"embedding": data.float().mean(dim=(2, 3)), "mode": data.sum(dim=(1, 2, 3)) % 5}
 
 
-def rows(source: Images, **how: object) -> np.ndarray:
-    return extract(source, Means(), Extraction(**how))["embedding"]  # type: ignore[arg-type]
+def rows(source: Images, **options: object) -> np.ndarray:
+    return extract(source, Means(), Extraction(**options))["embedding"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
@@ -87,22 +87,22 @@ def test_a_second_run_reads_the_store_and_calls_no_extractor(tmp_path: Path) -> 
     first = extract(Images(), Means(), Extraction(store))
     again = Means()
     second = extract(Images(), again, Extraction(store))
-    assert again.seen == 0
+    assert again.count == 0
     assert first.fingerprint == second.fingerprint
     assert np.array_equal(first["embedding"], second["embedding"])
 
 
-def test_a_killed_run_goes_on_where_it_was_and_ends_the_same(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_and_gives_the_same_features(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        extract(Images(), Means(dies_after=2 * BLOCK), Extraction(store))
+        extract(Images(), Means(dies_after=2 * BLOCK_ROWS), Extraction(store))
     again = Means()
     resumed = extract(Images(), again, Extraction(store))
-    assert again.seen == 600 - 2 * BLOCK
+    assert again.count == 600 - 2 * BLOCK_ROWS
     assert np.array_equal(resumed["embedding"], rows(Images()))
 
 
-def test_one_changed_sample_costs_one_block(tmp_path: Path) -> None:
+def test_after_a_change_of_one_sample_only_its_block_is_computed_again(tmp_path: Path) -> None:
     store = Store(tmp_path)
     extract(Images(), Means(), Extraction(store))
     again = Means()
@@ -110,21 +110,21 @@ def test_one_changed_sample_costs_one_block(tmp_path: Path) -> None:
     image = changed.image
     changed.image = lambda row: image(row) if row else image(row) ^ 1  # type: ignore[method-assign]
     extract(changed, again, Extraction(store))
-    assert again.seen == BLOCK
+    assert again.count == BLOCK_ROWS
 
 
-def test_several_extractors_share_one_pass_and_see_what_each_sees_alone(tmp_path: Path) -> None:
+def test_several_extractors_share_one_pass_and_give_the_features_of_separate_passes(tmp_path: Path) -> None:
     store, source = Store(tmp_path), Images()
-    extract(Images(count=BLOCK), Means("a", "a@1"), Extraction(store))
-    seen = [Means("a", "a@1"), Means("b", "b@1"), Means("c", "")]
-    found = extract_all(source, seen, Extraction(store))
+    extract(Images(count=BLOCK_ROWS), Means("a", "a@1"), Extraction(store))
+    extractors = [Means("a", "a@1"), Means("b", "b@1"), Means("c", "")]
+    results = extract_all(source, extractors, Extraction(store))
     assert source.read.count(599) == 1
-    assert [one.seen for one in seen] == [600 - BLOCK, 600, 600]
-    assert all(np.array_equal(features["embedding"], rows(Images())) for features in found)
-    assert len({features.fingerprint for features in found}) == 1
+    assert [extractor.count for extractor in extractors] == [600 - BLOCK_ROWS, 600, 600]
+    assert all(np.array_equal(features["embedding"], rows(Images())) for features in results)
+    assert len({features.fingerprint for features in results}) == 1
 
 
-def test_an_extractor_of_unknown_identity_is_never_kept(tmp_path: Path) -> None:
+def test_features_of_an_extractor_without_identity_are_not_stored(tmp_path: Path) -> None:
     extract(Images(), Means(identity=""), Extraction(Store(tmp_path)))
     assert not list(tmp_path.iterdir())
 
@@ -133,7 +133,7 @@ def _extract_into(root: Path) -> None:
     extract(Images(), Means(), Extraction(Store(root)))
 
 
-def test_two_processes_at_once_do_no_harm(tmp_path: Path) -> None:
+def test_two_processes_can_write_to_the_store_at_the_same_time(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_extract_into, args=(tmp_path,)) for _ in range(2)]
     for process in processes:
@@ -142,19 +142,19 @@ def test_two_processes_at_once_do_no_harm(tmp_path: Path) -> None:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     again = Means()
-    found = extract(Images(), again, Extraction(Store(tmp_path)))
-    assert again.seen == 0
-    assert np.array_equal(found["embedding"], rows(Images()))
+    features = extract(Images(), again, Extraction(Store(tmp_path)))
+    assert again.count == 0
+    assert np.array_equal(features["embedding"], rows(Images()))
 
 
-def test_left_out_samples_are_counted_and_labels_stay_with_their_rows(tmp_path: Path) -> None:
+def test_skipped_samples_are_counted_and_labels_stay_with_their_rows(tmp_path: Path) -> None:
     source = Images(drop=(3, 300), skip_corrupt=True)
     for _ in range(2):  # the second time from the store
-        found = extract(source, Means(), Extraction(Store(tmp_path)))
-        assert (len(found), found.skipped) == (598, 2)
-        assert found.label is not None
-        assert found.label[3] == 4 % 7
-        assert found.views == ("embedding", "mode")
+        features = extract(source, Means(), Extraction(Store(tmp_path)))
+        assert (len(features), features.skipped) == (598, 2)
+        assert features.label is not None
+        assert features.label[3] == 4 % 7
+        assert features.views == ("embedding", "mode")
 
 
 def test_a_block_with_gaps_is_read_again_when_gaps_are_not_allowed(tmp_path: Path) -> None:
@@ -169,15 +169,15 @@ def test_a_subset_is_seeded_without_repeats_and_in_order() -> None:
     chosen = subset(source, 100, seed=1)
     index = np.concatenate([batch.index.numpy() for batch in chosen.batches(32)])
     assert index.tolist() == list(range(100))
-    found = rows(chosen)  # type: ignore[arg-type]
+    embedding = rows(chosen)  # type: ignore[arg-type]
     whole = rows(source)
-    places = [int(np.flatnonzero((whole == row).all(axis=1))[0]) for row in found]
+    places = [int(np.flatnonzero((whole == row).all(axis=1))[0]) for row in embedding]
     assert places == sorted(set(places))
-    assert np.array_equal(found, rows(subset(source, 100, seed=1)))  # type: ignore[arg-type]
-    assert not np.array_equal(found, rows(subset(source, 100, seed=2)))  # type: ignore[arg-type]
+    assert np.array_equal(embedding, rows(subset(source, 100, seed=1)))  # type: ignore[arg-type]
+    assert not np.array_equal(embedding, rows(subset(source, 100, seed=2)))  # type: ignore[arg-type]
 
 
-def test_fewer_samples_than_asked_is_an_error() -> None:
+def test_a_subset_larger_than_the_source_is_an_error() -> None:
     with pytest.raises(InputError, match="holds 600 samples, but 601 are asked for"):
         subset(Images(), 601, seed=0)
 
@@ -193,7 +193,7 @@ def test_an_extractor_that_raises_is_named() -> None:
 
     extractor = Means()
     extractor.__class__ = type("Broken", (Means,), {"__call__": lambda self, data: broken(data)})
-    with pytest.raises(PlugError, match=r"'means' raised ValueError: no such layer at .*test_extraction.py"):
+    with pytest.raises(PlugError, match=r"'means' raised ValueError: no such layer at .*test_extract.py"):
         extract(Images(), extractor)
 
 

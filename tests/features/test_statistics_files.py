@@ -79,6 +79,18 @@ def test_features_of_genbench_are_read(tmp_path: Path) -> None:
     assert np.array_equal(found["embedding"], ROWS)
 
 
+def test_a_features_file_written_by_hand_is_read(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    metadata = '{"name": "mine", "extractor": "net", "identity": "net@1", "fingerprint": "c0ffee", "modes": 3}'
+    save_file({"embedding": ROWS, "label": np.arange(20)}, tmp_path / "x.safetensors", {"genbench.features": metadata})
+    features = read_reference(tmp_path / "x.safetensors")
+    assert isinstance(features, Features)
+    assert (features.name, features.identity, features.modes, features.views) == ("mine", "net@1", 3, ("embedding",))
+    assert features.label is not None
+    assert features.label.tolist() == list(range(20))
+
+
 def test_what_is_written_is_read_back_whole(tmp_path: Path) -> None:
     written = Moments(MU, SIGMA, 20, "mine", "inception", "inception 1a2b", "c0ffee")
     write_statistics(written, tmp_path / "new" / "x.npz")
@@ -125,7 +137,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
         (np.array(["a", "b", "c"]), SIGMA, "mu has dtype <U1"),
         (MU, SIGMA + np.triu(np.ones((3, 3)), 1), "not symmetric"),
         (MU, -SIGMA, "no covariance"),
-        (np.zeros(0), np.zeros((0, 0)), "wanted floats"),
+        (np.zeros(0), np.zeros((0, 0)), "expected floats"),
     ],
 )
 def test_what_is_no_mean_and_covariance_is_refused(tmp_path: Path, mu: Any, sigma: Any, said: str) -> None:
