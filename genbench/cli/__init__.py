@@ -15,9 +15,9 @@ from genbench.cli.malloc import keep_pages
 from genbench.cli.report import report
 from genbench.cli.run import run
 from genbench.cli.sample import sample
-from genbench.cli.score import score
+from genbench.cli.score import score_command
 from genbench.cli.selftest import selftest
-from genbench.cli.stats import stats
+from genbench.cli.stats import stats_command
 from genbench.cli.table import table
 from genbench.cli.train import train
 from genbench.cli.verbs import Verbs
@@ -39,6 +39,7 @@ def main() -> None:
 
 
 for verb in (
-    score, stats, compare, gate, list_plugs, inspect, run, train, sample, table, report, cache, selftest,
+    score_command, stats_command, compare, gate, list_plugs, inspect, run, train, sample, table, report, cache,
+    selftest,
 ):  # fmt: skip
     main.add_command(verb)

@@ -19,7 +19,7 @@ def list_plugs(kind: str | None) -> None:
     if kind is not None and kind not in registry.KINDS and f"{kind}s" in registry.KINDS:
         kind = f"{kind}s"
     for one in [kind] if kind else reversed(registry.KINDS):
-        plugs = registry.describe(one)
+        plugs = [(name, registry.plug(one, name).summary) for name in registry.installed(one)]
         width = max((len(name) for name, _ in plugs), default=0)
         say(f"{one}:")
         for name, about in plugs:

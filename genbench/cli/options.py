@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from genbench.errors import InputError
+from genbench.plugs.contracts import BATCH_SIZE
 
 
 def not_empty(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -67,7 +68,7 @@ def reading(command: Any) -> Any:
         click.option(
             "--batch-size",
             type=click.IntRange(1),
-            default=32,
+            default=BATCH_SIZE,
             metavar="N",
             show_default=True,
             help="Samples at a time.",

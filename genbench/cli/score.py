@@ -1,4 +1,4 @@
-"""score and stats: samples in, numbers out."""
+"""The verb ``score``: samples or a sampler in, scores out."""
 
 from __future__ import annotations
 
@@ -14,58 +14,52 @@ from genbench.cli.printing import say, send, show
 from genbench.errors import UsageError
 
 
-@click.command()
+def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Pass the value of the older option ``--protocols`` on to ``--resizes``, with a notice."""
+    if value is not None:
+        click.echo("--protocols is now called --resizes; the old name will be removed in the next version.", err=True)
+        ctx.params.setdefault("resizes", value)
+
+
+@click.command(name="score")
 @click.option(
-    "--samples",
-    callback=not_empty,
-    metavar="PATH|SPEC",
-    help="Folder, zip, npz or npy of samples, or a data set's name.",
+    "--samples", callback=not_empty, metavar="PATH|SPEC", help="Folder, zip, npz or npy of samples, or a data set."
 )
 @click.option(
     "--sampler",
     callback=not_empty,
     metavar="SPEC",
-    help="module:attribute[,key=value...], a TorchScript file, or a plug.",
+    help="module:attribute[,key=value...], a TorchScript file, or an installed sampler.",
 )
 @click.option(
-    "--reference",
-    callback=not_empty,
-    metavar="PATH|SPEC",
-    help="Real samples, or statistics (mu/sigma npz, features).",
+    "--reference", callback=not_empty, metavar="PATH|SPEC", help="Real samples, or their statistics or features."
 )
 @click.option(
     "--benchmark",
     callback=not_empty,
     metavar="NAME",
-    help="A frozen recipe: reference, extractor, metrics and count; see genbench list.",
+    help="A fixed recipe of reference, extractor, metrics and count; see genbench list.",
 )
 @click.option(
     "--metrics",
     callback=not_empty,
     metavar="LIST",
-    help="Such as fid,is,splits=1,fd@pixels; all that apply if not given.",
+    help="For example fid,is,splits=1,fd@pixels; default: all that apply.",
 )
 @click.option(
-    "--protocols",
+    "--resizes",
     callback=not_empty,
     metavar="LIST",
-    help="tf,torch,clean: FID as torch-fidelity, pytorch-fid and clean-fid tell it, from one pass.",
+    help="tf,torch,clean: FID under the resize of torch-fidelity, pytorch-fid and clean-fid, from one pass.",
 )
+@click.option("--protocols", hidden=True, expose_value=False, callback=renamed_protocols)
 @reading
-@click.option("--name", help="What the table calls the subject.")
-@click.option("--dry-run", is_flag=True, help="Say what it would cost (samples, time, disk, memory), and stop.")
+@click.option("--name", help="Name of the subject in tables.")
+@click.option("--dry-run", is_flag=True, help="Print the expected cost (samples, time, disk, memory) and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every field of the result.")
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Add the result to a JSON-lines file.")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Append the result to a JSON-lines file.")
 @logging
-def score(
-    samples: str | None,
-    sampler: str | None,
-    dry_run: bool,
-    as_json: bool,
-    to: Path | None,
-    log_to: str | None,
-    **options: Any,
-) -> None:
+def score_command(samples: str | None, sampler: str | None, as_json: bool, to: Path | None, **options: Any) -> None:
     """Score samples or a sampler.
 
     \b
@@ -76,29 +70,32 @@ def score(
     if (samples is None) == (sampler is None):
         raise UsageError("Say what to score: either --samples PATH|SPEC or --sampler SPEC.")
     from genbench.distributed import joined
-    from genbench.plugs.opening import open_subject
-    from genbench.scoring.score import score as score_subject
-    from genbench.scoring.score import share
+    from genbench.plugs.opening import open_sampler, open_subject
+    from genbench.scoring.options import Options
+    from genbench.scoring.plan import Plan
 
-    text = samples if samples is not None else str(sampler)
-    kinds = ("sources", "samplers") if samples is not None else ("samplers", "sources")
-    options["name"] = (options["name"] or text).encode(errors="replace").decode()  # a path's bytes need not be text
-    if dry_run:
-        from genbench.scoring.cost import estimate
-
-        with redirect_stdout(sys.stderr):
-            cost = estimate(open_subject(text, kinds), **score_options(options))
-        say(cost.to_text())
-        return
-    if to is not None:
+    dry_run, log_to, benchmark = (options.pop(name) for name in ("dry_run", "log_to", "benchmark"))
+    name = options["name"] or samples or sampler
+    options["name"] = str(name).encode(errors="replace").decode()  # the bytes of a path need not be valid text
+    if to is not None and not dry_run:
         to = writable(to)
-    with redirect_stdout(sys.stderr), joined() as ranks:  # what a guest prints is no data
-        asked = score_options(options) | {"ranks": ranks}
-        if ranks is not None and ranks.rank > 0:
-            share(open_subject(text, kinds), **asked | {"progress": False})
-            return
-        result = score_subject(open_subject(text, kinds), **asked)
-    if to is not None:
-        result.append(to)
-    show(result, as_json)
-    send([result], log_to)
+
+    # stdout is reserved for the result: what a guest prints goes to stderr
+    with redirect_stdout(sys.stderr), joined() as ranks:
+        follows = ranks is not None and ranks.rank > 0
+        options = {**score_options(options), "ranks": ranks, **({"progress": False} if follows else {})}
+        subject = open_sampler(sampler) if samples is None else open_subject(samples)
+        plan = Plan.make(subject, benchmark, Options.of(options))
+        if dry_run:
+            cost = plan.cost()
+        elif follows:
+            plan.share()
+        else:
+            result = plan.score()
+    if dry_run:
+        say(cost.to_text())
+    elif not follows:
+        if to is not None:
+            result.append(to)
+        show(result, as_json)
+        send([result], log_to)

@@ -14,13 +14,17 @@ from genbench.cli.printing import say
 from genbench.errors import UsageError
 
 
-@click.command()
+@click.command(name="stats")
 @click.argument("samples", callback=not_empty, metavar="PATH|SPEC")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True,
-              help="A .npz of mu and sigma (pytorch-fid's), or a .safetensors of all features.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="A .npz of mu and sigma, as pytorch-fid writes it, or a .safetensors of all features.",
+)
 @reading
-def stats(samples: str, out: Path, **options: Any) -> None:
-    """Write the statistics of real samples, to use as --reference.
+def stats_command(samples: str, out: Path, **options: Any) -> None:
+    """Write the statistics of real samples, to be used as --reference.
 
     \b
     genbench stats real/ --out real.npz               mean and covariance: enough for FID
@@ -34,6 +38,7 @@ def stats(samples: str, out: Path, **options: Any) -> None:
     if out.suffix not in (".npz", ".safetensors"):
         raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
     out = writable(out)
+    # stdout is reserved for the result: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr), joined() as ranks:
         features = features_of(samples, **score_options(options), ranks=ranks)
     if ranks is not None and ranks.rank > 0:
@@ -42,4 +47,4 @@ def stats(samples: str, out: Path, **options: Any) -> None:
         write_statistics(features.moments(), out)
     else:
         features.save(out)
-    say(f"{out}: {counted(len(features))} of {features.name}, seen by {features.extractor}")
+    say(f"{out}: {counted(len(features))} of {features.name}, features: {features.extractor}")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Better = Literal["lower", "higher"]
 
+BATCH_SIZE = 32
+"""Default number of samples in a batch."""
+
 GROUPS = 32
 """Number of groups of rows in ``Influence``. The error of what two scores share in their reference therefore has
 GROUPS - 1 degrees of freedom."""

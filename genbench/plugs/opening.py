@@ -1,4 +1,4 @@
-"""From what a person typed or passed to the plug it means: a path, a spec, or an object at hand."""
+"""Open what a user typed or passed: a path, a spec or an object becomes a Source, a Sampler or an Extractor."""
 
 from __future__ import annotations
 
@@ -11,43 +11,57 @@ from typing import Any
 
 from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
-from genbench.plugs import registry
 from genbench.plugs.contracts import Extractor, Sampler, Source
+from genbench.plugs.registry import Plug, installed, load, named, open_accepted, plug
 from genbench.plugs.specs import Spec, parse_spec
 
+Kinds = tuple[str, ...]
+"""The kinds of plugs that a text may name, in order of preference."""
 
-def open_subject(subject: object, kinds: tuple[str, ...] = ("sources", "samplers")) -> Source | Sampler:
-    """Return the Source or Sampler that a path, a spec or an object means; a Path is a path and never a name.
 
-    Raises InputError for a path that is not there or holds nothing usable, UsageError for an unknown name,
-    PlugError for an object that is neither.
+def open_subject(subject: object, kinds: Kinds = ("sources", "samplers")) -> Source | Sampler:
+    """Return the Source or Sampler of a path, a spec or an object. A ``Path`` is always a path, never a name.
+
+    Raises InputError for a path that does not exist or contains nothing usable, UsageError for an unknown name,
+    PlugError for an object that is neither samples nor a sampler.
     """
-    opened = subject
-    if isinstance(subject, Path):
-        opened = _at(subject, Spec(str(subject)), kinds)
-    elif isinstance(subject, str):
-        opened = _named(subject, kinds)
+    opened: Any = subject
+    if isinstance(subject, (str, Path)):
+        opened = _open_text(subject, kinds)
     if inspect.isclass(opened):
         opened = opened()
     if isinstance(opened, (Source, Sampler)):
         return opened
-    # a module or function may also look like a sequence, so the callable side is asked first
-    order = ("samplers", "sources") if callable(opened) else ("sources", "samplers")
-    for kind in order:
-        found = registry.open_subject(kind, opened)
-        if found is not None:
-            return found  # type: ignore[no-any-return]
-    raise PlugError(
-        f"{subject!r} is neither samples nor a sampler; give a folder, archive, array, Dataset or iterable of "
-        "batches, or something with sample(count, seed)."
-    )
+    # A module or function may also look like a sequence, so samplers come first for callables.
+    accepted = open_accepted(("samplers", "sources") if callable(opened) else ("sources", "samplers"), opened)
+    if accepted is None:
+        raise PlugError(
+            f"{subject!r} is neither samples nor a sampler; give a folder, archive, array, Dataset or iterable of "
+            "batches, or something with sample(count, seed)."
+        )
+    return accepted  # type: ignore[no-any-return]
 
 
-def open_reference(reference: object | None, *, space: str = "fid") -> tuple[Source | Features | None, Moments | None]:
-    """Return the reference's rows and its moments, as far as what was given has them.
+def open_sampler(subject: object) -> Source | Sampler:
+    """Open a subject; a text that names both a source and a sampler means the sampler."""
+    return open_subject(subject, ("samplers", "sources"))
 
-    A statistics file gives moments; ADM's may hold samples beside them. ``space`` says which moments are meant where
-    a file holds several, as EDM's do: ``fid`` or ``fd_dinov2``.
+
+def open_source(samples: object) -> Source:
+    """Return the Source of a path, a spec or an object. Raises UsageError if it is a sampler."""
+    opened = open_subject(samples, ("sources",))
+    if not isinstance(opened, Source):
+        raise UsageError(f"{samples!r} is a sampler; a reference is a set of samples, so give those.")
+    return opened
+
+
+def open_reference(
+    reference: object | None, *, statistics_name: str = "fid"
+) -> tuple[Source | Features | None, Moments | None]:
+    """Return the rows and the moments of a reference, as far as it has them.
+
+    A statistics file has moments; ADM's files may contain samples as well. ``statistics_name`` selects the moments in
+    a file with several, such as EDM's: ``fid`` or ``fd_dinov2``.
     """
     if reference is None:
         return None, None
@@ -56,144 +70,137 @@ def open_reference(reference: object | None, *, space: str = "fid") -> tuple[Sou
     if isinstance(reference, Features):
         return reference, None
     path = Path(reference).expanduser() if isinstance(reference, (str, Path)) else None
-    if path is not None and path.is_file():
-        from genbench.features.statistics_files import has_images, read_reference
+    if path is None or not path.is_file():
+        return open_source(reference), None
+    from genbench.features.statistics_files import has_images, read_reference
 
-        found = read_reference(path, name=space)
-        name = str(reference).encode(errors="replace").decode()  # a path's bytes need not be text
-        if isinstance(found, Features):
-            return replace(found, name=name), None
-        moments = replace(found, name=name) if found is not None else None
-        if moments is not None and not has_images(path):
-            return None, moments
-        return open_source(reference), moments
-    return open_source(reference), None
+    statistics = read_reference(path, name=statistics_name)
+    name = str(reference).encode(errors="replace").decode()  # the bytes of a path need not be valid text
+    if isinstance(statistics, Features):
+        return replace(statistics, name=name), None
+    moments = replace(statistics, name=name) if statistics is not None else None
+    if moments is not None and not has_images(path):
+        return None, moments
+    return open_source(reference), moments
 
 
-def open_extractor(text: str, *, device: str, **asked: str | None) -> Extractor:
-    """Return the extractor that a spec names, on a device where it takes one.
+def open_extractor(text: str, *, device: str, **requests: str | None) -> Extractor:
+    """Return the extractor that a spec names, on a device if it uses one.
 
-    ``asked`` (weights, precision, backend; None where nothing is asked) raises UsageError where it takes no such thing.
+    ``requests`` are weights, precision and backend; None requests nothing. Raises UsageError if the extractor does not
+    have an option that is requested.
     """
     spec = parse_spec(text)
-    wishes = {name: value for name, value in asked.items() if value is not None}
-    if ":" in spec.name:
-        _refuse(spec, wishes)
-    plug = registry.load("extractors", spec) if ":" in spec.name else _built_in(spec, device, wishes)
-    if isinstance(plug, Extractor):
-        return plug
-    found = registry.open_subject("extractors", plug)
-    if found is None:
-        raise PlugError(f"{text!r} is no extractor: it needs name, identity and __call__(data) -> views.")
-    if hasattr(found, "device"):
-        found.device = device
-    return found  # type: ignore[no-any-return]
-
-
-def _built_in(spec: Spec, device: str, wishes: Mapping[str, str]) -> Any:
-    if Path(spec.name).is_file():
-        _refuse(spec, wishes)
-        return Path(spec.name)
-    parameters = inspect.signature(registry.factory("extractors", spec.name)).parameters
-    given = {"device": device} if "device" in parameters else {}
-    _refuse(spec, {name: value for name, value in wishes.items() if name not in parameters})
-    if "weights" in wishes:
-        given["weights"] = str(Path(wishes["weights"]).expanduser())
-    return registry.load("extractors", Spec(spec.name, {**wishes, **given, **spec.options}))
-
-
-def _refuse(spec: Spec, wishes: Mapping[str, str]) -> None:
-    for name in wishes:
-        raise UsageError(f"The extractor {spec.name!r} has no {name} to choose; leave out --{name}.")
-
-
-def open_source(samples: object) -> Source:
-    """Return the Source that a path, a spec or an object means. Raises UsageError where it is a sampler."""
-    opened = open_subject(samples, ("sources",))
-    if not isinstance(opened, Source):
-        raise UsageError(f"{samples!r} is a sampler; a reference is a set of samples, so give those.")
-    return opened
+    options = {name: value for name, value in requests.items() if value is not None}
+    if ":" in spec.name or Path(spec.name).is_file():
+        _refuse(spec, options)
+        opened = load("extractors", spec) if ":" in spec.name else Path(spec.name)
+    else:
+        opened = _made_extractor(plug("extractors", spec.name), spec, device, options)
+    if isinstance(opened, Extractor):
+        return opened
+    # a torch module, a TorchScript file or another object that a plug turns into an extractor
+    extractor: Extractor | None = open_accepted(("extractors",), opened)
+    if extractor is None:
+        raise PlugError(f"{text!r} is not an extractor: it needs name, identity and __call__(data) -> views.")
+    if hasattr(extractor, "device"):
+        extractor.device = device
+    return extractor
 
 
 def load_weights(sampler: object, weights: Path | str, name: str) -> None:
-    """Give a sampler its weights. Raises UsageError where it loads none, InputError where these are not its own."""
-    load = getattr(sampler, "load", None)
-    if load is None:
+    """Load weights into a sampler. Raises UsageError if it has no weights, InputError if the file does not fit."""
+    load_file = getattr(sampler, "load", None)
+    if load_file is None:
         raise UsageError(f"{name!r} loads no weights; leave them out.")
     try:
-        load(Path(weights).expanduser())
+        load_file(Path(weights).expanduser())
     except Exception as error:
         raise InputError(f"{weights} cannot be loaded into {name!r} ({error}); give its own weights.") from error
 
 
-def _named(text: str, kinds: tuple[str, ...]) -> Any:
+def _open_text(text: str | Path, kinds: Kinds) -> Any:
+    """Open a path or a spec: an existing path first, then a guest, an installed name, and a path with options."""
+    if isinstance(text, Path):
+        return _open_path(text, Spec(str(text)), kinds)
     if not text.strip():
         raise UsageError("The name of samples or of a sampler is empty; give a path or a name.")
-    if text.startswith("command:"):  # commas and equal signs in there are the program's
-        return registry.load("samplers", Spec("command", {"command": text.removeprefix("command:")}))
-    path = Path(text).expanduser()
-    if path.exists():
-        _refuse_two_meanings(text, kinds)
-        return _at(path, Spec(text), kinds)
+    if text.startswith("command:"):  # commas and equal signs belong to the program's command line
+        return load("samplers", Spec("command", {"command": text.removeprefix("command:")}))
+    if Path(text).expanduser().exists():
+        _refuse_two_meanings(text, named(kinds, text))
+        return _open_path(Path(text), Spec(text), kinds)
     spec = parse_spec(text) if re.search("[,=]", text) else Spec(text)
     if ":" in spec.name and "/" not in spec.name.partition(":")[0]:
-        return registry.load(kinds[0], spec)
-    for kind in kinds:  # before the path: a recipe's digits,split=test means the same whatever folders lie here
-        if spec.name in registry.installed(kind):
-            _require_alone(kind, spec)
-            return _loaded(kind, spec)
-    path = Path(spec.name).expanduser()
-    if path.exists():
-        return _at(path, spec, kinds)
+        return load(kinds[0], spec)
+    # names before paths with options: a benchmark's digits,split=test is the same in every folder
+    installed_plug = named(kinds, spec.name)
+    if installed_plug is not None:
+        return _made(installed_plug, spec)
+    if Path(spec.name).expanduser().exists():
+        return _open_path(Path(spec.name), spec, kinds)
     raise _unknown(text, spec.name, kinds)
 
 
-def _loaded(kind: str, spec: Spec) -> Any:
-    """Load a plug; ``weights=`` goes to the ``load`` of one that has no such option itself."""
-    if "weights" not in spec.options or "weights" in _parameters(kind, spec.name):
-        return registry.load(kind, spec)
-    rest = {key: value for key, value in spec.options.items() if key != "weights"}
-    plug = registry.load(kind, Spec(spec.name, rest))
-    load_weights(plug, str(spec.options["weights"]), spec.name)
-    return plug
-
-
-def _refuse_two_meanings(text: str, kinds: tuple[str, ...]) -> None:
-    kind = next((kind for kind in kinds if text in registry.installed(kind)), None)
-    if kind is not None and _stands_alone(kind, text):
-        raise UsageError(
-            f"{text!r} is a path here and one of the {kind} that genbench knows; write ./{text} for the path, or an "
-            f"option, as in {text},{next(iter(_parameters(kind, text)), 'option')}=..., for the other."
-        )
-
-
-def _require_alone(kind: str, spec: Spec) -> None:
-    if not spec.options and not _stands_alone(kind, spec.name):
-        raise UsageError(
-            f"There is no {spec.name!r} here, and as a name it only says how genbench opens some {kind}; give the path "
-            "itself, or in Python the object."
-        )
-
-
-def _at(path: Path, spec: Spec, kinds: tuple[str, ...]) -> Any:
-    """Open what lies at a path, with the options of the spec."""
+def _open_path(path: Path, spec: Spec, kinds: Kinds) -> Any:
+    """Open the file or folder at a path, with the options of the spec."""
     path = path.expanduser()
     if not path.exists():
         raise _no_path(str(path), kinds)
-    for kind in kinds:
-        found = registry.open_subject(kind, path, spec)
-        if found is not None:
-            return found
+    opened = open_accepted(kinds, path, spec)
+    if opened is not None:
+        return opened
     statistics = "" if "samplers" in kinds else ", or statistics (.npz of mu and sigma, .pkl, .safetensors)"
     raise InputError(
-        f"{path} is not something to score{' against' if statistics else ''}: wanted a folder or zip of images, an "
-        f".npz with arr_0, or an .npy{statistics}."
+        f"{path} cannot be used as {'a reference' if statistics else 'samples'}: expected a folder or zip of images, "
+        f"an .npz with arr_0, or an .npy{statistics}."
     )
 
 
-def _unknown(text: str, name: str, kinds: tuple[str, ...]) -> UsageError | InputError:
-    """Return what to raise for a text that names nothing: a mistyped name, or a path that is not there."""
-    known = {name: kind for kind in reversed(kinds) for name in registry.installed(kind) if _stands_alone(kind, name)}
+def _made(installed_plug: Plug, spec: Spec) -> Any:
+    """Make a source or sampler by its name. ``weights=`` goes to the method ``load`` if it is not an option."""
+    name, kind = spec.name, installed_plug.kind
+    if not spec.options and not installed_plug.stands_alone:
+        raise UsageError(
+            f"There is no {name!r} here, and as a name it only says how genbench opens some {kind}; give the path "
+            "itself, or in Python the object."
+        )
+    if "weights" not in spec.options or "weights" in installed_plug.parameters:
+        return installed_plug.make(spec)
+    made = installed_plug.make(
+        Spec(name, {option: value for option, value in spec.options.items() if option != "weights"})
+    )
+    load_weights(made, str(spec.options["weights"]), name)
+    return made
+
+
+def _made_extractor(installed_plug: Plug, spec: Spec, device: str, requests: Mapping[str, str]) -> Any:
+    parameters = installed_plug.parameters
+    _refuse(spec, {name: value for name, value in requests.items() if name not in parameters})
+    options: dict[str, Any] = {**requests, **({"device": device} if "device" in parameters else {})}
+    if "weights" in requests:
+        options["weights"] = str(Path(requests["weights"]).expanduser())
+    return installed_plug.make(Spec(spec.name, {**options, **spec.options}))
+
+
+def _refuse(spec: Spec, requests: Mapping[str, str]) -> None:
+    for name in requests:
+        raise UsageError(f"The extractor {spec.name!r} has no option {name!r}; leave out --{name}.")
+
+
+def _refuse_two_meanings(text: str, installed_plug: Plug | None) -> None:
+    """Raise UsageError if an existing path is also a name that stands alone."""
+    if installed_plug is not None and installed_plug.stands_alone:
+        option = next(iter(installed_plug.parameters), "option")
+        raise UsageError(
+            f"{text!r} is a path here and also one of the {installed_plug.kind} of genbench; write ./{text} for the "
+            f"path, or add an option, as in {text},{option}=..., for the name."
+        )
+
+
+def _unknown(text: str, name: str, kinds: Kinds) -> UsageError | InputError:
+    """Return the error for a text that names nothing: a mistyped name, or a path that does not exist."""
+    known = [known for kind in kinds for known in installed(kind) if plug(kind, known).stands_alone]
     is_path = "/" in name or "\\" in name or bool(Path(name).suffix)
     hint = did_you_mean(name, known)
     if not is_path and "did you mean" in hint:
@@ -201,18 +208,6 @@ def _unknown(text: str, name: str, kinds: tuple[str, ...]) -> UsageError | Input
     return _no_path(text, kinds, "" if is_path else ", nor a name that `genbench list` shows")
 
 
-def _no_path(text: str, kinds: tuple[str, ...], names: str = "") -> InputError:
+def _no_path(text: str, kinds: Kinds, names: str = "") -> InputError:
     sampler = "; a sampler of your own is written module:attribute" if kinds[0] == "samplers" else ""
     return InputError(f"{text}: no such file or folder{names}; check the path (you are in {Path.cwd()}){sampler}.")
-
-
-def _stands_alone(kind: str, name: str) -> bool:
-    """Whether a plug can be made by its name alone; the others only open a path or an object."""
-    empty = inspect.Parameter.empty
-    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    found = _parameters(kind, name).values()
-    return all(parameter.default is not empty or parameter.kind in variable for parameter in found)
-
-
-def _parameters(kind: str, name: str) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(registry.factory(kind, name)).parameters

@@ -1,4 +1,4 @@
-"""Parse specs: ``NAME[,key=value...]``, also as a comma-separated list."""
+"""Specs: the one syntax for names, ``NAME[,key=value...]``, also as a comma-separated list."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Spec:
 
     def __str__(self) -> str:
         at = f"@{self.extractor}" if self.extractor else ""
-        return ",".join([self.name + at, *(f"{key}={_text(value)}" for key, value in self.options.items())])
+        return ",".join([self.name + at, *(f"{key}={_written(value)}" for key, value in self.options.items())])
 
 
 def parse_specs(text: str) -> list[Spec]:
-    """Parse ``is,splits=1,fid``: a part with ``=`` belongs to the name before it.
+    """Parse a list such as ``is,splits=1,fid``. A part with ``=`` is an option of the name before it.
 
-    Raises UsageError for an option without a name, or an empty name.
+    Raises UsageError for an option without a name, for an option that is given twice, and for an empty name.
     """
     specs: list[Spec] = []
     for part in text.split(","):
@@ -36,26 +36,27 @@ def parse_specs(text: str) -> list[Spec]:
             option = key.replace("-", "_")
             if option in specs[-1].options:
                 raise UsageError(f"{text!r} gives the option {option!r} twice.")
-            specs[-1].options[option] = _value(value)
+            specs[-1].options[option] = _parsed(value)
         elif key:
-            name, at, space = key.partition("@")
-            if at and not (name and space):
-                raise UsageError(f"{key!r} is no METRIC@EXTRACTOR, such as fd@digits.")
-            specs.append(Spec(name, {}, space or None))
+            name, at, extractor = key.partition("@")
+            if at and not (name and extractor):
+                raise UsageError(f"{key!r} is not of the form METRIC@EXTRACTOR, such as fd@digits.")
+            specs.append(Spec(name, {}, extractor or None))
         else:
             raise UsageError(f"{text!r} has an empty name; write NAME[,key=value...].")
     return specs
 
 
 def parse_spec(text: str) -> Spec:
-    """Parse one spec; raises UsageError when the text names several."""
+    """Parse one spec. Raises UsageError if the text contains several."""
     specs = parse_specs(text)
     if len(specs) > 1:
-        raise UsageError(f"{text!r} names {len(specs)} things where one is wanted; options are written key=value.")
+        raise UsageError(f"{text!r} contains {len(specs)} names, but one is expected; options are written key=value.")
     return specs[0]
 
 
-def _value(text: str) -> Any:
+def _parsed(text: str) -> Any:
+    """Return the value of an option: a bool, None, an int, a float, or the text itself."""
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
@@ -65,5 +66,6 @@ def _value(text: str) -> Any:
     return text
 
 
-def _text(value: object) -> str:
+def _written(value: object) -> str:
+    """Return the text that ``_parsed`` reads as this value."""
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)

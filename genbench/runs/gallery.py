@@ -16,12 +16,12 @@ from genbench.features.features import Features
 from genbench.files.atomic_write import atomic_write
 from genbench.plugs import registry
 from genbench.plugs.contracts import Metric, Source
-from genbench.plugs.opening import open_subject
+from genbench.plugs.opening import open_source
 from genbench.plugs.specs import parse_specs
 from genbench.results import entry
 from genbench.runs.pictures import grid_figure, sheet
 from genbench.scoring.options import Options
-from genbench.scoring.sides import Looker, open_sides
+from genbench.scoring.sides import Sides, open_sides
 
 if TYPE_CHECKING:
     from genbench.benchmarks import Benchmark
@@ -49,8 +49,8 @@ def write_gallery(subject: object, recipe: Benchmark, *, seed: int, folder: Path
     features. Raises what scoring raises.
     """
     how = Options(reference=recipe.reference, features=recipe.features, count=recipe.count, seed=seed, progress=False)
-    look = _Look(Looker(open_sides(subject, how), how), recipe)
-    source = look.looker.sides.generated
+    look = _Look(open_sides(subject, how), recipe)
+    source = look.sides.generated
     some = np.random.default_rng(seed).choice(len(source), min(GRID, len(source)), replace=False)
     grid_figure(np.stack(_rows(source, some.tolist())), folder / "samples.png")
     found = look.everything(folder / "gallery.png")
@@ -60,17 +60,17 @@ def write_gallery(subject: object, recipe: Benchmark, *, seed: int, folder: Path
 
 @dataclass(frozen=True)
 class _Look:
-    looker: Looker
+    sides: Sides
     recipe: Benchmark
 
     def everything(self, picture: Path) -> dict[str, Any]:
-        space = self.looker.default_space
-        generated, reference = self.looker.features("generated", space), self.looker.features("reference", space)
-        source, theirs = self.looker.sides.generated, self.looker.sides.rows
+        space = self.sides.default_extractor
+        generated, reference = self.sides.features("generated", space), self.sides.features("reference", space)
+        source, theirs = self.sides.generated, self.sides.rows
         found: dict[str, Any] = {"count": len(generated), "reference_count": len(reference)}
         shown: dict[str, list[int]] = {}
         if "embedding" in generated.views:
-            shown, about = _groups(generated["embedding"], reference["embedding"], self.looker.how.seed)
+            shown, about = _groups(generated["embedding"], reference["embedding"], self.sides.options.seed)
             found |= about | self._by_count(generated, reference)
         if "mode" in generated.views:
             found |= _modes(generated, reference)
@@ -92,7 +92,7 @@ class _Look:
         own = _rows(source, order)
         near = _rows(reference, [row for group in found["groups"].values() for row in group["nearest"]])
         lines = {"sample": own, "nearest reference": near}
-        training = _nearest_training(own, open_subject(self.recipe.train, ("sources",)))
+        training = _nearest_training(own, open_source(self.recipe.train))
         if training is not None:
             lines["nearest training image"] = training
         if len({image.shape for images in lines.values() for image in images}) != 1:
@@ -113,7 +113,7 @@ class _Look:
         if not specs or specs[0].extractor is not None:
             return {}
         metric: Metric = registry.load("metrics", specs[0])
-        extractor = self.looker.extractor(self.looker.default_space)
+        extractor = self.sides.extractor(self.sides.default_extractor)
         sides = generated["embedding"], reference["embedding"]
         size, smaller = sides[0].shape[1], min(map(len, sides))
         rows = []

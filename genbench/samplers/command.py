@@ -145,9 +145,9 @@ def _opened(out: Path) -> Source | None:
     """Return the images in the folder, or else the one array or archive that lies in it or beside it."""
     arrays = [path for path in out.parent.rglob("*") if path.suffix.lower() in (".npz", ".npy", ".zip")]
     try:
-        source: Source | None = registry.open_subject("sources", out)
+        source: Source | None = registry.open_accepted(("sources",), out)
     except InputError:
         if len(arrays) != 1:
             raise
         source = None
-    return registry.open_subject("sources", arrays[0]) if source is None and len(arrays) == 1 else source
+    return registry.open_accepted(("sources",), arrays[0]) if source is None and len(arrays) == 1 else source

@@ -1,15 +1,19 @@
-"""``compare``: the public comparison of results, files of results, and samples that are scored first."""
+"""``compare``: compare results, files of results, and samples that are scored first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genbench.comparison.pairwise import Comparison, compare_results
 from genbench.comparison.subjects import read_subjects
 from genbench.results import Result
+from genbench.scoring.options import CompareOptions
 from genbench.scoring.score import score
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 def compare(
@@ -18,36 +22,38 @@ def compare(
     confidence: float = 0.95,
     paired: bool = False,
     allow_mixed: bool = False,
-    **options: Any,
+    **options: Unpack[CompareOptions],
 ) -> Comparison:
     """Compare every pair of subjects in every metric that both have.
 
-    A subject is a file of results (``.jsonl``, all that is in it), a Result, a list of Results that are the training
-    seeds of one subject, or whatever ``score`` takes, scored on the spot with its ``options``.
+    A subject is a file of results (``.jsonl``, with one or more subjects), a Result, a list of Results that are the
+    training seeds of one subject, or anything that ``score`` takes; the latter is scored with the ``options``.
 
-    ``metrics``: names of scores, ``"fd,recall"``; all common ones of which a direction is better, if not given. Where a
-    subject is scored without a benchmark, they are the metrics that it is scored with. ``paired``: sample i of both
-    sides was drawn with one seed. Raises InputError where the protocols differ and ``allow_mixed`` is not set
-    (then those pairs have no verdict), UsageError for unknown metrics and fewer than two subjects.
+    ``metrics``: names of scores, ``"fd,recall"``; by default all common scores that have a direction. If subjects are
+    scored without a benchmark, these are the metrics that they are scored with. ``paired``: sample i of both subjects
+    was drawn with the same seed. Raises InputError if the protocols differ and ``allow_mixed`` is not set (if it is
+    set, those pairs have no verdict), UsageError for unknown metrics and for fewer than two subjects.
     """
-    chosen = metrics is not None and options.get("benchmark") is None and not all(map(_is_scored, subjects))
-    named = _named(subjects, options | {"metrics": metrics} if chosen else options)
-    wanted = None if metrics is None or chosen else [metric.strip() for metric in metrics.split(",")]
-    return compare_results(named, wanted, confidence=confidence, paired=paired, allow_mixed=allow_mixed)
+    scored_by_metrics = (
+        metrics is not None and options.get("benchmark") is None and not all(map(_has_results, subjects))
+    )
+    by_name = _results_by_name(subjects, {**options, "metrics": metrics} if scored_by_metrics else options)
+    names = None if metrics is None or scored_by_metrics else [metric.strip() for metric in metrics.split(",")]
+    return compare_results(by_name, names, confidence=confidence, paired=paired, allow_mixed=allow_mixed)
 
 
-def _named(subjects: Sequence[object], options: dict[str, Any]) -> dict[str, list[Result]]:
-    """Return the results of each subject; one that has another's name gets its place beside it."""
-    named: dict[str, list[Result]] = {}
-    for number, subject in enumerate(subjects, 1):
+def _results_by_name(subjects: Sequence[object], options: Mapping[str, Any]) -> dict[str, list[Result]]:
+    """Return the results of each subject. A name that is already in use gets the subject's path or position."""
+    by_name: dict[str, list[Result]] = {}
+    for position, subject in enumerate(subjects, 1):
         for name, results in _results_of(subject, options):
-            where = str(subject) if isinstance(subject, (str, Path)) else str(number)
-            named[name if name not in named else f"{name} ({where})"] = results
-    return named
+            origin = str(subject) if isinstance(subject, (str, Path)) else str(position)
+            by_name[name if name not in by_name else f"{name} ({origin})"] = results
+    return by_name
 
 
-def _results_of(subject: object, options: dict[str, Any]) -> Iterator[tuple[str, list[Result]]]:
-    if not _is_scored(subject):
+def _results_of(subject: object, options: Mapping[str, Any]) -> Iterator[tuple[str, list[Result]]]:
+    if not _has_results(subject):
         result = score(subject, **options)
         yield result.name, [result]
     elif isinstance(subject, (str, Path)):
@@ -57,9 +63,9 @@ def _results_of(subject: object, options: dict[str, Any]) -> Iterator[tuple[str,
         yield results[0].name, results
 
 
-def _is_scored(subject: object) -> bool:
-    """Whether a subject is a result, some, or a file of them."""
+def _has_results(subject: object) -> bool:
+    """Whether a subject is a Result, a list of Results, or a file of Results."""
     if isinstance(subject, (str, Path)):
         return str(subject).endswith(".jsonl")
-    several = isinstance(subject, (list, tuple)) and bool(subject) and all(isinstance(one, Result) for one in subject)
-    return several or isinstance(subject, Result)
+    is_list = isinstance(subject, (list, tuple)) and bool(subject) and all(isinstance(one, Result) for one in subject)
+    return is_list or isinstance(subject, Result)

@@ -1,141 +1,143 @@
-"""What a score will cost, told beforehand: samples, time, disk and memory, from a timed batch a side and the store."""
+"""The expected cost of a score: samples, time, disk and memory, from one timed batch a side and the store."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from genbench.benchmarks import Benchmark
-from genbench.extraction.extract import BLOCK
+from genbench.extraction.extract import BLOCK_ROWS
 from genbench.extraction.feature_store import Store
-from genbench.extraction.forward import Caller
+from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
 from genbench.files.folders import cache_root
-from genbench.plugs.contracts import Extractor, Source
+from genbench.plugs.contracts import Extractor, Metric, Source
 from genbench.scoring.options import Options
-from genbench.scoring.score import planned
-from genbench.scoring.sides import Looker
+from genbench.scoring.sides import Side, Sides
 
 
 @dataclass(frozen=True)
-class Look:
-    """One side through one extractor."""
+class ExtractionCost:
+    """The cost of extracting the features of one side by one extractor."""
 
-    role: str
+    side: Side
     extractor: str
     samples: int
-    kept: int | None
-    """How many of them the store has already; None where only drawing them would tell."""
+    cached: int | None
+    """Number of samples whose features are in the store; None if this is known only after the samples are drawn."""
     seconds: float
     disk_bytes: int
-    """Of the features that are not kept yet."""
+    """Size of the features that are not in the store yet."""
     memory_bytes: int
-    """Of all rows at once, as metrics of pairs read them."""
+    """Size of all rows at once, as metrics of pairs need them."""
+
+    def to_text(self) -> str:
+        """Return one line."""
+        cached = "" if self.cached is None else f", {self.cached:,} of them cached"
+        return f"{self.side}: {self.samples:,} samples by {self.extractor}{cached}: {_duration_text(self.seconds)}"
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """The cost of a score, apart from comparing what does not read pairs."""
+class Cost:
+    """The cost of a score, without metrics that take little time."""
 
-    looks: tuple[Look, ...]
+    extractions: tuple[ExtractionCost, ...]
     pair_seconds: float
-    """Of the products of all pairs of rows, where a metric wants them."""
+    """Time for the products of all pairs of rows, if a metric needs them."""
 
     def to_text(self) -> str:
-        """Return one line a look, and a sum."""
-        lines = [_line(look) for look in self.looks]
+        """Return one line for each extraction, and the total."""
+        lines = [extraction.to_text() for extraction in self.extractions]
         if self.pair_seconds:
-            lines.append(f"pairs of rows: {_duration(self.pair_seconds)}")
-        disk, memory = (sum(getattr(look, name) for look in self.looks) for name in ("disk_bytes", "memory_bytes"))
-        total = _duration(sum(look.seconds for look in self.looks) + self.pair_seconds)
-        lines.append(f"in all about {total}, {_size(disk)} of disk, {_size(memory)} of memory for rows")
+            lines.append(f"pairs of rows: {_duration_text(self.pair_seconds)}")
+        seconds = sum(extraction.seconds for extraction in self.extractions) + self.pair_seconds
+        disk = sum(extraction.disk_bytes for extraction in self.extractions)
+        memory = sum(extraction.memory_bytes for extraction in self.extractions)
+        lines.append(
+            f"in all about {_duration_text(seconds)}, {_size_text(disk)} of disk, {_size_text(memory)} of memory for "
+            "rows"
+        )
         return "\n".join(lines)
 
 
-def estimate(subject: object, benchmark: str | Benchmark | None = None, **options: Any) -> Estimate:
-    """Return what ``score`` with the same arguments would cost; one batch of each side is looked at and timed.
-
-    Raises what ``score`` raises before its long work.
-    """
-    looker, plan, how = planned(subject, benchmark, **options)
-    looks: list[Look] = []
+def cost_of(sides: Sides, metrics: Mapping[str, Sequence[Metric]]) -> Cost:
+    """Return the expected cost of evaluating metrics, by the name of their extractor."""
+    extractions: list[ExtractionCost] = []
     pair_seconds = 0.0
-    for space, metrics in plan.items():
-        extractor = looker.extractor(space)
-        seen = [_look(role, source, extractor, how) for role, source in _sides(looker, metrics)]
-        looks += seen
-        pairs = any(metric.reference == "rows" for metric in metrics)
-        if pairs and len(seen) == 2 and seen[0].samples:
-            counts = [look.samples for look in seen]
-            width = seen[0].memory_bytes // (4 * counts[0])
-            work = (counts[0] ** 2 + counts[1] ** 2) / 2 + counts[0] * counts[1]
-            pair_seconds += work * _seconds_a_pair(width)
-    return Estimate(tuple(looks), pair_seconds)
+    for name, own in metrics.items():
+        extractor = sides.extractor(name)
+        costs = [_extraction_cost(side, source, extractor, sides.options) for side, source in _extracted(sides, own)]
+        extractions += costs
+        # all pairs within each side and between the sides
+        pairs = any(metric.reference == "rows" for metric in own)
+        if pairs and len(costs) == 2 and costs[0].samples:
+            counts = [cost.samples for cost in costs]
+            width = costs[0].memory_bytes // (4 * counts[0])
+            products = (counts[0] ** 2 + counts[1] ** 2) / 2 + counts[0] * counts[1]
+            pair_seconds += products * _seconds_per_product(width)
+    return Cost(tuple(extractions), pair_seconds)
 
 
-def _sides(looker: Looker, metrics: list[Any]) -> Iterator[tuple[str, Source]]:
-    yield "generated", looker.sides.generated
-    rows = looker.sides.rows
-    wanted = any(looker.wants_rows(metric) for metric in metrics)
-    if rows is not None and not isinstance(rows, Features) and wanted:
-        yield "reference", rows
+def _extracted(sides: Sides, metrics: Sequence[Metric]) -> Iterator[tuple[Side, Source]]:
+    """Yield the sides whose samples go through the extractor."""
+    yield "generated", sides.generated
+    needed = any(sides.needs_rows(metric) for metric in metrics)
+    if sides.rows is not None and not isinstance(sides.rows, Features) and needed:
+        yield "reference", sides.rows
 
 
-def _look(role: str, source: Source, extractor: Extractor, how: Options) -> Look:
-    batch = next(source.batches(how.batch_size))
-    caller = Caller(extractor, lambda text: None)
-    caller.views(batch.data[:1])  # builds the network
-    began = time.perf_counter()
-    views = caller.views(batch.data)
-    seconds_each = (time.perf_counter() - began) / len(batch.index)
-    kept = _kept(source, extractor, how)
-    left = len(source) - (kept or 0)
+def _extraction_cost(side: Side, source: Source, extractor: Extractor, options: Options) -> ExtractionCost:
+    # the first call builds the network, so only the second one is timed
+    batch = next(source.batches(options.batch_size))
+    forward = ForwardPass(extractor, lambda text: None)
+    forward.views(batch.data[:1])
+    started = time.perf_counter()
+    views = forward.views(batch.data)
+    seconds_each = (time.perf_counter() - started) / len(batch.index)
+
+    cached = _cached(source, extractor, options)
+    remaining = len(source) - (cached or 0)
     bytes_each = sum(rows.nbytes for rows in views.values()) / len(batch.index)
-    embedding = views["embedding"].nbytes / len(batch.index) if "embedding" in views else 0.0
-    disk = round(left * bytes_each) if how.cache and extractor.identity else 0
-    memory = round(len(source) * embedding)
-    return Look(role, extractor.name, len(source), kept, left * seconds_each, disk, memory)
+    embedding_bytes = views["embedding"].nbytes / len(batch.index) if "embedding" in views else 0.0
+    disk = round(remaining * bytes_each) if options.cache and extractor.identity else 0
+    memory = round(len(source) * embedding_bytes)
+    return ExtractionCost(side, extractor.name, len(source), cached, remaining * seconds_each, disk, memory)
 
 
-def _kept(source: Source, extractor: Extractor, how: Options) -> int | None:
-    """Return how many rows the store has, where the source can tell their content without decoding."""
-    told, root = getattr(source, "digest", None), cache_root() if how.cache else None
+def _cached(source: Source, extractor: Extractor, options: Options) -> int | None:
+    """Return the number of samples in the store, if the source knows the hash of its blocks without decoding them."""
+    digest_of = getattr(source, "digest", None)
+    root = cache_root() if options.cache else None
     if root is None or not extractor.identity:
         return 0
-    if told is None:
+    if digest_of is None:
         return None
     store, count = Store(root), len(source)
-    blocks = [(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
-    return sum(stop - start for start, stop in blocks if store.find(extractor.identity, str(told(start, stop))))
+    blocks = [(start, min(start + BLOCK_ROWS, count)) for start in range(0, count, BLOCK_ROWS)]
+    return sum(stop - start for start, stop in blocks if store.find(extractor.identity, str(digest_of(start, stop))))
 
 
-def _seconds_a_pair(width: int) -> float:
+def _seconds_per_product(width: int) -> float:
+    """Return the time per pair of rows of a width, measured on one tile."""
     rows = np.ones((1024, max(width, 1)), np.float32)
     rows @ rows.T
-    began = time.perf_counter()
+    started = time.perf_counter()
     products = rows @ rows.T
-    for _ in range(10):  # bounds, kernels and comparisons read each product about as often
+    for _ in range(10):  # bounds, kernels and comparisons read each product about ten times
         products += 1
-    return (time.perf_counter() - began) / products.size
+    return (time.perf_counter() - started) / products.size
 
 
-def _line(look: Look) -> str:
-    kept = "" if look.kept is None else f", {look.kept:,} of them kept"
-    return f"{look.role}: {look.samples:,} samples by {look.extractor}{kept}: {_duration(look.seconds)}"
-
-
-def _duration(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.1f} seconds"
 
 
-def _size(size: float) -> str:
+def _size_text(size: float) -> str:
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}"

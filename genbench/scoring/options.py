@@ -1,16 +1,27 @@
-"""The options of a score, and their checks."""
+"""The options of a score: one dataclass with all defaults, and the typed keywords of the public functions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from genbench.benchmarks import Benchmark
 from genbench.distributed import Ranks
-from genbench.plugs.contracts import Extractor
+from genbench.errors import UsageError, did_you_mean
+from genbench.plugs.contracts import BATCH_SIZE
+
+if TYPE_CHECKING:
+    from genbench.plugs.contracts import Extractor
+
+RENAMED = {"protocols": "resizes"}
+"""Older names of options, which work for one more version."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to score. What decides a number goes into the Result."""
+    """How to score. Everything that decides a number goes into the Result."""
 
     reference: object | None = None
     """Path, spec, Source, Features or Moments of the real samples."""
@@ -18,29 +29,112 @@ class Options:
     """Metric specs: ``"fid,is,splits=1,fd@pixels"``; None means the benchmark's, or all that apply."""
     features: str | Extractor | None = None
     """Extractor spec or plug; None means the benchmark's, or Inception for images and points for points."""
-    protocols: str | None = None
-    """Resizes of Inception, ``"tf,torch,clean"``: each metric (FID, if none is asked) is told under every one."""
+    resizes: str | None = None
+    """Resizes of Inception, ``"tf,torch,clean"``: each metric (default: FID) is computed under every resize."""
     count: int | None = None
-    """How many generated samples; None means the benchmark's, or all there are."""
+    """Number of generated samples; None means the benchmark's, or all there are."""
     seed: int = 0
-    """Seed of samplers, of the choice of a subset, and of metrics that draw."""
-    batch_size: int = 32
+    """Seed of samplers, of the choice of a subset, and of metrics that draw random numbers."""
+    batch_size: int = BATCH_SIZE
     workers: int | None = None
-    """Decoding threads; None chooses."""
+    """Number of decoding threads; None chooses it."""
     device: str = "auto"
     weights: str | None = None
     """Path of the extractor's weights."""
     precision: str | None = None
-    """fp32, tf32 or bf16, where the extractor can choose; None is its own, fp32."""
+    """fp32, tf32 or bf16, if the extractor has this option; None means its default, fp32."""
     backend: str | None = None
-    """torch, openvino or compile, where the extractor can choose; None is its own."""
+    """torch, openvino or compile, if the extractor has this option; None means its default."""
     name: str | None = None
-    """What the table calls the subject; None means its path or spec."""
+    """Name of the subject in tables; None means its path or spec."""
     skip_corrupt: bool = False
-    """Leave out images that cannot be decoded and say how many, instead of stopping."""
+    """Leave out images that cannot be decoded and report their number, instead of raising."""
     ranks: Ranks | None = None
-    """The processes that share the work; None works alone."""
+    """The processes that share the work; None means one process."""
     cache: bool = True
-    """Keep and reuse features on disk."""
+    """Read and write the store of features on disk."""
     progress: bool | None = None
-    """Show a progress bar on stderr; None shows it where stderr is a terminal."""
+    """Show a progress bar on stderr; None shows it if stderr is a terminal."""
+
+    @staticmethod
+    def of(given: Mapping[str, Any]) -> Options:
+        """Return the options with these names. Raises UsageError for an unknown name or a negative seed."""
+        known = [field.name for field in fields(Options)]
+        values = dict(given)
+        for old, new in RENAMED.items():
+            if old in values:
+                warnings.warn(f"The option {old} is now called {new}.", FutureWarning, stacklevel=3)
+                values[new] = values.pop(old)
+        for name in values:
+            if name not in known:
+                raise UsageError(f"score has no option {name!r}{did_you_mean(name, known)}")
+        options = Options(**values)
+        if options.seed < 0:
+            raise UsageError(f"The seed is {options.seed}; it must be 0 or more.")
+        return options
+
+    def completed(self, benchmark: Benchmark | None) -> Options:
+        """Return the options with everything that a benchmark fixes. Raises UsageError if an option contradicts it."""
+        if self.resizes is not None:
+            if benchmark is not None or self.features is not None:
+                raise UsageError("--resizes applies to FID's Inception; leave out --benchmark and --features.")
+            return replace(self, features="inception", metrics=self.metrics or "fid")
+        if benchmark is None:
+            return self
+        fixed = {name: getattr(benchmark, name) for name in ("reference", "features", "metrics", "count")}
+        for name in fixed:
+            if getattr(self, name) is not None:
+                raise UsageError(
+                    f"The benchmark {benchmark} fixes its {name}; leave out --{name}, or leave out --benchmark to "
+                    "choose it."
+                )
+        return replace(self, **fixed)
+
+
+class WatchOptions(TypedDict, total=False):
+    """The options of ``Watcher``; see ``Options`` for their meaning."""
+
+    metrics: str | None
+    features: str | Extractor | None
+    resizes: str | None
+    count: int | None
+    seed: int
+    batch_size: int
+    workers: int | None
+    device: str
+    weights: str | None
+    precision: str | None
+    backend: str | None
+    name: str | None
+    skip_corrupt: bool
+    ranks: Ranks | None
+    progress: bool | None
+
+
+class ScoreOptions(WatchOptions, total=False):
+    """The options of ``score``; see ``Options`` for their meaning."""
+
+    reference: object | None
+    cache: bool
+
+
+class CompareOptions(TypedDict, total=False):
+    """The options of ``compare`` for subjects that are scored on the spot; see ``Options`` for their meaning."""
+
+    benchmark: str | Benchmark | None
+    reference: object | None
+    features: str | Extractor | None
+    resizes: str | None
+    count: int | None
+    seed: int
+    batch_size: int
+    workers: int | None
+    device: str
+    weights: str | None
+    precision: str | None
+    backend: str | None
+    name: str | None
+    skip_corrupt: bool
+    ranks: Ranks | None
+    cache: bool
+    progress: bool | None

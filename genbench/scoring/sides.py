@@ -1,11 +1,11 @@
-"""Both sides of a comparison, opened, and each looked at once through each extractor."""
+"""The two sides of a score, generated and reference: opened, and their features computed once per extractor."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from genbench.errors import InputError, UsageError
 from genbench.extraction.extract import Extraction, extract_all
@@ -18,154 +18,173 @@ from genbench.results import SampleSet
 from genbench.sampling import Drawn, subset
 from genbench.scoring.options import Options
 
-AnyReference = TypeVar("AnyReference", Features, Moments)
+Side = Literal["generated", "reference"]
+
+Reference = TypeVar("Reference", Features, Moments)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sides:
-    """Both sides, opened but not yet looked at."""
+    """Generated samples and reference, opened. Features are computed when they are first asked for."""
 
     generated: Source
     rows: Source | Features | None
-    """The reference's samples or features, where there are any."""
+    """The reference's samples or features, if there are any."""
     moments: Moments | None
-    """The reference's mean and covariance, where a file gave them."""
+    """The reference's mean and covariance, if they come from a file."""
+    options: Options
+    device: str
+    default_extractor: str = ""
+    """The extractor of metrics that do not name one."""
+    _extractors: dict[str, Extractor] = field(default_factory=dict)
+    _features: dict[tuple[Side, str], Features] = field(default_factory=dict)
+
+    def extractor(self, name: str) -> Extractor:
+        """Return an extractor, opened once. Weights, precision and backend are those of the default network."""
+        if name not in self._extractors:
+            same_network = name.partition(",")[0] == self.default_extractor.partition(",")[0]
+            options = ("weights", "precision", "backend") if same_network else ()
+            requests = {option: getattr(self.options, option) for option in options}
+            self._extractors[name] = open_extractor(name, device=self.device, **requests)
+        return self._extractors[name]
+
+    def features(self, side: Side, extractor: str) -> Features:
+        """Return the features of a side."""
+        self.extract(side, [extractor])
+        return self._features[side, extractor]
+
+    def extract(self, side: Side, extractors: Sequence[str]) -> None:
+        """Compute the features of a side by several extractors in one pass over its samples."""
+        source = self.generated if side == "generated" else self.rows
+        names = [name for name in extractors if (side, name) not in self._features]
+        opened = [self.extractor(name) for name in names]
+        if isinstance(source, Features):
+            for name, extractor in zip(names, opened, strict=True):
+                self._features[side, name] = _checked_origin(source, extractor)
+        elif source is not None and names:
+            root = cache_root() if self.options.cache else None
+            extraction = Extraction(
+                Store(root) if root else None, self.options.batch_size, self.options.ranks, self.options.progress
+            )
+            for name, features in zip(names, extract_all(source, opened, extraction), strict=True):
+                self._features[side, name] = features
+
+    def reference(self, metric: Metric, extractor: str) -> Features | Moments | None:
+        """Return what a metric compares with: rows, the moments of a file, or nothing."""
+        if self.needs_rows(metric):
+            return self.features("reference", extractor)
+        if metric.reference == "none" or self.moments is None:
+            return None
+        return _checked_origin(self.moments, self.extractor(extractor))
+
+    def needs_rows(self, metric: Metric) -> bool:
+        """Whether a metric needs the features of the reference's samples."""
+        return metric.reference != "none" and not (metric.reference == "moments" and self.moments is not None)
 
     def lacks(self, metric: Metric) -> str:
-        """Say what a metric wants of the reference that is not there, or nothing."""
+        """Return a sentence about what a metric needs of the reference and does not get, or an empty text."""
         if metric.reference == "none" or self.rows is not None:
             return ""
         if self.moments is None:
             return "compares with a reference: add --reference PATH, or --benchmark NAME."
         if metric.reference == "rows":
             return (
-                "needs the reference's samples, but a statistics file holds only mean and covariance: give the "
+                "needs the reference's samples, but a statistics file contains only mean and covariance: give the "
                 "folder, archive or data set itself, or features written by `genbench stats --out FILE.safetensors`."
             )
         return ""
 
+    def sample_sets(self, extractor: str) -> tuple[SampleSet, SampleSet | None]:
+        """Return the records of both sides for the result."""
+        generated = self._features["generated", extractor]
+        reference = self._features.get(("reference", extractor)) or self.moments
+        record = SampleSet(generated.name, len(generated), generated.fingerprint, generated.skipped)
+        if reference is None:
+            return record, None
+        if isinstance(reference, Moments):
+            return record, SampleSet(reference.name, reference.count, reference.fingerprint)
+        return record, SampleSet(reference.name, len(reference), reference.fingerprint, reference.skipped)
 
-@dataclass
-class Looker:
-    """Looks at each side through each extractor, once."""
-
-    sides: Sides
-    how: Options
-    _extractors: dict[str, Extractor] = field(default_factory=dict)
-    _seen: dict[tuple[str, str], Features] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.device = _device(self.how.device)
-        self.default_space = self._default_space()
-
-    def extractor(self, space: str) -> Extractor:
-        """Return the extractor of a space, opened once; weights, precision and backend belong to the default one."""
-        if space not in self._extractors:
-            same_network = space.partition(",")[0] == self.default_space.partition(",")[0]
-            names = ("weights", "precision", "backend") if same_network else ()
-            asked = {name: getattr(self.how, name) for name in names}
-            self._extractors[space] = open_extractor(space, device=self.device, **asked)
-        return self._extractors[space]
-
-    def features(self, role: str, space: str) -> Features:
-        """Return what an extractor sees of the generated or the reference side."""
-        self.look(role, [space])
-        return self._seen[role, space]
-
-    def look(self, role: str, spaces: Sequence[str]) -> None:
-        """Look at a side through several extractors in one pass; a side that is Features or not there is left alone."""
-        source = self.sides.generated if role == "generated" else self.sides.rows
-        new = [space for space in spaces if (role, space) not in self._seen]
-        extractors = [self.extractor(space) for space in new]
-        if isinstance(source, Features):
-            self._seen |= {(role, one): _made_by(source, by) for one, by in zip(new, extractors, strict=True)}
-        elif source is not None and new:
-            root = cache_root() if self.how.cache else None
-            store = Store(root) if root else None
-            how = Extraction(store, self.how.batch_size, self.how.ranks, self.how.progress)
-            self._seen |= {
-                (role, one): found for one, found in zip(new, extract_all(source, extractors, how), strict=True)
-            }
-
-    def reference(self, space: str, metric: Metric) -> Features | Moments | None:
-        """Return what a metric compares with: nothing, the moments of a file, or rows."""
-        if self.wants_rows(metric):
-            return self.features("reference", space)
-        if metric.reference == "none" or self.sides.moments is None:
-            return None
-        return _made_by(self.sides.moments, self.extractor(space))
-
-    def wants_rows(self, metric: Metric) -> bool:
-        """Whether a metric makes the reference be looked at."""
-        return metric.reference != "none" and not (metric.reference == "moments" and self.sides.moments is not None)
-
-    def parties(self, space: str) -> tuple[SampleSet, SampleSet | None]:
-        """Return who was compared, for the record."""
-        generated = self._seen["generated", space]
-        reference = self._seen.get(("reference", space)) or self.sides.moments
-        ours = SampleSet(generated.name, len(generated), generated.fingerprint, generated.skipped)
-        if isinstance(reference, Features):
-            return ours, SampleSet(reference.name, len(reference), reference.fingerprint, reference.skipped)
-        return ours, SampleSet(reference.name, reference.count, reference.fingerprint) if reference else None
-
-    def _default_space(self) -> str:
-        features = self.how.features
+    def set_default_extractor(self) -> None:
+        """Choose the extractor of metrics that do not name one: the option, or by the kind of the samples."""
+        features = self.options.features
         if features is None:
-            first = next(self.sides.generated.batches(1, 0, 1), None)
-            return "points" if first is not None and first.data[0].ndim == 1 else "inception"
-        if isinstance(features, str):
-            return features
-        self._extractors[features.name] = features
-        return features.name
+            first = next(self.generated.batches(1, 0, 1), None)
+            is_points = first is not None and first.data[0].ndim == 1
+            self.default_extractor = "points" if is_points else "inception"
+        elif isinstance(features, str):
+            self.default_extractor = features
+        else:
+            self.default_extractor = features.name
+            self._extractors[features.name] = features
 
 
-def open_sides(subject: object, how: Options) -> Sides:
-    rows, moments = open_reference(how.reference, space="fd_dinov2" if "dinov2" in str(how.features) else "fid")
+def open_sides(subject: object, options: Options) -> Sides:
+    """Open the subject and the reference, and set the options of reading.
+
+    Raises UsageError, InputError or PlugError if one of them cannot be opened, or if a sampler has no count.
+    """
     opened = open_subject(subject)
+    rows, moments = open_reference(options.reference, statistics_name=_statistics_name(options))
     for source in (rows, opened):
-        for name, value in (("workers", how.workers), ("skip_corrupt", how.skip_corrupt)):
+        for name, value in (("workers", options.workers), ("skip_corrupt", options.skip_corrupt)):
             if value and hasattr(source, name):
                 setattr(source, name, value)
-    if isinstance(opened, Source):
-        return Sides(opened if how.count is None else subset(opened, how.count, how.seed), rows, moments)
-    return Sides(_drawn(opened, subject, how, rows), rows, moments)
+    if not isinstance(opened, Source):
+        generated: Source = _drawn(opened, subject, options, rows)
+    else:
+        generated = opened if options.count is None else subset(opened, options.count, options.seed)
+    sides = Sides(generated, rows, moments, options, _usable_device(options.device))
+    sides.set_default_extractor()
+    return sides
 
 
-def _drawn(sampler: Sampler, subject: object, how: Options, rows: Source | Features | None) -> Drawn:
-    count = how.count if how.count is not None or rows is None else len(rows)
+def _drawn(sampler: Sampler, subject: object, options: Options, rows: Source | Features | None) -> Drawn:
+    """Return the samples of a sampler, as many as the reference has if no count is given."""
+    count = options.count if options.count is not None or rows is None else len(rows)
     if count is None:
         raise UsageError("A sampler has no end: say how many samples to draw with --count N (count=N in Python).")
-    named = subject if isinstance(subject, str) else getattr(sampler, "name", type(sampler).__name__)
-    return Drawn(sampler, count, how.seed, how.name or str(named))
+    name = subject if isinstance(subject, str) else getattr(sampler, "name", type(sampler).__name__)
+    return Drawn(sampler, count, options.seed, options.name or str(name))
 
 
-def _made_by(reference: AnyReference, extractor: Extractor) -> AnyReference:
-    """Return a reference from a file. Raises InputError where another extractor made it."""
+def _statistics_name(options: Options) -> str:
+    """Return the name of the extractor's statistics in a file that contains several: only pickles do."""
+    features = options.features
+    if isinstance(features, str) and str(options.reference).lower().endswith((".pkl", ".pickle")):
+        features = open_extractor(features, device="cpu")
+    return str(getattr(features, "statistics_name", "fid"))
+
+
+def _checked_origin(reference: Reference, extractor: Extractor) -> Reference:
+    """Return features or moments from a file. Raises InputError if another extractor computed them."""
     if reference.identity and reference.identity != extractor.identity:
         raise InputError(
             f"{reference.name} was made by {reference.extractor or 'another extractor'} ({reference.identity}), but "
-            f"the samples are seen by {extractor.name} ({extractor.identity}); choose the same with --features and "
-            "--weights."
+            f"the features of the samples are by {extractor.name} ({extractor.identity}); choose the same extractor "
+            "with --features and --weights."
         )
     precision = getattr(extractor, "precision", "fp32")
     if not reference.identity and precision != "fp32":
         raise InputError(
-            f"{reference.name} does not say in what precision it was made, and {precision} features are compared with "
-            f"none but their own: make it again with `genbench stats SAMPLES --precision {precision} --out FILE`."
+            f"{reference.name} does not say in what precision it was made, and {precision} features may only be "
+            f"compared with {precision} features: make it again with "
+            f"`genbench stats SAMPLES --precision {precision} --out FILE`."
         )
     return reference
 
 
-def _device(asked: str) -> str:
+def _usable_device(name: str) -> str:
+    """Return the device of that name, or the best one for ``auto``. Raises UsageError if it cannot be used."""
     import torch
 
-    if asked == "auto":
-        asked = "cuda" if torch.cuda.is_available() else "cpu"
-    if asked == "cuda" and "LOCAL_RANK" in os.environ:  # one GPU for each process that torchrun starts on a machine
-        asked = f"cuda:{int(os.environ['LOCAL_RANK']) % max(torch.cuda.device_count(), 1)}"
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun starts one process for each GPU of a machine
+        name = f"cuda:{int(os.environ['LOCAL_RANK']) % max(torch.cuda.device_count(), 1)}"
     try:
-        torch.zeros(1, device=asked).item()
+        torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
-        raise UsageError(f"The device {asked!r} cannot be used here ({reason}); try cpu, cuda or auto.") from error
-    return asked
+        raise UsageError(f"The device {name!r} cannot be used here ({reason}); try cpu, cuda or auto.") from error
+    return name

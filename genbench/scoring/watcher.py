@@ -1,25 +1,28 @@
-"""Scores inside a training loop: every k steps, from what is in memory."""
+"""``Watcher``: a callback that scores a model within its training loop, from what is in memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from genbench.errors import UsageError
-from genbench.plugs import registry
-from genbench.plugs.contracts import Metric, Sampler, Tracker
+from genbench.plugs.contracts import Sampler, Tracker
 from genbench.plugs.opening import open_reference, open_subject
+from genbench.plugs.registry import load, open_accepted
 from genbench.plugs.specs import Spec, parse_specs
 from genbench.results import Result
-from genbench.scoring.score import checked_options, planned, score
-from genbench.scoring.sides import Looker
+from genbench.scoring.options import Options, WatchOptions
+from genbench.scoring.plan import Plan
 from genbench.tracking import log_result, open_tracker
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class Watcher:
-    """A callback that scores every ``every`` steps, step 0 included; on other steps it costs nothing.
+    """A callback that scores every ``every`` steps, including step 0. It does nothing on the other steps.
 
-    ``watch(step, samples)`` takes what ``score`` takes: uint8 images as a tensor or array, float images where ``range``
+    ``watch(step, samples)`` takes what ``score`` takes: uint8 images as a tensor or array, float images if ``range``
     is declared as ``"0..1"`` or ``"-1..1"``, float [N, D] points, or a sampler of these, such as a function
     ``f(count, seed)``, which is called only on the steps that are scored. It returns the Result, or None::
 
@@ -28,16 +31,17 @@ class Watcher:
             ...
             watch(step, lambda count, seed: generator(torch.randn(count, 64)))
 
-    The extractor is loaded and the reference looked at on the first step that is scored, and both are kept in memory.
-    Neither is anything else written to disk, but for what ``log_to`` (a tracker's spec, or a Tracker) keeps, iterables
-    of batches, and features of more than 1 GiB, which lie in a temporary file. The numbers are those of ``score``.
+    The first step that is scored loads the extractor and computes the reference's features; both stay in memory.
+    Nothing is written to disk, except what ``log_to`` (the spec of a tracker, or a Tracker) writes, iterables of
+    batches, and features of more than 1 GiB, which are kept in a temporary file. The numbers are those of ``score``.
 
-    It is a plain function of a step and samples, so it fits any loop: in Lightning call it in
+    The watcher is a plain function of a step and samples, so it works in any loop: in Lightning call it in
     ``on_train_batch_end`` with ``trainer.global_step``, in Ignite in a handler of ``ITERATION_COMPLETED`` with
-    ``engine.state.iteration``; of several processes in one.
+    ``engine.state.iteration``. With several processes, call it in one of them.
 
-    ``options``: the fields of ``Options``, without ``cache``; all metrics are those of one extractor. Raises UsageError
-    for names and options that do not exist, InputError for samples that cannot be used, PlugError where a guest errs.
+    ``options``: the fields of ``Options`` without ``cache``. All metrics must have the same extractor. Raises
+    UsageError for names and options that do not exist, InputError for samples that cannot be used, PlugError if a
+    guest raises.
     """
 
     def __init__(
@@ -47,70 +51,71 @@ class Watcher:
         every: int = 1000,
         range: str | None = None,
         log_to: str | Tracker | None = None,
-        **options: Any,
+        **options: Unpack[WatchOptions],
     ) -> None:
         if every < 1:
-            raise UsageError(f"every is {every}; wanted 1 step or more.")
+            raise UsageError(f"every is {every}; it must be 1 step or more.")
         if "cache" in options:
             raise UsageError("A watcher writes nothing to disk; leave out cache.")
         self.every = every
         self._range = range
-        self._options: dict[str, Any] = {
-            "name": "training",
-            "progress": False,
-            **options,
-            "cache": False,
-            "reference": reference,
-        }
-        self._looked = False
+        self._options = Options.of(
+            {"name": "training", "progress": False, **options, "cache": False, "reference": reference}
+        )
+        self._prepared: Options | None = None
         self._check()
         self._tracker = None if log_to is None else open_tracker(log_to)
 
     def __call__(self, step: int, subject: object) -> Result | None:
-        """Score a subject if it is time to, and log the result where ``log_to`` says."""
+        """Score a subject on every ``every``-th step, and send the result to the tracker if there is one."""
         if step % self.every:
             return None
         subject = self._in_range(subject)
-        if not self._looked:
-            self._look(subject)
-        result = score(subject, **self._options)
+        if self._prepared is None:
+            self._prepared = self._prepare(subject)
+        result = Plan.make(subject, None, self._prepared).score()
         if self._tracker is not None:
             log_result(result, self._tracker, step=step)
         return result
 
     def close(self) -> None:
-        """End what the tracker has begun; each result was sent when it came."""
+        """Finish the runs of the tracker. Each result was sent when it was computed."""
         if self._tracker is not None:
             self._tracker.close()
 
     def _check(self) -> None:
-        """Say what is mistyped before the training begins."""
-        how = checked_options(self._options)
-        for spec in parse_specs(how.metrics) if how.metrics is not None else ():
-            registry.load("metrics", spec)
-        open_reference(how.reference)
+        """Raise errors about mistyped names before the training starts."""
+        for spec in parse_specs(self._options.metrics) if self._options.metrics is not None else ():
+            load("metrics", spec)
+        open_reference(self._options.reference)
 
-    def _look(self, subject: object) -> None:
-        """Load the extractor, look at the reference, and go on with these instead of their names."""
-        looker, plan, _ = planned(subject, **self._options)
-        (space, metrics), *more = plan.items()
+    def _prepare(self, subject: object) -> Options:
+        """Return the options with the opened extractor and the reference's features instead of their names."""
+        plan = Plan.make(subject, None, self._options)
+        sides = plan.sides
+        (extractor, metrics), *more = plan.metrics.items()
         if more:
-            raise UsageError(f"A watcher looks through one extractor; leave out the metrics of {more[0][0]!r}.")
-        self._options |= {"features": looker.extractor(space), "reference": _seen(looker, space, metrics)}
-        self._looked = True
+            raise UsageError(f"A watcher has one extractor; leave out the metrics of {more[0][0]!r}.")
+        # moments are enough unless a metric needs the rows of the reference
+        reference: object | None = None
+        if sides.moments is not None and not any(sides.needs_rows(metric) for metric in metrics):
+            reference = sides.moments
+        elif sides.rows is not None:
+            reference = sides.features("reference", extractor)
+        return replace(self._options, features=sides.extractor(extractor), reference=reference)
 
     def _in_range(self, subject: object) -> object:
-        """Return float images, or a sampler of them, with the range that is declared."""
+        """Return float images, or a sampler of them, with the declared range."""
         if self._range is None:
             return subject
         if callable(subject) or isinstance(subject, Sampler):
-            return _InRange(open_subject(subject), self._range)
+            return _Uint8Sampler(open_subject(subject), self._range)
         return _with_range(subject, self._range)
 
 
 @dataclass
-class _InRange:
-    """A sampler of float images as one of uint8."""
+class _Uint8Sampler:
+    """A sampler of float images in a declared range, as a sampler of uint8 images."""
 
     sampler: Any
     range: str
@@ -121,14 +126,7 @@ class _InRange:
 
 
 def _with_range(samples: object, range: str) -> Any:
-    found = registry.open_subject("sources", samples, Spec("array", {"range": range}))
-    if found is None:
+    source = open_accepted(("sources",), samples, Spec("array", {"range": range}))
+    if source is None:
         raise UsageError(f"A {type(samples).__name__} has no range to declare; leave out range={range}.")
-    return found
-
-
-def _seen(looker: Looker, space: str, metrics: list[Metric]) -> object:
-    """Return what the metrics compare with: the reference's features, its moments where these are enough, or None."""
-    if looker.sides.moments is not None and not any(looker.wants_rows(metric) for metric in metrics):
-        return looker.sides.moments
-    return None if looker.sides.rows is None else looker.features("reference", space)
+    return source

@@ -14,7 +14,9 @@ import genbench
 from genbench.cli import main
 from genbench.extraction.feature_store import Store
 from genbench.files.folders import cache_root
-from genbench.scoring.cost import estimate
+from genbench.scoring.cost import Cost
+from genbench.scoring.options import Options
+from genbench.scoring.plan import Plan
 
 
 class Slow:
@@ -27,6 +29,10 @@ class Slow:
         return {"embedding": images.float().flatten(1)[:, :16]}
 
 
+def estimate(subject: object, **options: object) -> Cost:
+    return Plan.make(subject, None, Options.of(options)).cost()
+
+
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     random = np.random.default_rng(0)
@@ -35,9 +41,9 @@ def images(tmp_path: Path) -> Path:
 
 
 def test_time_and_disk_are_those_of_what_is_not_kept(images: Path) -> None:
-    (before,) = estimate(images, features=Slow(), metrics="vendi").looks
+    (before,) = estimate(images, features=Slow(), metrics="vendi").extractions
     assert before.samples == 600
-    assert before.kept == 0
+    assert before.cached == 0
     assert before.seconds >= 600 * 0.002
     assert before.disk_bytes == before.memory_bytes == 600 * 16 * 4
 
@@ -47,12 +53,12 @@ def test_nothing_is_kept_by_a_dry_run_and_what_a_score_kept_is_counted(images: P
     first = estimate(images, **how)
     root = cache_root()
     assert root is not None
-    assert not list(Store(root).shelves())
+    assert not list(Store(root).extractors())
     genbench.score(images, **how)
     second = estimate(images, **how)
-    assert [look.kept for look in first.looks] == [0, 0]
-    assert [look.kept for look in second.looks] == [look.samples for look in second.looks]
-    assert sum(look.seconds for look in second.looks) == 0
+    assert [one.cached for one in first.extractions] == [0, 0]
+    assert [one.cached for one in second.extractions] == [one.samples for one in second.extractions]
+    assert sum(one.seconds for one in second.extractions) == 0
 
 
 def test_pairs_are_counted_where_a_metric_reads_them(images: Path) -> None:

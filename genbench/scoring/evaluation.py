@@ -1,0 +1,89 @@
+"""Evaluate the metrics of one extractor: from features of both sides to named scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from genbench.errors import GenbenchError, InputError, UsageError, guest_error
+from genbench.features.features import Features, Moments
+from genbench.files.progress import progress_bar
+from genbench.plugs.contracts import Metric, Score
+from genbench.results import Entry, entry
+from genbench.scoring.sides import Sides
+
+EvaluateTogether = Callable[..., list[list[Score]]]
+"""A function (metrics, generated, reference, *, seed) that evaluates several metrics in one pass over the rows."""
+
+
+def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[Entry]:
+    """Return the scores of metrics in the features of one extractor, in the order of the metrics."""
+    usable = usable_metrics(sides, extractor, metrics)
+    generated = sides.features("generated", extractor)
+    references = [sides.reference(metric, extractor) for metric in usable]
+
+    # Metrics that name the same function are evaluated by one call of it.
+    passes: dict[EvaluateTogether | int, list[int]] = {}
+    for index, metric in enumerate(usable):
+        passes.setdefault(getattr(metric, "evaluate_together", None) or index, []).append(index)
+    scores: dict[int, list[Score]] = {}
+    with progress_bar(len(passes), "compare", "pass", show=sides.options.progress) as bar:
+        for function, indices in passes.items():
+            group = [usable[index] for index in indices]
+            results = _evaluated(function, group, generated, references[indices[0]], sides.options.seed)
+            scores.update(zip(indices, results, strict=True))
+            bar.update()
+
+    opened = sides.extractor(extractor)
+    canonical = bool(getattr(opened, "canonical", False))
+    entries = [entry(score, opened.name, canonical=canonical) for index in sorted(scores) for score in scores[index]]
+    if sides.options.resizes is None or not canonical:
+        return entries
+    # FID under several resizes: the name of the resize distinguishes the scores
+    return [replace(one, name=f"{one.name}@{one.extractor}", key=f"{one.key}@{one.extractor}") for one in entries]
+
+
+def usable_metrics(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[Metric]:
+    """Return the metrics whose views the extractor computes.
+
+    Of the default metrics the others are left out. Raises UsageError if a metric was asked for by name.
+    """
+    views = sides.features("generated", extractor).views
+    usable = [metric for metric in metrics if set(metric.needs) <= set(views)]
+    if sides.options.metrics is not None and len(usable) < len(metrics):
+        lacking = next(metric for metric in metrics if metric not in usable)
+        raise UsageError(
+            f"{type(lacking).__name__} reads {', '.join(lacking.needs)}, but the extractor {extractor!r} gives "
+            f"{', '.join(views)}; choose another with --features."
+        )
+    return usable
+
+
+def _evaluated(
+    function: EvaluateTogether | int,
+    metrics: Sequence[Metric],
+    generated: Features,
+    reference: Features | Moments | None,
+    seed: int,
+) -> list[list[Score]]:
+    if reference is not None and "embedding" in metrics[0].needs:
+        _require_same_dimensions(generated, reference)
+    try:
+        if callable(function):
+            return function(metrics, generated, reference, seed=seed)
+        return [metrics[0](generated, reference, seed=seed)]
+    except GenbenchError:
+        raise
+    except Exception as error:
+        raise guest_error(f"The metric {metrics[0]!r}", error) from error
+
+
+def _require_same_dimensions(generated: Features, reference: Features | Moments) -> None:
+    size = generated["embedding"].shape[1]
+    reference_size = len(reference.mean) if isinstance(reference, Moments) else reference["embedding"].shape[1]
+    if size != reference_size:
+        raise InputError(
+            f"{reference.name} has {reference_size} dimensions and the features of {generated.name} by "
+            f"{generated.extractor!r} have {size}: they come from different extractors; choose the same with "
+            "--features."
+        )
