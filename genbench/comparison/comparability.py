@@ -1,4 +1,4 @@
-"""What may stand in one table: results of one protocol, and which field says no."""
+"""Decide whether results may be compared: whether they follow one protocol, and in which fields they differ."""
 
 from __future__ import annotations
 
@@ -11,38 +11,40 @@ from genbench.results import Result
 def differing_fields(results: Sequence[Result]) -> dict[str, dict[str, list[str]]]:
     """Return the fields in which the protocols of results differ, ``{field: {value: [names of results]}}``.
 
-    A metric or an extractor that only some results have is no difference: their columns stay empty in the others.
+    A metric or an extractor that only some results have is not a difference: the other results have empty cells there.
     """
-    found: dict[str, dict[str, list[str]]] = {}
+    names_by_value: dict[str, dict[str, list[str]]] = {}
     for result in results:
         for field, value in result.protocol.items():
-            names = found.setdefault(field, {}).setdefault(value, [])
+            names = names_by_value.setdefault(field, {}).setdefault(value, [])
             if result.name not in names:
                 names.append(result.name)
-    return {field: values for field, values in found.items() if len(values) > 1}
+    return {field: values for field, values in names_by_value.items() if len(values) > 1}
 
 
 def require_comparable(results: Sequence[Result]) -> None:
-    """Raise InputError, in one sentence that names the fields, where results do not follow one protocol."""
+    """Raise InputError, with the names of the fields that differ, if results do not follow one protocol."""
     differing = differing_fields(results)
     if not differing:
         return
-    if "benchmark" in differing:  # what else differs follows from it
+    # different benchmarks explain all other differences
+    if "benchmark" in differing:
         differing = {"benchmark": differing["benchmark"]}
-    said = " and in ".join(f"{field}: {_values(values)}" for field, values in differing.items())
+    differences = " and in ".join(f"{field}: {_values_text(values)}" for field, values in differing.items())
     raise InputError(
-        f"These results cannot be compared, for they differ in {said}; score them alike, or add --allow-mixed to show "
-        "those that differ greyed out and unranked."
+        f"These results cannot be compared because they differ in {differences}; score them in the same way, or add "
+        "--allow-mixed to show the results of other protocols in gray and without ranks."
     )
 
 
 def prevailing(results: Sequence[Result]) -> list[Result]:
-    """Return the results of the protocol that most of them follow; of equally frequent ones, the newest.
+    """Return the results of the most frequent protocol; of equally frequent ones, of the one with the newest result.
 
-    Protocols that have no differing field count as one.
+    Results belong to one group if no field of their protocols differs.
     """
     groups: list[list[Result]] = []
     for result in results:
+        # join the first group of the same protocol, or start a new group
         for group in groups:
             if not differing_fields([group[0], result]):
                 group.append(result)
@@ -52,9 +54,8 @@ def prevailing(results: Sequence[Result]) -> list[Result]:
     return max(groups, key=lambda group: (len(group), max(result.created for result in group)), default=[])
 
 
-def _values(values: dict[str, list[str]]) -> str:
-    return ", ".join(f"{value} ({_names(names)})" for value, names in values.items())
-
-
-def _names(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+def _values_text(values: dict[str, list[str]]) -> str:
+    """Return ``tf (old), clean (new and 2 more)``."""
+    # name one result for each value, and count the others
+    others = {value: f" and {len(names) - 1} more" if len(names) > 1 else "" for value, names in values.items()}
+    return ", ".join(f"{value} ({names[0]}{others[value]})" for value, names in values.items())

@@ -1,4 +1,4 @@
-"""The difference of two subjects in one metric, with its own error: what they share in the reference cancels."""
+"""The difference of two subjects in one metric, with its standard error; the noise of a shared reference cancels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from scipy import stats
 
 from genbench.comparison.comparability import differing_fields
-from genbench.comparison.subject_scores import EXACT, Side, Variance, variance_of
+from genbench.comparison.subject_scores import EXACT, SubjectScores, Variance, variance_of
 from genbench.comparison.subjects import metric_name, newest
 from genbench.errors import InputError
 from genbench.plugs.contracts import Better
@@ -30,35 +30,35 @@ class Difference:
     value: float
     """Difference of the means over training seeds."""
     error: float | None
-    """Standard error of ``value``, of samples and seeds together; None where a score has none."""
+    """Standard error of ``value``, from samples and seeds together; None if a score has no error."""
     degrees: float
     """Degrees of freedom of ``error`` (Welch and Satterthwaite)."""
     sampling_error: float | None
-    """The error for these very checkpoints: of the generated and the reference samples."""
+    """Error due to the generated and the reference samples; it holds for these checkpoints only."""
     training_error: float | None
-    """The error by the spread over training seeds alone; None where a side has one seed."""
+    """Error estimated by the spread over training seeds alone; None if a subject has one seed."""
     reference_error: float
-    """What the reference samples add to ``error``: more generated samples do not lessen it. 0 where it is not known."""
+    """Part of ``error`` due to the reference samples, which more generated samples do not reduce; 0 if unknown."""
     means: tuple[float, float]
-    """Of ``a`` and of ``b``, over training seeds."""
+    """Means of ``a`` and of ``b`` over training seeds."""
     seeds: tuple[int, int]
     conservative: bool
-    """Whether the error is wider than it need be, since it is not known what the scores share."""
+    """Whether ``error`` may be too large, because it is unknown how much of the errors the subjects share."""
     confidence: float = 0.95
     adjusted: float | None = None
-    """p-value after Holm's correction; None where nothing was corrected."""
+    """p-value after Holm's correction; None without a correction."""
     differs: tuple[str, ...] = ()
-    """Fields of the protocol in which both differ: then there is no verdict."""
+    """Fields in which the protocols of the subjects differ; if there are any, there is no verdict."""
 
     @property
     def p(self) -> float | None:
-        """Two-sided p-value of no difference; None where there is no error."""
+        """Two-sided p-value of the hypothesis of no difference; None without an error or with different protocols."""
         if self.error is None or not math.isfinite(self.value) or self.differs:
             return None
         return 2 * self.tail(abs(self.value))
 
     def tail(self, value: float) -> float:
-        """Return the chance of a difference above ``value`` where there is none; .5 at 0. Needs an error."""
+        """Return the probability of a difference above ``value`` if the true one is 0. Needs ``error``."""
         assert self.error is not None
         if self.error == 0:
             return 0.5 * float(value <= 0) + 0.5 * float(value < 0)
@@ -66,15 +66,15 @@ class Difference:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Confidence interval of ``value``, not corrected for other comparisons."""
+        """Confidence interval of ``value``, not corrected for the number of comparisons; None without an error."""
         if self.error is None:
             return None
-        reach = self.error * float(stats.t.ppf((1 + self.confidence) / 2, self.degrees)) if self.error else 0.0
-        return self.value - reach, self.value + reach
+        margin = self.error * float(stats.t.ppf((1 + self.confidence) / 2, self.degrees)) if self.error else 0.0
+        return self.value - margin, self.value + margin
 
     @property
     def verdict(self) -> Verdict:
-        """What ``a`` is beside ``b``: tied unless the (corrected) p-value is below 1 - confidence."""
+        """How ``a`` compares with ``b``: tied unless the (adjusted) p-value is below 1 - confidence."""
         p = self.p if self.adjusted is None else self.adjusted
         if p is None:
             return "unknown"
@@ -94,95 +94,102 @@ def difference(
     paired: bool = False,
     names: tuple[str, str] | None = None,
 ) -> Difference:
-    """Return a minus b in one metric; several results of a side are its training seeds.
+    """Return a minus b in one metric; several results of a subject are its training seeds.
 
-    The variance is that of both sides' generated samples, plus that of the reference's contribution to the *difference*
-    where both were scored against one reference: the sum over its groups of the squared difference of ``Parts``. With
-    two seeds or more on a side, the spread over its seeds (Welch), which holds the generated samples' part, stands in
-    the latter's place unless it is smaller. ``paired``: both sides drew sample i with one seed, so that what samples of
-    equal index share cancels too.
+    The variance is the sum of three terms: one for the generated samples of each subject, and one for the reference. If
+    both subjects were scored against one reference, its term is the variance of the difference of its influences, so
+    that common noise cancels. If a subject has two seeds or more, the spread over its seeds (Welch) includes the noise
+    of the generated samples and takes the place of their term, unless the spread is smaller. ``paired``: sample i of
+    both subjects was drawn with the same seed, so that common noise of samples with equal index cancels, too.
 
-    Where both follow unlike protocols there is no verdict: ``differs`` says why. Raises UsageError for an unknown
-    metric, InputError where a result lacks it or ``paired`` sides do not match.
+    If the protocols differ, there is no verdict, and ``differs`` lists the fields. Raises UsageError for an unknown
+    metric, InputError if a result lacks the metric or if ``paired`` subjects do not match.
     """
-    ours, theirs = (newest([side] if isinstance(side, Result) else side) for side in (a, b))
-    metric = metric_name([*ours, *theirs], metric)
+    results_a, results_b = (newest([subject] if isinstance(subject, Result) else subject) for subject in (a, b))
+    metric = metric_name([*results_a, *results_b], metric)
     if paired:
-        ours, theirs = _matched(ours, theirs)
-    one, two = Side.of(ours, metric), Side.of(theirs, metric)
-    components = _components(one, two, paired=paired)
-    sampling = _error([*components.generated, components.reference])
-    parts = [*map(_larger, components.generated, components.training), components.reference]
-    seen = [part for part in components.training if part is not None]
+        results_a, results_b = _matching_seeds(results_a, results_b)
+    scores_a, scores_b = SubjectScores.of(results_a, metric), SubjectScores.of(results_b, metric)
+    variances = _variances(scores_a, scores_b, paired=paired)
+    # the error for these checkpoints, the error over trainings, and both together
+    sampling = _standard_error([*variances.generated, variances.reference])
+    over_seeds = [variance for variance in variances.training if variance is not None]
+    total = [*map(_larger, variances.generated, variances.training), variances.reference]
+    has_error = scores_a.has_error and scores_b.has_error
     return Difference(
-        a=names[0] if names else ours[0].name,
-        b=names[1] if names else theirs[0].name,
+        a=names[0] if names else results_a[0].name,
+        b=names[1] if names else results_b[0].name,
         metric=metric,
-        better=one.entries[0].better,
-        value=float(one.values.mean() - two.values.mean()),
-        error=_error(parts) if one.known and two.known else None,
-        degrees=_degrees(parts),
-        sampling_error=sampling if one.known and two.known else None,
-        training_error=_error(seen) if len(seen) == len(components.training) else None,
-        reference_error=math.sqrt(components.reference[0]),
-        means=(float(one.values.mean()), float(two.values.mean())),
-        seeds=(len(ours), len(theirs)),
-        conservative=one.reference is None or two.reference is None,
+        better=scores_a.entries[0].better,
+        value=float(scores_a.values.mean() - scores_b.values.mean()),
+        error=_standard_error(total) if has_error else None,
+        degrees=_degrees_of_freedom(total),
+        sampling_error=sampling if has_error else None,
+        training_error=_standard_error(over_seeds) if len(over_seeds) == len(variances.training) else None,
+        reference_error=math.sqrt(variances.reference[0]),
+        means=(float(scores_a.values.mean()), float(scores_b.values.mean())),
+        seeds=(len(results_a), len(results_b)),
+        conservative=scores_a.reference is None or scores_b.reference is None,
         confidence=confidence,
-        differs=tuple(differing_fields([ours[0], theirs[0]])),
+        differs=tuple(differing_fields([results_a[0], results_b[0]])),
     )
 
 
 @dataclass(frozen=True)
-class _Components:
+class _Variances:
+    """The terms of a difference's variance; ``generated`` and ``training`` have one per subject, or one per pair."""
+
     generated: list[Variance]
     training: list[Variance | None]
     reference: Variance
 
 
-def _components(one: Side, two: Side, *, paired: bool) -> _Components:
-    if one.reference is None or two.reference is None:
-        reference = (0.0, EXACT)  # it is in the sides' own variances
-    elif one.fingerprint and one.fingerprint == two.fingerprint:
-        reference = (variance_of(one.reference - two.reference), len(one.reference) - 1)
+def _variances(a: SubjectScores, b: SubjectScores, *, paired: bool) -> _Variances:
+    # the reference: unknown influences are part of the subjects' own variances, a common reference cancels
+    if a.reference is None or b.reference is None:
+        reference = (0.0, EXACT)
+    elif a.fingerprint and a.fingerprint == b.fingerprint:
+        reference = (variance_of(a.reference - b.reference), len(a.reference) - 1)
     else:
-        reference = (variance_of(one.reference) + variance_of(two.reference), EXACT)
-    if not paired or one.generated is None or two.generated is None:
-        return _Components([(one.own, EXACT), (two.own, EXACT)], [one.training, two.training], reference)
-    apart, count = one.values - two.values, len(one.values)
-    spread = (float(apart.var(ddof=1)) / count, count - 1.0) if count > 1 else None
-    common = (variance_of(one.generated - two.generated), len(one.generated) - 1.0)
-    return _Components([common], [spread], reference)
+        reference = (variance_of(a.reference) + variance_of(b.reference), EXACT)
+    # independent subjects
+    if not paired or a.generated is None or b.generated is None:
+        return _Variances([(a.own, EXACT), (b.own, EXACT)], [a.training, b.training], reference)
+    # paired subjects: the variances of the differences, seed by seed and group by group
+    differences, count = a.values - b.values, len(a.values)
+    training = (float(differences.var(ddof=1)) / count, count - 1.0) if count > 1 else None
+    generated = (variance_of(a.generated - b.generated), len(a.generated) - 1.0)
+    return _Variances([generated], [training], reference)
 
 
 def _larger(generated: Variance, training: Variance | None) -> Variance:
-    """Return the variance over seeds, which holds the generated samples' own, unless chance made it the smaller one."""
+    """Return the variance over seeds, which includes that of the generated samples, unless it is smaller by chance."""
     return training if training is not None and training[0] > generated[0] else generated
 
 
-def _error(parts: Sequence[Variance]) -> float:
-    return math.sqrt(sum(variance for variance, _ in parts))
+def _standard_error(variances: Sequence[Variance]) -> float:
+    return math.sqrt(sum(variance for variance, _ in variances))
 
 
-def _degrees(parts: Sequence[Variance]) -> float:
+def _degrees_of_freedom(variances: Sequence[Variance]) -> float:
     """Return Satterthwaite's degrees of freedom of a sum of independent variances."""
-    total = sum(variance for variance, _ in parts)
-    lost = sum(variance**2 / degrees for variance, degrees in parts)
-    return total**2 / lost if lost else EXACT
+    total = sum(variance for variance, _ in variances)
+    weighted = sum(variance**2 / degrees for variance, degrees in variances)
+    return total**2 / weighted if weighted else EXACT
 
 
-def _matched(ours: list[Result], theirs: list[Result]) -> tuple[list[Result], list[Result]]:
-    """Return the results of both sides that have a seed in common, in the order of seeds."""
-    left, right = ({result.replicate_seed: result for result in side} for side in (ours, theirs))
-    seeds = sorted(left.keys() & right.keys())
+def _matching_seeds(a: list[Result], b: list[Result]) -> tuple[list[Result], list[Result]]:
+    """Return the results of both subjects at their common seeds, in the order of seeds."""
+    by_seed_a, by_seed_b = ({result.replicate_seed: result for result in results} for results in (a, b))
+    subjects = f"{a[0].name} and {b[0].name}"
+    seeds = sorted(by_seed_a.keys() & by_seed_b.keys())
     if not seeds:
-        raise InputError(
-            f"{ours[0].name} and {theirs[0].name} have no seed in common, so they cannot be paired; leave out --paired."
-        )
+        raise InputError(f"{subjects} have no seed in common, so they cannot be paired; leave out --paired.")
     for seed in seeds:
-        if left[seed].generated.count != right[seed].generated.count:
+        # sample i of one subject is paired with sample i of the other
+        if by_seed_a[seed].generated.count != by_seed_b[seed].generated.count:
             raise InputError(
-                f"{ours[0].name} and {theirs[0].name} have unlike counts at seed {seed}, so their samples cannot be "
-                "paired; leave out --paired."
+                f"{subjects} have different numbers of samples at seed {seed}, so their samples cannot be paired; "
+                "leave out --paired."
             )
-    return [left[seed] for seed in seeds], [right[seed] for seed in seeds]
+    return [by_seed_a[seed] for seed in seeds], [by_seed_b[seed] for seed in seeds]

@@ -8,21 +8,26 @@ from dataclasses import replace
 from genbench.comparison.differences import Difference
 
 
-def adjusted(values: Sequence[float]) -> list[float]:
-    """Return p-values multiplied so that the chance of any false rejection stays at the level (Holm 1979).
+def adjusted(p_values: Sequence[float]) -> list[float]:
+    """Return adjusted p-values: the chance of any false rejection stays below the level (Holm 1979).
 
-    The i-th smallest of m is multiplied by m - i + 1, and kept from falling.
+    The i-th smallest of m p-values is multiplied by m - i + 1, and is at least as large as the adjusted one before it.
     """
-    order = sorted(range(len(values)), key=values.__getitem__)
-    found, largest = [1.0] * len(values), 0.0
-    for rank, at in enumerate(order):
-        largest = max(largest, min(1.0, values[at] * (len(values) - rank)))
-        found[at] = largest
-    return found
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    corrected, largest = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        # the running maximum keeps the order of the p-values
+        largest = max(largest, min(1.0, p_values[index] * (len(p_values) - rank)))
+        corrected[index] = largest
+    return corrected
 
 
 def holm(differences: Sequence[Difference]) -> list[Difference]:
-    """Return differences with adjusted p-values, so that all verdicts hold at once; those without one do not count."""
-    tested = [at for at, one in enumerate(differences) if one.p is not None]
-    values = dict(zip(tested, adjusted([one.p for one in differences if one.p is not None]), strict=True))
-    return [replace(one, adjusted=values.get(at)) for at, one in enumerate(differences)]
+    """Return differences with adjusted p-values, so that all verdicts hold at once.
+
+    Differences without a p-value are not counted as tests.
+    """
+    tested = [index for index, difference in enumerate(differences) if difference.p is not None]
+    p_values = adjusted([difference.p for difference in differences if difference.p is not None])
+    by_index = dict(zip(tested, p_values, strict=True))
+    return [replace(difference, adjusted=by_index.get(index)) for index, difference in enumerate(differences)]

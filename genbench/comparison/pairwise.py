@@ -1,4 +1,4 @@
-"""Pairwise comparison: the difference of every pair of subjects in every metric that both have."""
+"""Compare every pair of subjects in every metric that both have."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from genbench.results import Result
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every pair of subjects in every metric that both have."""
+    """The differences of every pair of subjects in every metric that both have."""
 
     subjects: dict[str, list[Result]]
-    """The results of each: its training seeds."""
+    """The results of each subject, one per training seed."""
     differences: tuple[Difference, ...]
-    """With p-values corrected over all of them (Holm), so that all verdicts hold at once."""
+    """Their p-values are corrected over all of them (Holm), so that all verdicts hold at once."""
     confidence: float
 
     def __getitem__(self, metric: str) -> Difference:
         """Return the difference of the only pair in a metric, by its full or its short name."""
-        found = [one for one in self.differences if metric in (one.metric, one.metric.partition("@")[0])]
-        if len(found) != 1:
-            raise KeyError(f"{metric!r} names {len(found)} of these differences")
-        return found[0]
+        matches = [each for each in self.differences if metric in (each.metric, each.metric.partition("@")[0])]
+        if len(matches) != 1:
+            raise KeyError(f"{metric!r} names {len(matches)} of these differences")
+        return matches[0]
 
 
 def compare_results(
@@ -48,24 +48,27 @@ def compare_results(
     """
     if len(subjects) < 2:
         names = ", ".join(subjects) or "none"
-        raise UsageError(f"A comparison needs two subjects at least, and only {names} is given.")
-    everyone = [result for results in subjects.values() for result in results]
+        raise UsageError(f"A comparison needs at least two subjects, but {names} was given; add another subject.")
+    # check protocols and metric names before the work
+    all_results = [result for results in subjects.values() for result in results]
     if not allow_mixed:
-        require_comparable(everyone)
-    wanted = None if metrics is None else [metric_name(everyone, metric) for metric in metrics]
+        require_comparable(all_results)
+    requested = None if metrics is None else [metric_name(all_results, metric) for metric in metrics]
+    # each pair of subjects in each common metric is one test
     differences = [
         difference(subjects[a], subjects[b], metric, confidence=confidence, paired=paired, names=(a, b))
         for a, b in combinations(subjects, 2)
-        for metric in _common([*subjects[a], *subjects[b]], wanted)
+        for metric in _common_metrics([*subjects[a], *subjects[b]], requested)
     ]
     if not differences:
-        raise InputError(f"{' and '.join(list(subjects)[:2])} have no metric in common; score them with the same.")
+        pair = " and ".join(list(subjects)[:2])
+        raise InputError(f"{pair} have no metric in common; score them with the same metrics.")
     return Comparison(dict(subjects), tuple(holm(differences)), confidence)
 
 
-def _common(results: Sequence[Result], wanted: Sequence[str] | None) -> list[str]:
-    """Return the metrics that all results have, in the order of the first; by default those with a direction."""
+def _common_metrics(results: Sequence[Result], requested: Sequence[str] | None) -> list[str]:
+    """Return the requested metrics that all results have; by default those with a direction, in the first's order."""
     shared = set.intersection(*({entry.name for entry in result.scores} for result in results))
-    if wanted is not None:
-        return [name for name in wanted if name in shared]
+    if requested is not None:
+        return [name for name in requested if name in shared]
     return [entry.name for entry in results[0].scores if entry.name in shared and entry.better is not None]

@@ -1,4 +1,4 @@
-"""Many comparisons at once: Holm's correction, and ranks as intervals."""
+"""Confidence intervals of ranks, from the verdicts of all pairwise comparisons."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from genbench.comparison.differences import Difference
 
 
 def rank_intervals(names: Sequence[str], differences: Sequence[Difference]) -> dict[str, tuple[int, int]]:
-    """Return the confidence set of each subject's rank: 1 + how many are better, to m - how many are worse.
+    """Return the best and the worst rank of each subject: 1 + the number of better subjects, m - the number of worse.
 
-    With verdicts after Holm's correction over all pairs, all sets hold at once with the stated confidence (Mogstad,
-    Romano, Shaikh, Wilhelm 2020, Inference for Ranks). ``differences`` has every pair of names once.
+    If the verdicts are corrected over all pairs by Holm's method, all intervals hold at once with the stated confidence
+    (Mogstad, Romano, Shaikh, Wilhelm 2020, Inference for Ranks). ``differences`` holds every pair of names once.
     """
     first, last = dict.fromkeys(names, 1), dict.fromkeys(names, len(names))
-    for one in differences:
-        if one.verdict in ("better", "worse"):
-            ahead, behind = (one.a, one.b) if one.verdict == "better" else (one.b, one.a)
+    # each significant difference moves both subjects of the pair by one rank
+    for difference in differences:
+        if difference.verdict in ("better", "worse"):
+            a, b = difference.a, difference.b
+            ahead, behind = (a, b) if difference.verdict == "better" else (b, a)
             first[behind] += 1
             last[ahead] -= 1
     return {name: (first[name], last[name]) for name in names}

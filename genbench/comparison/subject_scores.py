@@ -1,4 +1,4 @@
-"""One side of a comparison: what a metric says of one subject, and where its uncertainty comes from."""
+"""The scores of one subject in one metric, one value per training seed, with the variances of their mean."""
 
 from __future__ import annotations
 
@@ -21,50 +21,54 @@ EXACT = math.inf
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """One metric of the results of one subject, a value for each training seed."""
+class SubjectScores:
+    """The scores of one subject in one metric."""
 
     entries: list[Entry]
     fingerprint: str
+    """Of the reference; empty without a reference."""
     values: Float64
+    """[S], one value per training seed."""
     own: float
-    """Variance of the mean by the generated samples; all of it where parts are not known."""
+    """Variance of the mean due to the generated samples; the whole sampling variance if ``reference`` is None."""
     generated: Float64 | None
-    """[G], mean over seeds of the generated parts."""
+    """[G], influence of the generated samples, averaged over seeds; None if unknown."""
     reference: Float64 | None
-    """[G], mean over seeds of the reference parts; None where they are not known."""
+    """[G], influence of the reference samples, averaged over seeds; None if unknown."""
 
     @property
-    def known(self) -> bool:
+    def has_error(self) -> bool:
         """Whether every score has an error."""
         return all(entry.error is not None for entry in self.entries)
 
     @property
     def training(self) -> Variance | None:
-        """Variance of the mean by the spread over seeds; None for one seed."""
+        """Variance of the mean, estimated by the spread over training seeds; None for one seed."""
         count = len(self.values)
         return (float(self.values.var(ddof=1)) / count, count - 1) if count > 1 else None
 
     @staticmethod
-    def of(results: Sequence[Result], metric: str) -> Side:
-        """Read one metric, by its full name. Raises InputError where a result lacks it."""
+    def of(results: Sequence[Result], metric: str) -> SubjectScores:
+        """Read one metric, given by its full name, from the results. Raises InputError if a result lacks it."""
         entries = entries_of(results, metric)
         values = np.array([entry.value for entry in entries])
-        reference = results[0].reference
-        fingerprint = reference.fingerprint if reference else ""
+        fingerprint = results[0].reference.fingerprint if results[0].reference else ""
         errors = np.array([entry.error or 0.0 for entry in entries])
-        parts = [entry.influence for entry in entries if entry.influence is not None]
-        if len(parts) < len(entries):
-            return Side(entries, fingerprint, values, float((errors**2).mean()), None, None)
-        shared = np.array([part.reference or np.zeros(GROUPS) for part in parts]).mean(axis=0)
-        if not all(part.generated for part in parts):
-            return Side(entries, fingerprint, values, float((errors**2).sum()) / len(parts) ** 2, None, shared)
-        generated = np.array([part.generated for part in parts])
-        own = sum(variance_of(row) for row in generated) / len(parts) ** 2
-        return Side(entries, fingerprint, values, own, generated.mean(axis=0), shared)
+        influences = [entry.influence for entry in entries if entry.influence is not None]
+        # without influences, the seeds may share all of their error: averaging does not reduce it
+        if len(influences) < len(entries):
+            return SubjectScores(entries, fingerprint, values, float((errors**2).mean()), None, None)
+        # the seeds share the reference samples, but their generated samples are independent
+        reference = np.array([each.reference or np.zeros(GROUPS) for each in influences]).mean(axis=0)
+        if not all(each.generated for each in influences):
+            own = float((errors**2).sum()) / len(influences) ** 2
+            return SubjectScores(entries, fingerprint, values, own, None, reference)
+        generated = np.array([each.generated for each in influences])
+        own = sum(variance_of(row) for row in generated) / len(influences) ** 2
+        return SubjectScores(entries, fingerprint, values, own, generated.mean(axis=0), reference)
 
 
-def variance_of(parts: npt.ArrayLike) -> float:
-    """Return the variance of a sum of independent parts [G] that sum to 0."""
-    groups = np.asarray(parts, np.float64)
+def variance_of(influence: npt.ArrayLike) -> float:
+    """Return the variance of a score to which G groups of samples contribute ``influence`` [G]; it sums to 0."""
+    groups = np.asarray(influence, np.float64)
     return float((groups**2).sum() * len(groups) / max(len(groups) - 1, 1))

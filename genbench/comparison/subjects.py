@@ -1,4 +1,4 @@
-"""Which results are repeats of one subject: the newest of each training seed, together under one name."""
+"""Group results by subject: the newest result of each training seed, together under one name."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.results import Entry, Result, read_results
 
 
-def newest(results: Sequence[Result]) -> list[Result]:
-    """Return one result, the newest, for each name, training seed and budget; in the order of their first lines."""
-    found: dict[tuple[str, str, int, str], Result] = {}
+def newest(results: Sequence[Result], *, one_protocol: bool = False) -> list[Result]:
+    """Return the newest result of each name, budget, training seed and protocol, in the order of their first lines.
+
+    ``one_protocol``: the results are known to be comparable, so those of other metrics count as repeats, too.
+    """
+    latest: dict[tuple[str, str, int, str], Result] = {}
     for result in results:
-        key = (result.name, result.budget, result.replicate_seed, result.protocol_fingerprint)
-        if key not in found or result.created >= found[key].created:
-            found[key] = result
-    return list(found.values())
+        protocol = "" if one_protocol else result.protocol_fingerprint
+        key = (result.name, result.budget, result.replicate_seed, protocol)
+        if key not in latest or result.created >= latest[key].created:
+            latest[key] = result
+    return list(latest.values())
 
 
 def by_subject(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Return the newest results by subject: the name, and the budget beside it where a name has several."""
-    kept = newest(results)
+    """Return the newest results by subject: by name, with the budget in parentheses if a name has several budgets."""
+    replicates = newest(results)
     budgets: dict[str, set[str]] = {}
-    for result in kept:
+    for result in replicates:
         budgets.setdefault(result.name, set()).add(result.budget)
+    # two budgets of one sampler are two subjects
     groups: dict[str, list[Result]] = {}
-    for result in kept:
+    for result in replicates:
         several = len(budgets[result.name]) > 1
         label = f"{result.name} ({result.budget})" if several and result.budget else result.name
         groups.setdefault(label, []).append(result)
@@ -34,7 +39,7 @@ def by_subject(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def read_subjects(path: str | Path) -> dict[str, list[Result]]:
-    """Return the subjects in a file of results. Raises InputError where it holds none."""
+    """Return the subjects in a file of results. Raises InputError if the file holds none."""
     results = read_results(Path(path).expanduser())
     if not results:
         raise InputError(f"{path} holds no result; make one with `genbench score ... --to {path}`.")
@@ -42,22 +47,24 @@ def read_subjects(path: str | Path) -> dict[str, list[Result]]:
 
 
 def metric_name(results: Sequence[Result], metric: str) -> str:
-    """Return the full name of a metric, ``fd@digits`` for ``fd``; raises UsageError where it names none or several."""
+    """Return the full name of a metric, ``fd@digits`` for ``fd``. Raises UsageError if it names none or several."""
     names = list(dict.fromkeys(entry.name for result in results for entry in result.scores))
     keys = {entry.key: entry.name for result in results for entry in result.scores}
+    # a full name, or a long key such as frechet_distance@digits
     if metric in names or metric in keys:
         return keys.get(metric, metric)
-    close = [name for name in names if name.partition("@")[0] == metric]
-    if not close:
+    # a short name: it must have one extractor only
+    matches = [name for name in names if name.partition("@")[0] == metric]
+    if not matches:
         known = names if "@" in metric else {name.partition("@")[0] for name in names}
         raise UsageError(f"These results have no metric {metric!r}{did_you_mean(metric, known)}")
-    if len(close) > 1:
-        raise UsageError(f"{metric!r} may be {' or '.join(close)} here; write one of these.")
-    return close[0]
+    if len(matches) > 1:
+        raise UsageError(f"{metric!r} is ambiguous in these results; write {' or '.join(matches)}.")
+    return matches[0]
 
 
 def entries_of(results: Sequence[Result], metric: str) -> list[Entry]:
-    """Return the score of that full name of each result. Raises InputError where one lacks it."""
+    """Return the score of each result in a metric, given by its full name. Raises InputError if a result lacks it."""
     lacking = [result.name for result in results if metric not in {entry.name for entry in result.scores}]
     if lacking:
         raise InputError(f"{lacking[0]} has no {metric}; score it with that metric.")

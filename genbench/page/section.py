@@ -18,7 +18,7 @@ from genbench.page.published import Published, published
 from genbench.plugs.specs import parse_specs
 from genbench.results import Result
 from genbench.runs.folder import Exhibit, exhibits
-from genbench.tables.formats import html, markdown
+from genbench.tables.formats import table_html, table_markdown
 from genbench.tables.leaderboard_table import Table, by_protocol, tabulated
 from genbench.theory.mixtures import MIXTURES, Mixture
 
@@ -78,11 +78,11 @@ class Section:
 
     @property
     def leaderboard(self) -> Markup:
-        return Markup(html(self.table))
+        return Markup(table_html(self.table))
 
     @property
     def markdown(self) -> str:
-        return markdown(self.table)
+        return table_markdown(self.table)
 
     @property
     def published(self) -> Published | None:

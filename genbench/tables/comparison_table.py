@@ -1,4 +1,4 @@
-"""Comparisons for people and for programs: aligned text, CSV, JSON."""
+"""Write comparisons as aligned text, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ COLUMNS = (
     "a", "b", "metric", "better", "mean_a", "mean_b", "difference", "error", "degrees", "sampling_error",
     "training_error", "low", "high", "p", "p_holm", "verdict", "seeds_a", "seeds_b", "conservative", "differs",
 )  # fmt: skip
-"""Of the CSV and the JSON; their order is kept."""
+"""Columns of the CSV and the JSON, in this order."""
 
 
 def comparison_text(comparison: Comparison, *, plain: bool = False) -> str:
-    """Return a comparison as aligned text, a block for each pair; ``plain`` spells arrows and ± in ASCII."""
+    """Return a comparison as aligned text, one table per pair; ``plain`` writes arrows and ± in ASCII."""
     from tabulate import tabulate
 
-    blocks = []
-    pairs = dict.fromkeys((one.a, one.b) for one in comparison.differences)
-    for a, b in pairs:
-        own = [one for one in comparison.differences if (one.a, one.b) == (a, b)]
+    tables = []
+    # one table per pair of subjects, one line per metric
+    for a, b in dict.fromkeys((each.a, each.b) for each in comparison.differences):
+        rows = [_text_row(each) for each in comparison.differences if (each.a, each.b) == (a, b)]
         headers = ["metric", "", a, b, "difference", "", "p (Holm)", f"{a} is"]
-        table = tabulate([_row(one) for one in own], headers=headers, disable_numparse=True, tablefmt="simple",
+        table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                          colalign=("left", "left", "right", "right", "right", "left", "right", "left"))  # fmt: skip
-        blocks.append("\n".join(line.rstrip() for line in table.splitlines()))
-    text = "\n\n".join([*blocks, *_notes(comparison)])
+        tables.append("\n".join(line.rstrip() for line in table.splitlines()))
+    text = "\n\n".join([*tables, _comparison_notes(comparison)])
     return text.translate(PLAIN) if plain else text
 
 
 def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return one plain row a pair and metric, with the columns of ``COLUMNS``."""
-    return [dict(zip(COLUMNS, _cells(one), strict=True)) for one in comparison.differences]
+    """Return one dictionary per pair and metric, with the keys of ``COLUMNS``."""
+    return [dict(zip(COLUMNS, _column_values(each), strict=True)) for each in comparison.differences]
 
 
 def comparison_csv(comparison: Comparison) -> str:
-    """Return the rows as CSV; what is not known is empty."""
+    """Return the rows as CSV; unknown values are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -50,7 +50,8 @@ def comparison_csv(comparison: Comparison) -> str:
 
 
 def comparison_json(comparison: Comparison) -> str:
-    """Return one JSON object: the confidence and the rows; what is not a finite number is null."""
+    """Return one JSON object with the confidence and the rows; numbers that are not finite are null."""
+    # JSON has no NaN and no infinity
     rows = [
         {name: None if isinstance(cell, float) and not math.isfinite(cell) else cell for name, cell in row.items()}
         for row in comparison_rows(comparison)
@@ -59,40 +60,46 @@ def comparison_json(comparison: Comparison) -> str:
 
 
 def p_text(p: float | None) -> str:
-    """Write a p-value as people read it."""
+    """Return a p-value with two digits, or ``< .0001``; empty without a p-value."""
     if p is None:
         return ""
     return "< .0001" if p < 1e-4 else f"{p:.2g}" if p < 0.01 else f"{p:.2f}"
 
 
-def _row(one: Difference) -> list[str]:
-    value, error = number_with_error(one.value, one.error)
-    verdict = f"not comparable: unlike {', '.join(one.differs)}" if one.differs else one.verdict
-    star = "*" if one.conservative and not one.differs else ""
-    return [one.metric, ARROWS[one.better], f"{one.means[0]:.5g}", f"{one.means[1]:.5g}", value, error + star,
-            p_text(one.adjusted), verdict]  # fmt: skip
+def _text_row(difference: Difference) -> list[str]:
+    value, error = number_with_error(difference.value, difference.error)
+    mean_a, mean_b = difference.means
+    verdict: str = difference.verdict
+    # a star refers to the note about conservative errors
+    if difference.differs:
+        verdict = f"not comparable: different {', '.join(difference.differs)}"
+    elif difference.conservative:
+        error += "*"
+    return [difference.metric, ARROWS[difference.better], f"{mean_a:.5g}", f"{mean_b:.5g}", value, error,
+            p_text(difference.adjusted), verdict]  # fmt: skip
 
 
-def _notes(comparison: Comparison) -> list[str]:
+def _comparison_notes(comparison: Comparison) -> str:
     differences = comparison.differences
-    tests = sum(one.p is not None for one in differences)
+    tests = sum(each.p is not None for each in differences)
+    # explain the errors, the stars and the scope of the verdicts, as far as they occur
     notes = [
-        f"± one standard error; verdicts hold together with {comparison.confidence:.0%} confidence ({tests} tests)."
+        f"± one standard error; all verdicts hold together with {comparison.confidence:.0%} confidence ({tests} tests)."
     ]
-    if any(one.conservative and not one.differs for one in differences):
-        notes.append("* conservative: what both share in the reference is not known, so their errors were added.")
-    if any(min(one.seeds) == 1 for one in differences):
-        notes.append(
-            "One training seed: the verdict is about these very samples' models, not about how such models train."
-        )
-    return ["\n".join(notes)]
+    if any(each.conservative and not each.differs for each in differences):
+        notes.append("* conservative: the subjects may share reference noise, but it is unknown how much.")
+    if any(min(each.seeds) == 1 for each in differences):
+        notes.append("One training seed: the verdict is about these trained models, not about their training methods.")
+    return "\n".join(notes)
 
 
-def _cells(one: Difference) -> list[Any]:
-    low, high = one.interval or (None, None)
-    degrees = one.degrees if math.isfinite(one.degrees) else None
+def _column_values(difference: Difference) -> list[Any]:
+    """Return the values of ``COLUMNS``."""
+    low, high = difference.interval or (None, None)
+    degrees = difference.degrees if math.isfinite(difference.degrees) else None
     return [
-        one.a, one.b, one.metric, one.better, *one.means, one.value, one.error, degrees, one.sampling_error,
-        one.training_error, low, high, one.p, one.adjusted, one.verdict, *one.seeds, one.conservative,
-        " ".join(one.differs),
+        difference.a, difference.b, difference.metric, difference.better, *difference.means, difference.value,
+        difference.error, degrees, difference.sampling_error, difference.training_error, low, high, difference.p,
+        difference.adjusted, difference.verdict, *difference.seeds, difference.conservative,
+        " ".join(difference.differs),
     ]  # fmt: skip

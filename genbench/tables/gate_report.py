@@ -1,4 +1,4 @@
-"""What a gate says: lines for people, Markdown for a pull request, JUnit XML for CI, a badge for a README."""
+"""Write the checks of a gate as text, as Markdown for a pull request, as JUnit XML for CI and as a badge."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ COLOURS: dict[Outcome, str] = {"passed": "#2e7d32", "undecided": "#8a6d00", "fai
 
 
 def outcome_of(checks: Sequence[Check]) -> Outcome:
-    """Return the gravest outcome of all."""
-    found = {check.outcome for check in checks}
-    return "failed" if "failed" in found else "undecided" if "undecided" in found else "passed"
+    """Return the worst outcome of all checks."""
+    outcomes = {check.outcome for check in checks}
+    return "failed" if "failed" in outcomes else "undecided" if "undecided" in outcomes else "passed"
 
 
 def gate_text(checks: Sequence[Check]) -> str:
-    """Return one line a check, and what would decide the undecided ones."""
+    """Return one line per check; undecided ones say how many samples would decide."""
     return "\n".join(f"{check.outcome:9}  {_sentence(check)}" for check in checks)
 
 
 def gate_markdown(checks: Sequence[Check]) -> str:
-    """Return a table for a pull request's summary."""
+    """Return a table for the summary of a pull request."""
     lines = [
         f"### genbench gate: {outcome_of(checks)}\n",
         "| | subject | metric | baseline | now | difference | may be worse by | p | |",
         "|---|---|---|---:|---:|---:|---:|---:|---|",
     ]
     for check in checks:
-        one = check.difference
-        now, before = one.means
-        cells = [MARKS[check.outcome], one.a, f"`{one.metric}`", f"{before:.5g}", f"{now:.5g}", _difference(check),
-                 f"{check.allowed:.3g}", p_text(check.p), check.decided_by]  # fmt: skip
+        now, before = check.difference.means
+        cells = [MARKS[check.outcome], check.difference.a, f"`{check.difference.metric}`", f"{before:.5g}",
+                 f"{now:.5g}", _amount(check), f"{check.allowed:.3g}", p_text(check.p), check.decided_by]  # fmt: skip
+        # a pipe in a name would end its cell
         lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def gate_junit(checks: Sequence[Check]) -> str:
-    """Return JUnit XML: a test case a check, a failure for each that failed."""
+    """Return JUnit XML with one test case per check and a failure in each failed one."""
     failed = sum(check.outcome == "failed" for check in checks)
     suite = xml.Element("testsuite", name="genbench gate", tests=str(len(checks)), failures=str(failed), errors="0")
+    # JUnit knows no undecided outcome: it passes, and its output says so
     for check in checks:
         case = xml.SubElement(suite, "testcase", classname=check.difference.a, name=check.difference.metric)
         if check.outcome == "failed":
@@ -58,10 +59,11 @@ def gate_junit(checks: Sequence[Check]) -> str:
 
 
 def gate_badge(checks: Sequence[Check]) -> str:
-    """Return an SVG badge: the first check's metric with its value now, in the colour of the gravest outcome."""
-    one = checks[0].difference
+    """Return an SVG badge with the new value of the first check, in the colour of the worst outcome."""
+    difference = checks[0].difference
     outcome = outcome_of(checks)
-    left, right = one.metric, f"{one.means[0]:.4g} {outcome}"
+    left, right = difference.metric, f"{difference.means[0]:.4g} {outcome}"
+    # 6.6 pixels per letter, and 12 for the margins
     widths = [round(6.6 * len(text)) + 12 for text in (left, right)]
     total = sum(widths)
     left, right = escape(left), escape(right)
@@ -78,13 +80,15 @@ def gate_badge(checks: Sequence[Check]) -> str:
 
 
 def _sentence(check: Check) -> str:
-    one = check.difference
+    difference = check.difference
     direction = "worse" if check.worse_by > 0 else "better"
     p = f", p = {p_text(check.p)}" if check.p is not None and check.p >= 1e-4 else ", p < .0001" if check.p else ""
-    said = f"{one.a}, {one.metric}: {one.means[1]:.5g} -> {one.means[0]:.5g}, {direction} by {_difference(check)}"
-    return f"{said} (allowed {check.allowed:.3g}{p})" + (f"; {check.decided_by}" if check.decided_by else "")
+    now, before = difference.means
+    change = f"{difference.a}, {difference.metric}: {before:.5g} -> {now:.5g}, {direction} by {_amount(check)}"
+    return f"{change} (allowed {check.allowed:.3g}{p})" + (f"; {check.decided_by}" if check.decided_by else "")
 
 
-def _difference(check: Check) -> str:
+def _amount(check: Check) -> str:
+    """Return the absolute difference with its error."""
     value, error = number_with_error(abs(check.worse_by), check.difference.error)
     return f"{value} {error}".strip()

@@ -1,4 +1,4 @@
-"""Many results as one table: a row for each sampler, ranks as intervals, and both kinds of spread in every cell."""
+"""Collect results into one table: a row per sampler with rank intervals, a cell per metric with its errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from genbench.benchmarks import followed
 from genbench.comparison.comparability import differing_fields, prevailing, require_comparable
 from genbench.comparison.leaderboard import Standing, leaderboard
-from genbench.comparison.subjects import metric_name
+from genbench.comparison.subjects import metric_name, newest
 from genbench.errors import InputError, UsageError
 from genbench.results import Result
 from genbench.tables.numbers import ARROWS, listed, number_with_error
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
     from genbench.benchmarks import Benchmark
 
 ROLES = {"real": "floor", "noise": "ceiling"}
-"""What the samplers of these names are: nothing does better than fresh real samples, and nothing worse than noise."""
+"""Roles of two samplers: fresh real samples are the best possible result, noise the worst."""
 
 LEGEND = "value ± spread over training seeds (standard error of sampling); rank: 95 % confidence, ties share ranks"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One sampler."""
+    """One sampler in the table."""
 
     name: str
     role: str
-    """``floor``, ``ceiling`` or nothing."""
+    """``floor``, ``ceiling`` or empty."""
     rank: str
-    """``2``, or ``2–4`` where the data do not tell; nothing where the row is not ranked."""
+    """``2``, or ``2–4`` if the data do not decide; empty if the row is not ranked."""
     seeds: int
     cells: Mapping[str, Standing]
-    """By metric; one that it was not scored by is missing."""
+    """By metric; metrics without a score are missing."""
     ranked: bool = True
 
 
 @dataclass(frozen=True)
 class Table:
-    """A leaderboard and the metrics beside the one that sorts it."""
+    """A leaderboard sorted by one metric, with cells for all metrics."""
 
     benchmark: str
     sort: str
@@ -52,53 +52,55 @@ class Table:
 
     @property
     def headers(self) -> list[str]:
-        """Short names of the metrics, as far as they are not mistaken for each other, with their arrows."""
+        """Names of the metrics with their arrows: short names if these are unique, full names otherwise."""
         short = [metric.partition("@")[0] for metric in self.metrics]
         better = {metric: cell.better for row in self.rows for metric, cell in row.cells.items()}
         return [
-            f"{one if short.count(one) == 1 else metric} {ARROWS[better[metric]]}"
-            for one, metric in zip(short, self.metrics, strict=True)
+            f"{name if short.count(name) == 1 else metric} {ARROWS[better[metric]]}"
+            for name, metric in zip(short, self.metrics, strict=True)
         ]
 
     @property
     def named(self) -> list[tuple[str, str]]:
-        """Each metric's full name with its header."""
+        """Full name and header of each metric."""
         return list(zip(self.metrics, self.headers, strict=True))
 
 
 def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed: bool = False) -> Table:
-    """Return the table of results: the recipe's columns in its order, or every score that has a direction.
+    """Return the table of results; its columns are those of the benchmark, or all scores with a direction.
 
-    ``sort`` names the metric that orders and ranks, by default the first column. Raises InputError without results, or
-    where they do not follow one protocol (``allow_mixed`` puts those that differ last, without ranks), UsageError for
-    an unknown metric.
+    ``sort`` names the metric that sorts and ranks, by default the first column. Raises InputError if there are no
+    results or if they do not follow one protocol (with ``allow_mixed``, results of other protocols come last, without
+    ranks), UsageError for an unknown metric.
     """
     if not results:
-        raise InputError("There are no results to show; give files that --to or `genbench run` wrote.")
+        raise InputError("There are no results to show; name files written by `genbench score --to` or `genbench run`.")
     if not allow_mixed:
         require_comparable(results)
+    # the first group has the most frequent protocol, and only it is ranked
     groups = by_protocol(results)
     recipe = followed(groups[0][0].benchmark)
     metrics = _columns(groups[0], recipe)
-    chosen = metric_name(groups[0], sort) if sort else metrics[0]
-    metrics = metrics if chosen in metrics else [chosen, *metrics]
-    rows = [row for group in groups for row in _rows(group, metrics, chosen, ranked=group is groups[0])]
-    return Table(groups[0][0].benchmark or "", chosen, tuple(metrics), tuple(rows), _notes(groups, recipe, rows))
+    sort_metric = metric_name(groups[0], sort) if sort else metrics[0]
+    metrics = metrics if sort_metric in metrics else [sort_metric, *metrics]
+    rows = [row for group in groups for row in _table_rows(group, metrics, sort_metric, ranked=group is groups[0])]
+    notes = _table_notes(groups, recipe, rows)
+    return Table(groups[0][0].benchmark or "", sort_metric, tuple(metrics), tuple(rows), notes)
 
 
 def table(
     results: Sequence[Result], *, wide: bool = False, sort: str | None = None, allow_mixed: bool = False
 ) -> pd.DataFrame:
-    """Return results as a frame: one row a sampler and metric, or with ``wide`` one row a sampler.
+    """Return results as a DataFrame with one row per sampler and metric, or with ``wide`` one row per sampler.
 
-    Columns are name, role, metric, better, mean, error (standard error of sampling), spread (standard deviation over
-    training seeds), low and high (95 % interval of the mean, of both), seeds, first_rank, last_rank (that metric's
-    own), ranked. ``wide``: columns (metric, one of mean, error, spread, first_rank, last_rank). Raises as
-    ``genbench table`` does: InputError for mixed protocols, UsageError for an unknown ``sort``.
+    Columns: name, role, metric, better, mean, error (standard error due to sampling), spread (standard deviation over
+    training seeds), low and high (95 % confidence interval of the mean, from both), seeds, first_rank and last_rank
+    (in that metric), ranked. With ``wide``, columns are pairs of a metric and one of mean, error, spread, first_rank
+    and last_rank. Raises InputError if the results do not follow one protocol, UsageError for an unknown ``sort``.
     """
     import pandas as pd
 
-    found = tabulated(results, sort=sort, allow_mixed=allow_mixed)
+    board = tabulated(results, sort=sort, allow_mixed=allow_mixed)
     rows = [
         {
             "name": row.name,
@@ -115,55 +117,54 @@ def table(
             "last_rank": cell.last,
             "ranked": cell.ranked,
         }
-        for row in found.rows
-        for metric in found.metrics
+        for row in board.rows
+        for metric in board.metrics
         if (cell := row.cells.get(metric)) is not None
     ]
+    # None becomes NaN, also in columns that hold nothing else
     frame = pd.DataFrame(rows).astype(
         {"mean": float, "error": float, "spread": float, "low": float, "high": float, "first_rank": "Int64",
          "last_rank": "Int64"}
     )  # fmt: skip
     if not wide:
         return frame
+    # one row per sampler, in the order of the table; one pair of columns per metric and statistic
     keys = ["name", "role", "ranked"]
     values = ["mean", "error", "spread", "first_rank", "last_rank"]
-    turned = pd.DataFrame(frame.pivot(index=keys, columns="metric", values=values)).swaplevel(axis="columns")
-    order = pd.MultiIndex.from_product([found.metrics, values], names=["metric", None])
+    pivoted = pd.DataFrame(frame.pivot(index=keys, columns="metric", values=values)).swaplevel(axis="columns")
+    order = pd.MultiIndex.from_product([board.metrics, values], names=["metric", None])
     rows_in_order = pd.MultiIndex.from_frame(frame[keys].drop_duplicates())
-    return turned.reindex(index=rows_in_order, columns=order).reset_index(["role", "ranked"])
+    return pivoted.reindex(index=rows_in_order, columns=order).reset_index(["role", "ranked"])
 
 
 def by_protocol(results: Sequence[Result]) -> list[list[Result]]:
-    """Split results by protocol, the prevailing one first; repeats of one thing are left out.
+    """Split results by protocol, the most frequent one first, and drop repeats.
 
-    Of one name, budget and training seed the newest stays, and of equal samples under one name one: they are no seeds.
+    The newest result of each name, budget and training seed stays. Results of one name with equal samples count once:
+    they are not replicates.
     """
-    groups, rest = [], list(results)
-    while rest:
-        group = prevailing(rest)
-        taken = {id(result) for result in group}
-        rest = [result for result in rest if id(result) not in taken]
-        groups.append(_distinct(group))
+    groups, remaining = [], list(results)
+    while remaining:
+        group = prevailing(remaining)
+        group_ids = {id(result) for result in group}
+        remaining = [result for result in remaining if id(result) not in group_ids]
+        # samples without a fingerprint count as different
+        distinct = {
+            (result.name, result.generated.fingerprint or number): result
+            for number, result in enumerate(newest(group, one_protocol=True))
+        }
+        groups.append(list(distinct.values()))
     return groups
 
 
-def _distinct(results: Sequence[Result]) -> list[Result]:
-    kept: dict[tuple[str, str, int], Result] = {}
-    for result in results:
-        key = (result.name, result.budget, result.replicate_seed)
-        if key not in kept or result.created >= kept[key].created:
-            kept[key] = result
-    samples = {(one.name, one.generated.fingerprint or number): one for number, one in enumerate(kept.values())}
-    return list(samples.values())
-
-
 def cell_text(cell: Standing | None) -> str:
-    """Write ``5.0 ± 1.4 (0.5)``: mean, spread over training seeds if there are several, error of sampling."""
+    """Return ``5.0 ± 1.4 (0.5)``: mean, spread over training seeds if there are several, sampling error."""
     return "–" if cell is None else " ".join(filter(None, cell_parts(cell)))
 
 
 def cell_parts(cell: Standing) -> tuple[str, str, str]:
-    """Write the mean, the spread over training seeds, and the error of sampling; what is not known is empty."""
+    """Return the mean, the spread over training seeds, and the sampling error as text; unknown values are empty."""
+    # the spread decides about the digits of the mean; without it, the sampling error does
     value, spread = number_with_error(cell.mean, cell.error if cell.spread is None else cell.spread)
     spread = "" if cell.spread is None else spread
     error = "" if cell.error is None else number_with_error(cell.mean, cell.error)[1].removeprefix("± ")
@@ -171,42 +172,47 @@ def cell_parts(cell: Standing) -> tuple[str, str, str]:
 
 
 def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
-    having = {entry.name: entry.better for result in results for entry in result.scores}
-    names = [name for name, better in having.items() if better is not None]
+    """Return the metrics of the columns: those of the benchmark in its order, or all that have a direction."""
+    better = {entry.name: entry.better for result in results for entry in result.scores}
+    names = [name for name, direction in better.items() if direction is not None]
     if recipe is not None:
-        names = [name for wanted in recipe.columns for name in names if name.partition("@")[0] == wanted] or names
+        names = [name for column in recipe.columns for name in names if name.partition("@")[0] == column] or names
     if not names:
-        raise UsageError("No score of these results has a direction, so there is nothing to rank; score other metrics.")
+        raise UsageError("No score of these results has a better direction to rank by; score other metrics.")
     return names
 
 
-def _rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *, ranked: bool) -> Iterator[Row]:
-    """Yield the rows of one protocol, best first; those without the metric that sorts come last."""
-    having = {entry.name for result in results for entry in result.scores}
+def _table_rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *, ranked: bool) -> Iterator[Row]:
+    """Yield the rows of one protocol, best first; samplers without the metric that sorts come last."""
+    scored = {entry.name for result in results for entry in result.scores}
+    # one leaderboard per metric, the one that sorts first
     boards = {}
-    for metric in sorted(having & set(metrics), key=lambda metric: (metric != sort, metrics.index(metric))):
+    for metric in sorted(scored & set(metrics), key=lambda metric: (metric != sort, metrics.index(metric))):
         board = leaderboard(results, metric)
         boards[metric] = {row.name: row if ranked else replace(row, first=None, last=None) for row in board}
+    # one row per sampler of any leaderboard
     for name in dict.fromkeys(name for board in boards.values() for name in board):
         cells = {metric: board[name] for metric, board in boards.items() if name in board}
         role = ROLES.get(name.partition(" (")[0], "")
-        yield Row(name, role, _rank(cells.get(sort)), next(iter(cells.values())).seeds, cells, ranked)
+        yield Row(name, role, _rank_text(cells.get(sort)), next(iter(cells.values())).seeds, cells, ranked)
 
 
-def _rank(cell: Standing | None) -> str:
+def _rank_text(cell: Standing | None) -> str:
     if cell is None or cell.first is None:
         return ""
     return str(cell.first) if cell.first == cell.last else f"{cell.first}–{cell.last}"
 
 
-def _notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, rows: Sequence[Row]) -> tuple[str, ...]:
+def _table_notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, rows: Sequence[Row]) -> tuple[str, ...]:
     notes = []
+    # a benchmark should show its floor and its ceiling
     missing = [name for name, role in ROLES.items() if role not in {row.role for row in rows if row.ranked}]
     if missing and recipe is not None:
-        what = listed([f"{ROLES[name]} ({name})" for name in missing])
-        notes.append(f"no {what} here: `genbench run {recipe.name} --samplers {','.join(missing)}` adds it")
+        roles = listed([f"{ROLES[name]} ({name})" for name in missing])
+        notes.append(f"the table has no {roles}: `genbench run {recipe.name} --samplers {','.join(missing)}` adds it")
+    # explain the gray rows
     differing = differing_fields([result for group in groups for result in group])
     if differing:
         fields = listed([f"{field} ({' / '.join(values)})" for field, values in differing.items()])
-        notes.append(f"gray rows are not ranked, since they differ in {fields}")
+        notes.append(f"gray rows are not ranked because they differ in {fields}")
     return tuple(notes)

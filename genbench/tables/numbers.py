@@ -1,4 +1,4 @@
-"""How numbers and words are written: to the digits that an error allows, the same in every table and figure."""
+"""Write numbers and words in the same way in all tables and figures: the error decides how many digits are shown."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import math
 
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
 PLAIN = str.maketrans({"↓": "v", "↑": "^", "±": "+-", "–": "-", "·": "."})
-"""How they are written where only ASCII can be."""
+"""Replacements of these characters in ASCII."""
 
 WIDEST = 1e15
-"""From here on a number is written with an exponent, however small its error."""
+"""Larger numbers are written with an exponent, however small their errors are."""
 
 
 def number_with_error(value: float, error: float | None) -> tuple[str, str]:
-    """Write a value and its error to the digits that the error allows: two of the error's own, but five in all."""
+    """Return a value and its error as text, rounded to two digits of the error, or to five digits of the value."""
     if not math.isfinite(value):
         return str(value), ""
     if error is None or not math.isfinite(error) or error <= 0:
         return f"{value:.5g}", "" if error is None else f"± {error:.2g}"
+    # the error is far smaller than the digits shown
     if error < abs(value) * 1e-4 and 1e-3 < abs(value) < 1e6:
         return f"{value:.5g}", f"± {error:.1g}"
+    # decimal places of the second digit of the error
     places = 1 - math.floor(math.log10(error))
     if places > 8 or abs(value) >= WIDEST:
         return f"{value:.4e}", f"± {error:.1e}"
@@ -28,19 +30,20 @@ def number_with_error(value: float, error: float | None) -> tuple[str, str]:
 
 
 def counted(count: int | None) -> str:
-    """Write how many samples there are, where that is known."""
+    """Return a number of samples as text."""
     if count is None:
         return "an unknown number of samples"
     return "1 sample" if count == 1 else f"{count:,} samples"
 
 
 def listed(words: list[str]) -> str:
-    """Write words as people list them: ``a, b and c``."""
+    """Join words as in ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def markdown_safe(words: str) -> str:
-    """Escape what Markdown or HTML in it would take as markup, and what would end a cell of a table."""
+    """Escape the markup of Markdown and HTML, and the characters that would end a cell of a table."""
+    # the ampersand first, because the entities contain it
     escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for letter in "\\`*_[]|":
         escaped = escaped.replace(letter, "\\" + letter)

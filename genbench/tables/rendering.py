@@ -1,4 +1,4 @@
-"""Fill in Jinja templates. Everything that comes from a result is escaped in HTML."""
+"""Fill in Jinja templates; in HTML, values are escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genbench.tables.numbers import markdown_safe
 
 
 def rendered(package: str, template: str, **values: Any) -> str:
-    """Return a template from the folder ``templates`` of a package, filled in with values."""
+    """Fill in a template from the folder ``templates`` of a package."""
     return _environment(package).get_template(template).render(**values)
 
 
@@ -26,6 +26,7 @@ def _environment(package: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    # filters that the templates of tables and pages use
     environment.filters["breakable"] = _breakable
     environment.filters["coded"] = _coded
     environment.filters["markdown_safe"] = markdown_safe
@@ -39,5 +40,6 @@ def _breakable(name: str) -> Markup:
 
 def _coded(words: str) -> Markup:
     """Return text as HTML; text between backticks becomes code."""
+    # every second part is between two backticks
     parts = str(escape(words)).split("`")
-    return Markup("".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts)))
+    return Markup("".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts)))

@@ -1,4 +1,4 @@
-"""One Result as a table: a pandas frame for programs, aligned text for people."""
+"""Write one Result as a pandas DataFrame or as aligned text."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ if TYPE_CHECKING:
 
 
 def scores_frame(result: Result) -> pd.DataFrame:
-    """Return one row a score: name, value, error, better, space, key."""
+    """Return a DataFrame with one row per score and the columns name, value, error, better, space and key."""
     import pandas as pd
 
-    columns = ("name", "value", "error", "better", "space", "key")  # "space" is the extractor, by its older name
+    # "space" is the older name of the extractor
+    columns = ("name", "value", "error", "better", "space", "key")
     rows = [[entry.name, entry.value, entry.error, entry.better, entry.extractor, entry.key] for entry in result.scores]
     return pd.DataFrame(rows, columns=columns)
 
 
 def result_text(result: Result, *, plain: bool = False) -> str:
-    """Return a result as aligned text: what was scored, against what, and each number with its error.
+    """Return a result as aligned text: the samples, the reference, and each score with its error.
 
-    ``plain`` spells arrows and ± in ASCII.
+    ``plain`` writes arrows and ± in ASCII.
     """
     from tabulate import tabulate
 
+    # some scores know the value that a perfect sampler would have
     rows = [
         [
             entry.name,
@@ -45,13 +47,14 @@ def result_text(result: Result, *, plain: bool = False) -> str:
 
 
 def _heading(result: Result) -> list[str]:
+    # the generated samples, the reference, and how they were scored
     lines = [f"{result.name}: {counted(result.generated.count)}" + _skipped(result.generated.skipped)]
     if result.reference is not None:
         lines.append(
             f"against {result.reference.name}: {counted(result.reference.count)}" + _skipped(result.reference.skipped)
         )
     recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
-    lines.append(f"seen by {', '.join(result.extractors)}{recipe}, on {result.device}, {result.seconds:.1f} s")
+    lines.append(f"features: {', '.join(result.extractors)}{recipe}, on {result.device}, {result.seconds:.1f} s")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Differences and their errors, ranks with ties, and what may be compared at all."""
+"""Test differences and their errors, ranks with ties, and which results may be compared."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.helpers.compared import normal, repeated, result, scored, valued
 
 METRICS = "fd,kid,subset_size=100,pr,prdc,mind,projections=50,swd,projections=50,modes,ndb,bins=10,c2st"
 SHARED = ("fd@x", "kd@x", "mind@x", "swd@x", "mode_kl@x", "ndb_js@x")
-"""Scores that lean on the reference as much as on the samples."""
+"""Scores to whose error the reference contributes as much as the generated samples."""
 
 
-def independent(one: Result) -> Result:
-    """Forget where the errors come from."""
-    return replace(one, scores=tuple(replace(each, influence=None) for each in one.scores))
+def without_influence(result: Result) -> Result:
+    """Remove the influences of all scores."""
+    return replace(result, scores=tuple(replace(entry, influence=None) for entry in result.scores))
 
 
 @pytest.fixture(scope="module")
@@ -36,59 +36,59 @@ def pair() -> tuple[Result, Result]:
 
 
 @pytest.mark.parametrize("metric", SHARED)
-def test_what_both_share_in_the_reference_cancels(pair: tuple[Result, Result], metric: str) -> None:
-    ours, theirs = pair
-    together = difference(ours, theirs, metric)
-    apart = difference(independent(ours), independent(theirs), metric)
-    assert together.error is not None
-    assert apart.error is not None
-    assert together.error < 0.9 * apart.error
-    assert apart.conservative
-    assert not together.conservative
+def test_the_noise_of_a_common_reference_cancels(pair: tuple[Result, Result], metric: str) -> None:
+    a, b = pair
+    common = difference(a, b, metric)
+    independent = difference(without_influence(a), without_influence(b), metric)
+    assert common.error is not None
+    assert independent.error is not None
+    assert common.error < 0.9 * independent.error
+    assert independent.conservative
+    assert not common.conservative
 
 
-def test_against_another_reference_nothing_cancels(pair: tuple[Result, Result]) -> None:
-    ours, theirs = pair
-    assert theirs.reference is not None
-    other = replace(theirs, reference=replace(theirs.reference, fingerprint="another"))
-    found = difference(ours, other, "fd")
-    assert found.sampling_error == pytest.approx(
-        difference(independent(ours), independent(other), "fd").sampling_error, rel=0.01
+def test_noise_of_different_references_does_not_cancel(pair: tuple[Result, Result]) -> None:
+    a, b = pair
+    assert b.reference is not None
+    other = replace(b, reference=replace(b.reference, fingerprint="another"))
+    estimate = difference(a, other, "fd")
+    assert estimate.sampling_error == pytest.approx(
+        difference(without_influence(a), without_influence(other), "fd").sampling_error, rel=0.01
     )
-    assert found.verdict == "unknown"
-    assert found.differs == ("reference",)
+    assert estimate.verdict == "unknown"
+    assert estimate.differs == ("reference",)
 
 
-def test_the_parts_of_a_score_add_up_to_its_error(pair: tuple[Result, Result]) -> None:
-    for one in pair[0].scores:
-        if one.influence is not None and one.influence.generated:
-            both = [
-                np.square(side).sum() * GROUPS / (GROUPS - 1)
-                for side in (one.influence.generated, one.influence.reference)
+def test_the_influences_of_a_score_add_up_to_its_error(pair: tuple[Result, Result]) -> None:
+    for entry in pair[0].scores:
+        if entry.influence is not None and entry.influence.generated:
+            variances = [
+                np.square(influence).sum() * GROUPS / (GROUPS - 1)
+                for influence in (entry.influence.generated, entry.influence.reference)
             ]
-            assert sum(both) == pytest.approx((one.error or 0) ** 2, rel=0.01, abs=1e-12), one.name
+            assert sum(variances) == pytest.approx((entry.error or 0) ** 2, rel=0.01, abs=1e-12), entry.name
 
 
-def test_parts_survive_the_json_line(pair: tuple[Result, Result], tmp_path: Path) -> None:
+def test_influences_are_read_back_from_the_json_line(pair: tuple[Result, Result], tmp_path: Path) -> None:
     pair[0].append(tmp_path / "a.jsonl")
     assert read_results(tmp_path / "a.jsonl")[0]["fd@x"].influence == pair[0]["fd@x"].influence
     assert len((tmp_path / "a.jsonl").read_text()) < 25_000  # of 24 scores
 
 
 def test_the_interval_of_a_difference_covers_the_truth() -> None:
-    # 95 % nominal over 100 repeats: below 88 or above 99.9 would be chance once in a thousand
+    # the nominal coverage is 95 %; fewer than 88 of 100 happens by chance once in a thousand
     covered = dict.fromkeys(("fd@x", "mode_kl@x", "high_quality@x"), 0)
     for repeat in range(100):
         reference = normal(3 * repeat, 150, 4)
-        sides = [normal(3 * repeat + 1 + side, 150, 4, shift=0.4) for side in range(2)]
-        ours, theirs = (scored(str(at), side, reference, "fd,modes") for at, side in enumerate(sides))
+        samples = [normal(3 * repeat + 1 + number, 150, 4, shift=0.4) for number in range(2)]
+        a, b = (scored(str(number), rows, reference, "fd,modes") for number, rows in enumerate(samples))
         for name in covered:
-            low, high = difference(ours, theirs, name).interval or (np.nan, np.nan)
+            low, high = difference(a, b, name).interval or (np.nan, np.nan)
             covered[name] += low <= 0 <= high
     assert min(covered.values()) >= 88, covered
 
 
-def test_equal_scores_are_tied_and_far_ones_are_not() -> None:
+def test_equal_scores_are_tied_and_distant_ones_are_not() -> None:
     near, far = valued("a", 1.0), valued("b", 3.0)
     assert difference(near, near, "fd").verdict == "tied"
     assert difference(near, far, "fd").verdict == "better"
@@ -97,42 +97,42 @@ def test_equal_scores_are_tied_and_far_ones_are_not() -> None:
 
 
 def test_without_an_error_there_is_no_verdict() -> None:
-    found = difference(valued("a", 1.0, None), valued("b", 3.0), "fd")
-    assert (found.error, found.p, found.verdict) == (None, None, "unknown")
+    estimate = difference(valued("a", 1.0, None), valued("b", 3.0), "fd")
+    assert (estimate.error, estimate.p, estimate.verdict) == (None, None, "unknown")
 
 
-def test_the_spread_over_seeds_and_the_sampling_error_stand_apart() -> None:
-    found = difference(repeated("a", [1.0, 2.0, 3.0]), repeated("b", [5.0, 5.5, 6.0]), "fd")
-    assert found.value == pytest.approx(-3.5)
-    assert found.training_error == pytest.approx(np.sqrt(1 / 3 + 0.25 / 3))
-    assert found.sampling_error == pytest.approx(np.sqrt(2) * 0.01)
-    assert found.error == pytest.approx(found.training_error)
-    assert found.degrees == pytest.approx((1 + 0.25) ** 2 / (1 / 2 + 0.0625 / 2))  # Welch
+def test_the_spread_over_seeds_and_the_sampling_error_are_separate() -> None:
+    estimate = difference(repeated("a", [1.0, 2.0, 3.0]), repeated("b", [5.0, 5.5, 6.0]), "fd")
+    assert estimate.value == pytest.approx(-3.5)
+    assert estimate.training_error == pytest.approx(np.sqrt(1 / 3 + 0.25 / 3))
+    assert estimate.sampling_error == pytest.approx(np.sqrt(2) * 0.01)
+    assert estimate.error == pytest.approx(estimate.training_error)
+    assert estimate.degrees == pytest.approx((1 + 0.25) ** 2 / (1 / 2 + 0.0625 / 2))  # Welch
 
 
 def test_a_spread_that_is_small_by_chance_does_not_hide_the_sampling_error() -> None:
-    found = difference(repeated("a", [1.0, 1.001], 0.2), repeated("b", [1.5, 1.501], 0.2), "fd")
-    assert found.error == pytest.approx(found.sampling_error)
-    assert found.verdict == "tied"
+    estimate = difference(repeated("a", [1.0, 1.001], 0.2), repeated("b", [1.5, 1.501], 0.2), "fd")
+    assert estimate.error == pytest.approx(estimate.sampling_error)
+    assert estimate.verdict == "tied"
 
 
-def test_paired_samples_cancel_what_they_share() -> None:
+def test_common_noise_of_paired_samples_cancels() -> None:
     reference, base = normal(0), normal(1, shift=0.3)
     other = base["embedding"] + 0.05 * np.random.default_rng(2).standard_normal(base["embedding"].shape)
     moved = type(base).of(embedding=other)
-    ours, theirs = scored("a", base, reference, "fd"), scored("b", moved, reference, "fd")
-    paired, apart = difference(ours, theirs, "fd", paired=True), difference(ours, theirs, "fd")
+    a, b = scored("a", base, reference, "fd"), scored("b", moved, reference, "fd")
+    paired, unpaired = difference(a, b, "fd", paired=True), difference(a, b, "fd")
     assert paired.error is not None
-    assert apart.error is not None
-    assert paired.error < apart.error / 3
+    assert unpaired.error is not None
+    assert paired.error < unpaired.error / 3
 
 
-def test_paired_sides_without_a_common_seed_are_refused() -> None:
+def test_paired_subjects_without_a_common_seed_are_refused() -> None:
     with pytest.raises(InputError, match="no seed in common"):
         difference(valued("a", 1.0, seed=1), valued("b", 1.0, seed=2), "fd", paired=True)
 
 
-def test_holm_multiplies_the_smallest_most_and_never_falls() -> None:
+def test_holm_multiplies_the_smallest_p_value_most_and_keeps_the_order() -> None:
     assert adjusted([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert adjusted([0.5, 0.9]) == [1.0, 1.0]
     assert adjusted([]) == []
@@ -148,26 +148,26 @@ def test_rank_intervals_hold_the_true_ranks_in_simulation() -> None:
     truth = np.array([0.0, 0.0, 0.3, 1.0])
     rng, missed = np.random.default_rng(0), 0
     for _ in range(200):
-        results = [valued(str(at), mean + 0.1 * rng.standard_normal()) for at, mean in enumerate(truth)]
+        results = [valued(str(number), mean + 0.1 * rng.standard_normal()) for number, mean in enumerate(truth)]
         rows = {row.name: row for row in leaderboard(results, "fd")}
-        for at, mean in enumerate(truth):
+        for number, mean in enumerate(truth):
             least, most = 1 + (truth < mean).sum(), (truth <= mean).sum()
-            row = rows[str(at)]
+            row = rows[str(number)]
             missed += not ((row.first or 0) <= least and most <= (row.last or 0))
     assert missed <= 20  # of 200 boards, 5 % may miss
 
 
-def test_rank_intervals_without_verdicts_are_whole() -> None:
+def test_rank_intervals_without_verdicts_hold_all_ranks() -> None:
     assert rank_intervals(["a", "b"], []) == {"a": (1, 2), "b": (1, 2)}
 
 
-def test_the_best_stands_first_whichever_way_is_better() -> None:
+def test_the_best_is_first_whichever_direction_is_better() -> None:
     for better, first in (("lower", "a"), ("higher", "b")):
         rows = leaderboard([valued("a", 1.0, better=better), valued("b", 2.0, better=better)], "fd")  # type: ignore[arg-type]
         assert rows[0].name == first
 
 
-def test_a_standing_tells_mean_spread_and_error_apart() -> None:
+def test_a_standing_has_mean_spread_and_error() -> None:
     (row,) = leaderboard(repeated("a", [1.0, 2.0, 3.0], 0.06), "fd@x")
     assert (row.mean, row.spread, row.seeds, row.first, row.last) == (2.0, 1.0, 3, 1, 1)
     assert row.error == pytest.approx(0.06)
@@ -182,17 +182,17 @@ def test_the_newest_result_of_a_seed_counts() -> None:
     assert (row.mean, row.seeds) == (2.0, 1)
 
 
-def test_budgets_of_one_name_are_rows_of_their_own() -> None:
+def test_each_budget_of_a_name_has_a_row() -> None:
     quick = valued("a", 3.0, training=TrainingRecord("quick", 0))
     assert [row.name for row in leaderboard([valued("a", 1.0), quick], "fd")] == ["a (full)", "a (quick)"]
 
 
-def test_a_metric_without_a_better_direction_ranks_nothing() -> None:
-    with pytest.raises(UsageError, match="Neither more nor less of entropy@x"):
+def test_a_metric_without_a_better_direction_cannot_rank() -> None:
+    with pytest.raises(UsageError, match="entropy@x has no better direction"):
         leaderboard([result("a", Score("entropy", 1.0, 0.1))], "entropy")
 
 
-def test_an_unknown_metric_is_guessed() -> None:
+def test_the_nearest_metric_is_suggested_for_an_unknown_one() -> None:
     with pytest.raises(UsageError, match="did you mean 'fd'"):
         leaderboard([valued("a", 1.0)], "fdx")
 
@@ -212,28 +212,28 @@ RESIZED = {"x": "x,resize=clean,weights=abc"}
     ],
 )
 def test_the_field_that_differs_is_named(change: dict[str, object], field: str) -> None:
-    ours, theirs = valued("a", 1.0), valued("b", 1.0, **change)
-    assert field in differing_fields([ours, theirs])
-    assert ours.protocol_fingerprint != theirs.protocol_fingerprint
+    a, b = valued("a", 1.0), valued("b", 1.0, **change)
+    assert field in differing_fields([a, b])
+    assert a.protocol_fingerprint != b.protocol_fingerprint
     with pytest.raises(InputError, match=f"{field}.*--allow-mixed"):
-        require_comparable([ours, theirs])
+        require_comparable([a, b])
 
 
-def test_training_seeds_names_and_days_may_differ() -> None:
+def test_training_seeds_names_and_dates_may_differ() -> None:
     require_comparable([valued("a", 1.0, seed=1), valued("b", 1.0, seed=2, created="2030-01-01", device="cuda")])
 
 
-def test_draws_that_follow_no_recipe_need_one_seed() -> None:
+def test_samples_without_a_benchmark_need_one_seed() -> None:
     free = [valued("a", 1.0, seed=seed, benchmark=None, training=None) for seed in (0, 1)]
     assert set(differing_fields(free)) == {"seed"}
 
 
-def test_a_metric_that_only_one_has_is_no_difference() -> None:
+def test_a_metric_of_one_result_only_is_not_a_difference_of_protocols() -> None:
     more = valued("b", 1.0, metrics=("FrechetDistance(view='embedding')", "KernelDistance()"))
     require_comparable([valued("a", 1.0), more])
 
 
-def test_mixed_results_stand_below_and_unranked() -> None:
+def test_results_of_another_protocol_are_last_and_unranked() -> None:
     results = [valued("a", 2.0), valued("b", 3.0), valued("other", 1.0, extractors=RESIZED)]
     with pytest.raises(InputError, match="x resize: tf"):
         leaderboard(results, "fd")
@@ -244,33 +244,33 @@ def test_mixed_results_stand_below_and_unranked() -> None:
 
 def test_compare_takes_files_results_and_lists_of_seeds(tmp_path: Path) -> None:
     valued("a", 1.0).append(tmp_path / "a.jsonl")
-    found = compare(tmp_path / "a.jsonl", valued("a", 2.0), repeated("c", [1.0, 1.1]))
-    assert list(found.subjects) == ["a", "a (2)", "c"]
-    assert len(found.differences) == 3
+    comparison = compare(tmp_path / "a.jsonl", valued("a", 2.0), repeated("c", [1.0, 1.1]))
+    assert list(comparison.subjects) == ["a", "a (2)", "c"]
+    assert len(comparison.differences) == 3
 
 
-def test_compare_scores_what_is_not_scored() -> None:
+def test_compare_scores_samples_first() -> None:
     rng = np.random.default_rng(0)
     reference, near, far = (rng.integers(low, 256, (60, 8, 8, 3), dtype=np.uint8) for low in (0, 0, 120))
-    found = compare(near, far, reference=reference, features="pixels,size=4", metrics=None, progress=False)
-    assert found["fd"].verdict == "better"
+    comparison = compare(near, far, reference=reference, features="pixels,size=4", metrics=None, progress=False)
+    assert comparison["fd"].verdict == "better"
 
 
-def test_the_correction_spans_all_that_is_compared() -> None:
+def test_the_correction_counts_all_comparisons() -> None:
     subjects = valued("a", 1.0), valued("b", 1.3), valued("c", 1.3)
-    lone = difference(*subjects[:2], "fd")
-    assert lone.verdict == "better"
-    found = compare(*subjects).differences[0]
-    assert found.adjusted == pytest.approx(3 * (lone.p or 0))
-    assert found.verdict == "tied"
+    alone = difference(*subjects[:2], "fd")
+    assert alone.verdict == "better"
+    corrected = compare(*subjects).differences[0]
+    assert corrected.adjusted == pytest.approx(3 * (alone.p or 0))
+    assert corrected.verdict == "tied"
 
 
-def test_one_subject_is_no_comparison() -> None:
-    with pytest.raises(UsageError, match="two subjects"):
+def test_one_subject_cannot_be_compared() -> None:
+    with pytest.raises(UsageError, match="at least two subjects, but a was given"):
         compare(valued("a", 1.0))
 
 
-def test_a_guests_score_without_parts_still_compares() -> None:
-    ours = result("a", Score("own", 1.0, 0.1, "lower"))
-    theirs = result("b", Score("own", 1.0, 0.1, "lower", influence=Influence(())))
-    assert difference(ours, theirs, "own").error == pytest.approx(0.1 * np.sqrt(2))
+def test_scores_of_a_metric_without_influences_can_be_compared() -> None:
+    a = result("a", Score("own", 1.0, 0.1, "lower"))
+    b = result("b", Score("own", 1.0, 0.1, "lower", influence=Influence(())))
+    assert difference(a, b, "own").error == pytest.approx(0.1 * np.sqrt(2))

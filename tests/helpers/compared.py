@@ -1,4 +1,4 @@
-"""Results for tests of comparisons: scores of drawn rows, or numbers put there by hand."""
+"""Make results for tests of comparisons: scores of random rows, or given numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genbench.results import Result, SampleSet, TrainingRecord, entry
 
 
 def result(name: str, *scores: Score, seed: int = 0, reference: str = "r", **changes: Any) -> Result:
-    """Return a result of a trained sampler with these scores, in the space ``x``."""
+    """Return a result of a trained sampler with these scores; the extractor is called ``x``."""
     made = Result(
         name=name,
         scores=tuple(entry(score, "x", canonical=False) for score in scores),
@@ -42,18 +42,18 @@ def valued(name: str, value: float, error: float | None = 0.1, *, better: Better
 
 
 def repeated(name: str, values: Sequence[float], error: float = 0.01) -> list[Result]:
-    """Return one result a training seed."""
+    """Return one result per training seed."""
     return [valued(name, value, error, seed=seed) for seed, value in enumerate(values)]
 
 
 def scored(name: str, generated: Features, reference: Features, metrics: str, **changes: Any) -> Result:
-    """Return the scores of rows by metrics of ``registry``."""
+    """Return the result of scoring rows with metrics, given as names."""
     plugs = [registry.load("metrics", spec) for spec in parse_specs(metrics)]
     scores = [score for plug in plugs for score in plug(generated, reference, seed=0)]
     return result(name, *scores, reference=reference.fingerprint, **changes)
 
 
 def normal(seed: int, count: int = 400, dimensions: int = 8, shift: float = 0.0) -> Features:
-    """Draw Gaussian rows with classes of their own."""
+    """Draw Gaussian rows, with modes and quality."""
     rows = np.random.default_rng(seed).standard_normal((count, dimensions)) + shift
     return Features.of(embedding=rows, mode=rows[:, :4].argmax(axis=1), quality=rows[:, 0] < 1.5, modes=4)

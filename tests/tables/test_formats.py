@@ -1,4 +1,4 @@
-"""The formats of a table: each is what its readers and programs take."""
+"""Test the formats of a table: people and programs can read each of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.made_results import board, made
 HOSTILE = "<script>alert(1)</script>|`a`_b_&50%\\x{y}$1^~#\nnew"
 
 
-def test_the_text_is_aligned_and_says_what_its_numbers_are() -> None:
+def test_the_text_is_aligned_and_its_legend_explains_the_numbers() -> None:
     lines = written(board()).splitlines()
     assert lines[0].startswith("digits@1: value ± spread over training seeds (standard error of sampling)")
     assert lines[2].split() == ["rank", "sampler", "fd", "↓", "is", "↑", "seeds"]
@@ -37,7 +37,7 @@ def test_markdown_is_a_table_of_equal_rows() -> None:
     assert [line.count("|") for line in lines[:6]] == [6] * 6
 
 
-def test_latex_takes_numbers_as_siunitx_does() -> None:
+def test_latex_writes_numbers_for_siunitx() -> None:
     text = written([made("a_b", 4.0), made("a_b", 6.0, seed=1)], "latex")
     assert r"a\_b & \num{5.0 \pm 1.4} (\num{" in text
     assert r"fd $\downarrow$" in text
@@ -45,7 +45,7 @@ def test_latex_takes_numbers_as_siunitx_does() -> None:
     assert len({line.count("&") for line in body}) == 1
 
 
-def test_latex_greys_what_is_not_ranked() -> None:
+def test_latex_shows_unranked_rows_in_gray() -> None:
     lines = written([*board(), made("short", 1.0, count=9)], "latex", allow_mixed=True).splitlines()
     (row,) = [line for line in lines if "short" in line]
     assert row.count(r"\color{gray}") == row.count("&") + 1
@@ -63,33 +63,33 @@ def test_csv_reads_back_with_every_digit() -> None:
     assert {"error", "spread", "first_rank", "last_rank", "ranked"} <= set(frame.columns)
 
 
-def test_json_reads_back_and_says_null_where_nothing_is_known() -> None:
+def test_json_reads_back_and_has_null_for_unknown_values() -> None:
     rows = json.loads(written(board(), "json"))
     vae = next(row for row in rows if row["name"] == "vae" and row["metric"] == "fd@digits")
     assert (vae["mean"], vae["spread"], vae["seeds"]) == (20.0, None, 1)
 
 
 class Tags(HTMLParser):
-    """Collects elements and checks that each is closed in its turn."""
+    """Collect elements, and check that each is closed in the right order."""
 
     EMPTY = frozenset({"meta", "link", "br", "img", "image", "use", "path", "rect", "circle", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
         self.feed(text)
         self.close()
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
         if tag not in self.EMPTY:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in self.EMPTY:
@@ -99,19 +99,19 @@ class Tags(HTMLParser):
         self.words.append(data)
 
 
-def test_html_tells_readers_of_the_screen_what_heads_what() -> None:
-    found = Tags(written(board(), "html"))
-    names = [tag for tag, _ in found.seen]
+def test_html_has_scopes_and_a_sort_order_for_screen_readers() -> None:
+    parsed = Tags(written(board(), "html"))
+    names = [tag for tag, _ in parsed.elements]
     assert names.count("caption") == 1
-    heads = [attributes for tag, attributes in found.seen if tag == "th"]
+    heads = [attributes for tag, attributes in parsed.elements if tag == "th"]
     assert [head["scope"] for head in heads] == ["col"] * 5 + ["row"] * 4
     assert [head["aria-sort"] for head in heads if "aria-sort" in head] == ["ascending"]
 
 
 def test_a_hostile_name_stays_a_name_in_html() -> None:
-    found = Tags(written([made(HOSTILE, 1.0), made("b", 2.0)], "html"))
-    assert "script" not in [tag for tag, _ in found.seen]
-    assert HOSTILE in found.words
+    parsed = Tags(written([made(HOSTILE, 1.0), made("b", 2.0)], "html"))
+    assert "script" not in [tag for tag, _ in parsed.elements]
+    assert HOSTILE in parsed.words
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex"])
@@ -121,7 +121,7 @@ def test_a_hostile_name_does_not_break_the_lines(form: str) -> None:
     assert len(text.splitlines()) == len(written([made("a", 1.0), made("b", 2.0)], form).splitlines())
 
 
-def test_markdown_escapes_what_would_be_markup() -> None:
+def test_markdown_escapes_markup() -> None:
     assert markdown_safe("a|b_c*<i>") == r"a\|b\_c\*&lt;i&gt;"
 
 
@@ -130,16 +130,16 @@ def test_the_command_writes_each_format(form: str, tmp_path_factory: pytest.Temp
     path = tmp_path_factory.mktemp("results") / "digits.jsonl"
     for result in board():
         result.append(path)
-    ran = CliRunner().invoke(main, ["table", str(path), "--format", form])
-    assert ran.exit_code == 0, ran.output
-    assert ran.stdout.rstrip("\n") == written(board(), form).rstrip("\n")
+    outcome = CliRunner().invoke(main, ["table", str(path), "--format", form])
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.stdout.rstrip("\n") == written(board(), form).rstrip("\n")
 
 
 def test_the_command_refuses_mixed_protocols_in_one_sentence(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("results") / "mixed.jsonl"
     for result in [*board(), made("short", 1.0, count=9)]:
         result.append(path)
-    ran = CliRunner().invoke(main, ["table", str(path)])
-    assert ran.exit_code == 1
-    assert "differ in count" in ran.stderr
+    outcome = CliRunner().invoke(main, ["table", str(path)])
+    assert outcome.exit_code == 1
+    assert "differ in count" in outcome.stderr
     assert CliRunner().invoke(main, ["table", str(path), "--allow-mixed"]).exit_code == 0

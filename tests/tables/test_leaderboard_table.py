@@ -1,4 +1,4 @@
-"""Many results as one table: rows, ranks, both spreads, and what may not stand together."""
+"""Test tables of many results: rows, ranks, spreads, errors and mixed protocols."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 import genbench
 from genbench.errors import InputError, UsageError
 from genbench.plugs.contracts import Score
-from genbench.tables.leaderboard_table import cell_text, table, tabulated
+from genbench.tables.leadershown import cell_text, table, tabulated
 from tests.helpers.made_results import board, made
 
 
-def test_the_best_stands_first_whatever_the_order_of_the_files() -> None:
+def test_the_best_is_first_whatever_the_order_of_the_results() -> None:
     rows = tabulated(board()).rows
     assert [row.name for row in rows] == ["real", "gan", "vae", "noise"]
     assert rows == tabulated(board()[::-1]).rows
 
 
-def test_the_spread_over_seeds_and_the_error_of_sampling_stand_apart() -> None:
+def test_the_spread_over_seeds_and_the_sampling_error_are_separate_columns() -> None:
     frame = table(board()).set_index(["name", "metric"])
     gan = frame.loc["gan", "fd@digits"]
     assert gan["mean"] == 5
@@ -30,7 +30,7 @@ def test_the_spread_over_seeds_and_the_error_of_sampling_stand_apart() -> None:
     assert np.isnan(frame.loc["vae", "fd@digits"]["spread"])
 
 
-def test_a_cell_says_both_and_a_single_seed_has_no_spread() -> None:
+def test_a_cell_has_both_and_a_single_seed_has_no_spread() -> None:
     cells = {row.name: cell_text(row.cells["fd@digits"]) for row in tabulated(board()).rows}
     assert cells["gan"].startswith("5.0 ± 1.4 (")
     assert cells["vae"] == "20.00 (0.50)"
@@ -41,39 +41,39 @@ def test_ties_share_ranks() -> None:
     assert {row.name: row.rank for row in tabulated(near).rows} == {"a": "1–2", "b": "1–2", "c": "3"}
 
 
-def test_the_floor_and_the_ceiling_are_marked_and_missed() -> None:
-    found = tabulated(board())
-    assert {row.name: row.role for row in found.rows if row.role} == {"real": "floor", "noise": "ceiling"}
-    assert found.notes == ()
+def test_the_floor_and_the_ceiling_are_marked_and_missing_ones_are_noted() -> None:
+    shown = tabulated(board())
+    assert {row.name: row.role for row in shown.rows if row.role} == {"real": "floor", "noise": "ceiling"}
+    assert shown.notes == ()
     (note,) = tabulated(board()[:3]).notes
     assert "`genbench run digits --samplers real,noise`" in note
 
 
-def test_the_columns_are_the_recipes_in_its_order() -> None:
+def test_the_columns_are_those_of_the_benchmark_in_its_order() -> None:
     shown = tabulated([made("gan", 5.0, extra=(Score("recall", 0.5, 0.01, "higher"), Score("odd", 1.0, 0.1, "lower")))])
     assert shown.metrics == ("fd@digits", "is@digits", "recall@digits")
     assert shown.headers == ["fd ↓", "is ↑", "recall ↑"]
 
 
-def test_without_a_recipe_every_score_with_a_direction_is_a_column() -> None:
-    other = [replace(one, benchmark=None) for one in [made("a", 5.0, extra=(Score("authpct", 50.0, 1.0),))]]
-    assert tabulated(other).metrics == ("fd@digits", "is@digits")
+def test_without_a_benchmark_every_score_with_a_direction_is_a_column() -> None:
+    result = replace(made("a", 5.0, extra=(Score("authpct", 50.0, 1.0),)), benchmark=None)
+    assert tabulated([result]).metrics == ("fd@digits", "is@digits")
 
 
 def test_another_metric_sorts_and_ranks_by_its_own_direction() -> None:
-    found = tabulated(board(), sort="is")
-    assert [row.name for row in found.rows] == ["noise", "vae", "gan", "real"]
-    assert found.rows[0].rank == "1"
+    shown = tabulated(board(), sort="is")
+    assert [row.name for row in shown.rows] == ["noise", "vae", "gan", "real"]
+    assert shown.rows[0].rank == "1"
 
 
-def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
+def test_the_nearest_metric_is_suggested_for_an_unknown_one() -> None:
     with pytest.raises(UsageError, match=r"did you mean 'fd@digits'\?"):
         tabulated(board(), sort="fd@digit")
 
 
-def test_a_score_that_only_some_have_leaves_the_others_cells_empty() -> None:
-    found = tabulated([made("a", 5.0), made("b", 9.0, extra=(Score("recall", 0.5, 0.01, "higher"),))])
-    assert [cell_text(row.cells.get("recall@digits")) for row in found.rows] == ["–", "0.500 (0.010)"]
+def test_a_sampler_without_a_score_has_an_empty_cell() -> None:
+    shown = tabulated([made("a", 5.0), made("b", 9.0, extra=(Score("recall", 0.5, 0.01, "higher"),))])
+    assert [cell_text(row.cells.get("recall@digits")) for row in shown.rows] == ["–", "0.500 (0.010)"]
 
 
 def test_protocols_do_not_mix_and_the_field_is_named() -> None:
@@ -81,33 +81,33 @@ def test_protocols_do_not_mix_and_the_field_is_named() -> None:
         tabulated([*board(), made("short", 3.0, count=100)])
 
 
-def test_what_is_mixed_on_purpose_stands_last_and_without_ranks() -> None:
-    found = tabulated([made("short", 0.01, count=100), *board()], allow_mixed=True)
-    assert [(row.name, row.ranked, row.rank) for row in found.rows][-1] == ("short", False, "")
-    assert [row.rank for row in found.rows[:-1]] == [row.rank for row in tabulated(board()).rows]
-    assert "differ in count (898 / 100)" in found.notes[0]
+def test_allowed_results_of_another_protocol_are_last_and_unranked() -> None:
+    shown = tabulated([made("short", 0.01, count=100), *board()], allow_mixed=True)
+    assert [(row.name, row.ranked, row.rank) for row in shown.rows][-1] == ("short", False, "")
+    assert [row.rank for row in shown.rows[:-1]] == [row.rank for row in tabulated(board()).rows]
+    assert "differ in count (898 / 100)" in shown.notes[0]
 
 
 def test_one_sampler_under_two_protocols_is_two_rows() -> None:
-    found = tabulated([made("gan", 5.0, count=100), *board()], allow_mixed=True)
-    assert [row.cells["fd@digits"].mean for row in found.rows if row.name == "gan"] == [5.0, 5.0]
-    assert [row.seeds for row in found.rows if row.name == "gan"] == [2, 1]
+    shown = tabulated([made("gan", 5.0, count=100), *board()], allow_mixed=True)
+    assert [row.cells["fd@digits"].mean for row in shown.rows if row.name == "gan"] == [5.0, 5.0]
+    assert [row.seeds for row in shown.rows if row.name == "gan"] == [2, 1]
 
 
-def test_a_later_line_of_the_same_seed_takes_the_place_of_the_earlier() -> None:
+def test_a_newer_result_of_the_same_seed_replaces_the_older() -> None:
     again = made("vae", 30.0, created="2026-02-01T00:00:00+00:00")
     (vae,) = [row for row in tabulated([*board(), again]).rows if row.name == "vae"]
     assert (vae.seeds, vae.cells["fd@digits"].mean) == (1, 30.0)
 
 
-def test_equal_samples_are_no_second_seed() -> None:
+def test_equal_samples_count_as_one_seed() -> None:
     real = [replace(made("real", 0.5, seed=seed), generated=made("real", 0.5).generated) for seed in (0, 1, 2)]
     assert tabulated(real).rows[0].seeds == 1
 
 
 def test_two_budgets_of_one_sampler_are_two_rows() -> None:
-    found = tabulated([made("gan", 4.0), made("gan", 40.0, budget="quick")])
-    assert [row.name for row in found.rows] == ["gan (full)", "gan (quick)"]
+    shown = tabulated([made("gan", 4.0), made("gan", 40.0, budget="quick")])
+    assert [row.name for row in shown.rows] == ["gan (full)", "gan (quick)"]
 
 
 def test_nothing_to_show_is_an_error() -> None:
@@ -115,7 +115,7 @@ def test_nothing_to_show_is_an_error() -> None:
         tabulated([])
 
 
-def test_the_wide_frame_has_a_row_a_sampler_and_columns_by_metric_and_statistic() -> None:
+def test_the_wide_frame_has_one_row_per_sampler_and_columns_by_metric_and_statistic() -> None:
     wide = genbench.table(board(), wide=True)
     assert list(wide.index) == ["real", "gan", "vae", "noise"]
     assert wide.loc["gan", ("fd@digits", "mean")] == 5

@@ -1,4 +1,4 @@
-"""The table that people read: aligned, as many digits as the error allows, and nothing that breaks on odd numbers."""
+"""Test the text of one result: alignment, digits, and unusual numbers."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def test_an_exact_value_says_so() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_value_that_is_no_number_stands_alone(value: float) -> None:
+def test_a_value_that_is_not_finite_is_shown_without_error(value: float) -> None:
     assert number_with_error(value, 0.1) == (str(value), "")
 
 
 @pytest.mark.parametrize("error", [math.nan, math.inf])
-def test_an_error_that_is_no_number_is_shown(error: float) -> None:
+def test_an_error_that_is_not_finite_is_shown(error: float) -> None:
     assert number_with_error(1.5, error) == ("1.5", f"± {error}")
 
 
@@ -96,15 +96,15 @@ def test_numbers_end_in_the_same_column() -> None:
     assert lines[-1].index("1.50") + 4 == lines[-2].index("1234.50") + 7
 
 
-def test_the_heading_says_who_was_compared_and_what_was_left_out() -> None:
+def test_the_heading_names_the_samples_the_reference_and_the_number_left_out() -> None:
     text = result_text(result(entry("fid", 1.0, 0.1), reference=SampleSet("real.npz", None, "def"), skipped=3))
     assert text.startswith(
         "out/: 1,000 samples (3 left out as corrupt)\nagainst real.npz: an unknown number of samples\n"
     )
-    assert "seen by inception, on cpu, 1.2 s" in text
+    assert "features: inception, on cpu, 1.2 s" in text
 
 
-def test_one_sample_is_no_plural() -> None:
+def test_one_sample_is_written_in_the_singular() -> None:
     assert [counted(count) for count in (0, 1, 2, 1000)] == ["0 samples", "1 sample", "2 samples", "1,000 samples"]
 
 
@@ -116,7 +116,7 @@ def test_the_plain_table_is_ascii_and_aligned() -> None:
     assert "+- 0.50" in first
 
 
-def test_the_frame_has_one_row_a_score() -> None:
+def test_the_frame_has_one_row_per_score() -> None:
     frame = scores_frame(result(entry("fid", 1.0, 0.1), entry("kid", 2.0)))
     assert list(frame["name"]) == ["fid", "kid"]
     assert frame["value"].sum() == 3.0
