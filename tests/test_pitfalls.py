@@ -39,8 +39,9 @@ CLEAN = 1 - math.exp(-4.5)
 
 
 @cache
-def readme() -> str:
-    return " ".join((Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").split())
+def metrics_page() -> str:
+    page = Path(__file__).parents[1] / "docs" / "metrics.md"
+    return " ".join(page.read_text(encoding="utf-8").split())
 
 
 @cache
@@ -74,7 +75,7 @@ def test_pitfall_01_a_ring_that_ends_where_it_begins_has_seven_modes_and_is_foun
 def test_pitfall_02_a_perfect_sampler_has_less_than_all_of_high_quality(mixture: Mixture) -> None:
     _, distance = mixture.nearest(mixture.sample(200_000, seed=0))
     assert (distance <= 3).mean() == pytest.approx(CLEAN, abs=1e-3)
-    assert "98.889 % high-quality samples, never 100 %" in readme()
+    assert "98.889 % high-quality samples, never 100 %" in metrics_page()
 
 
 @pytest.mark.parametrize(("count", "floor"), [(26_000, 0.01921), (25_600, 0.01951)])
@@ -141,7 +142,7 @@ def test_pitfall_07_equal_distributions_have_precision_far_below_one_in_many_dim
     found, covered = precision_recall(one, two), density_coverage(one, two)
     assert max(found.precision, found.recall) < 0.75
     assert covered.coverage == pytest.approx(expected_coverage(1000, 1000, 5), abs=0.02)
-    assert "Identical distributions do **not** get precision 1" in readme()
+    assert "Identical distributions do **not** get precision 1" in metrics_page()
 
 
 def test_pitfall_08_samples_sorted_by_class_keep_their_inception_score() -> None:
@@ -166,7 +167,7 @@ def test_pitfalls_09_and_10_a_spread_over_splits_or_subsets_is_not_the_error(met
     assert spread != pytest.approx(error, rel=0.2)
     row = next(line for line in result_text(found).splitlines() if line.startswith(f"{name}@digits"))
     assert float(row.split("±")[1].split()[0]) == pytest.approx(error, rel=0.05)
-    assert "The spread over IS splits and over KID subsets is not a standard error" in readme()
+    assert "The spread over IS splits and over KID subsets is not a standard error" in metrics_page()
 
 
 def test_pitfall_11_a_bootstrap_adds_the_bias_of_the_frechet_distance_once_more() -> None:
@@ -177,7 +178,7 @@ def test_pitfall_11_a_bootstrap_adds_the_bias_of_the_frechet_distance_once_more(
     assert np.mean(again) > 1.5 * fid.value
     assert abs(debiased.value) < fid.value / 3
     assert fid.detail["error_by"].startswith("influence function")
-    assert "debiased value beside it" in readme()
+    assert "debiased value beside it" in metrics_page()
 
 
 def test_pitfall_12_a_frechet_distance_of_too_few_samples_is_said_aloud() -> None:
@@ -186,7 +187,7 @@ def test_pitfall_12_a_frechet_distance_of_too_few_samples_is_said_aloud() -> Non
     assert any(said.startswith("60 generated samples are not more than the 64 dimensions") for said in few.warnings)
     assert few["fd@digits"].value > 2 * many["fd@digits"].value
     assert many.warnings == ()
-    assert "below d samples its covariance is singular" in readme()
+    assert "below d samples its covariance is singular" in metrics_page()
 
 
 def test_pitfall_13_a_singular_covariance_gives_no_imaginary_part_and_needs_no_jitter() -> None:
@@ -232,7 +233,7 @@ def test_pitfall_14_compression_alone_moves_the_frechet_distance() -> None:
     ]
     assert distances == sorted(distances)
     assert 0 < 10 * distances[0] < distances[-1]
-    assert "JPEG compression and resizing move FID by points" in readme()
+    assert "JPEG compression and resizing move FID by points" in metrics_page()
 
 
 def test_pitfall_14_the_way_of_resizing_alone_moves_the_frechet_distance_and_is_in_the_record() -> None:
@@ -274,4 +275,4 @@ def test_pitfall_19_precision_and_density_rise_when_a_model_collapses() -> None:
     assert value(bad, "coverage") < 0.06
     assert value(bad, "modes") == 1
     assert value(bad, "is") == pytest.approx(1, abs=0.02)
-    assert "Precision rises when a model collapses" in readme()
+    assert "Precision rises when a model collapses" in metrics_page()

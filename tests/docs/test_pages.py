@@ -1,0 +1,44 @@
+"""The pages of docs/: their examples run as they are written, and they explain what is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import page, run_examples, section
+
+TRAINING = "## Train the baselines"
+
+
+def test_the_tutorial_runs(empty_folder: Path) -> None:
+    run_examples(page("docs/tutorial.md").split(f"\n{TRAINING}\n")[0])
+
+
+@pytest.mark.slow
+def test_the_training_in_the_tutorial_runs(empty_folder: Path) -> None:
+    tutorial = page("docs/tutorial.md")
+    run_examples(section(tutorial, "## Prepare some images"))
+    run_examples(section(tutorial, TRAINING))
+
+
+@pytest.mark.parametrize(
+    "heading", ["## Samplers", "## Sources", "## Extractors", "## Metrics", "## Trackers", "## Benchmarks"]
+)
+def test_the_examples_of_plugs_run(empty_folder: Path, heading: str) -> None:
+    plugs = page("docs/plugs.md")
+    if heading == "## Trackers":  # its command uses the sampler of another section
+        run_examples(section(plugs, "## Samplers"), skip=("genbench",))
+    run_examples(section(plugs, heading), skip=("generator.", "command:", "--reference real/"))
+
+
+def test_the_python_example_of_leaderboards_runs(empty_folder: Path) -> None:
+    run_examples(section(page("docs/leaderboards_and_ci.md"), "## Tables"), skip=("genbench",))
+
+
+def test_every_metric_is_explained() -> None:
+    from genbench.plugs.registry import installed
+
+    table = section(page("docs/metrics.md"), "## The table")
+    for name in installed("metrics"):
+        assert f"`{name}" in table, f"{name} is not in the table of metrics"
