@@ -1,7 +1,7 @@
 """genbench: the measuring instrument for generative models.
 
-``genbench.score(samples_or_sampler, "digits")`` gives a Result. The names below are all that is public here; they are
-loaded when first used, so that importing genbench stays light.
+``genbench.score(samples_or_sampler, "digits")`` returns a Result. The names below are the public API. They are loaded
+when first used, so that importing genbench takes little time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The named recipes: which reference, which extractor, which metrics, how many samples. Frozen and versioned."""
+"""Benchmarks: fixed, versioned recipes of reference, extractor, metrics and number of samples."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ UNCONDITIONAL = ("real", "gan", "wgan", "wgan-gp", "r3gan", "ae", "vae", "noise"
 WITH_CLASSES = ("real", "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "ae,prior=normal", "vae", "cvae", "noise")
 
 OF_CLASSES = ("fd", "is", "kd", "precision", "recall", "coverage", "modes", "class_consistency")
-"""The columns of a recipe whose modes are the classes of a shipped classifier."""
+"""Columns of the benchmarks whose modes are the classes of a shipped classifier."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A frozen recipe: two results that followed the same one can stand in one table.
+    """A fixed recipe. Two results of the same benchmark and version may be compared.
 
-    The splits never overlap: models are trained on ``train``, checkpoints are chosen on ``validation``, and scores are
-    taken against ``reference``.
+    The splits do not overlap: models are trained on ``train``, checkpoints are chosen on ``validation``, and scores are
+    computed against ``reference``.
     """
 
     name: str
-    """How it is written: ``genbench run NAME``."""
+    """Name on the command line: ``genbench run NAME``."""
     version: int
     about: str
     reference: str
@@ -34,34 +34,34 @@ class Benchmark:
     metrics: str
     """Metric specs."""
     count: int | None
-    """How many generated samples are scored; None means as many as the reference has."""
+    """Number of generated samples; None means as many as the reference has."""
     train: str
     validation: str
     real: str
-    """Source spec of fresh real samples, the floor of every table; ``{seed}`` is filled in."""
+    """Source spec of fresh real samples, the floor of every table. ``{seed}`` is replaced by the seed."""
     watch: str
-    """Metric spec whose first score, lower the better, chooses the checkpoint on the validation split."""
+    """Metric spec whose first score (lower is better) chooses the checkpoint on the validation split."""
     columns: tuple[str, ...]
-    """The scores that a table of results shows, by their names before the @; the first one sorts it."""
+    """Short names of the scores that a table shows; the first one orders the rows."""
     steps: Mapping[str, int] = field(hash=False)
-    """Training steps of each budget."""
+    """Number of training steps of each budget."""
     samplers: tuple[str, ...] = UNCONDITIONAL
-    """What ``genbench run`` trains when nothing is named."""
+    """Samplers that ``genbench run`` trains by default."""
     density: str | None = None
-    """The 2-D mixture that the data are drawn from, where its density is known."""
+    """The 2-D mixture of the data, if their density is known."""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
 
 
-def _of_mixture(name: str, toy: str, about: str) -> Benchmark:
+def _mixture_benchmark(name: str, toy: str, about: str) -> Benchmark:
     return Benchmark(
         name=name,
         version=1,
         about=f"{about}; 2,500 points; a minute or two a model",
         reference=f"{toy},count=2500,seed=2020",
         features=f"points,toy={toy}",
-        # perfect: within 3 std of a mean lie 1 - exp(-9 / 2) of a 2-D Gaussian
+        # a 2-D Gaussian has a share of 1 - exp(-9 / 2) within 3 std of its mean
         metrics=f"modes,target=uniform,perfect=0.988891,divergences,toy={toy},fd,swd,prdc",
         count=2500,
         train=f"{toy},count=100000,seed=7",
@@ -74,9 +74,11 @@ def _of_mixture(name: str, toy: str, about: str) -> Benchmark:
     )
 
 
-RING8 = _of_mixture("ring8", "ring", "2-D ring of 8 Gaussians, std .01, 8 modes of known density")
-GRID25 = _of_mixture("grid25", "grid", "2-D grid of 25 Gaussians, std .05, 25 modes of known density")
+# 2-D mixtures: every divergence can be computed, because the density is known.
+RING8 = _mixture_benchmark("ring8", "ring", "2-D ring of 8 Gaussians, std .01, 8 modes of known density")
+GRID25 = _mixture_benchmark("grid25", "grid", "2-D grid of 25 Gaussians, std .05, 25 modes of known density")
 
+# Digits: offline, with the classifiers inside the package as extractors.
 DIGITS = Benchmark(
     name="digits",
     version=1,
@@ -94,6 +96,7 @@ DIGITS = Benchmark(
     samplers=WITH_CLASSES,
 )
 
+# MNIST: only the test file is needed, split into parts.
 MNIST = Benchmark(
     name="mnist",
     version=1,
@@ -112,7 +115,7 @@ MNIST = Benchmark(
 )
 
 
-def _of_stacks(kind: str, about: str, stacks: int, full: int) -> Benchmark:
+def _stacked_benchmark(kind: str, about: str, stacks: int, full: int) -> Benchmark:
     name = f"stacked-{kind}"
     return Benchmark(
         name=name,
@@ -132,11 +135,14 @@ def _of_stacks(kind: str, about: str, stacks: int, full: int) -> Benchmark:
     )
 
 
-STACKED_DIGITS = _of_stacks("digits", "real 8x8 digits, offline, two minutes a model", stacks=50_000, full=3000)
-STACKED_MNIST = _of_stacks("mnist", "MNIST, trained on 128,000 stacks, an hour a model", stacks=128_000, full=20_000)
+# Three digits as the channels of one image: 1,000 modes.
+STACKED_DIGITS = _stacked_benchmark("digits", "real 8x8 digits, offline, two minutes a model", stacks=50_000, full=3000)
+STACKED_MNIST = _stacked_benchmark(
+    "mnist", "MNIST, trained on 128,000 stacks, an hour a model", stacks=128_000, full=20_000
+)
 
 
-def _of_images(name: str, about: str, quick: int, full: int) -> Benchmark:
+def _image_benchmark(name: str, about: str, quick: int, full: int) -> Benchmark:
     return Benchmark(
         name=name,
         version=1,
@@ -155,20 +161,22 @@ def _of_images(name: str, about: str, quick: int, full: int) -> Benchmark:
     )
 
 
-FASHION_MNIST = _of_images("fashion-mnist", "28x28 images of clothes, 10 classes", 300, 20_000)
-CIFAR10 = _of_images("cifar10", "32x32 photographs in colour, 10 classes", 300, 50_000)
+# FID with 10,000 samples; needs the data and the weights of Inception.
+FASHION_MNIST = _image_benchmark("fashion-mnist", "28x28 images of clothes, 10 classes", 300, 20_000)
+CIFAR10 = _image_benchmark("cifar10", "32x32 photographs in colour, 10 classes", 300, 50_000)
 
 
 def folder(path: str, features: str = "inception", quick: int = 300, full: int = 5000) -> Benchmark:
-    """Return anyone's own data as a recipe, ``folder,path=real/``: folder, zip, npz or npy, cut into parts.
+    """Return a benchmark of the user's own data, ``folder,path=real/``: a folder, zip, npz or npy, split into parts.
 
-    Half of the samples are the reference; models are trained on two fifths and chosen on a tenth. ``features`` names
-    the extractor, ``quick`` and ``full`` the training steps.
+    Half of the samples are the reference, two fifths the training split and a tenth the validation split.
+    ``features`` is the extractor; ``quick`` and ``full`` are numbers of training steps.
     """
-    own = features == "inception"
-    prefix = "fid" if own else "fd"
+    # another extractor than Inception gives fd and kd, not fid and kid
+    inception = features == "inception"
+    prefix = "fid" if inception else "fd"
     return Benchmark(
-        name=f"folder,path={path}" + ("" if own else f",features={features}"),
+        name=f"folder,path={path}" + ("" if inception else f",features={features}"),
         version=1,
         about=f"{path}: half of it is the reference",
         reference=f"part,path={path},split=test",
@@ -178,16 +186,22 @@ def folder(path: str, features: str = "inception", quick: int = 300, full: int =
         train=f"part,path={path},split=fit",
         validation=f"part,path={path},split=validation",
         real=f"part,path={path},split=train",
-        watch="fd@pixels" if own else "fd",
-        columns=(prefix, "kid" if own else "kd", "density", "coverage"),
+        watch="fd@pixels" if inception else "fd",
+        columns=(prefix, "kid" if inception else "kd", "density", "coverage"),
         steps={"quick": quick, "full": full},
     )
 
 
-def followed(benchmark: str | None) -> Benchmark | None:
-    """Return the installed recipe that a result's ``NAME@VERSION`` means, where it is the same version."""
+def open_benchmark(benchmark: str | Benchmark) -> Benchmark:
+    """Return the benchmark of a spec, or the given one. Raises UsageError for an unknown name."""
+    opened: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
+    return opened
+
+
+def installed_benchmark(benchmark: str | None) -> Benchmark | None:
+    """Return the installed benchmark of a result's ``NAME@VERSION``; None if its version is another one."""
     name = (benchmark or "").rpartition("@")[0]
     if not name or parse_spec(name).name not in registry.installed("benchmarks"):
         return None
-    recipe: Benchmark = registry.load("benchmarks", name)
-    return recipe if str(recipe) == benchmark else None
+    opened = open_benchmark(name)
+    return opened if str(opened) == benchmark else None

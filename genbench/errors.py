@@ -1,4 +1,4 @@
-"""What genbench says when it cannot go on: one sentence that names the thing and the remedy."""
+"""The errors that users see: each is one sentence that names the input and the remedy."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ from difflib import get_close_matches
 
 
 class GenbenchError(Exception):
-    """A mistake that the user can mend; its message is one sentence for people (exit code 1)."""
+    """A mistake that the user can correct. The message is one sentence; the command line exits with ``exit_code``."""
 
     exit_code = 1
 
 
 class UsageError(GenbenchError):
-    """A name, option or combination that genbench does not know (exit code 2)."""
+    """An unknown name or option, or a combination of options that is not allowed (exit code 2)."""
 
     exit_code = 2
 
 
 class InputError(GenbenchError):
-    """A file, folder or array that cannot be used as it is."""
+    """A file, folder or array that cannot be used."""
 
 
 class PlugError(GenbenchError):
-    """A plug (sampler, source, extractor or metric) that raised or broke its contract."""
+    """A plug (sampler, source, extractor, metric, tracker) that raised an exception or broke its contract."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``", did you mean 'fid'?"`` when a known name is close to ``word``, else the known names."""
+    """Return ``", did you mean 'fid'?"`` if a known name is close to ``word``, otherwise the known names."""
+    # compare in lower case, but suggest the name as it is written
     names = sorted(known)
-    in_lower_case = {name.lower(): name for name in names}
-    close = get_close_matches(word.lower(), in_lower_case, n=1, cutoff=0.6)
+    by_lower_case = {name.lower(): name for name in names}
+    close = get_close_matches(word.lower(), by_lower_case, n=1, cutoff=0.6)
     if close:
-        return f", did you mean {in_lower_case[close[0]]!r}?"
+        return f", did you mean {by_lower_case[close[0]]!r}?"
     return f"; known: {', '.join(names)}." if names else "."
 
 
-def guest_error(who: str, error: Exception) -> PlugError:
-    """Say in one sentence what a guest raised and where."""
+def guest_error(guest: str, error: Exception) -> PlugError:
+    """Return a PlugError that says in one sentence what a guest raised, and in which line of code."""
+    # the last frame is the line that raised
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    said = f": {error}" if str(error) else ""
-    return PlugError(f"{who} raised {type(error).__name__}{said}{where}; mend it there and run again.")
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    message = f": {error}" if str(error) else ""
+    return PlugError(f"{guest} raised {type(error).__name__}{message}{place}; correct it there and run again.")

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from genbench.errors import InputError
-from genbench.plugs.contracts import Better, Influence, Score
+from genbench.plugs.contracts import Better, Influence
 
 SCHEMA = 1
 """Version of the JSON format."""
 
+# Comparability across versions.
 CHANGED: tuple[tuple[int, ...], ...] = ()
 """Versions of genbench in which the value of a score changed. Results from before and after must not be compared."""
 
@@ -101,6 +102,7 @@ class TrainingRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, without the fields that do not apply."""
+        # a sampler that cannot be trained has no other fields
         if self.steps is None:
             return {"budget": self.budget, "seed": self.seed}
         fields = asdict(self)
@@ -160,6 +162,7 @@ class Result:
 
         The seed is such a field only without a benchmark and without training; otherwise it distinguishes replicates.
         """
+        # what was compared with what
         fields = {"benchmark": self.benchmark or "none", "count": str(self.generated.count)}
         reference = self.reference
         fields["reference"] = reference.fingerprint[:12] if reference else "none"
@@ -168,9 +171,11 @@ class Result:
         networks = [name.partition(",")[0] for name in self.extractors]
         for (name, identity), network in zip(self.extractors.items(), networks, strict=True):
             fields |= _traits(network if networks.count(network) == 1 else name, identity)
+        # metrics with all their options
         for metric in sorted(set(self.metrics)):
             kind = f"metric {metric.partition('(')[0]}"
             fields[kind] = f"{fields[kind]}, {metric}" if kind in fields else metric
+        # the seed, and the version of genbench if the value of a score has changed since
         if self.benchmark is None and self.training is None:
             fields["seed"] = str(self.seed)
         return fields | _last_change(self.versions.get("genbench", ""))
@@ -183,6 +188,7 @@ class Result:
     @property
     def values(self) -> dict[str, float]:
         """Every number by its long name, including spreads and standard errors."""
+        # errors and spreads follow their score, under the names that torch-fidelity uses
         values: dict[str, float] = {}
         for entry in self.scores:
             values[entry.key] = entry.value
@@ -201,8 +207,9 @@ class Result:
 
     def to_json(self) -> str:
         """Return one line of JSON. NaN and infinity become null, because JSON has no such numbers."""
+        # the name of a file need not be valid text
         text = json.dumps(_plain(self.to_dict()), ensure_ascii=False, allow_nan=False)
-        return text.encode(errors="replace").decode()  # a file name need not be valid text
+        return text.encode(errors="replace").decode()
 
     def append(self, path: Path) -> None:
         """Append this result as one line to a JSON-lines file."""
@@ -216,6 +223,7 @@ class Result:
 
 def read_results(path: Path) -> list[Result]:
     """Read a JSON-lines file of results. Raises InputError that names the file and the invalid line."""
+    # one result a line; empty lines are skipped
     results = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -227,29 +235,9 @@ def read_results(path: Path) -> list[Result]:
     return results
 
 
-def entry(score: Score, extractor: str, *, canonical: bool) -> Entry:
-    """Return a score under its full name: ``fid`` and ``kid`` only if the extractor is canonical, else ``fd@NAME``."""
-    name, key = score.name, getattr(score, "key", None) or score.name
-    if not canonical:
-        for inception, general in (("fid", "fd"), ("kid", "kd")):
-            if name == inception or name.startswith(f"{inception}_"):
-                name = general + name[len(inception) :]
-        name, key = f"{name}@{extractor}", f"{key.replace('_inception_distance', '_distance')}@{extractor}"
-    return Entry(
-        name,
-        key,
-        float(score.value),
-        score.error,
-        score.better,
-        extractor,
-        # a guest's score may be any object with the first four fields
-        dict(getattr(score, "detail", {})),
-        getattr(score, "influence", None),
-    )
-
-
 def _result(line: str, where: str) -> Result:
     try:
+        # keys are those of Result.to_dict; unknown or missing ones raise below
         data = json.loads(line)
         if data.pop("schema") != SCHEMA:
             raise ValueError("written by another version")
@@ -278,6 +266,7 @@ def _renamed(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
 
 def _traits(name: str, identity: str) -> dict[str, str]:
     """Split an extractor's identity into the traits that people know (resize, weights, dtype) and the rest."""
+    # identities are free text of the form name(key=value, ...)
     known = r"\b(resize|weights|dtype)='?([^,')]*)'?"
     fields = {f"{name} {trait}": value[:12] for trait, value in re.findall(known, identity)}
     rest = re.sub(known, "", identity)

@@ -1,4 +1,4 @@
-"""A Result, sent to the tracker that people already use."""
+"""Send results to an experiment tracker: TensorBoard, W&B, MLflow or a guest's."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ from pathlib import Path
 
 from genbench.errors import GenbenchError, PlugError, guest_error
 from genbench.files.folders import result_folder, slug
-from genbench.plugs import registry
 from genbench.plugs.contracts import Tracker
+from genbench.plugs.registry import load
 from genbench.results import Result
 
 
 def log_result(result: Result, to: str | Tracker, *, step: int | None = None) -> None:
-    """Send every number of a result, standard errors included, and what decides them.
+    """Send every number of a result, including standard errors, and the protocol as text.
 
     ``to`` is a spec (``"tensorboard,folder=runs/tb"``, ``"wandb,project=mine"``, ``"mlflow,experiment=mine"``,
-    ``"my.module:MyTracker"``), opened and closed here, or a Tracker, which stays open. ``step`` is, if not given, the
-    chosen step of a sampler that ``run`` trained. ``frechet_distance@digits`` is called ``digits/frechet_distance``
-    there. Raises UsageError for unknown names and options and where the library is not installed, PlugError where the
-    tracker raises.
+    ``"my.module:MyTracker"``), which is opened and closed here, or a Tracker, which stays open. ``step`` defaults to
+    the chosen step of a sampler that ``run`` trained. The tracker's name for ``frechet_distance@digits`` is
+    ``digits/frechet_distance``. Raises UsageError for unknown names and options and if the library is not installed,
+    PlugError if the tracker raises.
     """
     if isinstance(to, str):
         with closing(open_tracker(to)) as tracker:
             log_result(result, tracker, step=step)
         return
-    chosen = result.training.chosen_step if result.training and result.training.steps else None
+    # a trained sampler is logged at its chosen checkpoint
+    training = result.training
+    if step is None and training is not None and training.steps is not None:
+        step = training.chosen_step
+    # errors of genbench are passed on; everything else comes from the guest
     values = {_tag(key): value for key, value in result.values.items()}
     try:
-        to.log(_run(result), values, step=chosen if step is None else step, about=_about(result))
+        to.log(_run_name(result), values, step=step, about=_protocol_text(result))
     except GenbenchError:
         raise
     except Exception as error:
@@ -37,39 +41,41 @@ def log_result(result: Result, to: str | Tracker, *, step: int | None = None) ->
 
 
 def open_tracker(to: str | Tracker) -> Tracker:
-    """Return the tracker that a spec names, or the one that is given. Raises as ``log_result`` does."""
-    opened = registry.load("trackers", to) if isinstance(to, str) else to
+    """Return the tracker that a spec names, or the given one. Raises UsageError or PlugError as ``log_result`` does."""
+    opened = load("trackers", to) if isinstance(to, str) else to
     if not isinstance(opened, Tracker):
-        raise PlugError(f"{to!r} is no tracker: it needs log(run, values, step=, about=) and close().")
+        raise PlugError(f"{to!r} is not a tracker: it needs log(run, values, step=, about=) and close().")
     return opened
 
 
-def _run(result: Result) -> str:
-    """Name a run: as the folder that ``genbench run`` keeps, or after the subject."""
+def _run_name(result: Result) -> str:
+    """Return the name of the tracker's run: the folder of a trained sampler, or the name of the subject."""
     if result.benchmark is None or result.training is None:
         return slug(result.name).strip(".") or "samples"
-    recipe = result.benchmark.partition("@")[0]
-    return result_folder(Path(), recipe, result.name, result.replicate_seed).as_posix()
+    benchmark = result.benchmark.partition("@")[0]
+    return result_folder(Path(), benchmark, result.name, result.replicate_seed).as_posix()
 
 
-def _about(result: Result) -> dict[str, str]:
-    """Say what decides the numbers, by names that every tracker takes."""
-    fields = result.training.to_dict() if result.training else {}
-    training = {name: fields.get(name) for name in ("budget", "chosen_step", "chosen_by")}
-    about = {
+def _protocol_text(result: Result) -> dict[str, str]:
+    """Return everything that decides the numbers, under names that every tracker accepts."""
+    # fields that do not apply are None and are left out
+    training = result.training
+    fields = {
         "name": result.name,
         "created": result.created,
         "genbench": result.versions.get("genbench"),
         "generated": result.generated.fingerprint[:12],
         "protocol": result.protocol_fingerprint,
         "seed": result.seed,
-        **training,
+        "budget": training.budget if training else None,
+        "chosen_step": training.chosen_step if training and training.steps is not None else None,
+        "chosen_by": training.chosen_by if training and training.steps is not None else None,
         **result.protocol,
     }
-    return {_tag(name): str(value) for name, value in about.items() if value is not None}
+    return {_tag(name): str(value) for name, value in fields.items() if value is not None}
 
 
 def _tag(key: str) -> str:
-    """Write the space first, so that trackers group by it, and nothing that one of them refuses."""
-    name, _, space = key.partition("@")
-    return "/".join(re.sub(r"[^\w.-]+", "_", part, flags=re.ASCII) for part in (space, name) if part)
+    """Return a key with the extractor first, because trackers group by it, and without special characters."""
+    name, _, extractor = key.partition("@")
+    return "/".join(re.sub(r"[^\w.-]+", "_", part, flags=re.ASCII) for part in (extractor, name) if part)

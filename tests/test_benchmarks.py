@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import genbench
-from genbench.benchmarks import Benchmark, followed
+from genbench.benchmarks import Benchmark, installed_benchmark
 from genbench.errors import InputError, UsageError
 from genbench.plugs import registry
 from genbench.plugs.opening import open_source
@@ -85,7 +85,7 @@ def test_a_folder_is_run_as_any_other_recipe(images: Path, tmp_path: Path) -> No
     assert [result.generated.count for result in found] == [30, 30]
     (results,) = (tmp_path / "runs").glob("folder,path=*_own,features=pixels.jsonl")
     assert (results.with_suffix("") / "vae" / "seed-0" / "samples.png").exists()
-    assert followed(found[0].benchmark) == registry.load("benchmarks", f"folder,path={images},features=pixels")
+    assert installed_benchmark(found[0].benchmark) == registry.load("benchmarks", f"folder,path={images},features=pixels")
 
 
 def test_parts_that_cannot_be_are_refused(images: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_parts_that_cannot_be_are_refused(images: Path, tmp_path: Path) -> None:
 
 
 def test_a_recipe_of_another_version_is_not_the_one_that_was_followed() -> None:
-    assert followed("digits@1") == registry.load("benchmarks", "digits")
-    assert followed("digits@999") is None
-    assert followed("nobody@1") is None
-    assert followed(None) is None
+    assert installed_benchmark("digits@1") == registry.load("benchmarks", "digits")
+    assert installed_benchmark("digits@999") is None
+    assert installed_benchmark("nobody@1") is None
+    assert installed_benchmark(None) is None

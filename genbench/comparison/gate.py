@@ -10,7 +10,7 @@ from typing import Literal
 
 from scipy import stats
 
-from genbench.benchmarks import followed
+from genbench.benchmarks import installed_benchmark
 from genbench.comparison.comparability import require_comparable
 from genbench.comparison.differences import Difference, difference
 from genbench.comparison.multiple_testing import adjusted
@@ -148,7 +148,7 @@ def _allowed_increase(max_increase: str | float, baseline: float) -> float:
 def _main_metric(result: Result) -> str:
     """Return the metric by which the result's benchmark sorts, or the result's first metric."""
     names = {entry.name.partition("@")[0] for entry in result.scores}
-    recipe = followed(result.benchmark)
+    recipe = installed_benchmark(result.benchmark)
     columns = recipe.columns if recipe else ()
     return next((column for column in columns if column in names), result.scores[0].name)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from genbench.benchmarks import followed
+from genbench.benchmarks import installed_benchmark
 from genbench.page import charts, provenance
 from genbench.page import sample_charts as samples
 from genbench.page import training_tables as claimed
@@ -73,7 +73,7 @@ class Section:
 
     @property
     def about(self) -> str:
-        recipe = followed(self.groups[0][0].benchmark)
+        recipe = installed_benchmark(self.groups[0][0].benchmark)
         return recipe.about if recipe is not None else ""
 
     @property

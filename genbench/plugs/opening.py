@@ -25,6 +25,7 @@ def open_subject(subject: object, kinds: Kinds = ("sources", "samplers")) -> Sou
     Raises InputError for a path that does not exist or contains nothing usable, UsageError for an unknown name,
     PlugError for an object that is neither samples nor a sampler.
     """
+    # texts and paths first, then classes, then objects that are a plug already
     opened: Any = subject
     if isinstance(subject, (str, Path)):
         opened = _open_text(subject, kinds)
@@ -63,17 +64,20 @@ def open_reference(
     A statistics file has moments; ADM's files may contain samples as well. ``statistics_name`` selects the moments in
     a file with several, such as EDM's: ``fid`` or ``fd_dinov2``.
     """
+    # objects that are features or moments already
     if reference is None:
         return None, None
     if isinstance(reference, Moments):
         return None, reference
     if isinstance(reference, Features):
         return reference, None
+    # anything but a file is a set of samples
     path = Path(reference).expanduser() if isinstance(reference, (str, Path)) else None
     if path is None or not path.is_file():
         return open_source(reference), None
     from genbench.features.statistics_files import has_images, read_reference
 
+    # a statistics file; one with images (ADM) is both moments and samples
     statistics = read_reference(path, name=statistics_name)
     name = str(reference).encode(errors="replace").decode()  # the bytes of a path need not be valid text
     if isinstance(statistics, Features):
@@ -90,6 +94,7 @@ def open_extractor(text: str, *, device: str, **requests: str | None) -> Extract
     ``requests`` are weights, precision and backend; None requests nothing. Raises UsageError if the extractor does not
     have an option that is requested.
     """
+    # a guest or a file has no options of the command line; an installed extractor may have them
     spec = parse_spec(text)
     options = {name: value for name, value in requests.items() if value is not None}
     if ":" in spec.name or Path(spec.name).is_file():
@@ -121,6 +126,7 @@ def load_weights(sampler: object, weights: Path | str, name: str) -> None:
 
 def _open_text(text: str | Path, kinds: Kinds) -> Any:
     """Open a path or a spec: an existing path first, then a guest, an installed name, and a path with options."""
+    # a path that exists, or the command line of a program
     if isinstance(text, Path):
         return _open_path(text, Spec(str(text)), kinds)
     if not text.strip():
@@ -130,10 +136,12 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
     if Path(text).expanduser().exists():
         _refuse_two_meanings(text, named(kinds, text))
         return _open_path(Path(text), Spec(text), kinds)
+    # a guest
     spec = parse_spec(text) if re.search("[,=]", text) else Spec(text)
     if ":" in spec.name and "/" not in spec.name.partition(":")[0]:
         return load(kinds[0], spec)
-    # names before paths with options: a benchmark's digits,split=test is the same in every folder
+    # An installed name comes before a path with options, so that the digits,split=test of a benchmark is the same
+    # in every folder.
     installed_plug = named(kinds, spec.name)
     if installed_plug is not None:
         return _made(installed_plug, spec)
@@ -150,6 +158,7 @@ def _open_path(path: Path, spec: Spec, kinds: Kinds) -> Any:
     opened = open_accepted(kinds, path, spec)
     if opened is not None:
         return opened
+    # a reference may also be statistics
     statistics = "" if "samplers" in kinds else ", or statistics (.npz of mu and sigma, .pkl, .safetensors)"
     raise InputError(
         f"{path} cannot be used as {'a reference' if statistics else 'samples'}: expected a folder or zip of images, "
@@ -165,6 +174,7 @@ def _made(installed_plug: Plug, spec: Spec) -> Any:
             f"There is no {name!r} here, and as a name it only says how genbench opens some {kind}; give the path "
             "itself, or in Python the object."
         )
+    # weights are an option of the plug, or loaded after it is made
     if "weights" not in spec.options or "weights" in installed_plug.parameters:
         return installed_plug.make(spec)
     made = installed_plug.make(
@@ -175,6 +185,7 @@ def _made(installed_plug: Plug, spec: Spec) -> Any:
 
 
 def _made_extractor(installed_plug: Plug, spec: Spec, device: str, requests: Mapping[str, str]) -> Any:
+    # options of the spec come last: they overrule the command line
     parameters = installed_plug.parameters
     _refuse(spec, {name: value for name, value in requests.items() if name not in parameters})
     options: dict[str, Any] = {**requests, **({"device": device} if "device" in parameters else {})}
@@ -200,6 +211,7 @@ def _refuse_two_meanings(text: str, installed_plug: Plug | None) -> None:
 
 def _unknown(text: str, name: str, kinds: Kinds) -> UsageError | InputError:
     """Return the error for a text that names nothing: a mistyped name, or a path that does not exist."""
+    # only names that stand alone are suggested, and only for texts that do not look like paths
     known = [known for kind in kinds for known in installed(kind) if plug(kind, known).stands_alone]
     is_path = "/" in name or "\\" in name or bool(Path(name).suffix)
     hint = did_you_mean(name, known)

@@ -69,8 +69,10 @@ class Plug:
         it needs, otherwise the options are bound to it. A guest's object is returned, or, with options, opened by the
         first plug that accepts it. Raises UsageError for wrong options, PlugError if the plug raises.
         """
+        # classes and factories are called
         if ":" not in self.name or inspect.isclass(self.target):
             return self._called(spec, subject) if callable(self.target) else self.target
+        # a guest's object, or a function that waits for its arguments
         if not spec.options:
             return self.target
         if inspect.isroutine(self.target):
@@ -81,6 +83,7 @@ class Plug:
         return open_accepted((self.kind,), self.target, spec)
 
     def _called(self, spec: Spec, subject: Sequence[object]) -> Any:
+        # complain about the options before the call, because a TypeError would not name them well
         self._check_options(spec, len(subject))
         missing = _required(self.parameters, len(subject), spec.options)
         if missing:
@@ -96,6 +99,7 @@ class Plug:
 
     def _check_options(self, spec: Spec, given: int) -> None:
         """Raise UsageError for an option that does not exist; the first ``given`` parameters are no options."""
+        # compiled code has no signature: the call itself decides
         if self.signature is None:
             return
         parameters = dict(list(self.signature.items())[given:])
@@ -142,12 +146,14 @@ def plug(kind: str, name: str) -> Plug:
 
 def named(kinds: Sequence[str], name: str) -> Plug | None:
     """Return the plug of an installed name, of the first kind that has it, or None."""
+    # the first kind wins: a benchmark may have the name of a source
     kind = next((kind for kind in kinds if name in installed(kind)), None)
     return None if kind is None else plug(kind, name)
 
 
 def open_accepted(kinds: Sequence[str], subject: object, spec: Spec | None = None) -> Any | None:
     """Open a path or object by the first plug that accepts it, with the options of a spec. None if no plug does."""
+    # plugs are imported one after the other, until one accepts the subject
     for kind in kinds:
         for name in installed(kind):
             opener = plug(kind, name)
@@ -180,6 +186,7 @@ def _imported(name: str) -> Any:
         raise PlugError(
             f"The module {module_name!r} of {name!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error
+    # the attribute may be nested, as in module:Class.method
     for part in attribute.split("."):
         if not hasattr(target, part):
             public = [known for known in dir(target) if not known.startswith("_")]

@@ -30,6 +30,7 @@ def parse_specs(text: str) -> list[Spec]:
     specs: list[Spec] = []
     for part in text.split(","):
         key, equals, value = part.strip().partition("=")
+        # KEY=VALUE belongs to the name before it
         if equals and not specs:
             raise UsageError(f"{text!r} starts with an option; write NAME[,key=value...].")
         if equals:
@@ -37,6 +38,7 @@ def parse_specs(text: str) -> list[Spec]:
             if option in specs[-1].options:
                 raise UsageError(f"{text!r} gives the option {option!r} twice.")
             specs[-1].options[option] = _parsed(value)
+        # NAME or NAME@EXTRACTOR starts a new spec
         elif key:
             name, at, extractor = key.partition("@")
             if at and not (name and extractor):
@@ -57,6 +59,7 @@ def parse_spec(text: str) -> Spec:
 
 def _parsed(text: str) -> Any:
     """Return the value of an option: a bool, None, an int, a float, or the text itself."""
+    # words, then numbers, then text
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]

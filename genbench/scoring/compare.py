@@ -34,6 +34,7 @@ def compare(
     was drawn with the same seed. Raises InputError if the protocols differ and ``allow_mixed`` is not set (if it is
     set, those pairs have no verdict), UsageError for unknown metrics and for fewer than two subjects.
     """
+    # subjects that are scored here are scored with the metrics that are compared
     scored_by_metrics = (
         metrics is not None and options.get("benchmark") is None and not all(map(_has_results, subjects))
     )
@@ -53,6 +54,7 @@ def _results_by_name(subjects: Sequence[object], options: Mapping[str, Any]) -> 
 
 
 def _results_of(subject: object, options: Mapping[str, Any]) -> Iterator[tuple[str, list[Result]]]:
+    # samples, a file of results, a result or the results of several seeds
     if not _has_results(subject):
         result = score(subject, **options)
         yield result.name, [result]

@@ -52,6 +52,7 @@ class Cost:
         lines = [extraction.to_text() for extraction in self.extractions]
         if self.pair_seconds:
             lines.append(f"pairs of rows: {_duration_text(self.pair_seconds)}")
+        # totals over all extractors and both sides
         seconds = sum(extraction.seconds for extraction in self.extractions) + self.pair_seconds
         disk = sum(extraction.disk_bytes for extraction in self.extractions)
         memory = sum(extraction.memory_bytes for extraction in self.extractions)
@@ -108,6 +109,7 @@ def _extraction_cost(side: Side, source: Source, extractor: Extractor, options: 
 
 def _cached(source: Source, extractor: Extractor, options: Options) -> int | None:
     """Return the number of samples in the store, if the source knows the hash of its blocks without decoding them."""
+    # blocks are looked up by the hash of their contents
     digest_of = getattr(source, "digest", None)
     root = cache_root() if options.cache else None
     if root is None or not extractor.identity:

@@ -9,7 +9,7 @@ from genbench.errors import GenbenchError, InputError, UsageError, guest_error
 from genbench.features.features import Features, Moments
 from genbench.files.progress import progress_bar
 from genbench.plugs.contracts import Metric, Score
-from genbench.results import Entry, entry
+from genbench.results import Entry
 from genbench.scoring.sides import Sides
 
 EvaluateTogether = Callable[..., list[list[Score]]]
@@ -43,6 +43,27 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[En
     return [replace(one, name=f"{one.name}@{one.extractor}", key=f"{one.key}@{one.extractor}") for one in entries]
 
 
+def entry(score: Score, extractor: str, *, canonical: bool) -> Entry:
+    """Return a score under its full name: ``fid`` and ``kid`` only if the extractor is canonical, else ``fd@NAME``."""
+    name, key = score.name, getattr(score, "key", None) or score.name
+    if not canonical:
+        for inception, general in (("fid", "fd"), ("kid", "kd")):
+            if name == inception or name.startswith(f"{inception}_"):
+                name = general + name[len(inception) :]
+        name, key = f"{name}@{extractor}", f"{key.replace('_inception_distance', '_distance')}@{extractor}"
+    return Entry(
+        name,
+        key,
+        float(score.value),
+        score.error,
+        score.better,
+        extractor,
+        # a guest's score may be any object with the first four fields
+        dict(getattr(score, "detail", {})),
+        getattr(score, "influence", None),
+    )
+
+
 def usable_metrics(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[Metric]:
     """Return the metrics whose views the extractor computes.
 
@@ -66,6 +87,7 @@ def _evaluated(
     reference: Features | Moments | None,
     seed: int,
 ) -> list[list[Score]]:
+    # features of different extractors can only be told apart by their size if an identity is missing
     if reference is not None and "embedding" in metrics[0].needs:
         _require_same_dimensions(generated, reference)
     try:

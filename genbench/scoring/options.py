@@ -59,6 +59,7 @@ class Options:
     @staticmethod
     def of(given: Mapping[str, Any]) -> Options:
         """Return the options with these names. Raises UsageError for an unknown name or a negative seed."""
+        # accept older names with a notice
         known = [field.name for field in fields(Options)]
         values = dict(given)
         for old, new in RENAMED.items():
@@ -75,12 +76,14 @@ class Options:
 
     def completed(self, benchmark: Benchmark | None) -> Options:
         """Return the options with everything that a benchmark fixes. Raises UsageError if an option contradicts it."""
+        # several resizes apply to the network of FID only
         if self.resizes is not None:
             if benchmark is not None or self.features is not None:
                 raise UsageError("--resizes applies to FID's Inception; leave out --benchmark and --features.")
             return replace(self, features="inception", metrics=self.metrics or "fid")
         if benchmark is None:
             return self
+        # what the benchmark fixes must not be given as well
         fixed = {name: getattr(benchmark, name) for name in ("reference", "features", "metrics", "count")}
         for name in fixed:
             if getattr(self, name) is not None:
@@ -89,6 +92,9 @@ class Options:
                     "choose it."
                 )
         return replace(self, **fixed)
+
+
+# The keywords of the public functions. A test keeps their names and types equal to those of Options.
 
 
 class WatchOptions(TypedDict, total=False):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 
-from genbench.benchmarks import Benchmark
+from genbench.benchmarks import Benchmark, open_benchmark
 from genbench.errors import UsageError
 from genbench.plugs.contracts import Metric
 from genbench.plugs.registry import load
@@ -48,9 +48,10 @@ class Plan:
         cannot be used, PlugError if a guest raises.
         """
         started = time.monotonic()
-        recipe = load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
+        recipe = None if benchmark is None else open_benchmark(benchmark)
         options = options.completed(recipe)
         sides = open_sides(subject, options)
+        # default metrics that cannot be computed are left out; metrics that were asked for raise
         metrics: dict[str, list[Metric]] = {}
         for spec in parse_specs(options.metrics or DEFAULT_METRICS):
             metric: Metric = load("metrics", replace(spec, extractor=None))
@@ -61,6 +62,7 @@ class Plan:
                 # a metric may be named twice, as in fid,fd
                 if not lacking and metric not in metrics.get(extractor, ()):
                     metrics.setdefault(extractor, []).append(metric)
+        # open the extractors now, so that a wrong name or option is reported at once
         for extractor in metrics:
             sides.extractor(extractor)
         return Plan(sides, metrics, recipe, started)
@@ -76,6 +78,7 @@ class Plan:
                 f"The features of {', '.join(self.metrics)} allow no metric without a reference; add --reference or "
                 "--benchmark."
             )
+        # everything that decides the numbers goes into the record
         sides, options = self.sides, self.sides.options
         generated, reference = sides.sample_sets(next(iter(self.metrics)))
         extractors = [sides.extractor(name) for name in self.metrics]
@@ -120,6 +123,7 @@ class Plan:
 
 def _extractors(named: str | None, sides: Sides) -> list[str]:
     """Return the extractors in whose features a metric is evaluated."""
+    # several resizes multiply the metrics that do not name an extractor
     resizes = sides.options.resizes
     if resizes is None or named is not None:
         return [named or sides.default_extractor]
@@ -127,6 +131,7 @@ def _extractors(named: str | None, sides: Sides) -> list[str]:
 
 
 def _warnings(entries: Sequence[Entry], *sample_sets: SampleSet | None) -> tuple[str, ...]:
+    # samples that were left out come first
     skipped = [
         f"{samples.skipped} samples of {samples.name} could not be decoded and were left out."
         for samples in sample_sets

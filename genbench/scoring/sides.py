@@ -41,6 +41,7 @@ class Sides:
 
     def extractor(self, name: str) -> Extractor:
         """Return an extractor, opened once. Weights, precision and backend are those of the default network."""
+        # --weights of Inception must not be loaded into another network
         if name not in self._extractors:
             same_network = name.partition(",")[0] == self.default_extractor.partition(",")[0]
             options = ("weights", "precision", "backend") if same_network else ()
@@ -55,9 +56,11 @@ class Sides:
 
     def extract(self, side: Side, extractors: Sequence[str]) -> None:
         """Compute the features of a side by several extractors in one pass over its samples."""
+        # skip what is extracted already
         source = self.generated if side == "generated" else self.rows
         names = [name for name in extractors if (side, name) not in self._features]
         opened = [self.extractor(name) for name in names]
+        # features from a file need no extraction; samples go through all extractors at once
         if isinstance(source, Features):
             for name, extractor in zip(names, opened, strict=True):
                 self._features[side, name] = _checked_origin(source, extractor)
@@ -96,6 +99,7 @@ class Sides:
 
     def sample_sets(self, extractor: str) -> tuple[SampleSet, SampleSet | None]:
         """Return the records of both sides for the result."""
+        # after the extraction, names and counts are those of the features
         generated = self._features["generated", extractor]
         reference = self._features.get(("reference", extractor)) or self.moments
         record = SampleSet(generated.name, len(generated), generated.fingerprint, generated.skipped)
@@ -107,6 +111,7 @@ class Sides:
 
     def set_default_extractor(self) -> None:
         """Choose the extractor of metrics that do not name one: the option, or by the kind of the samples."""
+        # the first sample shows whether the samples are images or points
         features = self.options.features
         if features is None:
             first = next(self.generated.batches(1, 0, 1), None)
@@ -126,10 +131,12 @@ def open_sides(subject: object, options: Options) -> Sides:
     """
     opened = open_subject(subject)
     rows, moments = open_reference(options.reference, statistics_name=_statistics_name(options))
+    # options of reading, for sources that have them
     for source in (rows, opened):
         for name, value in (("workers", options.workers), ("skip_corrupt", options.skip_corrupt)):
             if value and hasattr(source, name):
                 setattr(source, name, value)
+    # a sampler becomes a source once its count and seed are known
     if not isinstance(opened, Source):
         generated: Source = _drawn(opened, subject, options, rows)
     else:
@@ -164,6 +171,7 @@ def _checked_origin(reference: Reference, extractor: Extractor) -> Reference:
             f"the features of the samples are by {extractor.name} ({extractor.identity}); choose the same extractor "
             "with --features and --weights."
         )
+    # statistics of other tools are float32
     precision = getattr(extractor, "precision", "fp32")
     if not reference.identity and precision != "fp32":
         raise InputError(
@@ -178,6 +186,7 @@ def _usable_device(name: str) -> str:
     """Return the device of that name, or the best one for ``auto``. Raises UsageError if it cannot be used."""
     import torch
 
+    # a small tensor shows whether the device works
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun starts one process for each GPU of a machine

@@ -70,6 +70,7 @@ class Watcher:
         """Score a subject on every ``every``-th step, and send the result to the tracker if there is one."""
         if step % self.every:
             return None
+        # the first scored step opens the extractor and extracts the reference
         subject = self._in_range(subject)
         if self._prepared is None:
             self._prepared = self._prepare(subject)
@@ -85,6 +86,7 @@ class Watcher:
 
     def _check(self) -> None:
         """Raise errors about mistyped names before the training starts."""
+        # load each metric once, and open the reference without reading it
         for spec in parse_specs(self._options.metrics) if self._options.metrics is not None else ():
             load("metrics", spec)
         open_reference(self._options.reference)
@@ -108,6 +110,7 @@ class Watcher:
         """Return float images, or a sampler of them, with the declared range."""
         if self._range is None:
             return subject
+        # samplers are wrapped, because their samples do not exist yet
         if callable(subject) or isinstance(subject, Sampler):
             return _Uint8Sampler(open_subject(subject), self._range)
         return _with_range(subject, self._range)

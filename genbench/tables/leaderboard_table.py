@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from genbench.benchmarks import followed
+from genbench.benchmarks import installed_benchmark
 from genbench.comparison.comparability import differing_fields, prevailing, require_comparable
 from genbench.comparison.leaderboard import Standing, leaderboard
 from genbench.comparison.subjects import metric_name, newest
@@ -79,7 +79,7 @@ def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed
         require_comparable(results)
     # the first group has the most frequent protocol, and only it is ranked
     groups = by_protocol(results)
-    recipe = followed(groups[0][0].benchmark)
+    recipe = installed_benchmark(groups[0][0].benchmark)
     metrics = _columns(groups[0], recipe)
     sort_metric = metric_name(groups[0], sort) if sort else metrics[0]
     metrics = metrics if sort_metric in metrics else [sort_metric, *metrics]

@@ -74,5 +74,5 @@ def test_the_command_line_prints_it_and_no_scores(images: Path) -> None:
     arguments = ["score", "--samples", str(images), "--features", "pixels", "--metrics", "vendi", "--dry-run"]
     answer = CliRunner().invoke(main, arguments)
     assert answer.exit_code == 0, answer.output
-    assert "generated: 600 samples by pixels, 0 of them kept" in answer.stdout
+    assert "generated: 600 samples by pixels, 0 of them cached" in answer.stdout
     assert "vendi" not in answer.stdout

@@ -169,9 +169,9 @@ def test_results_are_logged_at_their_step(levels: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"metrics": "fdd"}, "No metric is called 'fdd'"),
+        ({"metrics": "fdd"}, "There is no metric called 'fdd'"),
         ({"metrisc": "fd"}, "did you mean 'metrics'"),
-        ({"every": 0}, "wanted 1 step or more"),
+        ({"every": 0}, "must be 1 step or more"),
         ({"cache": True}, "leave out cache"),
         ({"log_to": "wandv"}, "did you mean 'wandb'"),
     ],
