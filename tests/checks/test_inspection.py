@@ -1,4 +1,4 @@
-"""The input doctor: what it finds in real photographs and in damaged, odd and repeated files."""
+"""Test the inspection of photographs and of damaged, unusual and repeated files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from genbench.errors import InputError, UsageError
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Six unlike PNG pictures of 16 x 16 pixels."""
+    """A folder of six different PNG images of 16 x 16 pixels."""
     (tmp_path / "images").mkdir()
     for number in range(6):
         picture(number).save(tmp_path / "images" / f"{number}.png")
@@ -34,12 +34,12 @@ def notes(path: Path) -> str:
 
 def test_formats_sizes_and_modes_are_counted(folder: Path) -> None:
     picture(9, 32).convert("L").save(folder / "9.png")
-    found = inspect_samples(str(folder))
-    assert found.count == 7
-    assert found.formats == {"PNG": 7}
-    assert found.sizes == {"16x16": 6, "32x32": 1}
-    assert found.modes == {"RGB": 6, "L": 1}
-    assert "2 sizes" in "".join(found.notes)
+    report = inspect_samples(str(folder))
+    assert report.count == 7
+    assert report.formats == {"PNG": 7}
+    assert report.sizes == {"16x16": 6, "32x32": 1}
+    assert report.modes == {"RGB": 6, "L": 1}
+    assert "2 sizes" in "".join(report.notes)
 
 
 def test_width_comes_before_height(folder: Path) -> None:
@@ -47,7 +47,7 @@ def test_width_comes_before_height(folder: Path) -> None:
     assert "30x20" in inspect_samples(str(folder)).sizes
 
 
-def test_a_format_is_what_the_bytes_say(folder: Path) -> None:
+def test_the_format_is_read_from_the_bytes_and_not_from_the_extension(folder: Path) -> None:
     picture(9).save(folder / "9.bmp")
     (folder / "9.bmp").rename(folder / "9.png")
     assert inspect_samples(str(folder)).formats == {"PNG": 6, "BMP": 1}
@@ -60,18 +60,18 @@ def test_jpeg_is_noted(folder: Path) -> None:
 
 
 def crops(size: int, *, enlarge: int = 1) -> list[Image.Image]:
-    """Crops of the two photographs of scikit-learn that have some texture."""
+    """Return those crops of scikit-learn's two photographs that have some texture."""
     from sklearn.datasets import load_sample_images
 
-    found = []
+    images = []
     for photograph in load_sample_images().images:
         side = size // enlarge
         for top in range(0, photograph.shape[0] - side, 97):
             for left in range(0, photograph.shape[1] - side, 97):
                 crop = Image.fromarray(photograph[top : top + side, left : left + side])
                 if np.asarray(crop).std() > 20:
-                    found.append(crop.resize((size, size), Image.Resampling.BICUBIC) if enlarge > 1 else crop)
-    return found
+                    images.append(crop.resize((size, size), Image.Resampling.BICUBIC) if enlarge > 1 else crop)
+    return images
 
 
 def saved(images: list[Image.Image], folder: Path) -> Path:
@@ -81,7 +81,7 @@ def saved(images: list[Image.Image], folder: Path) -> Path:
     return folder
 
 
-def test_enlarged_photographs_are_flagged_and_real_ones_are_not(tmp_path: Path) -> None:
+def test_enlarged_photographs_are_noted_and_original_ones_are_not(tmp_path: Path) -> None:
     real = inspect_samples(str(saved(crops(64), tmp_path / "real")))
     enlarged = inspect_samples(str(saved(crops(64, enlarge=2), tmp_path / "enlarged")))
     assert real.count >= 30
@@ -105,7 +105,7 @@ def test_a_whole_photograph_has_fine_detail_and_loses_it_when_it_is_enlarged(
     assert fine_detail(np.asarray(small.resize((630, 300), method), float)) < FINE_DETAIL
 
 
-def test_a_picture_of_one_colour_has_no_detail_to_judge(folder: Path) -> None:
+def test_the_detail_of_a_uniform_image_is_not_judged(folder: Path) -> None:
     assert fine_detail(np.full((32, 32), 7.0)) == -1.0
     for number in range(20):
         Image.new("RGB", (32, 32), (number, 0, 0)).save(folder / f"flat{number}.png")
@@ -117,25 +117,25 @@ def test_noise_is_all_fine_detail() -> None:
     assert fine_detail(noise) > 20 * FINE_DETAIL
 
 
-def test_gray_among_coloured_ones_is_counted(folder: Path) -> None:
+def test_gray_images_among_coloured_ones_are_counted(folder: Path) -> None:
     picture(9).convert("L").save(folder / "9.png")
     picture(10).convert("L").convert("RGB").save(folder / "10.png")
     assert inspect_samples(str(folder)).grayscale == 2
     assert "2 of 8 are gray" in notes(folder)
 
 
-def test_all_gray_is_told_with_the_extractors_for_it() -> None:
-    found = inspect_samples("digits,split=test")
-    assert found.grayscale == found.count == 899
-    assert "all are gray" in "".join(found.notes)
+def test_suitable_extractors_are_named_if_all_images_are_gray() -> None:
+    report = inspect_samples("digits,split=test")
+    assert report.grayscale == report.count == 899
+    assert "all are gray" in "".join(report.notes)
 
 
-def test_duplicates_are_named_by_their_pixels(folder: Path) -> None:
+def test_files_with_equal_pixels_are_duplicates(folder: Path) -> None:
     picture(3).save(folder / "again.bmp")
-    found = inspect_samples(str(folder))
-    assert [sorted(Path(place).name for place in group) for group in found.duplicates] == [["3.png", "again.bmp"]]
-    assert "1 exact duplicate in 1 group:" in "".join(found.notes)
-    assert "again.bmp" in found.to_text()
+    report = inspect_samples(str(folder))
+    assert [sorted(Path(place).name for place in group) for group in report.duplicates] == [["3.png", "again.bmp"]]
+    assert "1 exact duplicate in 1 group:" in "".join(report.notes)
+    assert "again.bmp" in report.to_text()
 
 
 def test_many_groups_of_duplicates_are_counted_in_the_text(folder: Path) -> None:
@@ -151,13 +151,13 @@ def test_every_corrupt_file_is_named_and_the_exit_code_is_1(folder: Path) -> Non
     (folder / "empty.png").write_bytes(b"")
     (folder / "text.png").write_text("no image at all")
     (folder / "cut.png").write_bytes((folder / "0.png").read_bytes()[:200])
-    found = CliRunner().invoke(main, ["inspect", str(folder)])
-    assert found.exit_code == 1
-    assert found.stderr == ""
+    outcome = CliRunner().invoke(main, ["inspect", str(folder)])
+    assert outcome.exit_code == 1
+    assert outcome.stderr == ""
     for name, reason in (("empty.png", "empty file"), ("text.png", "text, not an image"), ("cut.png", "cut short")):
-        assert any(name in line and reason in line for line in found.stdout.splitlines()), (name, found.stdout)
-    assert "3 images cannot be decoded" in found.stdout
-    assert "sizes     16x16 6" in found.stdout
+        assert any(name in line and reason in line for line in outcome.stdout.splitlines()), (name, outcome.stdout)
+    assert "3 images cannot be decoded" in outcome.stdout
+    assert "sizes     16x16 6" in outcome.stdout
 
 
 def test_a_sound_folder_has_exit_code_0(folder: Path) -> None:
@@ -172,11 +172,11 @@ def test_classes_are_counted_by_the_names_of_their_folders(tmp_path: Path) -> No
     assert inspect_samples(str(tmp_path)).classes == {"cat": 3, "dog": 1}
 
 
-def test_files_that_are_no_images_are_counted_by_extension(folder: Path) -> None:
+def test_files_that_are_not_images_are_counted_by_extension(folder: Path) -> None:
     (folder / "notes.txt").write_text("x")
-    found = inspect_samples(str(folder))
-    assert found.ignored == {".txt": 1}
-    assert found.count == 6
+    report = inspect_samples(str(folder))
+    assert report.ignored == {".txt": 1}
+    assert report.count == 6
 
 
 def test_an_exif_rotation_is_noted(folder: Path) -> None:
@@ -203,32 +203,32 @@ def test_transparency_is_noted(folder: Path, mode: str) -> None:
 
 
 def test_fewer_images_than_dimensions_are_noted_and_points_are_not(folder: Path) -> None:
-    assert "2,048 dimensions" in notes(folder)
-    found = inspect_samples("ring,count=50")
-    assert found.notes == ()
-    assert "nothing that would spoil a score" in found.to_text()
+    assert "2,048 dimensions of Inception" in notes(folder)
+    report = inspect_samples("ring,count=50")
+    assert report.notes == ()
+    assert "nothing that would distort a score" in report.to_text()
 
 
-def test_an_array_is_looked_over_too(tmp_path: Path) -> None:
+def test_an_array_is_inspected_too(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
     images[4] = images[1]
     np.savez(tmp_path / "images.npz", images)
-    found = inspect_samples(str(tmp_path / "images.npz"))
-    assert found.sizes == {"8x8": 5}
-    assert [[place.split("[")[1] for place in group] for group in found.duplicates] == [["1]", "4]"]]
+    report = inspect_samples(str(tmp_path / "images.npz"))
+    assert report.sizes == {"8x8": 5}
+    assert [[place.split("[")[1] for place in group] for group in report.duplicates] == [["1]", "4]"]]
 
 
 def test_the_json_has_every_field(folder: Path) -> None:
     (folder / "empty.png").write_bytes(b"")
-    found = CliRunner().invoke(main, ["inspect", str(folder), "--json"])
-    data = json.loads(found.stdout)
+    outcome = CliRunner().invoke(main, ["inspect", str(folder), "--json"])
+    data = json.loads(outcome.stdout)
     assert data["count"] == 7
     assert data["sizes"] == {"16x16": 6}
     assert "empty.png" in data["corrupt"][0]
     assert set(data) == set(inspect_samples(str(folder)).__dataclass_fields__)
 
 
-def test_one_sample_is_no_plural(tmp_path: Path) -> None:
+def test_one_sample_is_written_in_the_singular(tmp_path: Path) -> None:
     picture(0).save(tmp_path / "0.png")
     assert f"{tmp_path}: 1 sample\n" in inspect_samples(str(tmp_path)).to_text()
 

@@ -10,7 +10,7 @@ import pytest
 import genbench
 from genbench.errors import InputError, UsageError
 from genbench.plugs.contracts import Score
-from genbench.tables.leadershown import cell_text, table, tabulated
+from genbench.tables.leaderboard_table import cell_text, table, tabulated
 from tests.helpers.made_results import board, made
 
 
