@@ -1,4 +1,4 @@
-"""Aliases for NumPy arrays of one dtype, for annotations."""
+"""Type aliases for NumPy arrays of one dtype."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Several processes that work as one: which share is whose, and what they tell each other.
+"""Processes that share the work: which rank owns which part, and the texts that ranks exchange.
 
-All they tell are content hashes of what they have put into the store of features, a few kB, so the rendezvous store of
-torch.distributed is enough: no tensor travels, and it is the same for gloo, nccl, CPUs and GPUs.
+Ranks exchange only the content hashes of the blocks that they put into the feature store, a few kB. The rendezvous
+store of torch.distributed is enough for this, because no tensor is sent, and it is the same on CPUs and GPUs.
 """
 
 from __future__ import annotations
@@ -18,91 +18,96 @@ from typing import Any
 
 from genbench.errors import GenbenchError, InputError
 
-BEAT_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
-"""How long a rank may be silent before the others take it for dead; a thread beats for a busy one."""
+HEARTBEAT_SECONDS = 1.0
+SILENCE_SECONDS = 60.0
+"""A rank without a heartbeat for this long counts as dead; a thread sends the heartbeats while a rank is busy."""
 
-AGAIN = "what was finished is in the store: start the same command again, and it goes on from there."
+RESUME_HINT = "finished work is in the store; start the same command again to resume."
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among ``size``; rank 0 compares and prints."""
+    """This process, number ``rank`` of ``size``; rank 0 computes the scores and prints them."""
 
     rank: int
     size: int
-    board: Any
-    """A torch.distributed.Store that all of them reach."""
+    store: Any
+    """A torch.distributed.Store that all ranks can reach."""
 
     def owns(self, number: int) -> bool:
-        """Whether the block or trial of that number is this rank's."""
+        """Return whether the block or trial of that number belongs to this rank."""
         return number % self.size == self.rank
 
     def exchange(self, key: str, text: str) -> list[str]:
-        """Tell the others a text and return everybody's, in the order of ranks; all must call it with the same key.
+        """Send a text to all ranks and return the texts of all ranks, in the order of ranks.
 
-        Raises InputError where a rank fails or falls silent.
+        All ranks must call this with the same key. Raises InputError if a rank fails or goes silent.
         """
-        with self._talking():
-            self.board.set(f"{key}/{self.rank}", text)
+        with self._connection():
+            self.store.set(f"{key}/{self.rank}", text)
             self._wait(key)
-            return [self.board.get(f"{key}/{rank}").decode() for rank in range(self.size)]
+            return [self.store.get(f"{key}/{rank}").decode() for rank in range(self.size)]
 
     def _wait(self, key: str) -> None:
-        heard = {rank: (-1, time.monotonic()) for rank in range(self.size)}
-        while missing := [rank for rank in heard if not self.board.check([f"{key}/{rank}"])]:
-            if self.board.check(["failed"]):
-                raise InputError(f"{self.board.get('failed').decode()}; {AGAIN}")
+        # per rank, the last heartbeat and the time at which it arrived
+        heartbeats = {rank: (-1, time.monotonic()) for rank in range(self.size)}
+        while missing := [rank for rank in heartbeats if not self.store.check([f"{key}/{rank}"])]:
+            if self.store.check(["failed"]):
+                raise InputError(f"{self.store.get('failed').decode()}; {RESUME_HINT}")
             for rank in missing:
-                beat = self.board.add(f"beat/{rank}", 0)
-                if beat != heard[rank][0]:
-                    heard[rank] = beat, time.monotonic()
-                elif time.monotonic() - heard[rank][1] > PATIENCE_SECONDS:
-                    raise InputError(f"Rank {rank} has been silent for {PATIENCE_SECONDS:.0f} seconds; {AGAIN}")
+                beat = self.store.add(f"beat/{rank}", 0)
+                if beat != heartbeats[rank][0]:
+                    heartbeats[rank] = beat, time.monotonic()
+                elif time.monotonic() - heartbeats[rank][1] > SILENCE_SECONDS:
+                    raise InputError(f"Rank {rank} has been silent for {SILENCE_SECONDS:.0f} seconds; {RESUME_HINT}")
             time.sleep(0.1)
 
     @contextmanager
-    def _talking(self) -> Iterator[None]:
+    def _connection(self) -> Iterator[None]:
         try:
             yield
-        except RuntimeError as error:  # the process that keeps the board is gone
-            raise InputError(f"Rank {self.rank} has lost the other ranks ({type(error).__name__}); {AGAIN}") from error
+        except RuntimeError as error:  # the process that hosts the rendezvous store has ended
+            raise InputError(
+                f"Rank {self.rank} has lost the other ranks ({type(error).__name__}); {RESUME_HINT}"
+            ) from error
 
-    def _beat(self, done: threading.Event) -> None:
+    def _send_heartbeats(self, done: threading.Event) -> None:
         with suppress(RuntimeError):
-            while not done.wait(BEAT_SECONDS):
-                self.board.add(f"beat/{self.rank}", 1)
+            while not done.wait(HEARTBEAT_SECONDS):
+                self.store.add(f"beat/{self.rank}", 1)
 
 
 @contextmanager
 def joined() -> Iterator[Ranks | None]:
-    """Join the other processes that torchrun has started; None for a process that is alone.
+    """Join the other processes that torchrun has started; yield None for a single process.
 
-    Read are RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, so other launchers can set these. An error in here is told
-    to the others, and a rank that is told to end says that its work is kept.
+    Reads RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, which other launchers can also set. An error in the block is
+    sent to the other ranks. A terminated rank raises an InputError that says that finished work is stored.
     """
-    given = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
-    if not given or os.environ["WORLD_SIZE"] == "1":
+    launched = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
+    if not launched or os.environ["WORLD_SIZE"] == "1":
         yield None
         return
     from torch.distributed.rendezvous import rendezvous
 
-    board, rank, size = next(rendezvous("env://", timeout=timedelta(minutes=5)))
-    ranks = Ranks(rank, size, board)
+    # connect, send heartbeats, and turn the signal of torchrun into an error
+    store, rank, size = next(rendezvous("env://", timeout=timedelta(minutes=5)))
+    ranks = Ranks(rank, size, store)
     done = threading.Event()
-    threading.Thread(target=ranks._beat, args=(done,), daemon=True).start()
-    before = signal.signal(signal.SIGTERM, _told_to_end)
+    threading.Thread(target=ranks._send_heartbeats, args=(done,), daemon=True).start()
+    previous = signal.signal(signal.SIGTERM, _raise_on_sigterm)
     try:
         yield ranks
     except BaseException as error:
+        # the other ranks would wait in vain, so send them the reason
         with suppress(RuntimeError):
-            said = str(error).rstrip(".") if isinstance(error, GenbenchError) else type(error).__name__
-            board.set("failed", f"Rank {rank} stopped ({said})")
+            reason = str(error).rstrip(".") if isinstance(error, GenbenchError) else type(error).__name__
+            store.set("failed", f"Rank {rank} stopped ({reason})")
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
         done.set()
 
 
-def _told_to_end(*_: object) -> None:
-    raise InputError(f"This rank was told to end, as torchrun does when another one has died; {AGAIN}")
+def _raise_on_sigterm(*_: object) -> None:
+    raise InputError(f"This rank was terminated, as torchrun does after another rank has died; {RESUME_HINT}")

@@ -1,4 +1,4 @@
-"""What every test gets: a cache of its own, and no bar on the screen."""
+"""Fixtures for all tests: each test gets empty folders for the cache and the weights."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def shared_data() -> Path:
-    """The folder of real data beside the checkout; tests that use it skip without it."""
+    """The folder of real data next to the checkout; a test that needs it is skipped if it is missing."""
     folder = Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("the real data are not beside this checkout")
+        pytest.skip("the folder of real data is missing")
     return folder

@@ -1,4 +1,4 @@
-"""Samples written to disk come back as they were, and nothing is left half-written."""
+"""Samples written to disk are read back unchanged, and a failed export leaves no files."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from PIL import Image
 
 from genbench.arrays import Array
 from genbench.errors import InputError, PlugError, UsageError
-from genbench.export import AT_ONCE, write_samples
+from genbench.export import EXPORT_BATCH, write_samples
 from genbench.plugs.contracts import Batch, Source
 from genbench.plugs.opening import open_subject
 from genbench.sampling import Drawn
 from genbench.sources.memory import ArraySource
 
-COUNT = AT_ONCE + 9
+COUNT = EXPORT_BATCH + 9
 ENDINGS = ["", ".zip", ".npz", ".npy"]
 FILES = ENDINGS[1:]
 
 
 class Noise:
-    """Uniform images from a seed; breaks at the chunk of that number."""
+    """Uniform images; raises an error at chunk number ``fails_at``."""
 
-    def __init__(self, breaks_at: int | None = None) -> None:
-        self.left = breaks_at
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.left = fails_at
 
     def sample(self, count: int, seed: int) -> Array:
         if self.left == 0:
@@ -38,10 +38,10 @@ class Noise:
         return np.random.default_rng(seed).integers(0, 256, (count, 4, 5, 3), np.uint8)
 
 
-class Unlike:
-    """Two images of unlike sizes."""
+class MixedSizes:
+    """Two images of different sizes."""
 
-    name = "unlike"
+    name = "mixed"
 
     def __len__(self) -> int:
         return 2
@@ -50,8 +50,8 @@ class Unlike:
         yield Batch(torch.arange(2), [torch.zeros(3, 4, 5, dtype=torch.uint8), torch.ones(3, 6, 7, dtype=torch.uint8)])
 
 
-def drawn(count: int = COUNT, breaks_at: int | None = None) -> Drawn:
-    return Drawn(Noise(breaks_at), count, 0, "noise")
+def drawn(count: int = COUNT, fails_at: int | None = None) -> Drawn:
+    return Drawn(Noise(fails_at), count, 0, "noise")
 
 
 def rows(source: Source) -> torch.Tensor:
@@ -65,19 +65,19 @@ def read(path: Path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_images_come_back_as_they_were_drawn(tmp_path: Path, ending: str) -> None:
+def test_images_are_read_back_unchanged(tmp_path: Path, ending: str) -> None:
     write_samples(drawn(), tmp_path / f"out{ending}")
     assert torch.equal(read(tmp_path / f"out{ending}"), rows(drawn()))
 
 
 @pytest.mark.parametrize("ending", [".npz", ".npy"])
-def test_points_come_back_as_they_were(tmp_path: Path, ending: str) -> None:
+def test_points_are_read_back_unchanged(tmp_path: Path, ending: str) -> None:
     points = np.random.default_rng(0).standard_normal((COUNT, 2)).astype(np.float32)
     write_samples(ArraySource(points), tmp_path / f"out{ending}")
     assert np.array_equal(read(tmp_path / f"out{ending}").numpy(), points)
 
 
-def test_numpy_reads_an_npz_as_it_reads_adms(tmp_path: Path) -> None:
+def test_an_npz_has_the_format_of_adm(tmp_path: Path) -> None:
     write_samples(drawn(10), tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as archive:
         assert archive.files == ["arr_0"]
@@ -100,84 +100,84 @@ def test_a_zip_holds_the_same_files_as_the_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", FILES)
 def test_the_same_samples_give_the_same_bytes(tmp_path: Path, ending: str) -> None:
-    for name in ("one", "two"):
+    for name in ("first", "second"):
         write_samples(drawn(5), tmp_path / f"{name}{ending}")
-    assert (tmp_path / f"one{ending}").read_bytes() == (tmp_path / f"two{ending}").read_bytes()
+    assert (tmp_path / f"first{ending}").read_bytes() == (tmp_path / f"second{ending}").read_bytes()
 
 
 @pytest.mark.parametrize("ending", ["", ".zip"])
-def test_images_of_unlike_sizes_keep_them(tmp_path: Path, ending: str) -> None:
-    write_samples(Unlike(), tmp_path / f"out{ending}")
+def test_images_of_different_sizes_keep_their_sizes(tmp_path: Path, ending: str) -> None:
+    write_samples(MixedSizes(), tmp_path / f"out{ending}")
     (batch,) = open_subject(tmp_path / f"out{ending}").batches(2)  # type: ignore[union-attr]
     assert [tuple(image.shape) for image in batch.data] == [(3, 4, 5), (3, 6, 7)]
 
 
 @pytest.mark.parametrize("ending", [".npz", ".npy"])
-def test_images_of_unlike_sizes_are_no_array(tmp_path: Path, ending: str) -> None:
-    with pytest.raises(InputError, match="unlike sizes, which no array holds"):
-        write_samples(Unlike(), tmp_path / f"out{ending}")
+def test_images_of_different_sizes_cannot_be_written_as_an_array(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(InputError, match="different sizes, which no array can hold"):
+        write_samples(MixedSizes(), tmp_path / f"out{ending}")
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("ending", ["", ".zip"])
-def test_points_are_not_written_as_images(tmp_path: Path, ending: str) -> None:
+def test_points_cannot_be_written_as_images(tmp_path: Path, ending: str) -> None:
     with pytest.raises(UsageError, match=r"gives points, not images; write them to a file \.npy"):
         write_samples(ArraySource(np.zeros((5, 2))), tmp_path / f"out{ending}")
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_sampler_that_fails_on_the_way_leaves_nothing(tmp_path: Path, ending: str) -> None:
+def test_a_failing_sampler_leaves_no_file(tmp_path: Path, ending: str) -> None:
     with pytest.raises(PlugError, match="ZeroDivisionError"):
-        write_samples(drawn(breaks_at=1), tmp_path / f"out{ending}")
+        write_samples(drawn(fails_at=1), tmp_path / f"out{ending}")
     assert os.listdir(tmp_path) == []
 
 
-def test_an_empty_folder_is_filled_and_a_failure_leaves_it_empty(tmp_path: Path) -> None:
+def test_an_empty_folder_is_filled_and_stays_empty_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(PlugError):
-        write_samples(drawn(breaks_at=1), tmp_path)
+        write_samples(drawn(fails_at=1), tmp_path)
     assert os.listdir(tmp_path) == []
     write_samples(drawn(2), tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["000000.png", "000001.png"]
 
 
-def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_not_changed(tmp_path: Path) -> None:
     Image.new("RGB", (4, 5)).save(tmp_path / "mine.png")
     with pytest.raises(InputError, match=r"is not empty \(mine\.png, \.\.\.\)"):
         write_samples(drawn(2), tmp_path)
     assert os.listdir(tmp_path) == ["mine.png"]
 
 
-def test_a_file_in_the_place_of_the_folder_is_not_touched(tmp_path: Path) -> None:
+def test_a_file_of_the_name_of_the_folder_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(InputError, match="is a file"):
         write_samples(drawn(2), tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_a_folder_in_the_place_of_the_file_is_told_before_the_drawing(tmp_path: Path) -> None:
+def test_a_folder_of_the_name_of_the_file_is_an_error_before_sampling(tmp_path: Path) -> None:
     (tmp_path / "out.npz").mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        write_samples(drawn(2, breaks_at=0), tmp_path / "out.npz")
+        write_samples(drawn(2, fails_at=0), tmp_path / "out.npz")
 
 
-def test_another_ending_is_refused_before_the_drawing(tmp_path: Path) -> None:
+def test_an_unknown_extension_is_an_error_before_sampling(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"not written as \.png"):
-        write_samples(drawn(2, breaks_at=0), tmp_path / "out.png")
+        write_samples(drawn(2, fails_at=0), tmp_path / "out.png")
 
 
-def test_a_folder_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
+def test_the_name_of_a_folder_can_contain_a_dot(tmp_path: Path) -> None:
     write_samples(drawn(2), tmp_path / "run-1.5")
     assert len(os.listdir(tmp_path / "run-1.5")) == 2
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_samples(drawn(2), tmp_path / "file" / "out")
 
 
-def test_a_source_that_keeps_samples_back_gives_no_array(tmp_path: Path) -> None:
+def test_a_source_that_skips_samples_cannot_be_written_as_an_array(tmp_path: Path) -> None:
     class Short(ArraySource):
         def __len__(self) -> int:
             return int(self._array.shape[0]) + 1
@@ -190,8 +190,8 @@ def test_a_source_that_keeps_samples_back_gives_no_array(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == []
 
 
-def test_a_bar_counts_the_samples_where_it_is_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_samples(drawn(3), tmp_path / "one.npz", progress=True)
+def test_the_progress_bar_is_optional(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_samples(drawn(3), tmp_path / "first.npz", progress=True)
     assert "noise -> " in capsys.readouterr().err
-    write_samples(drawn(3), tmp_path / "two.npz", progress=False)
+    write_samples(drawn(3), tmp_path / "second.npz", progress=False)
     assert capsys.readouterr().err == ""

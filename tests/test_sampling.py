@@ -1,4 +1,4 @@
-"""A Sampler with a count and a seed is a Source."""
+"""Samples drawn from a sampler with a count and a seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from genbench.sampling import CHUNK, Drawn, chunk_seed
 
 
 class Noise:
-    """Uniform images, or whatever ``give`` makes of (count, seed)."""
+    """Uniform images, or the output of ``give(count, seed)``."""
 
     def __init__(self, give=None) -> None:  # type: ignore[no-untyped-def]
         self.give = give or (
@@ -39,12 +39,12 @@ def test_another_seed_gives_other_samples() -> None:
     assert not torch.equal(drawn(300), drawn(300, seed=1))
 
 
-def test_a_part_in_the_middle_is_the_same_as_in_the_whole() -> None:
-    part = Drawn(Noise(), 600, 0, "noise").batches(50, 200, 400)
-    assert torch.equal(torch.cat([batch.data for batch in part]), drawn(600)[200:400])  # type: ignore[misc]
+def test_rows_from_the_middle_equal_those_of_the_whole() -> None:
+    batches = Drawn(Noise(), 600, 0, "noise").batches(50, 200, 400)
+    assert torch.equal(torch.cat([batch.data for batch in batches]), drawn(600)[200:400])  # type: ignore[misc]
 
 
-def test_chunk_seeds_are_unlike() -> None:
+def test_chunk_seeds_differ() -> None:
     seeds = {chunk_seed(seed, number) for seed in range(20) for number in range(20)}
     assert len(seeds) == 400
 
@@ -62,24 +62,24 @@ def test_points_stay_points() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("output", "complaint"),
     [
         (np.zeros((CHUNK - 1, 4, 4, 3), np.uint8), "when asked for 256 samples"),
         (np.zeros((CHUNK, 4, 4, 3), np.float32), "range is not known"),
         (np.zeros((CHUNK, 4, 4, 2), np.uint8), "neither 1 nor 3 channels"),
-        (np.zeros((CHUNK, 4, 4, 3), np.int64), "wanted uint8"),
+        (np.zeros((CHUNK, 4, 4, 3), np.int64), "expected uint8"),
         (np.full((CHUNK, 2), np.nan), "NaN or infinity in 256 of 256 points"),
         (None, "when asked for 256 samples"),
     ],
 )
-def test_a_sampler_that_breaks_the_contract_is_named(given: object, complaint: str) -> None:
+def test_an_error_names_a_sampler_that_breaks_the_contract(output: object, complaint: str) -> None:
     with pytest.raises(PlugError, match=f"'noise'.*{complaint}"):
-        drawn(10, give=lambda count, seed: given)
+        drawn(10, give=lambda count, seed: output)
 
 
-def test_a_sampler_that_raises_is_named_with_the_place() -> None:
+def test_an_error_names_the_sampler_that_raised_and_the_line() -> None:
     def broken(count: int, seed: int) -> np.ndarray:
         raise ZeroDivisionError("no latent")
 
-    with pytest.raises(PlugError, match=r"'noise' raised ZeroDivisionError: no latent at .*test_drawing.py:\d+"):
+    with pytest.raises(PlugError, match=r"'noise' raised ZeroDivisionError: no latent at .*test_sampling.py:\d+"):
         drawn(10, give=broken)
