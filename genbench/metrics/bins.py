@@ -13,7 +13,7 @@ from scipy import stats
 from genbench.arrays import Array, Bool, Float64, Int64
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.histograms import histogram_jsd, influence_from_slopes, jsd_slopes
+from genbench.metrics.histograms import histogram_jsd, jsd_influence
 from genbench.plugs.contracts import Score
 
 ROWS_PER_BIN = 10
@@ -50,6 +50,7 @@ def reference_bins(reference: npt.ArrayLike, *, bins: int = 100, seed: int = 0) 
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
+    # each bin needs some rows, and distinct centres
     rows = _sorted_by_bytes(_finite_rows(np.asarray(reference), "reference"))
     distinct = 1 + int((rows[1:] != rows[:-1]).any(axis=1).sum())
     size = min(bins, len(rows) // ROWS_PER_BIN, distinct)
@@ -63,6 +64,7 @@ def reference_bins(reference: npt.ArrayLike, *, bins: int = 100, seed: int = 0) 
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         means = KMeans(size, n_init=1, max_iter=100, random_state=seed).fit(rows)
+    # count by the rule that labels all other rows, not by k-means' own labels
     centres = means.cluster_centers_.astype(np.float64)
     return Bins(centres, np.bincount(_nearest_centre(rows, centres), minlength=size))
 
@@ -82,6 +84,8 @@ def different_bins(generated_counts: npt.ArrayLike, reference_counts: npt.ArrayL
             f"Bins need two lists of counts of one length, neither of them empty or all 0, but the shapes are "
             f"{list(generated.shape)} and {list(reference.shape)}."
         )
+
+    # z-test of two proportions in each bin
     count, size = generated.sum(), reference.sum()
     pooled = (generated + reference) / (count + size)
     scale = np.sqrt(pooled * (1 - pooled) * (1 / count + 1 / size))
@@ -121,6 +125,7 @@ class DifferentBins:
         """
         if not isinstance(reference, Features):
             raise PlugError("NDB needs reference samples, because it makes its bins of their rows; name some.")
+        # bins and labels of the reference are cached with its features
         cached = reference.derived(
             f"bins of embedding, {self.bins}, seed {seed}",
             lambda: reference_bins(reference["embedding"], bins=self.bins, seed=seed)._asdict(),
@@ -148,9 +153,11 @@ class DifferentBins:
 
         # ndb: the share of different bins
         share = float(different_bins(counts, reference_counts, alpha=self.alpha).mean())
+        # with no different bin, the binomial error would be 0; alpha is the rate of a perfect sampler
         error = float(np.sqrt(max(share * (1 - share), self.alpha * (1 - self.alpha)) / bins))
         detail: dict[str, Any] = {"expected": self.alpha, "bins": bins, "generated": count, "reference": size}
         detail["error_by"] = "binomial over bins"
+        # warn of a test with little power
         reasons = []
         if bins < self.bins:
             reasons.append(f"{size} reference samples allow only {bins} bins instead of {self.bins}")
@@ -161,8 +168,7 @@ class DifferentBins:
 
         # ndb_js: the divergence of the two histograms
         jsd = histogram_jsd(counts, reference_counts)
-        slopes = jsd_slopes(counts / count, reference_counts / size)
-        influence = influence_from_slopes(slopes, labels, reference_labels, error=jsd.error)
+        influence = jsd_influence(labels, reference_labels, bins, error=jsd.error)
         jsd_detail = {"expected": jsd.expected, "error_by": "delta method"}
         return [
             Score("ndb", share, error, "lower", detail, "number_of_different_bins_share"),

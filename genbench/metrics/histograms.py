@@ -1,7 +1,7 @@
-"""Divergences between the histogram of a sampler and a reference: KL, total variation and Jensen-Shannon, in nats.
+"""Divergences between the histograms of a sampler and of a reference: KL, total variation and Jensen-Shannon, in nats.
 
-Each divergence has a function for its value, standard error and expected value, and one for its slopes, from which
-``influence_from_slopes`` makes the influence of each sample. Slopes are the derivatives by the share of each cell.
+Each has a function for the value, its standard error and its expected value, and one for the influence of the samples.
+The influence of a sample is the slope of its cell, the derivative of the divergence by the share of that cell.
 """
 
 from __future__ import annotations
@@ -26,41 +26,14 @@ class FiniteSampleEstimate(NamedTuple):
     expected: float
 
 
-class Slopes(NamedTuple):
-    """First derivatives of a divergence by the shares of the K cells of both histograms."""
-
-    generated: Float64
-    """float64 [K]"""
-    reference: Float64
-    """float64 [K]"""
-
-
-def influence_from_slopes(
-    slopes: Slopes, generated: Int64, reference: Int64, *, error: float, used: Bool | None = None
-) -> Influence | None:
-    """Return the influence of all samples on a divergence, or None if no sample is used.
-
-    ``generated`` int64 [N] and ``reference`` int64 [M] are the cells of the samples; ``reference`` is empty if its
-    shares are known exactly. ``used`` bool [N] tells which generated samples are in the histogram; default: all.
-    """
-    if used is None:
-        influence = slopes.generated[generated] / len(generated)
-    elif used.any():
-        # samples outside the histogram do not move the score
-        centre = slopes.generated[generated[used]].mean()
-        influence = np.where(used, slopes.generated[generated] - centre, 0.0) / used.sum()
-    else:
-        return None
-    return influence_of(influence, slopes.reference[reference] / max(len(reference), 1), error=error)
-
-
 def histogram_kl(counts: Int64, share: Float64, size: float) -> FiniteSampleEstimate:
     """Return KL(q || p) = sum_k q_k ln(q_k / p_k) of the histogram q of ``counts`` [K] and the ``share`` p [K].
 
     ``size`` is the number of samples behind p, or infinity if p is exact. p must be above 0 wherever q is. Without any
-    count, the value is the largest possible one: all mass on the rarest cell. The error is that of the delta method,
+    count, the value is the largest possible one. The error is that of the delta method,
     with a variance of at least (K - 1)/2 (1/N + 1/M)^2, which remains if the histograms agree.
     """
+    # without any count, all mass lies on the rarest cell
     total = int(counts.sum())
     if not total:
         return FiniteSampleEstimate(float(-np.log(share[share > 0].min())), 0.0, 0.0)
@@ -80,10 +53,16 @@ def histogram_kl(counts: Int64, share: Float64, size: float) -> FiniteSampleEsti
     return FiniteSampleEstimate(max(value, 0.0), float(np.sqrt(variance)), expected)
 
 
-def kl_slopes(generated: Float64, reference: Float64) -> Slopes:
-    """Return the slopes of KL(generated [K] || reference [K]): ln(q / p) and -q / p."""
-    ratio = generated / np.where(reference > 0, reference, 1.0)
-    return Slopes(np.log(np.where(ratio > 0, ratio, 1.0)), -ratio)
+def kl_influence(generated: Int64, reference: Int64, share: Float64, *, used: Bool, error: float) -> Influence | None:
+    """Return the influence of the samples on KL(q || p), with the slopes ln(q / p) and -q / p.
+
+    ``generated`` int64 [N] and ``reference`` int64 [M] are the cells of the samples; ``reference`` is empty if the
+    ``share`` p [K] is exact. q is the histogram of the samples that ``used`` bool [N] selects. Returns None if it
+    selects none.
+    """
+    ratio = _shares_of(generated[used], len(share)) / np.where(share > 0, share, 1.0)
+    slopes = np.log(np.where(ratio > 0, ratio, 1.0)), -ratio
+    return _influence_from_slopes(slopes, generated, reference, used, error)
 
 
 def histogram_tv(counts: Int64, share: Float64, size: float) -> FiniteSampleEstimate:
@@ -112,10 +91,28 @@ def histogram_tv(counts: Int64, share: Float64, size: float) -> FiniteSampleEsti
     )
 
 
-def tv_slopes(generated: Float64, reference: Float64) -> Slopes:
-    """Return the slopes of the total variation between two histograms [K]: half the sign of the difference."""
-    sign = np.sign(generated - reference) / 2
-    return Slopes(sign, -sign)
+def tv_influence(generated: Int64, reference: Int64, share: Float64, *, used: Bool, error: float) -> Influence | None:
+    """Return the influence of the samples on the total variation, with the slopes ± sign(q - p) / 2.
+
+    Arguments and result are those of ``kl_influence``.
+    """
+    sign = np.sign(_shares_of(generated[used], len(share)) - share) / 2
+    return _influence_from_slopes((sign, -sign), generated, reference, used, error)
+
+
+def _shares_of(cells: Int64, count: int) -> Float64:
+    return np.asarray(np.bincount(cells, minlength=count) / max(len(cells), 1))
+
+
+def _influence_from_slopes(
+    slopes: tuple[Float64, Float64], generated: Int64, reference: Int64, used: Bool, error: float
+) -> Influence | None:
+    if not used.any():
+        return None
+    slope, reference_slope = slopes
+    # samples outside the histogram do not move the divergence
+    influence = np.where(used, slope[generated] - slope[generated[used]].mean(), 0.0) / used.sum()
+    return influence_of(influence, reference_slope[reference] / max(len(reference), 1), error=error)
 
 
 def histogram_jsd(generated_counts: Int64, reference_counts: Int64) -> FiniteSampleEstimate:
@@ -126,6 +123,8 @@ def histogram_jsd(generated_counts: Int64, reference_counts: Int64) -> FiniteSam
     """
     count, size = int(generated_counts.sum()), int(reference_counts.sum())
     generated, reference = generated_counts / count, reference_counts / size
+
+    # each side adds half its KL to the mixture m
     middle = (generated + reference) / 2
     value = variance = 0.0
     for share, samples in ((generated, count), (reference, size)):
@@ -145,8 +144,11 @@ def histogram_jsd(generated_counts: Int64, reference_counts: Int64) -> FiniteSam
     )
 
 
-def jsd_slopes(generated: Float64, reference: Float64) -> Slopes:
-    """Return the slopes of the Jensen-Shannon divergence of two histograms [K]: 1/2 ln(2q / (p + q)), and likewise."""
-    total = generated + reference
-    sides = (np.log(np.where(side > 0, 2 * side / total, 1.0)) / 2 for side in (generated, reference))
-    return Slopes(*sides)
+def jsd_influence(generated: Int64, reference: Int64, cells: int, *, error: float) -> Influence | None:
+    """Return the influence of the samples on the divergence, with the slopes ln(q / m) / 2 and ln(p / m) / 2.
+
+    ``generated`` int64 [N] and ``reference`` int64 [M] are the cells of the samples, in 0..cells-1.
+    """
+    q, p = _shares_of(generated, cells), _shares_of(reference, cells)
+    slopes = [np.log(np.where(side > 0, 2 * side / (p + q), 1.0)) / 2 for side in (q, p)]
+    return influence_of(slopes[0][generated] / len(generated), slopes[1][reference] / len(reference), error=error)

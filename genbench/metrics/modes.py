@@ -12,14 +12,7 @@ from scipy import stats
 from genbench.arrays import Bool, Float64, Int64
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.histograms import (
-    FiniteSampleEstimate,
-    histogram_kl,
-    histogram_tv,
-    influence_from_slopes,
-    kl_slopes,
-    tv_slopes,
-)
+from genbench.metrics.histograms import FiniteSampleEstimate, histogram_kl, histogram_tv, kl_influence, tv_influence
 from genbench.metrics.influence import INDEPENDENT, influence_of
 from genbench.plugs.contracts import Influence, Score
 
@@ -72,11 +65,15 @@ def mode_coverage(
     ``mode`` int [N] in 0..modes-1; ``quality`` bool [N], by default all true; ``target`` the counts of the reference,
     float [modes], by default a known uniform target. Raises InputError if a shape, dtype or range is wrong.
     """
+    # histograms of all samples and of those of high quality
     labels, good, weights = _checked_labels(mode, modes, quality, target)
     counts_all = np.bincount(labels, minlength=modes)
     counts = np.bincount(labels[good], minlength=modes)
+
+    # modes that have samples although the target lacks them get half a sample in the target
     present = weights > 0
     invented = int((counts_all[~present] > 0).sum())
+
     # a uniform target is known exactly; only a counted one has a sampling error
     size = np.inf if target is None else float(weights.sum())
     if invented:
@@ -98,14 +95,19 @@ def mode_coverage(
 def _checked_labels(
     mode: npt.ArrayLike, modes: int, quality: npt.ArrayLike | None, target: npt.ArrayLike | None
 ) -> tuple[Int64, Bool, Float64]:
+    # modes: integers [N] in 0..modes-1
     labels = np.asarray(mode)
     if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
         raise InputError(f"Modes must be integers [N], but the array is {labels.dtype} {list(labels.shape)}.")
     if labels.min() < 0 or labels.max() >= modes:
         raise InputError(f"Modes must lie in 0..{modes - 1}, but they lie in {labels.min()}..{labels.max()}.")
+
+    # quality: bool [N], all true by default
     good = np.ones(len(labels), np.bool_) if quality is None else np.asarray(quality)
     if good.shape != labels.shape or good.dtype != np.bool_:
         raise InputError(f"Quality must be bool [{len(labels)}], but the array is {good.dtype} {list(good.shape)}.")
+
+    # target: counts [modes], uniform by default
     weights = np.ones(modes) if target is None else np.asarray(target, np.float64)
     if weights.shape != (modes,) or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.sum() > 0:
         raise InputError(
@@ -116,11 +118,14 @@ def _checked_labels(
 
 def _modes_with(least: float, counts: Int64, share: Float64, present: Bool, samples: int) -> FiniteSampleEstimate:
     """Count the modes of the target that have ``least`` of their fair share of the counts, and at least one."""
+    # the error is binomial: each mode is hit with the probability that its share of the counts suggests
     total = int(counts.sum())
     required = _required_counts(least, total, share)[present]
     hits = counts[present]
     chance = _chance(required, total, hits / max(total, 1))
+    # a perfect sampler hits each mode with the probability that its share of the target suggests
     perfect = _chance(_required_counts(least, samples, share)[present], samples, share[present])
+    # a mode counts only in full
     value = float((hits >= required).sum())
     return FiniteSampleEstimate(value, float(np.sqrt((chance * (1 - chance)).sum())), float(perfect.sum()))
 
@@ -171,12 +176,14 @@ class ModeCoverage:
         rows = reference if isinstance(reference, Features) and self.target == "reference" else None
         if rows is None and self.target == "reference":
             raise PlugError("Mode coverage needs reference samples; name some, or write modes,target=uniform.")
+
+        # compare the histograms of both sides
         mode, modes, reference_mode = _modes_of_both(generated, rows)
         quality = generated["quality"].astype(np.bool_) if "quality" in generated.views else None
         target = None if reference_mode is None else np.bincount(reference_mode, minlength=modes)
         coverage = mode_coverage(mode, modes=modes, quality=quality, target=target)
 
-        # the reference's own share is what a perfect sampler would have
+        # by default, the reference's own share is what a perfect sampler would have
         perfect = self.perfect
         if perfect is None and rows is not None and "quality" in rows.views:
             perfect = float(rows["quality"].mean())
@@ -215,28 +222,22 @@ def _influence_by_score(
     """
     good = np.ones(len(mode), np.bool_) if quality is None else quality
     modes, everyone = len(coverage.counts), np.ones_like(good)
-
-    # the target without the half samples that keep the KL finite
+    # the shares of the target, without the half samples that keep the KL finite
     if reference_mode is None:
-        reference_mode, target = np.zeros(0, np.int64), np.full(modes, 1 / modes)
+        sides = mode, np.zeros(0, np.int64), np.full(modes, 1 / modes)
     else:
-        target = np.bincount(reference_mode, minlength=modes) / len(reference_mode)
-
-    histogram = coverage.counts / max(int(coverage.counts.sum()), 1)
-    kl, tv = kl_slopes(histogram, target), tv_slopes(histogram, target)
-    kl_all = kl_slopes(coverage.counts_all / len(mode), target)
+        sides = mode, reference_mode, np.bincount(reference_mode, minlength=modes) / len(reference_mode)
     return {
         "modes": INDEPENDENT,
         "modes_balanced": INDEPENDENT,
         "high_quality": influence_of(good / len(mode), error=coverage.high_quality.error),
-        "mode_kl": influence_from_slopes(kl, mode, reference_mode, error=coverage.kl.error, used=good),
-        "mode_kl_all": influence_from_slopes(kl_all, mode, reference_mode, error=coverage.kl_all.error, used=everyone),
-        "mode_tv": influence_from_slopes(tv, mode, reference_mode, error=coverage.tv.error, used=good),
+        "mode_kl": kl_influence(*sides, used=good, error=coverage.kl.error),
+        "mode_kl_all": kl_influence(*sides, used=everyone, error=coverage.kl_all.error),
+        "mode_tv": tv_influence(*sides, used=good, error=coverage.tv.error),
     }
 
 
 def _mode_scores(coverage: ModeCoverageResult, perfect: float | None) -> list[Score]:
-    # counts of all modes go into the record only if it stays short
     captured: dict[str, Any] = {
         "expected": coverage.captured.expected,
         "total": len(coverage.counts),
@@ -245,15 +246,17 @@ def _mode_scores(coverage: ModeCoverageResult, perfect: float | None) -> list[Sc
     }
     if coverage.invented:
         captured["outside_reference"] = coverage.invented
+    # keep the record short
     if len(coverage.counts) <= 1000:
         captured |= {"counts": coverage.counts.tolist(), "counts_all": coverage.counts_all.tolist()}
     warning = _coverage_warning(coverage)
     if warning:
         captured["warning"] = warning
 
-    def score(
-        name: str, key: str | None, estimate: FiniteSampleEstimate, detail: dict[str, Any] | None = None
-    ) -> Score:
+    share = {} if perfect is None else {"expected": perfect}
+
+    # divergences are better when lower, and have their errors from the delta method
+    def score(name: str, key: str | None, estimate: FiniteSampleEstimate, detail: Any = None) -> Score:
         divergence = name in ("mode_kl", "mode_kl_all", "mode_tv")
         detail = {"expected": estimate.expected} if detail is None else detail
         method = {"error_by": "delta method" if divergence else "binomial"}
@@ -262,12 +265,7 @@ def _mode_scores(coverage: ModeCoverageResult, perfect: float | None) -> list[Sc
     return [
         score("modes", "modes_captured", coverage.captured, captured),
         score("modes_balanced", None, coverage.balanced),
-        score(
-            "high_quality",
-            "high_quality_share",
-            coverage.high_quality,
-            {} if perfect is None else {"expected": perfect},
-        ),
+        score("high_quality", "high_quality_share", coverage.high_quality, share),
         score("mode_kl", "mode_kl_divergence", coverage.kl),
         score("mode_kl_all", "mode_kl_divergence_all", coverage.kl_all),
         score("mode_tv", "mode_total_variation", coverage.tv),
@@ -277,6 +275,7 @@ def _mode_scores(coverage: ModeCoverageResult, perfect: float | None) -> list[Sc
 def _coverage_warning(coverage: ModeCoverageResult) -> str | None:
     reasons = []
     good, samples, modes = int(coverage.counts.sum()), int(coverage.counts_all.sum()), len(coverage.counts)
+    # fewer than 5 samples per mode miss modes by chance and bias the KL
     if samples < 5 * modes:
         reasons.append(
             f"{samples} samples for {modes} modes are few: a perfect sampler too would capture only about "
@@ -289,6 +288,7 @@ def _coverage_warning(coverage: ModeCoverageResult) -> str | None:
             f"{good} high-quality samples for {modes} modes are few: mode_kl is biased upward by about "
             f"{coverage.kl.expected:.2g}"
         )
+    # otherwise the KL would be infinite
     if coverage.invented:
         reasons.append(
             f"{coverage.invented} modes have samples but no reference: half a sample was added to each mode of the "

@@ -162,7 +162,7 @@ def test_against_moments_the_error_is_the_spread_over_draws_of_the_generated_sid
     spread = np.std([found["fid"].value for found in drawn], ddof=1)
     assert np.mean([found["fid"].error for found in drawn]) == pytest.approx(spread, rel=0.2)
     assert drawn[0]["fid"].detail["error_covers"] == "generated"
-    assert "bias remains" in drawn[0]["fid_debiased"].detail["note"]
+    assert "share of the bias remains" in drawn[0]["fid_debiased"].detail["note"]
 
 
 def test_moments_and_rows_of_one_reference_give_one_distance() -> None:
@@ -266,7 +266,7 @@ def test_near_0_the_error_is_the_spread() -> None:
         rng = np.random.default_rng([17, seed])
         found.append(scores(draw(rng, 200, 8), draw(rng, 200, 8))["fid"])
     assert {one.detail["error_by"] for one in found} == {
-        "influence functions of all and of halves, for the distance is near 0"
+        "influence functions of all rows and of halves, because the distance is near 0"
     }
     spread = np.std([one.value for one in found], ddof=1)
     assert 0.8 < np.sqrt(np.mean([one.error**2 for one in found])) / spread < 1.3  # without halves: 1.41

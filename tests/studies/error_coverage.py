@@ -26,12 +26,13 @@ from genbench.metrics.frechet.bias import extrapolation, jackknife
 from genbench.metrics.frechet.error import uncertainty
 from genbench.metrics.frechet.gaussian import terms
 from genbench.metrics.frechet.metric import frechet_distance_of_rows
-from genbench.metrics.frechet.sides import Side
+from genbench.metrics.frechet.sides import GaussianSide
 from genbench.metrics.inception_score import inception_score
 from genbench.plugs import registry
 from genbench.plugs.contracts import Score
 from genbench.plugs.specs import parse_specs
-from genbench.results import Result, SampleSet, entry
+from genbench.results import Result, SampleSet
+from genbench.scoring.evaluation import entry
 from tests.studies.verdict_rates import verdicts
 
 METRICS = "fd,is,kid,subset_size=100,subsets=20,pr,prdc,mind,projections=100,swd,projections=100,modes,ndb,bins=20,c2st"
@@ -122,7 +123,7 @@ def scores(generated: Features, reference: Features, seed: int) -> tuple[Score, 
 
 
 def as_result(name: str, found: tuple[Score, ...], reference: str, *, parts: bool = True) -> Result:
-    entries = tuple(entry(one if parts else one._replace(parts=None), "x", canonical=True) for one in found)
+    entries = tuple(entry(one if parts else one._replace(influence=None), "x", canonical=True) for one in found)
     side = SampleSet(reference, None, reference)
     return Result(name, entries, SampleSet(name, 1, name), side, "x@1", (), {}, 0, "cpu", 1, "", 0.0, {})
 
@@ -190,7 +191,7 @@ def table(population: Population, count: int, repeats: int) -> str:
     return "\n".join([f"### {population.name}: N = M = {count} ({size}), {repeats} repeats\n", HEAD, *lines])
 
 
-DEBIASED: dict[str, Callable[[Side, Side, float, int], Any]] = {
+DEBIASED: dict[str, Callable[[GaussianSide, GaussianSide, float, int], Any]] = {
     "jackknife, 20 blocks": lambda one, two, value, seed: jackknife(one, two, value, seed, blocks=20),
     "5 blocks": lambda one, two, value, seed: jackknife(one, two, value, seed, blocks=5),
     "1/N line, 15 sizes": extrapolation,
@@ -217,7 +218,7 @@ def debiased_row(dimensions: int, count: int, repeats: int) -> str:
         rng = np.random.default_rng(repeat)
         widths = ((1.1, 0.1), (1.0, 0.0))
         rows = [rng.standard_normal((count, dimensions)) * width + shift for width, shift in widths]
-        one, two = (Side.of(Features.of(embedding=each), "embedding") for each in rows)
+        one, two = (GaussianSide.of(Features.of(embedding=each), "embedding") for each in rows)
         began = time.process_time()
         raw.append(sum(terms(one.gaussian, two.gaussian)))
         raw_seconds += time.process_time() - began
@@ -235,7 +236,7 @@ def cost(count: int, dimensions: int) -> str:
     rng = np.random.default_rng(0)
     sets = [rng.standard_normal((count, dimensions), np.float32) * np.float32(1 + 0.1 * side) for side in range(2)]
     pair = [Features.of(embedding=rows) for rows in sets]
-    sides: list[Side] = []
+    sides: list[GaussianSide] = []
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> None:
@@ -243,7 +244,10 @@ def cost(count: int, dimensions: int) -> str:
         work()
         seconds[name] = time.process_time() - began
 
-    timed("moments and roots of both sides", lambda: sides.extend(Side.of(features, "embedding") for features in pair))
+    timed(
+        "moments and roots of both sides",
+        lambda: sides.extend(GaussianSide.of(features, "embedding") for features in pair),
+    )
     timed("distance from these", lambda: terms(sides[0].gaussian, sides[1].gaussian))
     timed("error of the distance", lambda: uncertainty(*sides, None, 0))
     value = sum(terms(sides[0].gaussian, sides[1].gaussian))

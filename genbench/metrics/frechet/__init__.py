@@ -1,4 +1,4 @@
-"""The Fréchet distance: FID in Inception's features, FD in any other."""
+"""The Fréchet distance: FID with the Inception extractor, FD with any other."""
 
 from genbench.metrics.frechet.metric import FrechetDistance, frechet_distance, frechet_distance_of_rows
 

@@ -1,4 +1,4 @@
-"""A Frechet distance without most of its bias, which falls as 1/N: two ways, the cheaper and better one first."""
+"""Remove most of the bias of a Frechet distance, which falls as 1/N: by a jackknife, or by an extrapolation."""
 
 from __future__ import annotations
 
@@ -9,59 +9,70 @@ import numpy as np
 
 from genbench.arrays import Float64
 from genbench.metrics.frechet.gaussian import Gaussian, terms
-from genbench.metrics.frechet.sides import Side, blocks_of
+from genbench.metrics.frechet.sides import GaussianSide, blocks_of
 
 SIZES = 15
-"""At how many counts the extrapolation looks, as in Chong and Forsyth 2020."""
+"""Number of sample sizes in the extrapolation, as in Chong and Forsyth 2020."""
 
 
 @dataclass(frozen=True)
 class Jackknife:
-    """What deleting one block at a time tells."""
+    """Result of the block jackknife."""
 
     value: float
     """The distance without its 1/N term."""
     error: float
+    """Standard error of the distance, and of ``value``."""
     blocks: int
 
 
-def jackknife(one: Side, two: Side, value: float, seed: int, *, blocks: int | None = None) -> Jackknife | None:
-    """Return B F - (B - 1) mean_b F_(-b), each F_(-b) without a block of both sides; None with fewer than 3 blocks.
+def jackknife(
+    generated: GaussianSide, reference: GaussianSide, value: float, seed: int, *, blocks: int | None = None
+) -> Jackknife | None:
+    """Return B F - (B - 1) mean_b F_(-b), where F is ``value`` and F_(-b) is computed without block b of both sides.
 
-    B is 20 where that costs nothing, 10 where the jackknife must tell the error as well (N not above D), and 5 from 512
-    dimensions on: its root mean-square error is then within a tenth of that with 20, for a quarter of the time.
+    By default B is 20 below 512 dimensions or samples, where it costs little. From 512 on it is 5, with a root
+    mean-square error within a tenth of that of 20 blocks in a quarter of the time; or 10 if a side has no more rows
+    than dimensions, because the jackknife is then also needed for the error. Returns None for fewer than 3 blocks.
     """
-    counts = [side.count or 0 for side in (one, two) if side.features is not None]
+    counts = [side.count or 0 for side in (generated, reference) if side.features is not None]
+    # choose the number of blocks: the cost of a distance grows with the third power of the dimension
     if blocks is None:
-        blocks = 20 if min(one.size, *counts) < 512 else 5 if one.full and two.full else 10
+        full_rank = generated.full_rank and reference.full_rank
+        blocks = 20 if min(generated.size, *counts) < 512 else 5 if full_rank else 10
     blocks = min([blocks, *counts])
     if blocks < 3:
         return None
-    deletions = zip(_deletions(one, blocks, seed), _deletions(two, blocks, seed), strict=True)
+
+    # compute the distance without each block, and the spread of these distances
+    deletions = zip(_deletions(generated, blocks, seed), _deletions(reference, blocks, seed), strict=True)
     deleted = np.array([sum(terms(left, right)) for left, right in deletions])
     centre = deleted.mean()
     spread = np.sqrt((blocks - 1) / blocks * ((deleted - centre) ** 2).sum())
     return Jackknife(float(blocks * value - (blocks - 1) * centre), float(spread), blocks)
 
 
-def extrapolation(one: Side, two: Side, value: float, seed: int) -> float | None:
-    """Return the distance at 1/N = 0 of a line through those of 15 subsets of both sides (FID infinity).
+def extrapolation(generated: GaussianSide, reference: GaussianSide, value: float, seed: int) -> float | None:
+    """Return the value at 1/N = 0 of a line through the distances of 15 subsets of both sides (FID infinity).
 
-    Sizes lie evenly between a tenth of all (5,000 at most) and all, as in Chong and Forsyth 2020 (arXiv 1911.07023).
-    None with fewer than 30 samples.
+    The sizes are evenly spaced from a tenth of all rows (5,000 at most) to all rows, whose distance is ``value``, as in
+    Chong and Forsyth 2020 (arXiv 1911.07023). Returns None for fewer than 30 samples.
     """
-    counts = [side.count or 0 for side in (one, two) if side.features is not None]
+    counts = [side.count or 0 for side in (generated, reference) if side.features is not None]
     if not counts or min(counts) < 2 * SIZES:
         return None
+
+    # compute the distances of random subsets, and fit a line over 1/N
     least = min(counts)
     shares = np.linspace(min(5000, max(least // 10, 2)), least, SIZES) / least
-    pieces = [_pieces(side, shares, seed) for side in (one, two)]
-    values = [sum(terms(left, right)) for left, right in zip(*pieces, strict=True)]
+    subsets = [_subsets(side, shares, seed) for side in (generated, reference)]
+    values = [sum(terms(left, right)) for left, right in zip(*subsets, strict=True)]
     return float(np.polynomial.polynomial.polyfit(1 / np.append(shares[:-1], 1.0), [*values, value], 1)[0])
 
 
-def _deletions(side: Side, blocks: int, seed: int) -> Iterator[Gaussian]:
-    """Yield the side without each block in turn, or the side as it is where it has no rows."""
+def _deletions(side: GaussianSide, blocks: int, seed: int) -> Iterator[Gaussian]:
+    """Yield the Gaussian without each block in turn, or the unchanged Gaussian if the side has no rows."""
+    # moments from a file are exact: nothing can be deleted
     if side.features is None:
         yield from [side.gaussian] * blocks
         return
@@ -69,12 +80,14 @@ def _deletions(side: Side, blocks: int, seed: int) -> Iterator[Gaussian]:
     yield from (side.without(labels == block) for block in range(blocks))
 
 
-def _pieces(side: Side, shares: Float64, seed: int) -> Iterator[Gaussian]:
-    """Yield the Gaussian of each share of the side but the last, which is all of it."""
+def _subsets(side: GaussianSide, shares: Float64, seed: int) -> Iterator[Gaussian]:
+    """Yield the Gaussian of a random subset for each share except the last, which stands for all rows."""
+    # moments from a file are exact: there are no subsets
     if side.features is None:
         yield from [side.gaussian] * (len(shares) - 1)
         return
     count = len(side.features)
     for number, share in enumerate(shares[:-1]):
+        # as many blocks as rows: a random permutation of the rows
         place = blocks_of(side, count, seed + number)
         yield side.without(place >= max(2, round(share * count)))

@@ -1,4 +1,4 @@
-"""The standard error of a Frechet distance, by its influence function, or by the jackknife where that does not hold."""
+"""The standard error of a Frechet distance, by its influence function, or by the jackknife for few rows."""
 
 from __future__ import annotations
 
@@ -9,97 +9,132 @@ import numpy as np
 
 from genbench.arrays import Bool, Float64
 from genbench.metrics.frechet.bias import Jackknife
-from genbench.metrics.frechet.gaussian import Gaussian, noise, root_of
-from genbench.metrics.frechet.sides import Side, blocks_of
-from genbench.metrics.influence import influence_of
+from genbench.metrics.frechet.gaussian import Gaussian, root_of, rounding_level
+from genbench.metrics.frechet.sides import GaussianSide, blocks_of
+from genbench.metrics.influence import influence_of, variance_of_sum
 from genbench.plugs.contracts import Influence
 
 NEAR = 4.0
-"""A debiased distance below that many errors counts as near 0."""
+"""A debiased distance of less than this many standard errors counts as near 0."""
+
+NO_ERROR = "none: fewer than 3 samples"
+JACKKNIFE = "block jackknife"
+INFLUENCE = "influence function"
+INFLUENCE_AND_HALVES = "influence functions of all rows and of halves, because the distance is near 0"
+INFLUENCE_TOO_WIDE = "influence function, up to 1.4 times too wide, because the distance is near 0 and samples are few"
+METHODS = (NO_ERROR, JACKKNIFE, INFLUENCE, INFLUENCE_AND_HALVES, INFLUENCE_TOO_WIDE)
+"""All methods; the cache of a metric stores the index of a method, so their order must not change."""
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """A standard error, how it was found, and where it comes from."""
+    """A standard error, the method behind it, and the influence of the rows."""
 
     error: float | None
     method: str
+    """One of METHODS."""
     influence: Influence | None = None
 
 
-def uncertainty(one: Side, two: Side, found: Jackknife | None, seed: int) -> Uncertainty:
+def uncertainty(
+    generated: GaussianSide, reference: GaussianSide, jackknife: Jackknife | None, seed: int
+) -> Uncertainty:
     """Return the standard error of the distance, raw or debiased.
 
-    Where both sides have more rows than dimensions it is that of the influence function (Rippl, Munk, Sturm 2016). Near
-    0 the first order vanishes, and the influence function counts the second one twice: v(N) = F/N + 2 S/N^2, where the
-    variance is F/N + S/N^2. Influences on halves of the rows, v(N/2), tell both apart: 1.5 v(N) - v(N/2) / 4.
+    If both sides have more rows than dimensions, it is that of the influence function (Rippl, Munk, Sturm 2016). Near
+    0 the first order vanishes. The variance is then F/N + S/N^2, but the influence function gives v(N) = F/N + 2 S/N^2.
+    The influence functions of halves of the rows give v(N/2), and 1.5 v(N) - v(N/2) / 4 is the variance.
     """
-    if not (one.full and two.full):
-        if found is None:
-            return Uncertainty(None, "none: fewer than 3 samples")
-        return Uncertainty(found.error, "block jackknife")
-    moves = _moves(_Rows.all(one), _Rows.all(two))
-    variance, method = _variance(moves), "influence function"
-    near = found is not None and found.value**2 < NEAR**2 * variance
-    if near and all(len(side.features) // 2 > side.size for side in (one, two) if side.features is not None):
-        halves = [_variance(_moves(*pair)) for pair in zip(_halves(one, seed), _halves(two, seed), strict=True)]
+    # the influence function needs covariances of full rank
+    if not (generated.full_rank and reference.full_rank):
+        if jackknife is None:
+            return Uncertainty(None, NO_ERROR)
+        return Uncertainty(jackknife.error, JACKKNIFE)
+    influence = _row_influence(_FittedRows.all(generated), _FittedRows.all(reference))
+    variance, method = _variance_of_both(influence), INFLUENCE
+
+    # near 0, halves correct the variance if they have full rank themselves
+    near = jackknife is not None and jackknife.value**2 < NEAR**2 * variance
+    sampled = [side for side in (generated, reference) if side.features is not None]
+    if near and all(len(side.features) // 2 > side.size for side in sampled if side.features is not None):
+        pairs = zip(_fitted_halves(generated, seed), _fitted_halves(reference, seed), strict=True)
+        halves = [_variance_of_both(_row_influence(*pair)) for pair in pairs]
         variance = float(np.clip(1.5 * variance - np.mean(halves) / 4, variance / 2, variance))
-        method = "influence functions of all and of halves, for the distance is near 0"
+        method = INFLUENCE_AND_HALVES
     elif near:
-        method = "influence function, up to 1.4 times too wide, for the distance is near 0 and samples are few"
+        method = INFLUENCE_TOO_WIDE
+
+    # the influence is scaled to the corrected error
     error = float(np.sqrt(variance))
-    return Uncertainty(error, method, influence_of(*moves, error=error))
+    return Uncertainty(error, method, influence_of(*influence, error=error))
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Some rows of a side and the Gaussian fitted to them."""
+class _FittedRows:
+    """Some rows of a side, and the Gaussian fitted to them."""
 
-    side: Side
+    side: GaussianSide
     gaussian: Gaussian
-    keep: Bool | None = None
+    mask: Bool | None = None
+    """bool [N], which rows; None means all."""
 
     @staticmethod
-    def all(side: Side) -> _Rows:
-        return _Rows(side, side.gaussian)
+    def all(side: GaussianSide) -> _FittedRows:
+        return _FittedRows(side, side.gaussian)
 
-    def moves(self, slope: Float64, basis: Float64, values: Float64) -> Float64:
-        """Return IF(x) / N of each row, IF(x) = slope'c + |c|^2 - sum_k (c'basis_k)^2 / values_k, c = x - mean."""
+    def influence(self, slope: Float64, basis: Float64, values: Float64) -> Float64:
+        """Return IF(x) / N of each row, float64 [N], or [0] if the side has no rows.
+
+        IF(x) = slope'c + |c|^2 - sum_k (c'basis_k)^2 / values_k, with c = x - mean. ``slope`` is [D], ``basis`` [D, r]
+        and ``values`` [r].
+        """
         if self.side.features is None:
             return np.zeros(0)
-        found, weights = [], 1 / values
-        single = len(slope) >= 512  # an error needs no more digits, and the product is most of the work
-        if single:
+        # the product is most of the work, and float32 is enough for an error
+        if len(slope) >= 512:
             basis = basis.astype(np.float32)
-        for rows in self.side.chunks(self.keep):
+        chunks, weights = [], 1 / values
+        # evaluate the formula some rows at a time
+        for rows in self.side.chunks(self.mask):
             centred = rows - self.gaussian.mean
-            inside = centred.astype(basis.dtype) @ basis
-            found.append(centred @ slope + (centred**2).sum(axis=1) - inside.astype(np.float64) ** 2 @ weights)
-        influence = np.concatenate(found)
+            projected = centred.astype(basis.dtype) @ basis
+            chunks.append(centred @ slope + (centred**2).sum(axis=1) - projected.astype(np.float64) ** 2 @ weights)
+        influence = np.concatenate(chunks)
         return np.asarray((influence - influence.mean()) / len(influence))
 
 
-def _halves(side: Side, seed: int) -> Iterator[_Rows]:
+def _fitted_halves(side: GaussianSide, seed: int) -> Iterator[_FittedRows]:
+    # moments from a file are exact, whatever the number of generated rows
     if side.features is None:
-        yield from [_Rows.all(side)] * 2
+        yield from [_FittedRows.all(side)] * 2
         return
     labels = blocks_of(side, 2, seed)
     for half in range(2):
-        yield _Rows(side, side.without(labels == half), labels != half)
+        yield _FittedRows(side, side.without(labels == half), labels != half)
 
 
-def _moves(one: _Rows, two: _Rows) -> tuple[Float64, Float64]:
-    """Return by how much each row of both sides moves the distance, to first order."""
-    covariance = one.gaussian.covariance
+def _row_influence(generated: _FittedRows, reference: _FittedRows) -> tuple[Float64, Float64]:
+    """Return the influence of each row of both sides on the distance, divided by the number of rows: [N] and [M].
+
+    With T the transport map C_g^(-1/2) (C_g^(1/2) C_r C_g^(1/2))^(1/2) C_g^(-1/2), the influence function of the
+    generated side is 2 (m_g - m_r)'c + c'(I - T)c - mean; that of the reference has the inverse map.
+    """
+    covariance = generated.gaussian.covariance
     assert covariance is not None
-    apart = one.gaussian.mean - two.gaussian.mean
-    root = root_of(two.gaussian)
+    difference = generated.gaussian.mean - reference.gaussian.mean
+
+    # T = B diag(1 / s) B' with C_r = R R', R' C_g R = V diag(s^2) V' and B = R V
+    root = root_of(reference.gaussian)
     squares, vectors = np.linalg.eigh(root.T @ covariance @ root)
-    keep = squares > noise(squares)
+    # drop eigenvalues that are rounding errors, because the inverse divides by their roots
+    keep = squares > rounding_level(squares)
     values = np.sqrt(squares[keep])
     basis = root @ vectors[:, keep]
-    return one.moves(2 * apart, basis, values), two.moves(-2 * apart, covariance @ basis / values, values)
+    return (
+        generated.influence(2 * difference, basis, values),
+        reference.influence(-2 * difference, covariance @ basis / values, values),
+    )
 
 
-def _variance(moves: tuple[Float64, Float64]) -> float:
-    return float(sum(side.var(ddof=1) * len(side) for side in moves if len(side) > 1))
+def _variance_of_both(influence: tuple[Float64, Float64]) -> float:
+    return float(sum(variance_of_sum(side) for side in influence))

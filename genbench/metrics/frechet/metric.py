@@ -1,10 +1,9 @@
-"""Frechet distance (FID in Inception's space) between the Gaussians fitted to two embeddings, with error and bias."""
+"""Frechet distance (FID with the Inception extractor) between two embeddings, with its error and without its bias."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,67 +13,69 @@ from genbench.arrays import Array
 from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.bias import extrapolation, jackknife
-from genbench.metrics.frechet.error import uncertainty
-from genbench.metrics.frechet.gaussian import of_moments, of_rows, terms
-from genbench.metrics.frechet.sides import Side
+from genbench.metrics.frechet.error import METHODS, Uncertainty, uncertainty
+from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
+from genbench.metrics.frechet.sides import GaussianSide
 from genbench.plugs.contracts import Influence, Score
 
 LIMITS = {"jackknife": "debiased", "extrapolation": "infinity"}
-"""The ways to take the bias away, and what the score is then called."""
+"""The methods that remove the bias, and the suffix of the name of their score."""
 
 
 def frechet_distance(
     mean1: npt.ArrayLike, covariance1: npt.ArrayLike, mean2: npt.ArrayLike, covariance2: npt.ArrayLike
 ) -> float:
-    """Return the squared 2-Wasserstein distance of two Gaussians, a number from 0 up.
+    """Return the squared 2-Wasserstein distance of two Gaussians, 0 or more.
 
     |mean1 - mean2|^2 + Tr(C1) + Tr(C2) - 2 Tr((C1 C2)^(1/2)); Heusel et al. 2017 (arXiv 1706.08500). The last trace is
-    the sum of the roots of the eigenvalues of L' C1 L with C2 = L L' (Cholesky), or of the singular values of the
-    covariances' roots where one of them is singular; it agrees with ``scipy.linalg.sqrtm`` to 1e-9 where that is exact.
+    the sum of the roots of the eigenvalues of L' C1 L with C2 = L L' (Cholesky). If a covariance is singular, it is the
+    sum of the singular values of the product of the covariances' roots. The result agrees with ``scipy.linalg.sqrtm``
+    to 1e-9 wherever that is accurate.
 
-    Means float [D], covariances float [D, D]. Raises InputError where the shapes do not belong together or a number
-    is NaN or infinite.
+    Means float [D], covariances float [D, D]. Raises InputError if the shapes do not fit or a number is NaN or
+    infinite.
     """
-    one = Moments(np.asarray(mean1, np.float64), np.asarray(covariance1, np.float64), name="The first Gaussian")
-    two = Moments(np.asarray(mean2, np.float64), np.asarray(covariance2, np.float64), name="The second Gaussian")
-    return sum(terms(of_moments(one.mean, one.covariance), of_moments(two.mean, two.covariance)))
+    first = Moments(np.asarray(mean1, np.float64), np.asarray(covariance1, np.float64), name="The first Gaussian")
+    second = Moments(np.asarray(mean2, np.float64), np.asarray(covariance2, np.float64), name="The second Gaussian")
+    return sum(terms(*(gaussian_of_moments(side.mean, side.covariance) for side in (first, second))))
 
 
 def frechet_distance_of_rows(generated: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """Return the Frechet distance of the Gaussians (covariance with ddof 1) fitted to two sets of rows.
 
-    A side with no more rows than dimensions enters by its centred rows: for two such sides the trace is the nuclear
-    norm |Xc Yc'|_* / sqrt((N - 1)(M - 1)), which is exact where a singular covariance has lost digits.
+    If a side has no more rows than dimensions, its centred rows replace its singular covariance, which would lose
+    digits. For two such sides the trace is the nuclear norm |Xc Yc'|_* / sqrt((N - 1)(M - 1)).
 
     Rows float [N, D] and [M, D], N and M at least 2. Raises InputError for other shapes, NaN or infinity.
     """
+    # fit both Gaussians
     sides = []
-    for role, given in (("generated", generated), ("reference", reference)):
-        rows = np.asarray(given, np.float64)
+    for role, side in (("generated", generated), ("reference", reference)):
+        rows = np.asarray(side, np.float64)
         if rows.ndim != 2 or len(rows) < 2:
             raise InputError(
-                f"The {role} rows have shape {list(rows.shape)}, but [N, D] with N of 2 or more is wanted."
+                f"The {role} rows must have shape [N, D] with N of 2 or more, but the shape is {list(rows.shape)}."
             )
         if not np.isfinite(rows).all():
-            raise InputError(f"The {role} rows hold NaN or infinity.")
-        sides.append(of_rows(rows))
+            raise InputError(f"The {role} rows contain NaN or infinity; check the extractor.")
+        sides.append(gaussian_of_rows(rows))
     return sum(terms(*sides))
 
 
 @dataclass(frozen=True)
 class FrechetDistance:
-    """The metrics ``fid`` and ``fd``: Frechet distance of the embeddings, with its standard error, and debiased.
+    """The metrics ``fid`` and ``fd``: Frechet distance of the embeddings, its standard error, and its debiased value.
 
-    The error is that of the influence function on each side that has more rows than dimensions,
+    The error is that of the influence function if both sides have more rows than dimensions,
     IF(x) = 2 (m_g - m_r)'(x - m_g) + (x - m_g)'(I - T)(x - m_g) - mean, T = C_g^(-1/2) (C_g^(1/2) C_r C_g^(1/2))^(1/2)
-    C_g^(-1/2) (after Rippl, Munk, Sturm 2016), and the block jackknife's otherwise. Near 0, where the first order
-    vanishes, halves of the rows mend it; ``error_by`` says what was done.
+    C_g^(-1/2) (after Rippl, Munk, Sturm 2016), and that of the block jackknife otherwise. Near 0 the first order
+    vanishes, and halves of the rows correct the error; ``error_by`` names the method.
 
-    ``fid`` is biased upward by about c/N (Binkowski et al. 2018, arXiv 1801.01401). ``fid_debiased`` is the jackknife
-    B F - (B - 1) mean_b F_(-b), which deletes a block of both sides at a time; it may be negative, and has the error of
-    ``fid``. Blocks are drawn from rows sorted by content, so the order of rows does not matter. The line through
-    subsets (``limit="extrapolation"``: ``fid_infinity`` in its place) takes longer and had 1.2 to 20 times the root
-    mean-square error (reports/errors.md).
+    ``fid`` (``frechet_distance`` gives its formula) is biased upward by about c/N (Binkowski et al. 2018, arXiv
+    1801.01401). ``fid_debiased`` is the jackknife B F - (B - 1) mean_b F_(-b), which deletes one block of both sides at
+    a time. It may be negative, and its error is that of ``fid``. Blocks are drawn from rows sorted by content, so the
+    order of rows does not matter. With ``limit="extrapolation"``, ``fid_infinity`` replaces it: a line through subsets,
+    which takes longer and had 1.2 to 20 times the root mean-square error (reports/errors.md).
     """
 
     view: str = "embedding"
@@ -91,90 +92,137 @@ class FrechetDistance:
         return (self.view,)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        """Return ``fid`` and, where a side has 3 samples or more, ``fid_debiased``."""
+        """Return ``fid``, and ``fid_debiased`` if each side with rows has 3 samples or more.
+
+        Raises PlugError without a reference, and InputError if the embeddings differ in dimension or a side has fewer
+        than 2 rows.
+        """
+        # check both sides
         if reference is None:
             raise PlugError("The Frechet distance needs a reference; name one with --reference.")
-        given = [side if isinstance(side, Moments) else side.moments(self.view) for side in (generated, reference)]
-        ours, theirs = given
-        size = ours.mean.size
-        if size != theirs.mean.size:
+        moments = [side if isinstance(side, Moments) else side.moments(self.view) for side in (generated, reference)]
+        size, reference_size = (side.mean.size for side in moments)
+        if size != reference_size:
             raise InputError(
-                f"{generated.name} has embeddings of {size} dimensions and {reference.name} of {theirs.mean.size}; "
-                f"a Frechet distance needs both from the same extractor."
+                f"{generated.name} has embeddings of {size} dimensions and {reference.name} of {reference_size}, but "
+                f"a Frechet distance needs equal ones; use the same extractor for both."
             )
-        found = self._found(generated, reference, seed)
-        both = isinstance(reference, Features)
-        warning = _warning(ours.count, theirs.count, size)
-        warned = {"warning": warning} if warning else {}
+
+        # score the pair
+        count, reference_count = (side.count for side in moments)
+        warning = _rank_warning(count, reference_count, size)
+        return self._scores(
+            self._cached_numbers(generated, reference, seed),
+            {"generated": count, "reference": reference_count, "dimensions": size},
+            {"warning": warning} if warning else {},
+            both_sampled=isinstance(reference, Features),
+        )
+
+    def _cached_numbers(self, generated: Features, reference: Features | Moments, seed: int) -> _PairNumbers:
+        """Return all numbers of a pair, cached with the generated features: the jackknife is slow at D = 2048."""
+
+        def make() -> dict[str, Array]:
+            sides = GaussianSide.of(generated, self.view), GaussianSide.of(reference, self.view)
+            return _PairNumbers.of(*sides, seed, self.limit).to_arrays()
+
+        # features of unknown content cannot be cached
+        if not (generated.fingerprint and reference.fingerprint):
+            return _PairNumbers.from_arrays(make())
+        # the number is the version of the format of the arrays
+        pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
+        key = f"frechet distance 4, {self.view}, {self.limit}, seed {seed}, to {pair}"
+        return _PairNumbers.from_arrays(generated.derived(key, make))
+
+    def _scores(
+        self, numbers: _PairNumbers, sizes: dict[str, int | None], warning: dict[str, str], *, both_sampled: bool
+    ) -> list[Score]:
+        error, influence = numbers.uncertainty.error, numbers.uncertainty.influence
         detail: dict[str, Any] = {
-            "generated": ours.count,
-            "reference": theirs.count,
-            "dimensions": size,
-            "mean_term": found.mean_term,
-            "covariance_term": found.covariance_term,
-            "error_by": found.error_by,
-            "error_covers": "generated and reference" if both else "generated",
+            **sizes,
+            "mean_term": numbers.mean_term,
+            "covariance_term": numbers.covariance_term,
+            "error_by": numbers.uncertainty.method,
+            "error_covers": "generated and reference" if both_sampled else "generated",
         }
-        value = found.mean_term + found.covariance_term
-        name, parts = "frechet_inception_distance", found.influence
-        scores = [Score("fid", value, found.error, "lower", detail | warned, name, parts)]
-        if found.debiased is not None:
-            about: dict[str, Any] = {"blocks": found.blocks} if found.blocks else {}
-            if not both:
-                about["note"] = "the reference is known by its moments alone: its own share of the bias remains."
+
+        # fid is the distance itself
+        value, key = numbers.mean_term + numbers.covariance_term, "frechet_inception_distance"
+        scores = [Score("fid", value, error, "lower", detail | warning, key, influence)]
+
+        # fid_debiased or fid_infinity is the distance without most of its bias
+        if numbers.debiased is not None:
             suffix = LIMITS[self.limit]
+            bias: dict[str, Any] = {"blocks": numbers.blocks} if numbers.blocks else {}
+            if not both_sampled:
+                bias["note"] = "only the moments of the reference are known, so its share of the bias remains."
             scores.append(
-                Score(f"fid_{suffix}", found.debiased, found.error, "lower", about | warned, f"{name}_{suffix}", parts)
+                Score(f"fid_{suffix}", numbers.debiased, error, "lower", bias | warning, f"{key}_{suffix}", influence)
             )
         return scores
 
-    def _found(self, generated: Features, reference: Features | Moments, seed: int) -> _Found:
-        """Return all numbers of a pair; kept with the generated features, since the jackknife is slow at D = 2048."""
-
-        def make() -> dict[str, Array]:
-            found = _measure(Side.of(generated, self.view), Side.of(reference, self.view), seed, self.limit)
-            return {"json": np.frombuffer(json.dumps(asdict(found)).encode(), np.uint8)}
-
-        if not (generated.fingerprint and reference.fingerprint):
-            return _Found.of(make())
-        pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
-        return _Found.of(
-            generated.derived(f"frechet distance 3, {self.view}, {self.limit}, seed {seed}, to {pair}", make)
-        )
-
 
 @dataclass(frozen=True)
-class _Found:
-    """The numbers of one pair."""
+class _PairNumbers:
+    """All numbers of one pair of sides; ``to_arrays`` and ``from_arrays`` are their form in the cache."""
 
     mean_term: float
     covariance_term: float
-    error: float | None
-    error_by: str
-    influence: Influence | None = None
-    debiased: float | None = None
-    blocks: int | None = None
+    uncertainty: Uncertainty
+    debiased: float | None
+    """None for too few samples."""
+    blocks: int | None
+    """Number of blocks of the jackknife; None without it."""
 
     @staticmethod
-    def of(kept: Mapping[str, Array]) -> _Found:
-        numbers = json.loads(kept["json"].tobytes())
-        groups = numbers.pop("influence")
-        return _Found(
-            **numbers, influence=Influence(**{side: tuple(part) for side, part in groups.items()}) if groups else None
+    def of(generated: GaussianSide, reference: GaussianSide, seed: int, limit: str) -> _PairNumbers:
+        # the distance is the sum of its two terms
+        mean_term, covariance_term = terms(generated.gaussian, reference.gaussian)
+        value = mean_term + covariance_term
+        # the error needs the jackknife, whatever method removes the bias
+        deleted = jackknife(generated, reference, value, seed)
+        debiased, blocks = (deleted.value, deleted.blocks) if deleted else (None, None)
+        uncertain = uncertainty(generated, reference, deleted, seed)
+        if limit == "extrapolation":
+            debiased, blocks = extrapolation(generated, reference, value, seed), None
+        return _PairNumbers(mean_term, covariance_term, uncertain, debiased, blocks)
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return named float64 arrays: [1] for each number, [G] for each influence; None is an absent name."""
+        numbers = {
+            "mean_term": self.mean_term,
+            "covariance_term": self.covariance_term,
+            "error": self.uncertainty.error,
+            "method": METHODS.index(self.uncertainty.method),
+            "debiased": self.debiased,
+            "blocks": self.blocks,
+        }
+        arrays = {name: np.array([number], np.float64) for name, number in numbers.items() if number is not None}
+        # the influence has two arrays, one per side, which may be empty
+        influence = self.uncertainty.influence
+        if influence is not None:
+            arrays["influence_generated"] = np.array(influence.generated, np.float64)
+            arrays["influence_reference"] = np.array(influence.reference, np.float64)
+        return arrays
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, Array]) -> _PairNumbers:
+        numbers = {name: float(array[0]) for name, array in arrays.items() if not name.startswith("influence")}
+        # JSON cannot hold NumPy's scalars, so all numbers become Python's own
+        influence = None
+        if "influence_generated" in arrays:
+            sides = (arrays["influence_generated"], arrays["influence_reference"])
+            influence = Influence(*(tuple(side.tolist()) for side in sides))
+        return _PairNumbers(
+            numbers["mean_term"],
+            numbers["covariance_term"],
+            Uncertainty(numbers.get("error"), METHODS[int(numbers["method"])], influence),
+            numbers.get("debiased"),
+            int(numbers["blocks"]) if "blocks" in numbers else None,
         )
 
 
-def _measure(one: Side, two: Side, seed: int, limit: str) -> _Found:
-    mean_term, covariance_term = terms(one.gaussian, two.gaussian)
-    deleted = jackknife(one, two, mean_term + covariance_term, seed)
-    sure = uncertainty(one, two, deleted, seed)
-    debiased, blocks = (deleted.value, deleted.blocks) if deleted else (None, None)
-    if limit == "extrapolation":
-        debiased, blocks = extrapolation(one, two, mean_term + covariance_term, seed), None
-    return _Found(mean_term, covariance_term, sure.error, sure.method, sure.influence, debiased, blocks)
-
-
-def _warning(generated: int | None, reference: int | None, size: int) -> str | None:
+def _rank_warning(generated: int | None, reference: int | None, size: int) -> str | None:
+    # an unknown count passes
     counts = (("generated", generated), ("reference", reference))
     few = [f"{count} {role} samples" for role, count in counts if count is not None and count <= size]
     if not few:

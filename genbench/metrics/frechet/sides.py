@@ -1,4 +1,4 @@
-"""One side of a Frechet distance: the Gaussian fitted to its rows, and the rows where it has them."""
+"""One side of a Frechet distance: the Gaussian fitted to its rows, and the rows themselves if they are available."""
 
 from __future__ import annotations
 
@@ -10,92 +10,115 @@ import numpy as np
 
 from genbench.arrays import Bool, Float64, Int64
 from genbench.features.features import Features, Moments
-from genbench.metrics.frechet.gaussian import Gaussian, cholesky, factor_of, of_moments, of_rows, root_of
+from genbench.metrics.frechet.gaussian import (
+    Gaussian,
+    cholesky_factor,
+    factor_of,
+    gaussian_of_moments,
+    gaussian_of_rows,
+    root_of,
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """One side of a distance: its Gaussian, and its rows where it has them."""
+class GaussianSide:
+    """One side of a Frechet distance: its Gaussian, its moments, and its rows if they are available."""
 
     gaussian: Gaussian
     moments: Moments
     features: Features | None
+    """None if only the moments are known."""
     view: str
 
     @staticmethod
-    def of(given: Features | Moments, view: str) -> Side:
-        """Fit a Gaussian to a view of features, or take that of a file."""
-        if isinstance(given, Moments):
-            gaussian = of_moments(given.mean, given.covariance, _kept_factor(given.covariance))
-            if factor_of(gaussian) is None:  # many distances may follow: make the root once
-                gaussian = Gaussian(gaussian.mean, gaussian.trace, rows=root_of(gaussian))
-            return Side(gaussian, given, None, view)
-        moments = given.moments(view)
-        if len(given) <= moments.mean.size:
-            return Side(of_rows(given[view].astype(np.float64)), moments, given, view)
-        kept = given.derived(f"cholesky of {view}", lambda: {"cholesky": _kept_factor(moments.covariance)})
-        return Side(of_moments(moments.mean, moments.covariance, kept["cholesky"]), moments, given, view)
+    def of(subject: Features | Moments, view: str) -> GaussianSide:
+        """Fit a Gaussian to the rows of a view, or take the moments of a statistics file."""
+        if isinstance(subject, Moments):
+            factor = _factor_or_empty(subject.covariance)
+            gaussian = gaussian_of_moments(subject.mean, subject.covariance, factor)
+            # one side takes part in many distances: compute the root of a singular covariance once
+            if factor_of(gaussian) is None:
+                gaussian = Gaussian(gaussian.mean, gaussian.trace, root=root_of(gaussian))
+            return GaussianSide(gaussian, subject, None, view)
+
+        # with at most as many rows as dimensions the covariance is singular, and its root comes from the rows
+        moments = subject.moments(view)
+        if len(subject) <= moments.mean.size:
+            return GaussianSide(gaussian_of_rows(subject[view].astype(np.float64)), moments, subject, view)
+        cached = subject.derived(f"cholesky of {view}", lambda: {"cholesky": _factor_or_empty(moments.covariance)})
+        gaussian = gaussian_of_moments(moments.mean, moments.covariance, cached["cholesky"])
+        return GaussianSide(gaussian, moments, subject, view)
 
     @property
     def count(self) -> int | None:
-        """How many rows; None where a file does not say."""
+        """Number of rows; None if a statistics file does not state it."""
         return self.moments.count
 
     @property
     def size(self) -> int:
-        """How many dimensions."""
+        """Number of dimensions."""
         return self.moments.mean.size
 
     @property
-    def full(self) -> bool:
-        """Whether there are more rows than dimensions; taken for granted where the count is unknown."""
+    def full_rank(self) -> bool:
+        """Whether there are more rows than dimensions; assumed if the number of rows is unknown."""
         return self.count is None or self.count > self.size
 
-    def chunks(self, keep: Bool | None = None) -> Iterator[Float64]:
-        """Yield the rows (those of a mask) in float64, some at a time."""
+    def chunks(self, mask: Bool | None = None) -> Iterator[Float64]:
+        """Yield the rows, or those where ``mask`` bool [N] is true, in float64, at most 4,096 at a time."""
         assert self.features is not None
         start = 0
+        # the store may hold much larger blocks
         for block in self.features.each(self.view):
             for offset in range(0, len(block), 4096):
                 rows = block[offset : offset + 4096]
-                if keep is not None:
-                    rows = rows[keep[start : start + len(rows)]]
+                if mask is not None:
+                    rows = rows[mask[start : start + len(rows)]]
                 start += min(4096, len(block) - offset)
                 yield rows.astype(np.float64)
 
-    def without(self, gone: Bool) -> Gaussian:
-        """Return the Gaussian of the rows outside a mask, by taking the others' sums away."""
-        left = int((~gone).sum())
+    def without(self, deleted: Bool) -> Gaussian:
+        """Return the Gaussian of the rows where ``deleted`` bool [N] is false.
+
+        It subtracts the deleted rows from the sums over all rows, so only the deleted rows are multiplied.
+        """
+        # too few rows for full rank: fit the Gaussian again
+        left = int((~deleted).sum())
         if left <= self.size:
-            return of_rows(np.concatenate(list(self.chunks(~gone))))
+            return gaussian_of_rows(np.concatenate(list(self.chunks(~deleted))))
         assert self.count is not None
+        # sums about the mean of all rows; `shift` moves them to the mean of the rows that are left
         mean, shift, scatter = self.moments.mean, np.zeros(self.size), self.moments.covariance * (self.count - 1)
-        for rows in self.chunks(gone):
+        for rows in self.chunks(deleted):
             centred = rows - mean
             shift += centred.sum(axis=0)
             scatter -= centred.T @ centred
         scatter -= np.outer(shift, shift) / left
-        return of_moments(mean - shift / left, scatter / (left - 1))
+        return gaussian_of_moments(mean - shift / left, scatter / (left - 1))
 
 
-def _kept_factor(covariance: Float64) -> Float64:
-    factor = cholesky(covariance)
+def _factor_or_empty(covariance: Float64) -> Float64:
+    # an empty array, because the cache holds arrays only
+    factor = cholesky_factor(covariance)
     return np.zeros((0, 0)) if factor is None else factor
 
 
-def blocks_of(side: Side, blocks: int, seed: int) -> Int64:
-    """Return the block of each row, drawn from the rows in the order of their hashes.
+def blocks_of(side: GaussianSide, blocks: int, seed: int) -> Int64:
+    """Return the block of each row, int64 [N], in 0..blocks-1, by a random draw from the rows sorted by their hashes.
 
-    Equal sets of rows fall into equal blocks, whatever their order, so that the distance of a set to itself stays 0;
-    the hash keeps the blocks of two different sets from being alike.
+    Equal sets of rows have equal blocks, whatever their order, so that the distance of a set to itself stays 0. The
+    hash keeps the blocks of two different but similar sets independent.
     """
     assert side.features is not None
+    # sort the rows by an 8-byte hash of their bytes
     keys = b"".join(
         hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=8).digest()
         for block in side.features.each(side.view)
         for row in block
     )
     order = np.argsort(np.frombuffer(keys, "<u8"), kind="stable")
+
+    # cut a random permutation of the sorted rows into blocks of nearly equal size
     count = len(order)
     labels = np.empty(count, np.int64)
     labels[order[np.random.default_rng(seed).permutation(count)]] = np.arange(count) * blocks // count
