@@ -50,9 +50,18 @@ def words(name: str) -> str:
 
 def section(text: str, heading: str) -> str:
     """Return a section of a page, with its sub-sections."""
-    level, _, _ = heading.partition(" ")
-    body = text.split(f"\n{heading}\n")[1]
-    return re.split(rf"\n#{{1,{len(level)}}} ", body)[0]
+    level = heading.index(" ")
+    lines: list[str] = []
+    inside = fenced = False
+    for line in text.splitlines(keepends=True):
+        # a comment in a block of code begins like a heading
+        fenced ^= line.startswith("```")
+        if not fenced and re.match(rf"#{{1,{level}}} ", line):
+            inside = line.strip() == heading
+        if inside:
+            lines.append(line)
+    assert lines, f"there is no section {heading!r}"
+    return "".join(lines)
 
 
 def run_examples(text: str, *, skip: tuple[str, ...] = ()) -> None:

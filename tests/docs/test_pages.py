@@ -10,6 +10,9 @@ from tests.docs.pages import page, run_examples, section
 
 TRAINING = "## Train the baselines"
 
+MISSING = ("generator.", "command:", "folder,path=photos/")
+"""Commands with files of the reader."""
+
 
 def test_the_tutorial_runs(empty_folder: Path) -> None:
     run_examples(page("docs/tutorial.md").split(f"\n{TRAINING}\n")[0])
@@ -29,7 +32,12 @@ def test_the_examples_of_plugs_run(empty_folder: Path, heading: str) -> None:
     plugs = page("docs/plugs.md")
     if heading == "## Trackers":  # its command uses the sampler of another section
         run_examples(section(plugs, "## Samplers"), skip=("genbench",))
-    run_examples(section(plugs, heading), skip=("generator.", "command:", "--reference real/"))
+    run_examples(section(plugs, heading), skip=(*MISSING, "genbench run"))
+
+
+@pytest.mark.slow
+def test_a_benchmark_in_a_module_is_run(empty_folder: Path) -> None:
+    run_examples(section(page("docs/plugs.md"), "## Benchmarks"), skip=MISSING)
 
 
 def test_the_python_example_of_leaderboards_runs(empty_folder: Path) -> None:
