@@ -1,1 +1,1 @@
-"""The lecture's mathematics as code with known answers."""
+"""Formulas of the lecture as code, each with a known answer."""

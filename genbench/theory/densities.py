@@ -1,4 +1,4 @@
-"""Distributions whose log density is known exactly beside their samples: on the line, at points, in d dimensions."""
+"""Distributions with an exact log density and a sampler: on the real line, on isolated points, in d dimensions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scipy.special import logsumexp, ndtr, ndtri
 
 from genbench.arrays import Float64
 from genbench.errors import UsageError
-from genbench.theory.mixtures import Mixture
 
+LN_TWO = math.log(2)
 LN_TWO_PI = math.log(2 * math.pi)
 
 
 class Density(Protocol):
-    """What an estimator asks of a distribution; a point is a number on the line or a row of [N, d]."""
+    """Interface that the estimators need; a point is a number on the line or a row of [N, d]."""
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
         """Return ln p, float64 [N]; -inf outside the support."""
@@ -36,7 +36,7 @@ class Line(ABC):
     @property
     @abstractmethod
     def knots(self) -> Float64:
-        """Ascending points between which the density is smooth; less than 1e-30 of its mass lies outside them."""
+        """Ascending points [K]: the density is smooth between them and has less than 1e-30 of its mass outside."""
 
     @abstractmethod
     def logpdf(self, points: npt.ArrayLike) -> Float64:
@@ -47,15 +47,15 @@ class Line(ABC):
         """Return P(X <= x), 0..1."""
 
     @abstractmethod
-    def quantile(self, share: npt.ArrayLike) -> Float64:
-        """Return the point below which that share (0..1) of the mass lies: the inverse of ``cdf``."""
+    def quantile(self, probability: npt.ArrayLike) -> Float64:
+        """Return the x with P(X <= x) = ``probability`` (0..1), the inverse of ``cdf``."""
 
     @abstractmethod
     def sample(self, count: int, seed: int) -> Float64:
         """Draw float64 [count]; the same seed gives the same points."""
 
     def pdf(self, points: npt.ArrayLike) -> Float64:
-        """Return p(x)."""
+        """Return the density p(x); float64 of the shape of ``points``."""
         return np.exp(self.logpdf(points))
 
 
@@ -71,6 +71,7 @@ class Normal(Line):
 
     @property
     def knots(self) -> Float64:
+        # the inner knots help the quadrature to find the peak
         return self.mean + self.std * np.array([-12.0, -4.0, 0.0, 4.0, 12.0])
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
@@ -79,8 +80,8 @@ class Normal(Line):
     def cdf(self, points: npt.ArrayLike) -> Float64:
         return np.asarray(ndtr(self._standard(points)))
 
-    def quantile(self, share: npt.ArrayLike) -> Float64:
-        return np.asarray(self.mean + self.std * ndtri(np.asarray(share, np.float64)))
+    def quantile(self, probability: npt.ArrayLike) -> Float64:
+        return np.asarray(self.mean + self.std * ndtri(np.asarray(probability, np.float64)))
 
     def sample(self, count: int, seed: int) -> Float64:
         return self.mean + self.std * np.random.default_rng(seed).standard_normal(count)
@@ -105,6 +106,7 @@ class Uniform(Line):
 
     @property
     def knots(self) -> Float64:
+        # the density jumps at both ends and has no mass outside
         return np.array([self.low, self.high])
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
@@ -114,10 +116,11 @@ class Uniform(Line):
     def cdf(self, points: npt.ArrayLike) -> Float64:
         return np.clip((np.asarray(points, np.float64) - self.low) / self.width, 0.0, 1.0)
 
-    def quantile(self, share: npt.ArrayLike) -> Float64:
-        return self.low + self.width * np.asarray(share, np.float64)
+    def quantile(self, probability: npt.ArrayLike) -> Float64:
+        return self.low + self.width * np.asarray(probability, np.float64)
 
     def sample(self, count: int, seed: int) -> Float64:
+        # the quantile of a uniform number
         return self.quantile(np.random.default_rng(seed).random(count))
 
 
@@ -132,6 +135,7 @@ class Exponential(Line):
 
     @property
     def knots(self) -> Float64:
+        # P(X > 80 / rate) = exp(-80), about 1e-35
         return np.array([0.0, 1.0, 5.0, 20.0, 80.0]) / self.rate
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
@@ -139,10 +143,12 @@ class Exponential(Line):
         return np.where(x >= 0, math.log(self.rate) - self.rate * x, -np.inf)
 
     def cdf(self, points: npt.ArrayLike) -> Float64:
+        # 1 - exp(-rate x) without cancellation for small x
         return -np.expm1(-self.rate * np.maximum(np.asarray(points, np.float64), 0.0))
 
-    def quantile(self, share: npt.ArrayLike) -> Float64:
-        return -np.log1p(-np.asarray(share, np.float64)) / self.rate
+    def quantile(self, probability: npt.ArrayLike) -> Float64:
+        # solve 1 - exp(-rate x) = probability for x
+        return -np.log1p(-np.asarray(probability, np.float64)) / self.rate
 
     def sample(self, count: int, seed: int) -> Float64:
         return self.quantile(np.random.default_rng(seed).random(count))
@@ -161,9 +167,11 @@ class Blend(Line):
 
     @property
     def knots(self) -> Float64:
+        # the mixture is smooth wherever all parts are
         return np.unique(np.concatenate([part.knots for part in self.parts]))
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
+        # ln sum_k weight_k exp(ln p_k), stable for very small densities
         terms = np.stack([part.logpdf(points) for part in self.parts], axis=-1)
         return np.asarray(logsumexp(terms, axis=-1, b=np.asarray(self.weights)))
 
@@ -171,48 +179,54 @@ class Blend(Line):
         terms = np.stack([part.cdf(points) for part in self.parts], axis=-1)
         return np.asarray(terms @ np.asarray(self.weights))
 
-    def quantile(self, share: npt.ArrayLike) -> Float64:
-        wanted = np.asarray(share, np.float64)
-        of_parts = np.stack([part.quantile(wanted) for part in self.parts])
-        low, high = of_parts.min(axis=0), of_parts.max(axis=0)
-        for _ in range(80):  # bisection: the quantile lies between those of the parts
+    def quantile(self, probability: npt.ArrayLike) -> Float64:
+        target = np.asarray(probability, np.float64)
+        # the quantile lies between the smallest and the largest quantile of the parts: bisect this interval
+        part_quantiles = np.stack([part.quantile(target) for part in self.parts])
+        low, high = part_quantiles.min(axis=0), part_quantiles.max(axis=0)
+        for _ in range(80):
             middle = (low + high) / 2
-            below = self.cdf(middle) < wanted
+            below = self.cdf(middle) < target
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return np.asarray(high, np.float64)
 
     def sample(self, count: int, seed: int) -> Float64:
         rng = np.random.default_rng(seed)
-        part = rng.choice(len(self.parts), size=count, p=self.weights)
+        choice = rng.choice(len(self.parts), size=count, p=self.weights)
         seeds = rng.integers(2**63, size=len(self.parts))
-        drawn = np.stack([p.sample(count, int(s)) for p, s in zip(self.parts, seeds, strict=True)])
-        return np.asarray(drawn[part, np.arange(count)])
+        # draw ``count`` points from every part, then keep one of them in each position
+        samples = np.stack([part.sample(count, int(seed)) for part, seed in zip(self.parts, seeds, strict=True)])
+        return np.asarray(samples[choice, np.arange(count)])
 
 
 @dataclass(frozen=True)
 class Discrete:
-    """Probability mass on isolated points of the line: a categorical variable, or a point mass.
+    """A discrete distribution on points of the real line, such as a categorical variable or a point mass.
 
-    Raises UsageError unless the probabilities are >= 0 and sum to 1 and the values ascend.
+    Raises UsageError unless the probabilities are >= 0 and sum to 1 and the values are in ascending order.
     """
 
     values: tuple[float, ...]
     probabilities: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _require(len(self.values) == len(self.probabilities), "Discrete needs one probability a value", self.values)
+        _require(
+            len(self.values) == len(self.probabilities), "Discrete needs one probability for each value", self.values
+        )
         _require(bool((np.diff(self.values) > 0).all()), "Discrete needs ascending values", self.values)
         _require_probabilities(self.probabilities)
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
-        """Return ln P(X = x), -inf where no mass lies."""
+        """Return ln P(X = x), -inf if x is not one of the values; float64 of the shape of ``points``."""
         x = np.asarray(points, np.float64)
-        place = np.minimum(np.searchsorted(self.values, x), len(self.values) - 1)
-        mass = np.where(np.asarray(self.values)[place] == x, np.asarray(self.probabilities)[place], 0.0)
+        # the index of the first value >= x; x has mass only if it equals this value
+        index = np.minimum(np.searchsorted(self.values, x), len(self.values) - 1)
+        mass = np.where(np.asarray(self.values)[index] == x, np.asarray(self.probabilities)[index], 0.0)
+        # ln 0 = -inf without a warning
         return np.log(mass, out=np.full(mass.shape, -np.inf), where=mass > 0)
 
     def pdf(self, points: npt.ArrayLike) -> Float64:
-        """Return P(X = x)."""
+        """Return P(X = x); float64 of the shape of ``points``."""
         return np.exp(self.logpdf(points))
 
     def sample(self, count: int, seed: int) -> Float64:
@@ -221,17 +235,17 @@ class Discrete:
 
 
 def categorical(*probabilities: float) -> Discrete:
-    """Return the law of a label in 0..K-1."""
+    """Return the distribution of a label in 0..K-1."""
     return Discrete(tuple(float(k) for k in range(len(probabilities))), probabilities)
 
 
 def bernoulli(probability: float) -> Discrete:
-    """Return the law of a coin that shows 1 with that probability, else 0."""
+    """Return the distribution that is 1 with the given probability, otherwise 0."""
     return categorical(1 - probability, probability)
 
 
 def point_mass(value: float) -> Discrete:
-    """Return the law of a constant."""
+    """Return the distribution of a constant."""
     return Discrete((value,), (1.0,))
 
 
@@ -250,7 +264,8 @@ class MultivariateNormal:
         _require(covariance.shape == (mean.size, mean.size), "The covariance must be [d, d]", covariance.shape)
         _require(bool(np.allclose(covariance, covariance.T)), "The covariance must be symmetric", covariance.tolist())
         smallest = float(np.linalg.eigvalsh(covariance)[0])
-        _require(smallest > 0, "The covariance must be positive definite; its smallest eigenvalue", smallest)
+        _require(smallest > 0, "The smallest eigenvalue of the covariance must be > 0", smallest)
+        # the dataclass is frozen, so the converted arrays are set through object
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "covariance", covariance)
 
@@ -259,40 +274,25 @@ class MultivariateNormal:
         return self.mean.size
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
-        """Return ln p of float64 [N, d] points, float64 [N]."""
+        """Return ln p(x) for points float64 [N, d], float64 [N]."""
+        # with L L^T = covariance: (x - m)^T S^-1 (x - m) = |L^-1 (x - m)|^2
         root = np.linalg.cholesky(self.covariance)
-        white = np.linalg.solve(root, (np.asarray(points, np.float64) - self.mean).T)  # [d, N]
-        volume = np.log(np.diag(root)).sum() + 0.5 * self.dimension * LN_TWO_PI
-        return np.asarray(-0.5 * (white**2).sum(axis=0) - volume)
+        whitened = np.linalg.solve(root, (np.asarray(points, np.float64) - self.mean).T)  # [d, N]
+        log_normaliser = np.log(np.diag(root)).sum() + 0.5 * self.dimension * LN_TWO_PI
+        return np.asarray(-0.5 * (whitened**2).sum(axis=0) - log_normaliser)
 
     def sample(self, count: int, seed: int) -> Float64:
         """Draw float64 [count, d]; the same seed gives the same points."""
+        # x = mean + L e with L L^T = covariance and e ~ N(0, I)
         noise = np.random.default_rng(seed).standard_normal((count, self.dimension))
         return np.asarray(self.mean + noise @ np.linalg.cholesky(self.covariance).T)
 
 
-@dataclass(frozen=True)
-class MixtureDensity:
-    """The exact density of one of the 2-D mixtures: ln p(x) = ln (1/K) sum_k N(x; mean_k, std^2 I)."""
-
-    mixture: Mixture
-
-    def logpdf(self, points: npt.ArrayLike) -> Float64:
-        """Return ln p of float64 [N, 2] points, float64 [N]."""
-        x, means, std = np.asarray(points, np.float64), self.mixture.means, self.mixture.std
-        apart = ((x[:, None, :] - means) ** 2).sum(axis=2) / std**2  # [N, K]
-        return np.asarray(logsumexp(-0.5 * apart, axis=1) - math.log(len(means)) - LN_TWO_PI - 2 * math.log(std))
-
-    def sample(self, count: int, seed: int) -> Float64:
-        """Draw float64 [count, 2]: the mixture's own samples."""
-        return self.mixture.sample(count, seed)
-
-
-def _require(holds: bool, wanted: str, came: object) -> None:
+def _require(holds: bool, requirement: str, value: object) -> None:
     if not holds:
-        raise UsageError(f"{wanted}; {came} came.")
+        raise UsageError(f"{requirement}; got {value}.")
 
 
 def _require_probabilities(weights: tuple[float, ...]) -> None:
-    fine = len(weights) > 0 and min(weights) >= 0 and abs(math.fsum(weights) - 1) < 1e-9
-    _require(fine, "Probabilities must be >= 0 and sum to 1", weights)
+    valid = len(weights) > 0 and min(weights) >= 0 and abs(math.fsum(weights) - 1) < 1e-9
+    _require(valid, "Probabilities must be >= 0 and sum to 1", weights)

@@ -1,4 +1,4 @@
-"""Discriminators: the optimal one by formula, and a fitted one that tends to it."""
+"""Discriminators: the optimal one by formula, and a logistic one that tends to it."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ import pytest
 from scipy.special import logit
 
 from genbench.errors import GenbenchError, InputError
-from genbench.theory.densities import MixtureDensity, MultivariateNormal, Normal, Uniform
-from genbench.theory.discriminators import fit_logistic, optimal_discriminator, optimal_logit, value_of
+from genbench.theory.densities import MultivariateNormal, Normal, Uniform
+from genbench.theory.discriminators import fit_logistic, gan_value_of_logits, optimal_discriminator, optimal_logit
 from genbench.theory.divergences import gan_value, tv
-from genbench.theory.mixtures import RING
+from genbench.theory.mixtures import RING, MixtureDensity
 
 REFERENCE, GENERATED = Normal(), Normal(1)
 
 
-def test_the_optimal_discriminator_by_hand() -> None:
-    found = optimal_discriminator(REFERENCE, GENERATED, [0.0, 0.5])
-    assert found == pytest.approx([0.622459, 0.5], abs=1e-6)
+def test_the_optimal_discriminator_is_hand_computed() -> None:
+    assert optimal_discriminator(REFERENCE, GENERATED, [0.0, 0.5]) == pytest.approx([0.622459, 0.5], abs=1e-6)
     assert optimal_logit(REFERENCE, GENERATED, [0.0, 2.0]) == pytest.approx([0.5, -1.5], abs=1e-12)
 
 
-def test_where_only_one_has_mass_the_discriminator_is_sure() -> None:
-    found = optimal_discriminator(Uniform(0, 1), Uniform(0.5, 1.5), [0.2, 0.7, 1.2, 9.0])
-    assert found.tolist() == [1.0, 0.5, 0.0, 0.5]
+def test_the_discriminator_is_certain_where_only_one_side_has_mass() -> None:
+    probabilities = optimal_discriminator(Uniform(0, 1), Uniform(0.5, 1.5), [0.2, 0.7, 1.2, 9.0])
+    assert probabilities.tolist() == [1.0, 0.5, 0.0, 0.5]
 
 
-def test_far_from_both_the_logit_stays_finite() -> None:
+def test_the_logit_stays_finite_far_from_both_sides() -> None:
     assert optimal_logit(REFERENCE, GENERATED, [-100.0]) == pytest.approx([100.5])
     assert logit(optimal_discriminator(REFERENCE, GENERATED, [3.0])) == pytest.approx([-2.5], abs=1e-9)
 
 
-def test_the_optimal_discriminator_reaches_the_value() -> None:
-    of_reference = optimal_logit(REFERENCE, GENERATED, REFERENCE.sample(20_000, seed=0))
-    of_generated = optimal_logit(REFERENCE, GENERATED, GENERATED.sample(20_000, seed=1))
-    found = value_of(of_reference, of_generated)
-    assert abs(found.value - gan_value(REFERENCE, GENERATED)) < 4 * found.error < 0.03
+def test_the_optimal_discriminator_reaches_the_gan_value() -> None:
+    reference_logits = optimal_logit(REFERENCE, GENERATED, REFERENCE.sample(20_000, seed=0))
+    generated_logits = optimal_logit(REFERENCE, GENERATED, GENERATED.sample(20_000, seed=1))
+    estimate = gan_value_of_logits(reference_logits, generated_logits)
+    assert abs(estimate.value - gan_value(REFERENCE, GENERATED)) < 4 * estimate.error < 0.03
 
 
-def test_a_coin_has_minus_ln_4() -> None:
-    assert value_of(np.zeros(10), np.zeros(5)).value == pytest.approx(-math.log(4))
+def test_a_discriminator_that_always_says_one_half_has_the_value_minus_ln_4() -> None:
+    assert gan_value_of_logits(np.zeros(10), np.zeros(5)).value == pytest.approx(-math.log(4))
 
 
 def test_A31_logistic_discriminator() -> None:
@@ -52,7 +51,7 @@ def test_A31_logistic_discriminator() -> None:
     assert fitted.value(x, y).value == pytest.approx(-1.163451, abs=0.02)
 
 
-def test_A31_its_accuracy_tells_the_total_variation() -> None:
+def test_A31_the_accuracy_gives_the_total_variation() -> None:
     fitted = fit_logistic(REFERENCE.sample(20_000, seed=1), GENERATED.sample(20_000, seed=2))
     accuracy = fitted.accuracy(REFERENCE.sample(50_000, seed=3), GENERATED.sample(50_000, seed=4))
     assert accuracy == pytest.approx(0.5 + tv(REFERENCE, GENERATED) / 2, abs=0.008)
@@ -66,16 +65,16 @@ def test_the_fitted_weights_are_the_optimal_ones_for_a_full_covariance() -> None
     assert fitted.weights == pytest.approx(np.linalg.solve(covariance, reference.mean), abs=0.06)
 
 
-def test_the_fit_is_a_maximum() -> None:
+def test_the_fitted_discriminator_maximises_the_value() -> None:
     x, y = REFERENCE.sample(500, seed=0), GENERATED.sample(900, seed=1)
     fitted = fit_logistic(x, y)
     best = fitted.value(x, y).value
     for bias, slope in ((0.01, 0), (-0.01, 0), (0, 0.01), (0, -0.01)):
-        moved = type(fitted)(fitted.bias + bias, (fitted.weights[0] + slope,))
-        assert moved.value(x, y).value < best
+        changed = type(fitted)(fitted.bias + bias, (fitted.weights[0] + slope,))
+        assert changed.value(x, y).value < best
 
 
-def test_no_logistic_discriminator_tells_a_ring_from_its_centre_of_mass() -> None:
+def test_a_logistic_discriminator_cannot_separate_two_concentric_rings() -> None:
     ring = MixtureDensity(RING)
     x, y = ring.sample(4000, seed=0), ring.sample(4000, seed=1) * 0.5
     assert fit_logistic(x, y).value(x, y).value == pytest.approx(-math.log(4), abs=0.01)
@@ -87,5 +86,5 @@ def test_separated_sets_are_refused() -> None:
 
 
 def test_sets_of_different_dimension_are_refused() -> None:
-    with pytest.raises(InputError, match="came"):
+    with pytest.raises(InputError, match="equal dimension"):
         fit_logistic(np.zeros((3, 2)), np.zeros((3, 1)))

@@ -1,4 +1,4 @@
-"""Games: rates, invariants and eigenvalues of theory against simulated play."""
+"""Games: theoretical factors, invariants and eigenvalues against simulated play."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_A25_optimistic_radius(rate: float, radius: float) -> None:
 
 def test_A25_alternating_keeps_its_invariant() -> None:
     for rate in (0.1, 0.5, 1.5):
-        kept = invariant(play("alternating", rate, 2000), rate)
-        assert np.ptp(kept) <= 1e-12 * max(1, rate) * 10
+        values = invariant(play("alternating", rate, 2000), rate)
+        assert np.ptp(values) <= 1e-12 * max(1, rate) * 10
     assert growth(play("alternating", 0.1, 5000)) < 1.2
 
 
@@ -53,27 +53,27 @@ def test_A25_negative_momentum_converges() -> None:
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
-def test_A25_play_grows_as_the_spectral_radius_says(method: str) -> None:
+def test_A25_the_growth_of_play_is_the_spectral_radius(method: str) -> None:
     path = np.linalg.norm(play(method, 0.3, 600), axis=1)
-    # over windows, since some methods turn as they shrink
+    # the largest norm of a window, because some methods oscillate
     rate = (path[500:].max() / path[200:300].max()) ** (1 / 300)
     assert rate == pytest.approx(spectral_radius(method, 0.3), abs=2e-3)
 
 
 def test_swapping_the_players_of_xy_gives_minus_xy() -> None:
-    lecture = Game(lambda x, y: -y, lambda x, y: -x)
-    ours, theirs = play("simultaneous", 0.1, 50), play("simultaneous", 0.1, 50, game=lecture, start=(1.0, -1.0))
-    assert theirs == pytest.approx(ours * np.array([1, -1]), abs=1e-12)
+    swapped = Game(lambda x, y: -y, lambda x, y: -x)
+    path, mirrored = play("simultaneous", 0.1, 50), play("simultaneous", 0.1, 50, game=swapped, start=(1.0, -1.0))
+    assert mirrored == pytest.approx(path * np.array([1, -1]), abs=1e-12)
 
 
-def test_an_unknown_method_is_named_with_its_neighbour() -> None:
+def test_an_unknown_method_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="did you mean 'extragradient'"):
         play("extra-gradient", 0.1, 1)
     with pytest.raises(UsageError, match="No factor"):
         predicted_factor("negative-momentum", 0.1)
 
 
-def test_a_proximal_step_too_large_is_refused() -> None:
+def test_a_proximal_step_with_a_large_rate_is_refused() -> None:
     with pytest.raises(UsageError, match="smaller"):
         play("proximal", 1.5, 1)
 
@@ -88,32 +88,32 @@ def test_A26_eigenvalues_of_the_dirac_gan(penalty: float) -> None:
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.7])
-def test_A26_the_jacobian_is_that_of_the_game(penalty: float) -> None:
+def test_A26_the_jacobian_is_the_derivative_of_the_game(penalty: float) -> None:
     game, step = dirac_gan(penalty), 1e-6
-    by_hand = [
+    differences = [
         [
             -(game.by_x(dx, dy) - game.by_x(-dx, -dy)) / (2 * step),
             (game.by_y(dx, dy) - game.by_y(-dx, -dy)) / (2 * step),
         ]
         for dx, dy in ((step, 0.0), (0.0, step))
     ]
-    assert pytest.approx(jacobian(penalty), abs=1e-8) == np.array(by_hand).T
+    assert pytest.approx(jacobian(penalty), abs=1e-8) == np.array(differences).T
 
 
-def test_A26_without_a_penalty_play_diverges_and_with_it_converges() -> None:
-    free, held = norms(0.0), norms(1.0)
-    assert free[-1] > 1.2 * free[0]
-    assert held[-1] < 1e-9
-    assert held[-1] == pytest.approx(2e-10, rel=0.5)
+def test_A26_play_diverges_without_a_penalty_and_converges_with_it() -> None:
+    without, penalised = norms(0.0), norms(1.0)
+    assert without[-1] > 1.2 * without[0]
+    assert penalised[-1] < 1e-9
+    assert penalised[-1] == pytest.approx(2e-10, rel=0.5)
 
 
 def test_A26_the_penalty_sets_the_rate_of_convergence() -> None:
-    late = norms(0.4, steps=1000)
-    rate = (late[1000] / late[500]) ** (1 / 500)
+    distances = norms(0.4, steps=1000)
+    rate = (distances[1000] / distances[500]) ** (1 / 500)
     assert rate == pytest.approx(max(abs(1 + 0.1 * value) for value in eigenvalues(0.4)), abs=2e-3)
 
 
-def test_two_time_scales_find_the_saddle_that_a_fast_common_rate_misses() -> None:
+def test_two_time_scales_reach_the_saddle_that_a_large_common_rate_misses() -> None:
     for seed in range(3):
         common = noisy_saddle(0.01, 0.01, seed=seed)[-1000:].mean()
         slow = noisy_saddle(0.001, 0.001, seed=seed)[-1000:].mean()
@@ -124,7 +124,7 @@ def test_two_time_scales_find_the_saddle_that_a_fast_common_rate_misses() -> Non
         assert max(two, slow) < 0.1
 
 
-def test_a_rate_beyond_the_curvature_ends_in_infinity() -> None:
+def test_a_rate_too_large_for_the_curvature_ends_in_infinity() -> None:
     assert noisy_saddle(0.05, 0.001)[-1] == math.inf
 
 

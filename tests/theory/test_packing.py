@@ -1,4 +1,4 @@
-"""Packing: total variation of products, by counts of pieces, against formula and brute force."""
+"""Packing: the total variation of product distributions against known values and brute force."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def test_counting_pieces_equals_counting_sequences() -> None:
     p, q = Steps((0, 1, 2, 3), (0.2, 0.5, 0.3)), Steps((1, 2, 3, 4), (0.1, 0.6, 0.3))
     edges = np.arange(5.0)
     a, b = p.masses(edges), q.masses(edges)
-    by_force = sum(abs(np.prod(a[list(s)]) - np.prod(b[list(s)])) for s in product(range(4), repeat=3)) / 2
-    assert packed_tv(p, q, 3) == pytest.approx(by_force, abs=1e-14)
+    brute_force = sum(abs(np.prod(a[list(s)]) - np.prod(b[list(s)])) for s in product(range(4), repeat=3)) / 2
+    assert packed_tv(p, q, 3) == pytest.approx(brute_force, abs=1e-14)
 
 
 def test_total_variation_rises_with_the_pack_up_to_the_bound() -> None:
     for generated in (COLLAPSED, SKEWED):
-        found = [packed_tv(DATA, generated, pack) for pack in range(1, 9)]
-        assert found == sorted(found)
-        assert all(value <= 1 - 0.8**pack + 1e-12 for pack, value in enumerate(found, start=1))
+        values = [packed_tv(DATA, generated, pack) for pack in range(1, 9)]
+        assert values == sorted(values)
+        assert all(value <= 1 - 0.8**pack + 1e-12 for pack, value in enumerate(values, start=1))
 
 
-def test_a_density_is_at_no_distance_from_itself_and_at_one_from_a_disjoint_one() -> None:
+def test_equal_densities_have_distance_0_and_disjoint_ones_1() -> None:
     assert packed_tv(SKEWED, SKEWED, 4) == 0
     assert packed_tv(DATA, Steps((2, 3), (1,)), 3) == pytest.approx(1, abs=1e-15)
 
@@ -47,7 +47,7 @@ def test_a_density_is_at_no_distance_from_itself_and_at_one_from_a_disjoint_one(
 @pytest.mark.parametrize(
     "make", [lambda: Steps((0, 1), (0.9,)), lambda: Steps((1, 0), (1,)), lambda: packed_tv(DATA, SKEWED, 0)]
 )
-def test_what_is_no_density_or_no_pack_is_refused(make: object) -> None:
+def test_invalid_densities_and_packs_are_refused(make: object) -> None:
     assert callable(make)
-    with pytest.raises(UsageError, match="came"):
+    with pytest.raises(UsageError, match="got"):
         make()
