@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+# pytest-xdist runs one process for each core: more threads in each of them would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def _folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, count[int]]:
+    return tmp_path_factory.mktemp("folders"), count()
+
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GENBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("GENBENCH_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
+def _own_cache(_folders: tuple[Path, count[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    root, numbers = _folders
+    number = next(numbers)
+    monkeypatch.setenv("GENBENCH_CACHE", str(root / f"cache-{number}"))
+    monkeypatch.setenv("GENBENCH_WEIGHTS", str(root / f"weights-{number}"))
 
 
 @pytest.fixture

@@ -67,8 +67,8 @@ def test_what_decides_the_numbers_is_logged_beside_them() -> None:
 
 def test_a_trained_result_is_logged_at_its_chosen_step() -> None:
     kept = Kept()
-    genbench.log_result(made("gan", 4.0, chosen_step=700), kept)
-    genbench.log_result(made("gan", 4.0, chosen_step=700), kept, step=3)
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), kept)
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), kept, step=3)
     assert [step for _, _, step, _ in kept.rows] == [700, 3]
 
 
@@ -131,7 +131,7 @@ def test_what_a_tracker_raises_is_one_sentence() -> None:
 
 def test_tensorboard_reads_the_scalars_back(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    genbench.log_result(made("gan", 4.0, chosen_step=700), f"tensorboard,folder={tmp_path}")
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), f"tensorboard,folder={tmp_path}")
     found = read(tmp_path / "digits" / "gan" / "seed-0")
     (point,) = found.Scalars("digits/fid")
     assert (point.step, point.value) == (700, 4.0)
@@ -186,7 +186,7 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_wandb_gets_a_run_with_its_config_and_numbers(wandb: Any) -> None:
-    genbench.log_result(made("gan", 4.0, chosen_step=700), "wandb,project=mine")
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "wandb,project=mine")
     (run,) = wandb.begun
     assert (run.begun["project"], run.begun["name"]) == ("mine", "digits/gan/seed-0")
     assert run.begun["config"]["benchmark"] == "digits@1"
@@ -209,7 +209,7 @@ def test_wandb_keeps_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_SILENT", "true")
-    genbench.log_result(made("gan", 4.0, chosen_step=700), "wandb,project=mine")
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "wandb,project=mine")
     (kept,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     content = kept.read_bytes()
     assert b"digits/fid_error" in content
@@ -252,7 +252,7 @@ def mlflow(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_mlflow_gets_a_run_with_its_tags_and_numbers(mlflow: Any) -> None:
-    genbench.log_result(made("gan", 4.0, chosen_step=700), "mlflow,experiment=mine")
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "mlflow,experiment=mine")
     (run,) = mlflow.runs.values()
     assert (run["experiment"], run["name"], run["open"]) == ("mine", "digits/gan/seed-0", False)
     assert run["tags"]["benchmark"] == "digits@1"
@@ -277,7 +277,7 @@ def test_mlflow_reads_the_run_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tmp_path.as_uri())
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    genbench.log_result(made("gan", 4.0, chosen_step=700), "mlflow,experiment=mine")
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "mlflow,experiment=mine")
     client = mlflow.MlflowClient()
     (run,) = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
     assert (run.info.run_name, run.info.status) == ("digits/gan/seed-0", "FINISHED")
