@@ -87,7 +87,7 @@ def run_command(command: str) -> str:
         runpy.run_path(arguments[0], run_name="__main__")
         return ""
     assert program == "genbench", command
-    result = CliRunner().invoke(main, arguments)
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     declared = re.search(r"# exit code (\d)", command)
     assert result.exit_code == (int(declared[1]) if declared else 0), f"{command}\n{result.output}"
     return result.output

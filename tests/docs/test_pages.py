@@ -50,3 +50,11 @@ def test_every_metric_is_explained() -> None:
     table = section(page("docs/metrics.md"), "## The table")
     for name in installed("metrics"):
         assert f"`{name}" in table, f"{name} is not in the table of metrics"
+
+
+def test_the_formats_of_images_are_named() -> None:
+    from genbench.sources.decoding import EXTENSIONS
+
+    names = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WebP"}
+    reading = section(page("docs/metrics.md"), "## How images are read")
+    assert all(names.get(extension, extension[1:].upper()) in reading for extension in EXTENSIONS)
