@@ -1,4 +1,4 @@
-"""The command line: each verb parses, calls and prints; data goes to stdout, everything else to stderr."""
+"""The command line: one module per verb. Data goes to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -6,40 +6,41 @@ import warnings
 
 import click
 
-from genbench.cli.cache import cache
-from genbench.cli.compare import compare
-from genbench.cli.gate import gate
-from genbench.cli.inspect import inspect
-from genbench.cli.list import list_plugs
+from genbench.cli.cache import cache_group
+from genbench.cli.compare import compare_command
+from genbench.cli.gate import gate_command
+from genbench.cli.inspect import inspect_command
+from genbench.cli.list import list_command
 from genbench.cli.malloc import keep_pages
-from genbench.cli.report import report
-from genbench.cli.run import run
-from genbench.cli.sample import sample
+from genbench.cli.report import report_command
+from genbench.cli.run import run_command
+from genbench.cli.sample import sample_command
 from genbench.cli.score import score_command
-from genbench.cli.selftest import selftest
+from genbench.cli.selftest import selftest_command
 from genbench.cli.stats import stats_command
-from genbench.cli.table import table
-from genbench.cli.train import train
+from genbench.cli.table import table_command
+from genbench.cli.train import train_command
 from genbench.cli.verbs import Verbs
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="genbench", message="%(prog)s %(version)s")
 def main() -> None:
-    """Measure generative models: every standard number, with its error and its provenance.
+    """Measure generative models: all standard scores, with their errors and their provenance.
 
     \b
     genbench score --samples out/ --reference real/     a folder against a folder
     genbench score --sampler my_models:Blobs --benchmark digits
-    genbench inspect out/                               look before you score
+    genbench inspect out/                               check samples before scoring
     """
     keep_pages()
-    # Pillow's own two lines; an image that large is refused with its name
+    # Pillow warns about huge images; genbench refuses them with their names
     warnings.filterwarnings("ignore", message=".*decompression bomb.*")
 
 
+# the order of the verbs in the help of the program
 for verb in (
-    score_command, stats_command, compare, gate, list_plugs, inspect, run, train, sample, table, report, cache,
-    selftest,
+    score_command, stats_command, compare_command, gate_command, list_command, inspect_command, run_command,
+    train_command, sample_command, table_command, report_command, cache_group, selftest_command,
 ):  # fmt: skip
     main.add_command(verb)

@@ -1,4 +1,4 @@
-"""cache: see or clear the store of features."""
+"""The verb ``cache``: list, measure or clear the store of features."""
 
 from __future__ import annotations
 
@@ -14,50 +14,53 @@ if TYPE_CHECKING:
     from genbench.extraction.feature_store import Store
 
 
-@click.group()
-def cache() -> None:
-    """See or clear the store of features."""
+@click.group(name="cache")
+def cache_group() -> None:
+    """List, measure or clear the store of features."""
 
 
-@cache.command(name="list")
+@cache_group.command(name="list")
 def cache_list() -> None:
-    """Print each extractor's share of the store."""
+    """Print the size and the number of blocks of each extractor."""
     store = _store()
-    shelves = list(store.shelves())
-    for shelf in shelves:
-        identity = textwrap.shorten(shelf.identity, 60, placeholder=" ...")
-        say(f"{size_text(shelf.size_bytes):>10}  {blocks_text(shelf.blocks):>13}  {shelf.extractor:<16}  {identity}")
-    if not shelves:
-        click.echo(f"nothing is kept in {store.root} yet", err=True)
+    extractors = list(store.extractors())
+    for each in extractors:
+        identity = textwrap.shorten(each.identity, 60, placeholder=" ...")
+        blocks = "1 block" if each.blocks == 1 else f"{each.blocks:,} blocks"
+        say(f"{size_text(each.size_bytes):>10}  {blocks:>13}  {each.extractor:<16}  {identity}")
+    if not extractors:
+        click.echo(f"{store.root} holds no features yet", err=True)
 
 
-@cache.command(name="size")
+@cache_group.command(name="size")
 def cache_size() -> None:
-    """Print the folder and its size."""
+    """Print the size and the path of the store."""
     store = _store()
     say(f"{size_text(store.size_bytes())}  {store.root}")
 
 
-@cache.command(name="clear")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@cache_group.command(name="clear")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def cache_clear(yes: bool) -> None:
-    """Remove all kept features (weights stay)."""
+    """Remove all stored features; downloaded weights stay."""
     store = _store()
     before = store.size_bytes()
-    if not (yes or _confirmed(f"Remove the features kept in {store.root} ({size_text(before)})?")):
+    if not (yes or _confirmed(f"Remove the features in {store.root} ({size_text(before)})?")):
         return
     store.clear()
+    # report what was removed, even if something could not be
     say(f"removed {size_text(before - store.size_bytes())} from {store.root}")
-    if any(store.shelves()):
-        raise InputError(f"Not all that is kept in {store.root} could be removed; check its permissions.")
+    if any(store.extractors()):
+        raise InputError(f"Some features in {store.root} could not be removed; check its permissions.")
 
 
 def _confirmed(question: str) -> bool:
     try:
         return click.confirm(question, err=True)
-    except click.Abort:  # Ctrl-C, or nobody there to answer
+    except click.Abort:
+        # Ctrl-C, or stdin is not a terminal
         click.echo(err=True)
-        raise UsageError("Nothing was removed; where nobody can answer, add --yes.") from None
+        raise UsageError("Nothing was removed because nobody answered; add --yes to skip the question.") from None
 
 
 def _store() -> Store:
@@ -66,9 +69,5 @@ def _store() -> Store:
 
     root = cache_root()
     if root is None:
-        raise UsageError("GENBENCH_CACHE=off: there is no store.")
+        raise UsageError("There is no store because GENBENCH_CACHE is off; unset it or set it to a folder.")
     return Store(root)
-
-
-def blocks_text(count: int) -> str:
-    return "1 block" if count == 1 else f"{count:,} blocks"

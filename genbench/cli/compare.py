@@ -1,4 +1,4 @@
-"""compare and gate: what is better, what is tied, and what has got worse."""
+"""The verb ``compare``: decide which subjects are better, worse or tied."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from genbench.cli.options import confidence, not_empty, reading, score_options
 from genbench.cli.printing import json_text, prints, say
 
 
-@click.command(short_help="Tell better, worse and tied.")
+@click.command(name="compare", short_help="Decide which subjects are better, worse or tied.")
 @click.argument("subjects", nargs=-1, required=True, metavar="A B ...")
-@click.option("--reference", callback=not_empty, metavar="PATH|SPEC", help="Scored against it, where not yet scored.")
-@click.option("--benchmark", callback=not_empty, metavar="NAME", help="Scored by it, where not yet scored.")
-@click.option("--metrics", callback=not_empty, metavar="LIST", help="Such as fd,recall; all they share if not given.")
+@click.option("--reference", callback=not_empty, metavar="PATH|SPEC", help="Score samples against this reference.")
+@click.option("--benchmark", callback=not_empty, metavar="NAME", help="Score samples by this benchmark.")
+@click.option("--metrics", callback=not_empty, metavar="LIST", help="For example fd,recall; default: all in common.")
 @reading
 @confidence
-@click.option("--paired", is_flag=True, help="Sample i of all was drawn with the same seed.")
-@click.option("--allow-mixed", is_flag=True, help="Show results of unlike protocols, without a verdict.")
-@click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def compare(subjects: tuple[str, ...], form: str, as_json: bool, **options: Any) -> None:
-    """Tell better, worse and tied: differences with their errors, corrected for how many there are.
+@click.option("--paired", is_flag=True, help="Sample i of all subjects was drawn with the same seed.")
+@click.option("--allow-mixed", is_flag=True, help="Show results of different protocols, without verdicts.")
+@click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True,
+              help="CSV and JSON hold all numbers.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+def compare_command(subjects: tuple[str, ...], form: str, as_json: bool, **options: Any) -> None:
+    """Decide which subjects are better, worse or tied in each metric.
 
-    Each of A B ... is a JSON-lines file of results, or samples to be scored first.
+    Differences have standard errors, and their p-values are corrected for the number of comparisons. Each of A B ... is
+    a JSON-lines file of results, or samples, which are scored first.
 
     \b
     genbench compare old.jsonl new.jsonl
@@ -36,11 +38,12 @@ def compare(subjects: tuple[str, ...], form: str, as_json: bool, **options: Any)
     from genbench.scoring.compare import compare as compare_subjects
     from genbench.tables.comparison_table import comparison_csv, comparison_json, comparison_text
 
-    with redirect_stdout(sys.stderr):  # what a guest prints is no data
-        found = compare_subjects(*subjects, **score_options(options))
+    # stdout is reserved for the result: what a guest prints goes to stderr
+    with redirect_stdout(sys.stderr):
+        comparison = compare_subjects(*subjects, **score_options(options))
     if as_json or form == "json":
-        say(json_text(comparison_json(found)))
+        say(json_text(comparison_json(comparison)))
     elif form == "csv":
-        say(comparison_csv(found))
+        say(comparison_csv(comparison))
     else:
-        say(comparison_text(found, plain=not prints("↓↑±")))
+        say(comparison_text(comparison, plain=not prints("↓↑±")))

@@ -1,9 +1,10 @@
-"""The verb ``gate``: fail where a result got worse than its baseline."""
+"""The verb ``gate``: fail if a result is worse than its baseline."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,50 +13,53 @@ from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
 
 
-@click.command(short_help="Fail where a result got worse.")
+@click.command(name="gate", short_help="Fail if a result is worse than its baseline.")
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option(
     "--against", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Results of the baseline."
 )
-@click.option("--metric", callback=not_empty, metavar="LIST", help="The one that the benchmark sorts by, if not given.")
-@click.option("--max-increase", metavar="X|X%", help="How much worse it may get; X% of the baseline.")
-@click.option("--no-worse", is_flag=True, help="It may not get worse at all (the default).")
+@click.option("--metric", callback=not_empty, metavar="LIST", help="Default: the one by which the benchmark sorts.")
+@click.option("--max-increase", metavar="X|X%", help="How much worse it may be: a number, or X% of the baseline.")
+@click.option("--no-worse", is_flag=True, help="It must not be worse at all (the default).")
 @confidence
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
 @click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG badge.")
 @click.option("--summary", type=click.Path(dir_okay=False, path_type=Path),
-              help="Add a Markdown table to a file; $GITHUB_STEP_SUMMARY if not given.")  # fmt: skip
-def gate(
-    result: Path, against: Path, metric: str | None, max_increase: str | None, no_worse: bool, confidence: float,
-    junit: Path | None, badge: Path | None, summary: Path | None,
-) -> None:  # fmt: skip
-    """Fail, with exit code 1, where a result is worse than its baseline beyond chance.
+              help="Append a Markdown table to this file; default: $GITHUB_STEP_SUMMARY.")  # fmt: skip
+def gate_command(
+    result: Path, against: Path, metric: str | None, max_increase: str | None, confidence: float, **options: Any
+) -> None:
+    """Fail, with exit code 1, if a result is significantly worse than its baseline.
 
-    A difference that its error explains passes; what is undecided says how many more samples would decide.
+    A worse result that chance may explain is undecided: it does not fail, and the output says how many samples would
+    decide.
 
     \b
     genbench gate new.jsonl --against leaderboard.jsonl
     genbench gate new.jsonl --against old.jsonl --metric fd,recall --max-increase 2%
     """
-    if no_worse and max_increase is not None:
-        raise UsageError("--no-worse allows nothing and --max-increase something; give one of them.")
-    from genbench.comparison.gate import gate as check_results
+    if options.pop("no_worse") and max_increase is not None:
+        raise UsageError("--no-worse and --max-increase contradict each other; give one of them.")
+    from genbench.comparison.gate import gate
     from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, gate_text, outcome_of
 
-    if summary is None and os.environ.get("GITHUB_STEP_SUMMARY"):
-        summary = Path(os.environ["GITHUB_STEP_SUMMARY"])
-    paths = [None if path is None else writable(path) for path in (junit, badge, summary)]
+    # all other options are files to write; check them before the work
+    if options["summary"] is None and os.environ.get("GITHUB_STEP_SUMMARY"):
+        options["summary"] = Path(os.environ["GITHUB_STEP_SUMMARY"])
+    outputs = {name: writable(path) for name, path in options.items() if path is not None}
+
     names = [name.strip() for name in metric.split(",")] if metric else None
-    checks = check_results(result, against, metrics=names, max_increase=max_increase or 0.0, confidence=confidence)
-    for path, content, mode in zip(paths, (gate_junit, gate_badge, gate_markdown), "wwa", strict=True):
-        if path is not None:
-            _write(path, content(checks), mode)
+    checks = gate(result, against, metrics=names, max_increase=max_increase or 0.0, confidence=confidence)
+    for name, content in {"junit": gate_junit, "badge": gate_badge, "summary": gate_markdown}.items():
+        if name in outputs:
+            # the summary may hold tables of other gates
+            _write_output(outputs[name], content(checks), "a" if name == "summary" else "w")
     say(gate_text(checks))
     if outcome_of(checks) == "failed":
         raise click.exceptions.Exit(1)
 
 
-def _write(path: Path, text: str, mode: str) -> None:
+def _write_output(path: Path, text: str, mode: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open(mode, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""list, inspect and selftest: look before you score."""
+"""The verb ``inspect``: check samples before they are scored."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from genbench.cli.options import not_empty
 from genbench.cli.printing import json_text, say
 
 
-@click.command(short_help="Look samples over before they are scored.")
+@click.command(name="inspect", short_help="Check samples before they are scored.")
 @click.argument("path", callback=not_empty, metavar="PATH|SPEC")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def inspect(path: str, as_json: bool) -> None:
-    """Look samples over before they are scored: what was found, what is wrong with it.
+def inspect_command(path: str, as_json: bool) -> None:
+    """Check samples before they are scored: count them, and report what would distort a score.
 
-    Exit code 1 where something cannot be decoded.
+    The exit code is 1 if a file cannot be decoded.
     """
     from genbench.checks.inspection import inspect_samples
 
+    # stdout is reserved for the report: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr):
         report = inspect_samples(path)
     say(json_text(report.to_json()) if as_json else report.to_text())

@@ -1,4 +1,4 @@
-"""The verb ``list``: the installed plugs."""
+"""The verb ``list``: list the installed plugs."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import click
 from genbench.cli.printing import say
 
 
-@click.command(name="list", short_help="List what is installed.")
+@click.command(name="list", short_help="List the installed plugs.")
 @click.argument("kind", required=False)
-def list_plugs(kind: str | None) -> None:
-    """List what is installed: benchmarks, metrics, extractors, sources, samplers, trackers."""
+def list_command(kind: str | None) -> None:
+    """List the installed benchmarks, metrics, extractors, sources, samplers and trackers."""
     from genbench.plugs import registry
 
+    # "genbench list metric" means "genbench list metrics"
     if kind is not None and kind not in registry.KINDS and f"{kind}s" in registry.KINDS:
         kind = f"{kind}s"
-    for one in [kind] if kind else reversed(registry.KINDS):
-        plugs = [(name, registry.plug(one, name).summary) for name in registry.installed(one)]
+    for each in [kind] if kind else reversed(registry.KINDS):
+        plugs = [(name, registry.plug(each, name).summary) for name in registry.installed(each)]
         width = max((len(name) for name, _ in plugs), default=0)
-        say(f"{one}:")
-        for name, about in plugs:
-            say(textwrap.fill(first_sentence(about), 100, initial_indent=f"  {name:{width}}  ",
+        say(f"{each}:")
+        for name, docstring in plugs:
+            say(textwrap.fill(first_sentence(docstring), 100, initial_indent=f"  {name:{width}}  ",
                                subsequent_indent=" " * (width + 4), break_long_words=False))  # fmt: skip
 
 
-def first_sentence(about: str) -> str:
-    """Turn the first line of a docstring into what a list says: no mark-up, and not what it raises."""
-    about = re.sub(r"\s*Raises [^.]*\.$", "", about.replace("`", ""))
-    about = re.sub(r"^Returns? (the )?", "", about)
-    return about[:1].upper() + about[1:]
+def first_sentence(docstring: str) -> str:
+    """Return the first line of a docstring without mark-up, "Return" and "Raises"."""
+    line = re.sub(r"\s*Raises [^.]*\.$", "", docstring.replace("`", ""))
+    line = re.sub(r"^Returns? (the )?", "", line)
+    return line[:1].upper() + line[1:]

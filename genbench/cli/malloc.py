@@ -1,4 +1,4 @@
-"""Keep the memory of freed tensors in this process: giving it back to the system and faulting it in again is slow."""
+"""Keep the memory of freed tensors in this process, because returning it to the system and getting it back is slow."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import os
 import sys
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
-"""Names of glibc's malloc.h."""
+"""Options of mallopt, with the values of glibc's malloc.h."""
 
 
 def keep_pages() -> None:
-    """Tell glibc to keep what is freed; elsewhere, and where the environment sets malloc's options, do nothing.
+    """Tell glibc to keep freed memory; do nothing on other systems or if the environment sets options of malloc.
 
-    A forward pass frees and takes hundreds of MB a batch, which cost up to a third of its time. For a process of its
-    own only: a program that imports genbench decides about its memory itself.
+    A forward pass allocates and frees hundreds of MB per batch, which took up to a third of its time. Only the command
+    line calls this: a program that imports genbench manages its memory itself.
     """
     if not sys.platform.startswith("linux") or any(name.startswith("MALLOC_") for name in os.environ):
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    # musl has no mallopt
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(MMAP_MAX, 0)
         mallopt(TRIM_THRESHOLD, 2**31 - 1)

@@ -1,4 +1,4 @@
-"""How results and text leave: data to stdout, whatever stdout can print, and nothing that moves the cursor."""
+"""Print results and messages: data to stdout, the rest to stderr, without control characters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def show(result: Result, as_json: bool) -> None:
-    """Print a result to stdout, its warnings and hints to stderr."""
+    """Print a result to stdout, and its warnings and hints to stderr."""
     from genbench.tables.result_table import result_text
 
     for warning in result.warnings:
@@ -26,29 +26,31 @@ def show(result: Result, as_json: bool) -> None:
 
 
 def send(results: Iterable[Result], log_to: str | None) -> None:
-    """Send results to a tracker, where one was asked for: after they were shown, so that none is lost with it."""
+    """Send results to the tracker of ``--log-to``, if given; print them before, so that a failure loses nothing."""
     if log_to is None:
         return
     from genbench.tracking import log_result
 
-    with redirect_stdout(sys.stderr):  # what its library prints is no data
+    # stdout is reserved for data: what the tracker's library prints goes to stderr
+    with redirect_stdout(sys.stderr):
         for result in results:
             log_result(result, log_to)
 
 
 def say(text: str) -> None:
-    """Print to stdout whatever it can print: what it cannot is escaped."""
+    """Print text to stdout; characters that its encoding lacks are escaped."""
+    # a name may have any characters, and a terminal may have few
     encoding = sys.stdout.encoding or "utf-8"
     click.echo(visible(text).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def visible(text: str) -> str:
-    """Escape what would move the cursor or colour the terminal: a file may be called anything."""
-    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+    """Escape control characters, which may be in the name of a file, for example."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
 
 
 def prints(text: str) -> bool:
-    """Whether stdout can print a text."""
+    """Return whether the encoding of stdout has all characters of a text."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -57,12 +59,12 @@ def prints(text: str) -> bool:
 
 
 def json_text(text: str) -> str:
-    """Return JSON in ASCII where stdout cannot print it as it is."""
+    """Return JSON, in ASCII if stdout cannot print it otherwise."""
     return text if prints(text) else json.dumps(json.loads(text))
 
 
 def size_text(size: float) -> str:
-    """Write a size in bytes as people read it."""
+    """Return a size in bytes with a suitable unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""table and report: results that lie on disk, as a table or as pages."""
+"""The verb ``report``: write files of results as pages."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from genbench.cli.printing import say
 from genbench.cli.verbs import refusal
 
 
-@click.command(short_help="Write results as pages.")
+@click.command(name="report", short_help="Write results as pages.")
 @click.argument("folder", default="reports", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
-@click.option(
-    "--check", is_flag=True, help="Write nothing; exit code 1 where a file differs from what would be written."
-)
-def report(folder: Path, check: bool) -> None:
-    """Write DIR/NAME.md for each DIR/NAME.jsonl, and all of them as one page, DIR/index.html.
+@click.option("--check", is_flag=True, help="Write nothing; exit with code 1 if a page does not match its results.")
+def report_command(folder: Path, check: bool) -> None:
+    """Write DIR/NAME.md for each DIR/NAME.jsonl, and DIR/index.html with all results.
 
     \b
     genbench run digits --out reports
     genbench report reports
-    genbench report reports --check        for CI
+    genbench report reports --check        check the pages in CI
     """
     from genbench.page.site import differing, write
 
     if check:
+        # CI fails if somebody changed results without writing the pages
         stale = differing(folder)
         if stale:
+            verb, pronoun = ("does", "it") if len(stale) == 1 else ("do", "them")
             raise refusal(
-                f"{', '.join(str(path) for path in stale)} {'is' if len(stale) == 1 else 'are'} not what the results "
-                f"say; write {'it' if len(stale) == 1 else 'them'} anew with `genbench report {folder}`.",
+                f"{', '.join(map(str, stale))} {verb} not match the results; write {pronoun} again with "
+                f"`genbench report {folder}`.",
                 1,
             )
-        say(f"{folder}: every page is what its results say")
+        say(f"{folder}: every page matches its results")
         return
     for path in write(folder):
         say(str(path))

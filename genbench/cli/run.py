@@ -1,4 +1,4 @@
-"""run, train and sample: models are trained, drawn from and compared."""
+"""The verb ``run``: train samplers, score their samples and compare them."""
 
 from __future__ import annotations
 
@@ -15,49 +15,59 @@ from genbench.cli.printing import prints, say, send
 from genbench.plugs.specs import parse_specs
 
 
-@click.command(short_help="Train, sample, score and compare.")
+@click.command(name="run", short_help="Train, sample, score and compare.")
 @click.argument("benchmark")
-@click.option("--samplers", metavar="LIST", multiple=True, help="Names or specs; the recipe's if not given.")
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Training seeds.")
-@click.option("--budget", default="full", show_default=True, help="quick or full: how long is trained.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="The first seed.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
-              help="Where checkpoints, figures and results go.")  # fmt: skip
+@click.option("--samplers", metavar="LIST", multiple=True, help="Names or specs; default: those of the benchmark.")
 @click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Trials at once; one a core if not given, one on a GPU."
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Training seeds per sampler."
 )
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--budget", default="full", show_default=True, help="Length of the training: quick or full.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="First training seed.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
+              help="Folder of checkpoints, figures and results.")  # fmt: skip
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Trials at the same time; default: one per CPU core, or one on a GPU.",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
 @logging
-def run(
+def run_command(
     benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool, log_to: str | None, **options: Any
 ) -> None:
-    """Train, sample, score and compare: the same command goes on where it was cut off.
+    """Train samplers, score their samples and compare them.
+
+    After an interruption, the same command continues where it stopped.
 
     \b
     genbench run digits --budget quick
     genbench run ring8 --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench.distributed import joined
-    from genbench.runs.run import run as run_benchmark
+    from genbench.runs.run import run
     from genbench.tables.formats import written
 
+    # a command may contain commas; other values are lists of specs
     names: list[str] = []
     for text in samplers:
         names += [text] if text.startswith("command:") else [str(spec) for spec in parse_specs(text)]
-    with redirect_stdout(sys.stderr), joined() as ranks:  # what a guest prints is no data
+    # stdout is reserved for the table: what a guest prints goes to stderr
+    with redirect_stdout(sys.stderr), joined() as ranks:
+        # under torchrun, the ranks share the trials, and rank 0 then collects the results
         if ranks is not None:
-            run_benchmark(benchmark, names, progress=False, ranks=ranks, **options)
+            run(benchmark, names, progress=False, ranks=ranks, **options)
             ranks.exchange("trials", "finished")
             if ranks.rank > 0:
                 return
-        options["jobs"] = jobs or _cores()
-        results = run_benchmark(benchmark, names, progress=False if quiet else None, **options)
+        options["jobs"] = jobs or _default_jobs()
+        results = run(benchmark, names, progress=False if quiet else None, **options)
     say(written(results, "text" if prints("↓↑±–") else "plain"))
     send(results, log_to)
 
 
-def _cores() -> int:
-    """How many trials go on at once: one a core, but one where a GPU does the work."""
+def _default_jobs() -> int:
+    """Return one trial per CPU core, or one trial if there is a GPU."""
     import torch
 
     return 1 if torch.cuda.is_available() else os.cpu_count() or 1

@@ -11,17 +11,24 @@ import click
 from genbench.cli.options import not_empty
 from genbench.cli.printing import say
 from genbench.errors import UsageError
+from genbench.plugs.opening import open_sampler
 
 
-@click.command(short_help="Draw samples and write them to disk.")
+@click.command(name="sample", short_help="Draw samples and write them to disk.")
 @click.argument("sampler", callback=not_empty, metavar="SPEC")
-@click.option("--count", type=click.IntRange(1), required=True, metavar="N", help="How many samples.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="New folder (PNG), .zip, .npz or .npy.")
+@click.option("--count", type=click.IntRange(1), required=True, metavar="N", help="Number of samples.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="New folder of PNG files, .zip, .npz or .npy."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", show_default=True, help="Seed of the samples.")
-@click.option("--weights", type=click.Path(path_type=Path), metavar="PATH", help="best.safetensors of `genbench run`.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def sample(sampler: str, count: int, out: Path, seed: int, weights: Path | None, quiet: bool) -> None:
-    """Draw samples and write them to disk, as `score --sampler` with that count and seed sees them.
+@click.option(
+    "--weights", type=click.Path(path_type=Path), metavar="PATH", help="best.safetensors written by `genbench run`."
+)
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path | None, quiet: bool) -> None:
+    """Draw samples and write them to disk.
+
+    They are the samples that `genbench score --sampler` draws with the same count and seed.
 
     \b
     genbench sample my_models:Blobs,size=8 --count 1000 --out blobs.npz
@@ -29,13 +36,14 @@ def sample(sampler: str, count: int, out: Path, seed: int, weights: Path | None,
     """
     from genbench.export import write_samples
     from genbench.plugs.contracts import Sampler
-    from genbench.plugs.opening import load_weights, open_subject
+    from genbench.plugs.opening import load_weights
     from genbench.sampling import Drawn
 
-    with redirect_stdout(sys.stderr):  # what a guest prints is no data
-        opened = open_subject(sampler, ("samplers", "sources"))
+    # stdout is reserved for the message: what a guest prints goes to stderr
+    with redirect_stdout(sys.stderr):
+        opened = open_sampler(sampler)
         if not isinstance(opened, Sampler):
-            raise UsageError(f"{sampler!r} is a set of samples already; `sample` takes a sampler.")
+            raise UsageError(f"{sampler!r} is a set of samples, but a sampler is needed; see genbench list samplers.")
         if weights is not None:
             load_weights(opened, weights, sampler)
         write_samples(Drawn(opened, count, seed, sampler), out, progress=False if quiet else None)

@@ -1,4 +1,4 @@
-"""The verb ``selftest``: check the instrument against known answers."""
+"""The verb ``selftest``: check the metrics against known values."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import click
 from genbench.cli.printing import say
 
 
-@click.command(short_help="Check against answers known in closed form.")
+@click.command(name="selftest", short_help="Check the metrics against known values.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def selftest(as_json: bool) -> None:
-    """Check the instrument against answers known in closed form (offline, seconds)."""
+def selftest_command(as_json: bool) -> None:
+    """Check the metrics against values known in closed form, offline and in seconds."""
     from genbench.checks.selftest import run_selftest
 
     report = run_selftest()

@@ -1,4 +1,4 @@
-"""The verb ``table``: results as a leaderboard."""
+"""The verb ``table``: show results as a leaderboard."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ import click
 from genbench.cli.printing import prints, say
 
 
-@click.command(short_help="Show results as a leaderboard.")
+@click.command(name="table", short_help="Show results as a leaderboard.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE...")
-@click.option("--sort", metavar="METRIC", help="What orders and ranks; the recipe's first column if not given.")
+@click.option("--sort", metavar="METRIC", help="Metric that sorts and ranks; default: the first column.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "markdown", "csv", "latex", "json", "html"]),
     default="text",
     show_default=True,
-    help="CSV and JSON hold every number, the others are to be read.",
+    help="CSV and JSON hold all numbers; the others are for people.",
 )
-@click.option("--allow-mixed", is_flag=True, help="Show results of other protocols, too: gray and without ranks.")
-def table(files: tuple[Path, ...], sort: str | None, form: str, allow_mixed: bool) -> None:
-    """Show results as a leaderboard: mean, spread over training seeds, error of sampling, ranks with ties.
+@click.option("--allow-mixed", is_flag=True, help="Also show results of other protocols, in gray and without ranks.")
+def table_command(files: tuple[Path, ...], sort: str | None, form: str, allow_mixed: bool) -> None:
+    """Show results as a leaderboard.
+
+    Each cell has the mean, the spread over training seeds and the sampling error. Ties share ranks.
 
     \b
     genbench table runs/digits.jsonl
@@ -32,6 +34,7 @@ def table(files: tuple[Path, ...], sort: str | None, form: str, allow_mixed: boo
     from genbench.tables.formats import written
 
     results = [result for file in files for result in read_results(file)]
+    # a terminal without arrows gets ASCII
     if form == "text" and not prints("↓↑±–·"):
         form = "plain"
     say(written(results, form, sort=sort, allow_mixed=allow_mixed))

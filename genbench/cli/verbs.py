@@ -1,4 +1,4 @@
-"""A group of verbs that says what went wrong in one sentence, and knows what a mistyped verb meant."""
+"""The group of verbs: report errors in one sentence, and suggest the nearest verb for a mistyped one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genbench.errors import GenbenchError, did_you_mean
 
 
 class Verbs(click.Group):
-    """A group that turns what can go wrong into one sentence, and knows what a mistyped verb meant."""
+    """A click group that reports errors in one sentence, without a traceback, and suggests verbs."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -20,21 +20,25 @@ class Verbs(click.Group):
         except GenbenchError as error:
             raise refusal(str(error), error.exit_code) from error
         except KeyboardInterrupt:
-            raise refusal("interrupted; what the store has is kept, the same command goes on from there.", 1) from None
+            raise refusal(
+                "interrupted; stored features are kept, and the same command continues from there.", 1
+            ) from None
         except MemoryError as error:
             raise refusal("out of memory; give a smaller --batch-size or --count.", 1) from error
-        except SystemExit as error:  # click itself leaves in another way
+        except SystemExit as error:
+            # click raises click.exceptions.Exit instead, so this comes from a guest
             raise refusal(
-                f"a guest's code called sys.exit({error.code!r}); let it raise an exception, or put what is a script "
-                'under `if __name__ == "__main__":`.',
+                f"a guest's code called sys.exit({error.code!r}); let it raise an exception, or put the code of a "
+                'script under `if __name__ == "__main__":`.',
                 1,
             ) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # `| head` has seen enough: click leaves in silence
+            # the reader of a pipe, such as `head`, has closed it: click exits silently
+            if error.errno == errno.EPIPE:
                 raise
             where = f"{error.filename}: " if error.filename else ""
             raise refusal(
-                f"{where}{error.strerror or error}; check that path, its permissions and its disk.", 1
+                f"{where}{error.strerror or error}; check the path, its permissions and the disk.", 1
             ) from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -45,6 +49,6 @@ class Verbs(click.Group):
 
 
 def refusal(message: str, exit_code: int) -> click.ClickException:
-    """Return what click prints as one sentence, on one line, before it leaves with that code."""
+    """Return an exception that makes click print a message on one line and exit with a code."""
     message = visible(" ".join(line.strip() for line in message.splitlines()))
     return click.UsageError(message) if exit_code == 2 else click.ClickException(message)

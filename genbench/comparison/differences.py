@@ -112,7 +112,7 @@ def difference(
     scores_a, scores_b = SubjectScores.of(results_a, metric), SubjectScores.of(results_b, metric)
     variances = _variances(scores_a, scores_b, paired=paired)
     # the error for these checkpoints, the error over trainings, and both together
-    sampling = _standard_error([*variances.generated, variances.reference])
+    sampling = _error_of_sum([*variances.generated, variances.reference])
     over_seeds = [variance for variance in variances.training if variance is not None]
     total = [*map(_larger, variances.generated, variances.training), variances.reference]
     has_error = scores_a.has_error and scores_b.has_error
@@ -122,10 +122,10 @@ def difference(
         metric=metric,
         better=scores_a.entries[0].better,
         value=float(scores_a.values.mean() - scores_b.values.mean()),
-        error=_standard_error(total) if has_error else None,
+        error=_error_of_sum(total) if has_error else None,
         degrees=_degrees_of_freedom(total),
         sampling_error=sampling if has_error else None,
-        training_error=_standard_error(over_seeds) if len(over_seeds) == len(variances.training) else None,
+        training_error=_error_of_sum(over_seeds) if len(over_seeds) == len(variances.training) else None,
         reference_error=math.sqrt(variances.reference[0]),
         means=(float(scores_a.values.mean()), float(scores_b.values.mean())),
         seeds=(len(results_a), len(results_b)),
@@ -167,7 +167,7 @@ def _larger(generated: Variance, training: Variance | None) -> Variance:
     return training if training is not None and training[0] > generated[0] else generated
 
 
-def _standard_error(variances: Sequence[Variance]) -> float:
+def _error_of_sum(variances: Sequence[Variance]) -> float:
     return math.sqrt(sum(variance for variance, _ in variances))
 
 
