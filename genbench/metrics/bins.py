@@ -51,7 +51,7 @@ def reference_bins(reference: npt.ArrayLike, *, bins: int = 100, seed: int = 0) 
     from threadpoolctl import threadpool_limits
 
     # each bin needs some rows, and distinct centres
-    rows = _sorted_by_bytes(_finite_rows(np.asarray(reference), "reference"))
+    rows = _sorted_by_bytes(_checked_bin_rows(np.asarray(reference), "reference"))
     distinct = 1 + int((rows[1:] != rows[:-1]).any(axis=1).sum())
     size = min(bins, len(rows) // ROWS_PER_BIN, distinct)
     if size < 2:
@@ -176,7 +176,7 @@ class DifferentBins:
         ]
 
 
-def _finite_rows(rows: Array, role: str) -> Array:
+def _checked_bin_rows(rows: Array, role: str) -> Array:
     if rows.ndim != 2 or not rows.size:
         raise InputError(f"The {role} rows must have shape [N, D], but the shape is {list(rows.shape)}.")
     if not np.isfinite(rows).all():
@@ -194,7 +194,7 @@ def _nearest_centre(rows: Array, centres: Float64) -> Int64:
     """Return the index of the nearest centre of each row, int64 [N]; the first of equally near ones."""
     labels = []
     for start in range(0, len(rows), 4096):
-        chunk = _finite_rows(rows[start : start + 4096], "generated").astype(np.float64)
+        chunk = _checked_bin_rows(rows[start : start + 4096], "generated").astype(np.float64)
         # the squared distance without the square of the row, which is the same for all centres
         labels.append(((centres**2).sum(axis=1) - 2 * chunk @ centres.T).argmin(axis=1))
     return np.concatenate(labels)

@@ -30,8 +30,8 @@ def histogram_kl(counts: Int64, share: Float64, size: float) -> FiniteSampleEsti
     """Return KL(q || p) = sum_k q_k ln(q_k / p_k) of the histogram q of ``counts`` [K] and the ``share`` p [K].
 
     ``size`` is the number of samples behind p, or infinity if p is exact. p must be above 0 wherever q is. Without any
-    count, the value is the largest possible one. The error is that of the delta method,
-    with a variance of at least (K - 1)/2 (1/N + 1/M)^2, which remains if the histograms agree.
+    count, the value is the largest possible one. The error is that of the delta method, with a variance of at least
+    (K - 1)/2 (1/N + 1/M)^2, which remains if the histograms agree.
     """
     # without any count, all mass lies on the rarest cell
     total = int(counts.sum())

@@ -1,4 +1,4 @@
-"""Inception Score: how confident and how varied the predictions of a classifier are, without any reference."""
+"""Inception Score: how confident and how varied the predictions of a classifier are, without a reference."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from genbench.plugs.contracts import Score
 
 @dataclass(frozen=True)
 class InceptionScoreResult:
-    """What ``inception_score`` found; entropies in nats, every ``_error`` is a standard error."""
+    """Result of ``inception_score``; entropies are in nats, each ``_error`` is a standard error."""
 
     mean: float
     """Mean of the split scores, 1..C: the conventional number."""
     mean_error: float
     std: float
-    """Spread of the split scores, ddof 0: the conventional figure behind the sign ±; it is not a standard error."""
+    """Standard deviation of the split scores, ddof 0: the conventional number after ±, which is no standard error."""
     one_split: float
     """The score of all samples at once."""
     one_split_error: float
     infinity: float
-    """The score's limit for endless samples, by the delete-one jackknife, 1..C."""
+    """Limit of the score for infinitely many samples, by the delete-one jackknife, 1..C."""
     infinity_error: float
     entropy_marginal: float
-    """H(y): ln C for even predictions."""
+    """H(y): ln C if all classes are predicted equally often."""
     entropy_marginal_error: float
     entropy_conditional: float
-    """H(y|x): 0 for certain predictions."""
+    """H(y|x): 0 if all predictions are certain."""
     entropy_conditional_error: float
     splits: int
     count: int
@@ -48,41 +48,46 @@ def inception_score(
     """Return the Inception Score of class logits, exp(E_x KL(p(y|x) || p(y))) = exp(H(y) - H(y|x)).
 
     Salimans et al. 2016 (arXiv 1606.03498); p(y) is the mean prediction within the split. Splits, shuffle and softmax
-    (float64) are torch-fidelity's, so the mean and std over splits agree with its ``inception_score_mean`` and
-    ``_std`` to rounding. Without the shuffle, samples in class order score about 1.
+    (float64) are those of torch-fidelity, so the mean and std over splits agree with its ``inception_score_mean`` and
+    ``_std`` up to rounding. Without the shuffle, samples in class order score about 1.
 
-    A finite sample scores too low: by a share of about (C - 1) / 2N at most. ``infinity`` removes that by the
-    delete-one jackknife, N IS - (N - 1) mean_i IS_(-i); it had the mean-square error of the analytic 1/N term or less,
-    and far less bias than a regression on 1/N (Chong and Forsyth 2020, arXiv 1911.07023), and does not depend on the
-    order of rows. Errors are those of the delta method: the influence of one sample on ln IS is
-    KL(p(y|x) || p(y)) - ln IS; ``mean_error`` adds up the splits' variances.
+    A finite sample scores too low, by a share of about (C - 1) / 2N at most. ``infinity`` removes this bias by the
+    delete-one jackknife, N IS - (N - 1) mean_i IS_(-i). Its mean-square error was at most that of the analytic 1/N
+    term, and its bias far less than that of a regression on 1/N (Chong and Forsyth 2020, arXiv 1911.07023). It does not
+    depend on the order of rows. Errors are those of the delta method: the influence of one sample on ln IS is
+    KL(p(y|x) || p(y)) - ln IS; ``mean_error`` adds up the variances of the splits.
 
-    ``logits``: float [N, C]. Raises InputError for another shape, NaN or infinity, or fewer samples than splits
-    (at least 2), and UsageError for less than one split.
+    ``logits``: float [N, C]. Raises InputError for another shape, NaN or infinity, or fewer samples than splits or
+    than 2, and UsageError for fewer than one split.
     """
+    # check the options and the logits
     rows = np.asarray(logits)
-    _check_options(splits, seed)
+    _check_splits_and_seed(splits, seed)
     if rows.ndim != 2 or rows.shape[1] < 1:
         raise InputError(f"The Inception Score needs logits of shape [N, C], but the shape is {list(rows.shape)}.")
     count = len(rows)
     if count < max(splits, 2):
-        given = f"{count} sample{'' if count == 1 else 's'}"
-        more = f"give at least {splits}, or write is,splits=1" if count >= 2 else "give at least 2 and better thousands"
+        samples = f"{count} sample{'' if count == 1 else 's'}"
+        remedy = f"give at least {splits}, or write is,splits=1" if count >= 2 else "give at least 2, better thousands"
         raise InputError(
-            f"The Inception Score in {splits} split{'' if splits == 1 else 's'} cannot be computed from {given}; "
-            f"{more}."
+            f"The Inception Score in {splits} split{'' if splits == 1 else 's'} cannot be computed from {samples}; "
+            f"{remedy}."
         )
     if not np.isfinite(rows).all():
-        raise InputError("The logits hold NaN or infinity, so there is no Inception Score; check the extractor.")
+        raise InputError("The logits contain NaN or infinity, so there is no Inception Score; check the extractor.")
+
+    # the conventional score: mean and spread over splits of the shuffled samples
     order = np.random.RandomState(seed).permutation(count) if shuffle else np.arange(count)
     bounds = [i * count // splits for i in range(splits + 1)]
-    parts = [_entropies(rows, order[start:stop]) for start, stop in pairwise(bounds)]
-    scores = np.array([part.score for part in parts])
+    by_split = [_entropies(rows, order[start:stop]) for start, stop in pairwise(bounds)]
+    scores = np.array([split.score for split in by_split])
+
+    # all samples at once, and the limit for infinitely many
     whole = _entropies(rows, np.arange(count))
     infinity, infinity_error = _jackknife(rows, whole)
     return InceptionScoreResult(
         mean=float(scores.mean()),
-        mean_error=float(np.sqrt(sum(part.error**2 for part in parts)) / splits),
+        mean_error=float(np.sqrt(sum(split.error**2 for split in by_split)) / splits),
         std=float(scores.std()),
         one_split=whole.score,
         one_split_error=whole.error,
@@ -97,15 +102,17 @@ def inception_score(
     )
 
 
-def _check_options(splits: int, seed: int) -> None:
+def _check_splits_and_seed(splits: int, seed: int) -> None:
     if splits < 1:
         raise UsageError(f"The Inception Score needs at least one split, not {splits}; write is,splits=10.")
     if not 0 <= seed < 2**32:
-        raise UsageError(f"The seed of the Inception Score's shuffle lies in 0..{2**32 - 1}, but {seed} was given.")
+        raise UsageError(f"The seed of the Inception Score's shuffle must lie in 0..{2**32 - 1}, but it is {seed}.")
 
 
 class _Entropies(NamedTuple):
-    marginal: Float64  # [C]
+    """Terms of the score for n samples."""
+
+    marginal: Float64  # [C], p(y)
     cross: Float64  # [n], -sum_y p(y|x) ln p(y)
     conditional: Float64  # [n], H(y|x)
 
@@ -119,21 +126,25 @@ class _Entropies(NamedTuple):
 
 
 def _entropies(rows: Array, order: Int64) -> _Entropies:
+    # first pass: p(y) and H(y|x)
     marginal = np.zeros(rows.shape[1])
     conditional = []
-    for probability, entropy in _predictions(rows, order):
+    for probability, entropy in _class_probabilities(rows, order):
         marginal += probability.sum(axis=0)
         conditional.append(entropy)
     marginal /= len(order)
+
+    # second pass: the cross entropy of each prediction and p(y)
     logarithm = np.log(np.where(marginal > 0, marginal, 1.0))
-    cross = [-probability @ logarithm for probability, _ in _predictions(rows, order)]
+    cross = [-probability @ logarithm for probability, _ in _class_probabilities(rows, order)]
     return _Entropies(marginal, np.concatenate(cross), np.concatenate(conditional))
 
 
-def _predictions(rows: Array, order: Int64) -> Iterator[tuple[Float64, Float64]]:
-    """Yield p(y|x) [n, C] and H(y|x) [n] of some rows at a time: the float64 copies of all would not stay small."""
+def _class_probabilities(rows: Array, order: Int64) -> Iterator[tuple[Float64, Float64]]:
+    """Yield p(y|x) [n, C] and H(y|x) [n] for 2,048 rows at a time, because float64 copies of all would be large."""
     for start in range(0, len(order), 2048):
         shifted = rows[order[start : start + 2048]].astype(np.float64)
+        # softmax without overflow
         shifted -= shifted.max(axis=1, keepdims=True)
         probability = np.exp(shifted)
         total = probability.sum(axis=1)
@@ -142,16 +153,19 @@ def _predictions(rows: Array, order: Int64) -> Iterator[tuple[Float64, Float64]]
 
 
 def _jackknife(rows: Array, whole: _Entropies) -> tuple[float, float]:
-    """Return the delete-one jackknife's limit and its standard error."""
+    """Return the limit by the delete-one jackknife, and its standard error."""
+    # H(y) and the mean H(y|x) without each sample
     count = len(rows)
     total = whole.marginal * count
-    without = [  # H(y) of all samples but one
+    marginal = [
         _entropy(np.clip(total - probability, 0.0, None) / (count - 1), axis=1)
-        for probability, _ in _predictions(rows, np.arange(count))
+        for probability, _ in _class_probabilities(rows, np.arange(count))
     ]
     conditional = (whole.conditional.sum() - whole.conditional) / (count - 1)
-    scores = np.exp(np.concatenate(without) - conditional)
-    limit = np.clip(count * whole.score - (count - 1) * scores.mean(), 1, rows.shape[1])  # no score lies outside 1..C
+    scores = np.exp(np.concatenate(marginal) - conditional)
+
+    # no score lies outside 1..C
+    limit = np.clip(count * whole.score - (count - 1) * scores.mean(), 1, rows.shape[1])
     return float(limit), float(np.sqrt((count - 1) * scores.var()))
 
 
@@ -165,37 +179,50 @@ def _standard_error(values: Float64) -> float:
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """The metric ``is``: Inception Score with torch-fidelity's protocol, its limit, and its two entropies."""
+    """The metric ``is``: Inception Score with the protocol of torch-fidelity, its limit, and its two entropies.
+
+    ``inception_score`` gives the formulas and papers.
+    """
 
     splits: int = 10
     seed: int = 2020
-    """The seed of the shuffle before the splits; it is not the run's seed, so that scores agree with other tools."""
+    """Seed of the shuffle before the splits; the seed of the run is not used, so that scores agree with other tools."""
 
     needs: ClassVar[tuple[str, ...]] = ("logits",)
     reference: ClassVar[Literal["none", "rows", "moments"]] = "none"
 
     def __post_init__(self) -> None:
-        _check_options(self.splits, self.seed)
+        # a wrong option should fail before the images are read
+        _check_splits_and_seed(self.splits, self.seed)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        """Return ``is`` (mean over splits), one-split value, limit, H(y) and H(y|x)."""
-        found = inception_score(generated["logits"], splits=self.splits, seed=self.seed)
-        detail: dict[str, Any] = {"std": found.std, "splits": found.splits, "samples": found.count}
-        short = 1 - found.mean / found.infinity if found.infinity > 0 else 0.0
-        if short > 0.05:
+        """Return ``is`` (mean over splits), one-split value, limit, H(y) and H(y|x).
+
+        Raises InputError for fewer samples than splits.
+        """
+        result = inception_score(generated["logits"], splits=self.splits, seed=self.seed)
+        detail: dict[str, Any] = {"std": result.std, "splits": result.splits, "samples": result.count}
+
+        # warn of splits that are too small for their bias to be harmless
+        shortfall = 1 - result.mean / result.infinity if result.infinity > 0 else 0.0
+        if shortfall > 0.05:
             detail["warning"] = (
-                f"splits of {found.count // found.splits} samples are few: the score lies about {short:.0%} below its "
-                f"limit for endless samples (is_infinity), so compare it only with scores of the same sample count."
+                f"splits of {result.count // result.splits} samples are few: the score lies about {shortfall:.0%} "
+                f"below its limit for infinitely many samples (is_infinity), so compare it only with scores of equal "
+                f"sample count."
             )
+
+        # the entropies are neither better when higher nor when lower
         up: Literal["higher"] = "higher"
         name = "inception_score"
         scores = [
-            Score("is", found.mean, found.mean_error, up, detail, f"{name}_mean"),
-            Score("is_one_split", found.one_split, found.one_split_error, up, {}, f"{name}_one_split"),
-            Score("is_infinity", found.infinity, found.infinity_error, up, {}, f"{name}_infinity"),
-            Score("entropy_marginal", found.entropy_marginal, found.entropy_marginal_error),
-            Score("entropy_conditional", found.entropy_conditional, found.entropy_conditional_error),
+            Score("is", result.mean, result.mean_error, up, detail, f"{name}_mean"),
+            Score("is_one_split", result.one_split, result.one_split_error, up, {}, f"{name}_one_split"),
+            Score("is_infinity", result.infinity, result.infinity_error, up, {}, f"{name}_infinity"),
+            Score("entropy_marginal", result.entropy_marginal, result.entropy_marginal_error),
+            Score("entropy_conditional", result.entropy_conditional, result.entropy_conditional_error),
         ]
+        # without a reference, nothing of the error is shared between samplers
         methods = {"is_infinity": "delete-one jackknife"}
         return [
             score._replace(

@@ -39,7 +39,7 @@ def test_two_proportions_by_hand() -> None:
     assert different_bins([60, 140], [40, 160], alpha=0.01).tolist() == [False, False]
 
 
-def test_a_bin_that_both_sides_leave_empty_does_not_differ() -> None:
+def test_a_bin_that_is_empty_on_both_sides_does_not_differ() -> None:
     assert different_bins([0, 50, 50], [0, 50, 50]).tolist() == [False, False, False]
 
 
@@ -51,9 +51,9 @@ def test_counts_of_different_length_are_refused() -> None:
 def test_bins_separate_clusters_and_count_them() -> None:
     rows = np.repeat([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]], [20, 30, 50], axis=0)
     rows = rows + np.random.default_rng(1).normal(0, 0.1, rows.shape)
-    found = reference_bins(rows, bins=3)
-    assert sorted(found.counts.tolist()) == [20, 30, 50]
-    assert sorted(found.histogram([[9.0, 1.0], [11.0, 0.0], [0.0, 9.0]]).tolist()) == [0, 1, 2]
+    bins = reference_bins(rows, bins=3)
+    assert sorted(bins.counts.tolist()) == [20, 30, 50]
+    assert sorted(bins.histogram([[9.0, 1.0], [11.0, 0.0], [0.0, 9.0]]).tolist()) == [0, 1, 2]
 
 
 def test_bins_depend_neither_on_the_order_of_rows_nor_on_threads() -> None:
@@ -72,7 +72,7 @@ def test_another_seed_makes_other_bins() -> None:
     )
 
 
-def test_the_reference_keeps_its_bins() -> None:
+def test_the_bins_of_the_reference_are_cached() -> None:
     rng = np.random.default_rng(5)
     reference = Features.of(embedding=draw(rng, 300))
     DifferentBins(bins=10)(Features.of(embedding=draw(rng, 300)), reference, seed=7)
@@ -81,41 +81,41 @@ def test_the_reference_keeps_its_bins() -> None:
 
 def test_a_set_against_itself_has_no_different_bin() -> None:
     rows = draw(np.random.default_rng(6), 1000)
-    found = scored(rows, rows[::-1], bins=20)
-    assert found["ndb"].value == 0
-    assert found["ndb_js"].value == pytest.approx(0, abs=1e-15)
+    scores = scored(rows, rows[::-1], bins=20)
+    assert scores["ndb"].value == 0
+    assert scores["ndb_js"].value == pytest.approx(0, abs=1e-15)
 
 
 def test_the_divergence_is_the_square_of_scipys() -> None:
     rng = np.random.default_rng(7)
     reference, generated = draw(rng, 1000), draw(rng, 700, shift=0.5)
     bins = reference_bins(reference, bins=20, seed=0)
-    wanted = jensenshannon(bins.histogram(generated), bins.counts) ** 2
-    assert scored(generated, reference, bins=20)["ndb_js"].value == pytest.approx(wanted, rel=1e-10)
+    expected = jensenshannon(bins.histogram(generated), bins.counts) ** 2
+    assert scored(generated, reference, bins=20)["ndb_js"].value == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_errors_are_of_the_size_of_the_spread_over_repeated_draws(shift: float) -> None:
     rng = np.random.default_rng(8)
     drawn = [scored(draw(rng, 400, 2, shift), draw(rng, 400, 2), bins=10) for _ in range(120)]
-    spread = np.std([found["ndb_js"].value for found in drawn], ddof=1)
-    assert 0.75 < np.mean([found["ndb_js"].error for found in drawn]) / spread < 1.6
+    spread = np.std([scores["ndb_js"].value for scores in drawn], ddof=1)
+    assert 0.75 < np.mean([scores["ndb_js"].error for scores in drawn]) / spread < 1.6
     if not shift:
         expected = drawn[0]["ndb_js"].detail["expected"]
-        assert np.mean([found["ndb_js"].value for found in drawn]) == pytest.approx(expected, rel=0.25)
-        share = [found["ndb"].value for found in drawn]
+        assert np.mean([scores["ndb_js"].value for scores in drawn]) == pytest.approx(expected, rel=0.25)
+        share = [scores["ndb"].value for scores in drawn]
         assert np.mean(share) == pytest.approx(0.05, abs=0.03)
-        assert np.mean([found["ndb"].error for found in drawn]) == pytest.approx(np.std(share, ddof=1), rel=0.35)
+        assert np.mean([scores["ndb"].error for scores in drawn]) == pytest.approx(np.std(share, ddof=1), rel=0.35)
 
 
 def test_few_reference_rows_make_fewer_bins_and_say_so() -> None:
     rng = np.random.default_rng(9)
-    found = scored(draw(rng, 500), draw(rng, 300))["ndb"]
-    assert found.detail["bins"] == 30
-    assert found.detail["warning"] == "300 reference samples allow only 30 bins instead of 100."
+    ndb = scored(draw(rng, 500), draw(rng, 300))["ndb"]
+    assert ndb.detail["bins"] == 30
+    assert ndb.detail["warning"] == "300 reference samples allow only 30 bins instead of 100."
 
 
-def test_few_generated_rows_are_warned_of() -> None:
+def test_few_generated_rows_give_a_warning() -> None:
     rng = np.random.default_rng(10)
     assert (
         "30 generated samples for 20 bins are few"
@@ -130,7 +130,7 @@ def test_a_reference_of_a_few_distinct_rows_has_as_many_bins() -> None:
 
 
 @pytest.mark.parametrize("rows", [np.zeros((100, 2)), np.arange(30.0).reshape(15, 2)])
-def test_a_reference_that_makes_no_two_bins_is_refused(rows: np.ndarray) -> None:
+def test_a_reference_without_enough_rows_for_two_bins_is_refused(rows: np.ndarray) -> None:
     with pytest.raises(InputError, match="bins need at least"):
         reference_bins(rows)
 

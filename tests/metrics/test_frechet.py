@@ -23,12 +23,12 @@ def draw(rng: np.random.Generator, rows: int, size: int, shift: float = 0.0, sca
 
 
 def oracle(one: np.ndarray, two: np.ndarray) -> float:
-    apart = one.mean(axis=0) - two.mean(axis=0)
+    shift = one.mean(axis=0) - two.mean(axis=0)
     first, second = np.cov(one, rowvar=False), np.cov(two, rowvar=False)
-    return float(apart @ apart + np.trace(first + second - 2 * sqrtm(first @ second).real))
+    return float(shift @ shift + np.trace(first + second - 2 * sqrtm(first @ second).real))
 
 
-def scores(generated: np.ndarray, reference: np.ndarray | Moments, seed: int = 0) -> dict[str, object]:
+def scored(generated: np.ndarray, reference: np.ndarray | Moments, seed: int = 0) -> dict[str, object]:
     side = reference if isinstance(reference, Moments) else Features.of(embedding=reference)
     return {score.name: score for score in FrechetDistance()(Features.of(embedding=generated), side, seed=seed)}
 
@@ -78,14 +78,14 @@ def test_full_rank_agrees_with_the_matrix_square_root(size: int) -> None:
 def test_rank_deficient_covariances_agree_with_the_nuclear_norm_of_the_rows(rows: int, others: int) -> None:
     rng = np.random.default_rng(rows)
     one, two = draw(rng, rows, 64), draw(rng, others, 64, 0.5, 2.0)
-    apart = one.mean(axis=0) - two.mean(axis=0)
+    shift = one.mean(axis=0) - two.mean(axis=0)
     centred, other = one - one.mean(axis=0), two - two.mean(axis=0)
     nuclear = np.linalg.norm(centred @ other.T, "nuc") / np.sqrt((rows - 1) * (others - 1))
     first, second = np.cov(one, rowvar=False), np.cov(two, rowvar=False)
-    wanted = apart @ apart + np.trace(first) + np.trace(second) - 2 * nuclear
-    assert frechet_distance_of_rows(one, two) == pytest.approx(wanted, rel=1e-9)
+    expected = shift @ shift + np.trace(first) + np.trace(second) - 2 * nuclear
+    assert frechet_distance_of_rows(one, two) == pytest.approx(expected, rel=1e-9)
     moments = one.mean(axis=0), first, two.mean(axis=0), second
-    assert frechet_distance(*moments) == pytest.approx(wanted, rel=1e-9)
+    assert frechet_distance(*moments) == pytest.approx(expected, rel=1e-9)
 
 
 def test_dead_dimensions_do_not_change_the_distance() -> None:
@@ -95,11 +95,11 @@ def test_dead_dimensions_do_not_change_the_distance() -> None:
     assert frechet_distance_of_rows(*padded) == pytest.approx(frechet_distance_of_rows(one, two), rel=1e-9)
 
 
-def test_samples_that_are_all_alike_leave_the_mean_term_and_the_other_trace() -> None:
+def test_equal_samples_leave_the_mean_term_and_the_trace_of_the_other_side() -> None:
     rng = np.random.default_rng(4)
     other = draw(rng, 100, 5)
-    wanted = float((other.mean(axis=0) ** 2).sum() + np.trace(np.cov(other, rowvar=False)))
-    assert frechet_distance_of_rows(np.zeros((50, 5)), other) == pytest.approx(wanted, rel=1e-12)
+    expected = float((other.mean(axis=0) ** 2).sum() + np.trace(np.cov(other, rowvar=False)))
+    assert frechet_distance_of_rows(np.zeros((50, 5)), other) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("factor", [1e-8, 1e8])
@@ -114,10 +114,10 @@ def test_the_distance_scales_with_the_square_of_the_units(factor: float, rows: i
 def test_agrees_with_torch_fidelity_on_the_same_features() -> None:
     rng = np.random.default_rng(6)
     one, two = draw(rng, 700, 96), draw(rng, 600, 96, 0.2, 1.1)
-    theirs = [fid_features_to_statistics(torch.from_numpy(rows)) for rows in (one, two)]
-    wanted = fid_statistics_to_metric(*theirs, verbose=False)["frechet_inception_distance"]
-    assert frechet_distance_of_rows(one, two) == pytest.approx(wanted, rel=1e-11)
-    assert scores(one, two)["fid"].value == pytest.approx(wanted, rel=1e-11)
+    statistics = [fid_features_to_statistics(torch.from_numpy(rows)) for rows in (one, two)]
+    expected = fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
+    assert frechet_distance_of_rows(one, two) == pytest.approx(expected, rel=1e-11)
+    assert scored(one, two)["fid"].value == pytest.approx(expected, rel=1e-11)
 
 
 def test_A15_the_bias_at_equal_distributions_falls_as_one_over_n() -> None:
@@ -131,36 +131,36 @@ def test_A15_the_bias_at_equal_distributions_falls_as_one_over_n() -> None:
 
 def test_A16_the_debiased_distance_of_equal_distributions_is_about_zero() -> None:
     rng = np.random.default_rng(8)
-    found = scores(draw(rng, 1000, 16), draw(rng, 1000, 16))
-    assert found["fid"].value == pytest.approx(0.17, abs=0.07)
-    assert found["fid_debiased"].value == pytest.approx(0, abs=0.08)
+    scores = scored(draw(rng, 1000, 16), draw(rng, 1000, 16))
+    assert scores["fid"].value == pytest.approx(0.17, abs=0.07)
+    assert scores["fid_debiased"].value == pytest.approx(0, abs=0.08)
 
 
 @pytest.mark.parametrize("rows", [200, 24, 15])
 def test_debiasing_takes_most_of_the_bias_away_above_and_below_full_rank(rows: int) -> None:
     rng = np.random.default_rng(9)
     truth = 16 * (0.2**2 + 0.1**2)
-    drawn = [scores(draw(rng, rows, 16, 0.2, 1.1), draw(rng, rows, 16)) for _ in range(12)]
-    bias = np.mean([found["fid"].value for found in drawn]) - truth
-    left = np.mean([found["fid_debiased"].value for found in drawn]) - truth
+    drawn = [scored(draw(rng, rows, 16, 0.2, 1.1), draw(rng, rows, 16)) for _ in range(12)]
+    bias = np.mean([scores["fid"].value for scores in drawn]) - truth
+    left = np.mean([scores["fid_debiased"].value for scores in drawn]) - truth
     assert bias > 0.5
     assert abs(left) < bias / 5
 
 
 def test_the_error_is_the_spread_over_repeated_draws() -> None:
     rng = np.random.default_rng(20)
-    drawn = [scores(draw(rng, 400, 8, 0.3, 1.2), draw(rng, 300, 8)) for _ in range(200)]
+    drawn = [scored(draw(rng, 400, 8, 0.3, 1.2), draw(rng, 300, 8)) for _ in range(200)]
     for name in ("fid", "fid_debiased"):
-        spread = np.std([found[name].value for found in drawn], ddof=1)
-        assert np.mean([found[name].error for found in drawn]) == pytest.approx(spread, rel=0.2), name
+        spread = np.std([scores[name].value for scores in drawn], ddof=1)
+        assert np.mean([scores[name].error for scores in drawn]) == pytest.approx(spread, rel=0.2), name
 
 
 def test_against_moments_the_error_is_the_spread_over_draws_of_the_generated_side() -> None:
     rng = np.random.default_rng(11)
     reference = Moments(np.zeros(8), np.eye(8))
-    drawn = [scores(draw(rng, 400, 8, 0.3, 1.2), reference) for _ in range(150)]
-    spread = np.std([found["fid"].value for found in drawn], ddof=1)
-    assert np.mean([found["fid"].error for found in drawn]) == pytest.approx(spread, rel=0.2)
+    drawn = [scored(draw(rng, 400, 8, 0.3, 1.2), reference) for _ in range(150)]
+    spread = np.std([scores["fid"].value for scores in drawn], ddof=1)
+    assert np.mean([scores["fid"].error for scores in drawn]) == pytest.approx(spread, rel=0.2)
     assert drawn[0]["fid"].detail["error_covers"] == "generated"
     assert "share of the bias remains" in drawn[0]["fid_debiased"].detail["note"]
 
@@ -169,65 +169,65 @@ def test_moments_and_rows_of_one_reference_give_one_distance() -> None:
     rng = np.random.default_rng(12)
     one, two = draw(rng, 100, 8), draw(rng, 100, 8, 1.0)
     moments = Features.of(embedding=two).moments()
-    assert scores(one, moments)["fid"].value == pytest.approx(scores(one, two)["fid"].value, rel=1e-12)
+    assert scored(one, moments)["fid"].value == pytest.approx(scored(one, two)["fid"].value, rel=1e-12)
 
 
 @pytest.mark.parametrize("rows", [300, 20])
 def test_the_order_of_rows_changes_nothing_beyond_rounding(rows: int) -> None:
     rng = np.random.default_rng(13)
     one, two = draw(rng, rows, 24), draw(rng, rows, 24, 0.5)
-    here, there = scores(one, two), scores(one[::-1], two[rng.permutation(rows)])
-    for name, score in here.items():
-        assert there[name].value == pytest.approx(score.value, rel=1e-8), name
-        assert there[name].error == pytest.approx(score.error, rel=1e-8), name
+    plain, shuffled = scored(one, two), scored(one[::-1], two[rng.permutation(rows)])
+    for name, score in plain.items():
+        assert shuffled[name].value == pytest.approx(score.value, rel=1e-8), name
+        assert shuffled[name].error == pytest.approx(score.error, rel=1e-8), name
 
 
 def test_rows_in_several_blocks_give_the_same_numbers() -> None:
     rng = np.random.default_rng(14)
     one, two = draw(rng, 301, 8), draw(rng, 200, 8, 0.5)
-    parts = Features([{"embedding": one[:7]}, {"embedding": one[7:200]}, {"embedding": one[200:]}])
-    split = {score.name: score for score in FrechetDistance()(parts, Features.of(embedding=two), seed=0)}
-    for name, score in scores(one, two).items():
+    blocks = Features([{"embedding": one[:7]}, {"embedding": one[7:200]}, {"embedding": one[200:]}])
+    split = {score.name: score for score in FrechetDistance()(blocks, Features.of(embedding=two), seed=0)}
+    for name, score in scored(one, two).items():
         assert split[name].value == pytest.approx(score.value, rel=1e-9), name
         assert split[name].error == pytest.approx(score.error, rel=1e-9), name
 
 
 def test_a_set_against_itself_is_zero_debiased_too() -> None:
     sample = draw(np.random.default_rng(15), 200, 8)
-    assert scores(sample, sample[::-1])["fid_debiased"].value == pytest.approx(0, abs=1e-7)
+    assert scored(sample, sample[::-1])["fid_debiased"].value == pytest.approx(0, abs=1e-7)
 
 
-def test_too_few_samples_are_warned_of() -> None:
+def test_too_few_samples_give_a_warning() -> None:
     rng = np.random.default_rng(16)
-    few = scores(draw(rng, 30, 32), draw(rng, 100, 32))["fid"]
+    few = scored(draw(rng, 30, 32), draw(rng, 100, 32))["fid"]
     assert few.detail["warning"].startswith("30 generated samples are not more than the 32 dimensions")
     assert few.detail["error_by"] == "block jackknife"
-    assert "warning" not in scores(draw(rng, 100, 32), draw(rng, 100, 32))["fid"].detail
+    assert "warning" not in scored(draw(rng, 100, 32), draw(rng, 100, 32))["fid"].detail
 
 
 def test_two_samples_have_a_distance_but_no_error() -> None:
-    found = scores(np.eye(2), np.ones((40, 2)) * np.arange(40)[:, None])
-    assert list(found) == ["fid"]
-    assert found["fid"].error is None
+    scores = scored(np.eye(2), np.ones((40, 2)) * np.arange(40)[:, None])
+    assert list(scores) == ["fid"]
+    assert scores["fid"].error is None
 
 
 def test_details_are_plain_data() -> None:
     rng = np.random.default_rng(19)
-    found = scores(draw(rng, 30, 4), draw(rng, 40, 4))
-    detail = json.loads(json.dumps(found["fid"].detail))
+    scores = scored(draw(rng, 30, 4), draw(rng, 40, 4))
+    detail = json.loads(json.dumps(scores["fid"].detail))
     assert (detail["generated"], detail["reference"], detail["dimensions"]) == (30, 40, 4)
-    assert detail["mean_term"] + detail["covariance_term"] == pytest.approx(found["fid"].value, rel=1e-12)
-    assert {type(score.value) for score in found.values()} == {float}
+    assert detail["mean_term"] + detail["covariance_term"] == pytest.approx(scores["fid"].value, rel=1e-12)
+    assert {type(score.value) for score in scores.values()} == {float}
 
 
 def test_one_sample_is_refused() -> None:
     with pytest.raises(InputError, match="1 sample"):
-        scores(np.ones((1, 4)), np.eye(4))
+        scored(np.ones((1, 4)), np.eye(4))
 
 
 def test_embeddings_of_different_size_are_refused() -> None:
     with pytest.raises(InputError, match="of 4 dimensions and arrays of 5"):
-        scores(np.eye(4), np.eye(5))
+        scored(np.eye(4), np.eye(5))
 
 
 def test_no_reference_is_refused() -> None:
@@ -240,14 +240,28 @@ def test_rows_with_nan_are_refused() -> None:
         frechet_distance_of_rows(np.full((5, 2), np.nan), np.eye(2))
 
 
-def test_the_reference_keeps_its_cholesky_factor() -> None:
+def test_the_cholesky_factor_of_the_reference_is_cached() -> None:
     rng = np.random.default_rng(17)
     reference = Features.of(embedding=draw(rng, 50, 4))
     FrechetDistance()(Features.of(embedding=draw(rng, 50, 4)), reference, seed=0)
     assert {"moments of embedding", "cholesky of embedding"} <= set(reference.cache)
 
 
-def test_A35_noise_missing_classes_and_collapse_are_told_apart_on_real_digits() -> None:
+@pytest.mark.parametrize(
+    ("rows", "limit"), [(50, "jackknife"), (50, "extrapolation"), (3, "jackknife"), (2, "jackknife")]
+)
+def test_cached_numbers_give_the_same_scores(rows: int, limit: str) -> None:
+    rng = np.random.default_rng(21)
+    generated, reference = (Features.of(embedding=draw(rng, rows, 3)) for _ in range(2))
+    metric = FrechetDistance(limit=limit)
+    first = metric(generated, reference, seed=0)
+    arrays = next(arrays for key, arrays in generated.cache.items() if key.startswith("frechet distance"))
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float64)}
+    assert metric(generated, reference, seed=0) == first
+    assert FrechetDistance(limit=limit)(Features(generated.blocks), reference, seed=0) == first  # nothing is cached
+
+
+def test_A35_noise_missing_classes_and_collapse_have_different_distances_on_real_digits() -> None:
     data, label = load_digits(return_X_y=True)
     data = data / 16
     rng = np.random.default_rng(18)
@@ -261,23 +275,23 @@ def test_A35_noise_missing_classes_and_collapse_are_told_apart_on_real_digits() 
 
 
 def test_near_0_the_error_is_the_spread() -> None:
-    found = []
+    drawn = []
     for seed in range(60):
         rng = np.random.default_rng([17, seed])
-        found.append(scores(draw(rng, 200, 8), draw(rng, 200, 8))["fid"])
-    assert {one.detail["error_by"] for one in found} == {
+        drawn.append(scored(draw(rng, 200, 8), draw(rng, 200, 8))["fid"])
+    assert {fid.detail["error_by"] for fid in drawn} == {
         "influence functions of all rows and of halves, because the distance is near 0"
     }
-    spread = np.std([one.value for one in found], ddof=1)
-    assert 0.8 < np.sqrt(np.mean([one.error**2 for one in found])) / spread < 1.3  # without halves: 1.41
+    spread = np.std([fid.value for fid in drawn], ddof=1)
+    assert 0.8 < np.sqrt(np.mean([fid.error**2 for fid in drawn])) / spread < 1.3  # without halves: 1.41
 
 
 def test_the_line_through_subsets_gives_fid_infinity() -> None:
     rng = np.random.default_rng(18)
     generated, reference = (Features.of(embedding=draw(rng, 600, 8)) for _ in range(2))
-    found = {score.name: score for score in FrechetDistance(limit="extrapolation")(generated, reference, seed=0)}
-    assert list(found) == ["fid", "fid_infinity"]
-    assert abs(found["fid_infinity"].value) < found["fid"].value
+    scores = {score.name: score for score in FrechetDistance(limit="extrapolation")(generated, reference, seed=0)}
+    assert list(scores) == ["fid", "fid_infinity"]
+    assert abs(scores["fid_infinity"].value) < scores["fid"].value
 
 
 def test_an_unknown_limit_is_refused() -> None:

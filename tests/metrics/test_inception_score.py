@@ -24,17 +24,17 @@ def noisy(rng: np.random.Generator, rows: int, classes: int = 10) -> np.ndarray:
 
 
 def test_A06_certain_and_even_predictions_score_the_number_of_classes() -> None:
-    found = inception_score(certain(np.arange(1000) % 10, 10), splits=1)
-    assert found.mean == pytest.approx(10, abs=1e-9)
-    assert found.entropy_marginal == pytest.approx(np.log(10), abs=1e-12)
-    assert found.entropy_conditional == pytest.approx(0, abs=1e-12)
+    result = inception_score(certain(np.arange(1000) % 10, 10), splits=1)
+    assert result.mean == pytest.approx(10, abs=1e-9)
+    assert result.entropy_marginal == pytest.approx(np.log(10), abs=1e-12)
+    assert result.entropy_conditional == pytest.approx(0, abs=1e-12)
 
 
 def test_A06_the_same_prediction_everywhere_scores_one() -> None:
-    found = inception_score(np.tile(np.linspace(0, 3, 10), (100, 1)))
-    assert found.mean == pytest.approx(1, abs=1e-9)
-    assert found.std == pytest.approx(0, abs=1e-9)
-    assert found.infinity == pytest.approx(1, abs=1e-9)
+    result = inception_score(np.tile(np.linspace(0, 3, 10), (100, 1)))
+    assert result.mean == pytest.approx(1, abs=1e-9)
+    assert result.std == pytest.approx(0, abs=1e-9)
+    assert result.infinity == pytest.approx(1, abs=1e-9)
 
 
 def test_A07_nine_tenths_on_one_of_ten_classes() -> None:
@@ -43,7 +43,7 @@ def test_A07_nine_tenths_on_one_of_ten_classes() -> None:
     assert inception_score(np.log(probability), splits=1).mean == pytest.approx(5.79955, abs=1e-5)
 
 
-def test_A08_only_the_shuffle_saves_samples_in_class_order() -> None:
+def test_A08_samples_in_class_order_need_the_shuffle() -> None:
     logits = certain(np.repeat(np.arange(10), 1000), 10)
     assert inception_score(logits, shuffle=False).mean == pytest.approx(1, abs=1e-9)
     assert inception_score(logits).mean == pytest.approx(10, abs=0.1)
@@ -52,10 +52,10 @@ def test_A08_only_the_shuffle_saves_samples_in_class_order() -> None:
 @pytest.mark.parametrize(("rows", "splits"), [(1003, 10), (57, 7), (10, 10), (200, 1)])
 def test_mean_and_std_agree_with_torch_fidelity(rows: int, splits: int) -> None:
     logits = noisy(np.random.default_rng(rows), rows, 50)
-    theirs = isc_features_to_metric(torch.from_numpy(logits), splits=splits, shuffle=True, rng_seed=2020)
-    ours = inception_score(logits, splits=splits)
-    assert ours.mean == pytest.approx(theirs["inception_score_mean"], rel=1e-12)
-    assert ours.std == pytest.approx(theirs["inception_score_std"], rel=1e-9, abs=1e-12)
+    peer = isc_features_to_metric(torch.from_numpy(logits), splits=splits, shuffle=True, rng_seed=2020)
+    result = inception_score(logits, splits=splits)
+    assert result.mean == pytest.approx(peer["inception_score_mean"], rel=1e-12)
+    assert result.std == pytest.approx(peer["inception_score_std"], rel=1e-9, abs=1e-12)
 
 
 def test_a_class_that_nobody_predicts_leaves_the_score_finite() -> None:
@@ -71,8 +71,8 @@ def test_errors_are_the_spread_over_repeated_draws() -> None:
     rng = np.random.default_rng(1)
     drawn = [inception_score(noisy(rng, 400)) for _ in range(300)]
     for name in ("mean", "one_split", "infinity", "entropy_marginal", "entropy_conditional"):
-        spread = np.std([getattr(found, name) for found in drawn], ddof=1)
-        error = np.mean([getattr(found, f"{name}_error") for found in drawn])
+        spread = np.std([getattr(result, name) for result in drawn], ddof=1)
+        error = np.mean([getattr(result, f"{name}_error") for result in drawn])
         assert error == pytest.approx(spread, rel=0.15), name
 
 
@@ -80,13 +80,13 @@ def test_the_limit_has_less_bias_than_the_score() -> None:
     rng = np.random.default_rng(2)
     truth = inception_score(noisy(rng, 100_000), splits=1).one_split
     drawn = [inception_score(noisy(rng, 50), splits=1) for _ in range(500)]
-    bias = np.mean([found.one_split for found in drawn]) - truth
-    left = np.mean([found.infinity for found in drawn]) - truth
+    bias = np.mean([result.one_split for result in drawn]) - truth
+    left = np.mean([result.infinity for result in drawn]) - truth
     assert bias < -0.05
     assert abs(left) < abs(bias) / 3
 
 
-def test_the_order_of_rows_changes_the_splits_alone() -> None:
+def test_the_order_of_rows_changes_only_the_splits() -> None:
     logits = noisy(np.random.default_rng(3), 300)
     one, two = inception_score(logits), inception_score(logits[::-1])
     assert one.infinity == pytest.approx(two.infinity, rel=1e-12)
@@ -113,7 +113,7 @@ def test_no_splits_are_a_usage_error() -> None:
 def test_the_metric_puts_the_conventional_number_first() -> None:
     logits = noisy(np.random.default_rng(4), 500)
     scores = InceptionScore()(Features.of(logits=logits), None, seed=0)
-    found = inception_score(logits)
+    result = inception_score(logits)
     assert [score.name for score in scores] == [
         "is",
         "is_one_split",
@@ -121,14 +121,14 @@ def test_the_metric_puts_the_conventional_number_first() -> None:
         "entropy_marginal",
         "entropy_conditional",
     ]
-    assert scores[0].value == found.mean
+    assert scores[0].value == result.mean
     assert scores[0].key == "inception_score_mean"
-    assert scores[0].detail["std"] == found.std
+    assert scores[0].detail["std"] == result.std
     assert {type(score.value) for score in scores} == {float}
     assert [score.better for score in scores] == ["higher"] * 3 + [None] * 2
 
 
-def test_small_splits_are_warned_of_by_how_much_they_score_too_low() -> None:
+def test_small_splits_give_a_warning_that_states_their_bias() -> None:
     rng = np.random.default_rng(5)
     few = InceptionScore()(Features.of(logits=noisy(rng, 100)), None, seed=0)
     many = InceptionScore()(Features.of(logits=noisy(rng, 10_000)), None, seed=0)

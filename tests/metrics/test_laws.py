@@ -1,4 +1,4 @@
-"""Laws that every registered metric obeys: a new metric is held to them without a line of its own."""
+"""Laws of all registered metrics; they test a new metric without any new line."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from genbench.plugs.contracts import Score
 
 MODES, DIMENSIONS, COUNT = 10, 6, 1000
 NEEDED = {"rke": "rke,sigma=1"}
-"""Metrics with an option that has no default."""
+"""Metrics with an option that has no default, and the spec to test."""
 OF_KNOWN_DENSITY = {"divergences"}
-"""Metrics that compare with a density, not with samples: test_divergences.py holds their laws."""
+"""Metrics that compare samples with a density; test_divergences.py tests them."""
 METRICS = [NEEDED.get(name, name) for name in registry.installed("metrics") if name not in OF_KNOWN_DENSITY]
 DISTANCES = {"fid", "fd", "kid", "mind", "swd"}
 
 BLIND = {
-    # a wider cloud can reach further: recall does not see noise, and diversity without a reference likes it
+    # a wider cloud reaches further: noise does not lower recall, and raises diversity without a reference
     "noise": {"recall", "recall_k5", "modes", "vendi", "rke"},
-    # what is left of a collapsed model is as good as before: fidelity does not see what is missing
+    # the remaining samples of a collapsed model are as good as before: fidelity does not measure missing modes
     "drop": {"precision", "precision_k5", "density", "high_quality", "class_consistency", "fid_per_class"},
 }
-"""Scores that a kind of damage need not move: what they are not meant to see."""
+"""Scores that do not measure a kind of damage."""
 
 
-def sample(seed: int, *, noise: float = 0.0, kept: int = MODES, count: int = COUNT) -> Features:
-    """Draw from a mixture of Gaussians with known posteriors; ``noise`` widens it, ``kept`` drops modes."""
+def sample(seed: int, *, noise: float = 0.0, left: int = MODES, count: int = COUNT) -> Features:
+    """Draw from a mixture of Gaussians with known posteriors; ``noise`` widens it, ``left`` modes remain."""
     rng = np.random.default_rng(seed)
     means = np.random.default_rng(99).standard_normal((MODES, DIMENSIONS)) * 3
-    label = rng.integers(kept, size=count)
+    label = rng.integers(left, size=count)
     embedding = means[label] + rng.standard_normal((count, DIMENSIONS)) * np.hypot(0.5, noise)
     squared = ((embedding[:, None] - means) ** 2).sum(axis=2)
     features = Features.of(
@@ -58,14 +58,14 @@ def plain(metric: str) -> dict[str, Score]:
     return scores(metric, sample(1), sample(2))
 
 
-def agree(found: dict[str, Score], expected: dict[str, Score], *, share_of_error: float = 0.0) -> None:
-    assert found.keys() == expected.keys()
+def agree(changed: dict[str, Score], expected: dict[str, Score], *, share_of_error: float = 0.0) -> None:
+    assert changed.keys() == expected.keys()
     for name, score in expected.items():
         allowed = max(1e-6 * abs(score.value), 1e-9, share_of_error * (score.error or 0.0))
-        if share_of_error and "splits" in score.detail:  # other splits: their mean moves by its own chance
-            spread = max(score.detail["std"], found[name].detail["std"])
+        if share_of_error and "splits" in score.detail:  # the mean over other splits differs by chance
+            spread = max(score.detail["std"], changed[name].detail["std"])
             allowed = 3 * spread / np.sqrt(score.detail["splits"])
-        assert abs(found[name].value - score.value) <= allowed, name
+        assert abs(changed[name].value - score.value) <= allowed, name
 
 
 def permuted(features: Features, seed: int = 0) -> Features:
@@ -77,7 +77,7 @@ def permuted(features: Features, seed: int = 0) -> Features:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_order_of_the_samples_does_not_matter(metric: str) -> None:
-    # splits, subsets, folds and halves are drawn by place: they may move by as much as the error
+    # splits, subsets, folds and halves depend on positions: scores may change by as much as the error
     agree(scores(metric, permuted(sample(1)), permuted(sample(2), 1)), plain(metric), share_of_error=1.0)
 
 
@@ -90,9 +90,11 @@ def test_the_same_run_gives_the_same_bits(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_how_the_rows_are_cut_into_blocks_does_not_matter(metric: str) -> None:
+def test_the_blocks_of_rows_do_not_matter(metric: str) -> None:
     def cut(features: Features) -> Features:
-        blocks = [{view: features[view][at : at + 77] for view in features.views} for at in range(0, COUNT, 77)]
+        blocks = [
+            {view: features[view][start : start + 77] for view in features.views} for start in range(0, COUNT, 77)
+        ]
         return Features(blocks, modes=MODES, label=features.label)
 
     agree(scores(metric, cut(sample(1)), cut(sample(2))), plain(metric))
@@ -119,28 +121,28 @@ def test_a_set_is_no_worse_against_itself_than_against_another(metric: str) -> N
 
 
 @pytest.mark.parametrize("metric", sorted(DISTANCES))
-def test_a_distance_is_the_same_both_ways(metric: str) -> None:
-    there, back = plain(metric), scores(metric, sample(2), sample(1))
-    headline = next(iter(there))
-    assert back[headline].value == pytest.approx(there[headline].value, rel=1e-6)
+def test_a_distance_is_symmetric(metric: str) -> None:
+    forward, backward = plain(metric), scores(metric, sample(2), sample(1))
+    headline = next(iter(forward))
+    assert backward[headline].value == pytest.approx(forward[headline].value, rel=1e-6)
 
 
 @pytest.mark.parametrize("metric", ["pr", "prdc"])
-def test_precision_one_way_is_recall_the_other(metric: str) -> None:
-    there, back = plain(metric), scores(metric, sample(2), sample(1))
+def test_precision_is_recall_with_the_sides_exchanged(metric: str) -> None:
+    forward, backward = plain(metric), scores(metric, sample(2), sample(1))
     suffix = "_k5" if metric == "prdc" else ""
-    assert there[f"precision{suffix}"].value == back[f"recall{suffix}"].value
+    assert forward[f"precision{suffix}"].value == backward[f"recall{suffix}"].value
 
 
 DAMAGE = {
     "noise": [{"noise": level} for level in (0.0, 0.7, 1.5, 3.0)],
-    "drop": [{"kept": kept} for kept in (10, 7, 4, 1)],
+    "drop": [{"left": left} for left in (10, 7, 4, 1)],
 }
 
 
 @pytest.mark.parametrize("kind", sorted(DAMAGE))
 @pytest.mark.parametrize("metric", METRICS)
-def test_growing_damage_moves_every_score_the_way_that_better_says(metric: str, kind: str) -> None:
+def test_growing_damage_makes_every_score_worse(metric: str, kind: str) -> None:
     levels = [scores(metric, sample(1, **level), sample(2)) for level in DAMAGE[kind]]
     for name, score in levels[0].items():
         if score.better is None or name in BLIND[kind]:
@@ -153,7 +155,7 @@ def test_growing_damage_moves_every_score_the_way_that_better_says(metric: str, 
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_every_score_is_plain_data_with_an_honest_error(metric: str) -> None:
+def test_every_score_is_plain_data_with_a_valid_error(metric: str) -> None:
     for score in plain(metric).values():
         assert isinstance(score.value, float)
         assert score.error is None or score.error >= 0

@@ -29,85 +29,85 @@ def scored(metric: ModeCoverage, generated: Features, reference: Features | None
 
 @pytest.mark.parametrize(("mixture", "floor"), [(RING, 0.005), (GRID, 0.01)])
 def test_A21_a_perfect_sampler_finds_every_mode(mixture: Mixture, floor: float) -> None:
-    found = covered(mixture, mixture.sample(2500, seed=0))
-    assert found.captured.value == found.balanced.value == len(mixture.centres)
-    assert found.high_quality.value == pytest.approx(0.9889, abs=0.01)
-    assert 0 < found.kl.value < floor
-    assert found.kl.expected == pytest.approx((len(mixture.centres) - 1) / 2 / found.counts.sum(), rel=1e-12)
+    coverage = covered(mixture, mixture.sample(2500, seed=0))
+    assert coverage.captured.value == coverage.balanced.value == len(mixture.centres)
+    assert coverage.high_quality.value == pytest.approx(0.9889, abs=0.01)
+    assert 0 < coverage.kl.value < floor
+    assert coverage.kl.expected == pytest.approx((len(mixture.centres) - 1) / 2 / coverage.counts.sum(), rel=1e-12)
 
 
 @pytest.mark.parametrize("hit", range(1, 9))
 def test_A22_some_of_eight_modes_have_the_reverse_kl_of_their_share(hit: int) -> None:
     points = RING.sample(8 * 2500, seed=hit)
     mode, _ = RING.nearest(points)
-    found = covered(RING, points[mode < hit])
-    assert found.captured.value == hit
-    assert found.kl.value == pytest.approx(np.log(8 / hit), abs=0.02)
-    assert found.tv.value == pytest.approx(1 - hit / 8, abs=0.02)
+    coverage = covered(RING, points[mode < hit])
+    assert coverage.captured.value == hit
+    assert coverage.kl.value == pytest.approx(np.log(8 / hit), abs=0.02)
+    assert coverage.tv.value == pytest.approx(1 - hit / 8, abs=0.02)
 
 
 def test_A23_the_eight_modes_are_distinct() -> None:
-    apart = np.linalg.norm(RING.means[:, None] - RING.means, axis=2)[~np.eye(8, dtype=bool)]
-    assert apart.min() == pytest.approx(2 * np.sin(np.pi / 8), rel=1e-12)
+    distance = np.linalg.norm(RING.means[:, None] - RING.means, axis=2)[~np.eye(8, dtype=bool)]
+    assert distance.min() == pytest.approx(2 * np.sin(np.pi / 8), rel=1e-12)
 
 
-def test_A24_uniform_labels_of_a_thousand_modes_stand_at_the_floor() -> None:
-    found = mode_coverage(np.random.default_rng(0).integers(1000, size=26_000), modes=1000)
-    assert found.captured.value == 1000
-    assert found.captured.expected == pytest.approx(1000, abs=1e-6)
-    assert found.kl.value == pytest.approx(0.0192, abs=0.003)
-    assert found.kl.expected == pytest.approx(999 / 52_000, rel=1e-12)
+def test_A24_uniform_labels_of_a_thousand_modes_have_the_expected_divergence() -> None:
+    coverage = mode_coverage(np.random.default_rng(0).integers(1000, size=26_000), modes=1000)
+    assert coverage.captured.value == 1000
+    assert coverage.captured.expected == pytest.approx(1000, abs=1e-6)
+    assert coverage.kl.value == pytest.approx(0.0192, abs=0.003)
+    assert coverage.kl.expected == pytest.approx(999 / 52_000, rel=1e-12)
 
 
 def test_hand_computed_histogram_against_a_counted_target() -> None:
-    found = mode_coverage(spread_evenly([6, 2, 0]), modes=3, target=[2, 1, 1])
-    assert found.captured.value == 2
-    assert found.kl.value == pytest.approx(0.75 * np.log(1.5), rel=1e-12)
-    assert found.tv.value == pytest.approx(0.25, rel=1e-12)
-    assert found.kl.expected == pytest.approx((1 / 8 + 1 / 4), rel=1e-12)
+    coverage = mode_coverage(spread_evenly([6, 2, 0]), modes=3, target=[2, 1, 1])
+    assert coverage.captured.value == 2
+    assert coverage.kl.value == pytest.approx(0.75 * np.log(1.5), rel=1e-12)
+    assert coverage.tv.value == pytest.approx(0.25, rel=1e-12)
+    assert coverage.kl.expected == pytest.approx((1 / 8 + 1 / 4), rel=1e-12)
 
 
 def test_a_mode_with_less_than_a_fifth_of_its_share_is_captured_but_not_balanced() -> None:
-    found = mode_coverage(spread_evenly([96, 4, 100]), modes=3)  # a fifth of the fair share is 13.3
-    assert (found.captured.value, found.balanced.value) == (3, 2)
+    coverage = mode_coverage(spread_evenly([96, 4, 100]), modes=3)  # a fifth of the fair share is 13.3
+    assert (coverage.captured.value, coverage.balanced.value) == (3, 2)
     exact = mode_coverage(spread_evenly([5, 20, 25]), modes=2 + 1, target=[25, 12, 13])  # 5 of 25 is a fifth
     assert exact.balanced.value == 3
 
 
 def test_samples_of_low_quality_capture_nothing() -> None:
     mode, quality = np.array([0, 0, 1, 2]), np.array([True, True, True, False])
-    found = mode_coverage(mode, modes=3, quality=quality)
-    assert found.captured.value == 2
-    assert found.high_quality.value == 0.75
-    assert found.high_quality.error == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
-    assert found.counts.tolist() == [2, 1, 0]
-    assert found.counts_all.tolist() == [2, 1, 1]
-    assert found.kl_all.value < found.kl.value
+    coverage = mode_coverage(mode, modes=3, quality=quality)
+    assert coverage.captured.value == 2
+    assert coverage.high_quality.value == 0.75
+    assert coverage.high_quality.error == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
+    assert coverage.counts.tolist() == [2, 1, 0]
+    assert coverage.counts_all.tolist() == [2, 1, 1]
+    assert coverage.kl_all.value < coverage.kl.value
 
 
-def test_no_sample_of_quality_has_the_largest_divergence() -> None:
-    found = mode_coverage(np.zeros(5, int), modes=4, quality=np.zeros(5, bool))
-    assert (found.captured.value, found.high_quality.value) == (0, 0)
-    assert found.kl.value == pytest.approx(np.log(4))
-    assert found.tv.value == pytest.approx(0.75)
+def test_without_high_quality_samples_the_divergences_are_the_largest_possible() -> None:
+    coverage = mode_coverage(np.zeros(5, int), modes=4, quality=np.zeros(5, bool))
+    assert (coverage.captured.value, coverage.high_quality.value) == (0, 0)
+    assert coverage.kl.value == pytest.approx(np.log(4))
+    assert coverage.tv.value == pytest.approx(0.75)
 
 
-def test_an_expected_count_of_modes_is_that_of_throwing_at_random() -> None:
-    found = mode_coverage(np.zeros(10, int), modes=4)
-    assert found.captured.expected == pytest.approx(4 * (1 - 0.75**10), rel=1e-12)
+def test_the_expected_count_of_modes_is_that_of_random_labels() -> None:
+    coverage = mode_coverage(np.zeros(10, int), modes=4)
+    assert coverage.captured.expected == pytest.approx(4 * (1 - 0.75**10), rel=1e-12)
 
 
-def test_a_mode_that_the_reference_lacks_is_told_and_keeps_the_divergence_finite() -> None:
-    found = mode_coverage(spread_evenly([5, 5]), modes=2, target=[9, 0])
+def test_a_mode_that_the_reference_lacks_is_counted_and_keeps_the_divergence_finite() -> None:
+    coverage = mode_coverage(spread_evenly([5, 5]), modes=2, target=[9, 0])
     smoothed = np.array([9.5, 0.5]) / 10
-    assert found.invented == 1
-    assert found.captured.value == 1  # of the one mode that the reference has
-    assert found.kl.value == pytest.approx((0.5 * np.log(0.5 / smoothed)).sum(), rel=1e-12)
+    assert coverage.invented == 1
+    assert coverage.captured.value == 1  # of the one mode that the reference has
+    assert coverage.kl.value == pytest.approx((0.5 * np.log(0.5 / smoothed)).sum(), rel=1e-12)
 
 
 def test_a_mode_that_neither_side_has_costs_nothing() -> None:
-    found = mode_coverage(spread_evenly([4, 4, 0]), modes=3, target=[7, 7, 0])
-    assert (found.captured.value, found.kl.value, found.tv.value) == (2, 0, 0)
+    coverage = mode_coverage(spread_evenly([4, 4, 0]), modes=3, target=[7, 7, 0])
+    assert (coverage.captured.value, coverage.kl.value, coverage.tv.value) == (2, 0, 0)
 
 
 @pytest.mark.parametrize("shares", [[0.25, 0.25, 0.25, 0.25], [0.7, 0.2, 0.07, 0.03]])
@@ -117,25 +117,25 @@ def test_errors_of_divergences_are_the_spread_over_repeated_draws(shares: list[f
         mode_coverage(rng.choice(4, 500, p=shares), modes=4, target=rng.multinomial(800, [0.25] * 4))
         for _ in range(600)
     ]
-    kl = [found.kl.value for found in drawn]
-    assert np.mean([found.kl.error for found in drawn]) == pytest.approx(np.std(kl, ddof=1), rel=0.35)
+    kl = [coverage.kl.value for coverage in drawn]
+    assert np.mean([coverage.kl.error for coverage in drawn]) == pytest.approx(np.std(kl, ddof=1), rel=0.35)
     if len(set(shares)) == 1:
         assert np.mean(kl) == pytest.approx(drawn[0].kl.expected, rel=0.1)
-        assert np.mean([found.tv.value for found in drawn]) == pytest.approx(drawn[0].tv.expected, rel=0.1)
+        assert np.mean([coverage.tv.value for coverage in drawn]) == pytest.approx(drawn[0].tv.expected, rel=0.1)
     else:
-        spread = np.std([found.tv.value for found in drawn], ddof=1)
-        assert np.mean([found.tv.error for found in drawn]) == pytest.approx(spread, rel=0.15)
+        spread = np.std([coverage.tv.value for coverage in drawn], ddof=1)
+        assert np.mean([coverage.tv.error for coverage in drawn]) == pytest.approx(spread, rel=0.15)
 
 
 def test_the_error_of_captured_modes_is_of_the_size_of_the_spread_over_draws() -> None:
     rng = np.random.default_rng(2)
     drawn = [mode_coverage(rng.integers(100, size=200), modes=100) for _ in range(300)]
-    spread = np.std([found.captured.value for found in drawn], ddof=1)
-    assert spread < np.mean([found.captured.error for found in drawn]) < 2 * spread
+    spread = np.std([coverage.captured.value for coverage in drawn], ddof=1)
+    assert spread < np.mean([coverage.captured.error for coverage in drawn]) < 2 * spread
 
 
 @pytest.mark.parametrize(
-    ("mode", "options", "said"),
+    ("mode", "options", "message"),
     [
         ([0, 3], {"modes": 3}, "0..2"),
         ([-1, 0], {"modes": 3}, "0..2"),
@@ -146,26 +146,26 @@ def test_the_error_of_captured_modes_is_of_the_size_of_the_spread_over_draws() -
         ([0, 1], {"modes": 3, "target": [0, 0, 0]}, "3 counts"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(mode: list[float], options: dict[str, object], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_arrays_that_do_not_fit_are_refused(mode: list[float], options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         mode_coverage(mode, **options)
 
 
 def test_the_metric_compares_with_the_reference_histogram() -> None:
     generated = Features.of(mode=spread_evenly([6, 2, 0]), modes=3)
-    found = scored(ModeCoverage(), generated, Features.of(mode=spread_evenly([4, 2, 2])))
-    assert next(iter(found)) == "modes"
-    assert list(found) == ["modes", "modes_balanced", "high_quality", "mode_kl", "mode_kl_all", "mode_tv"]
-    assert found["mode_kl"].value == pytest.approx(0.75 * np.log(1.5), rel=1e-12)
-    assert found["modes"].detail["counts"] == [6, 2, 0]
-    json.dumps([score.detail for score in found.values()])
+    scores = scored(ModeCoverage(), generated, Features.of(mode=spread_evenly([4, 2, 2])))
+    assert next(iter(scores)) == "modes"
+    assert list(scores) == ["modes", "modes_balanced", "high_quality", "mode_kl", "mode_kl_all", "mode_tv"]
+    assert scores["mode_kl"].value == pytest.approx(0.75 * np.log(1.5), rel=1e-12)
+    assert scores["modes"].detail["counts"] == [6, 2, 0]
+    json.dumps([score.detail for score in scores.values()])
 
 
 def test_a_uniform_target_needs_no_reference() -> None:
     metric = ModeCoverage(target="uniform")
     assert (metric.reference, ModeCoverage().reference) == ("none", "rows")
-    found = scored(metric, Features.of(mode=spread_evenly([5, 5]), modes=4), None)
-    assert found["mode_kl"].value == pytest.approx(np.log(2), rel=1e-12)
+    scores = scored(metric, Features.of(mode=spread_evenly([5, 5]), modes=4), None)
+    assert scores["mode_kl"].value == pytest.approx(np.log(2), rel=1e-12)
 
 
 def test_a_uniform_target_needs_to_know_how_many_modes_there_are() -> None:
@@ -173,7 +173,7 @@ def test_a_uniform_target_needs_to_know_how_many_modes_there_are() -> None:
         ModeCoverage(target="uniform")(Features.of(mode=[0, 1]), None, seed=0)
 
 
-def test_without_a_reference_the_remedy_is_told() -> None:
+def test_without_a_reference_the_message_names_the_remedy() -> None:
     with pytest.raises(PlugError, match="target=uniform"):
         ModeCoverage()(Features.of(mode=[0, 1]), None, seed=0)
 
@@ -183,28 +183,28 @@ def test_an_unknown_target_is_a_usage_error() -> None:
         ModeCoverage(target="even")
 
 
-def test_modes_are_those_of_the_labels_where_the_extractor_does_not_say() -> None:
-    found = scored(ModeCoverage(), Features.of(mode=[3, 3, 90]), Features.of(mode=[3, 90, 90, 700]))
-    assert found["modes"].value == 2
-    assert found["modes"].detail["total"] == 3
+def test_modes_are_those_of_the_labels_if_the_extractor_does_not_state_their_number() -> None:
+    scores = scored(ModeCoverage(), Features.of(mode=[3, 3, 90]), Features.of(mode=[3, 90, 90, 700]))
+    assert scores["modes"].value == 2
+    assert scores["modes"].detail["total"] == 3
 
 
-def test_the_reference_tells_which_share_of_high_quality_is_to_be_expected() -> None:
+def test_the_expected_share_of_high_quality_is_that_of_the_reference() -> None:
     reference = Features.of(mode=[0, 1, 0, 1], quality=[True, True, True, False], modes=2)
-    found = scored(ModeCoverage(), Features.of(mode=[0, 1], quality=[True, False], modes=2), reference)
-    assert found["high_quality"].value == 0.5
-    assert found["high_quality"].detail["expected"] == 0.75
+    scores = scored(ModeCoverage(), Features.of(mode=[0, 1], quality=[True, False], modes=2), reference)
+    assert scores["high_quality"].value == 0.5
+    assert scores["high_quality"].detail["expected"] == 0.75
 
 
 def test_A35_half_the_classes_missing_has_the_kl_of_ln_2() -> None:
     rng = np.random.default_rng(3)
     generated = Features.of(mode=rng.integers(5, size=2000), modes=10)
-    found = scored(ModeCoverage(), generated, Features.of(mode=np.arange(900) % 10, modes=10))
-    assert found["mode_kl"].value == pytest.approx(np.log(2), abs=0.02)
-    assert found["modes"].value == 5
+    scores = scored(ModeCoverage(), generated, Features.of(mode=np.arange(900) % 10, modes=10))
+    assert scores["mode_kl"].value == pytest.approx(np.log(2), abs=0.02)
+    assert scores["modes"].value == 5
 
 
-def test_few_samples_for_many_modes_are_warned_of() -> None:
+def test_few_samples_for_many_modes_give_a_warning() -> None:
     rng = np.random.default_rng(4)
     few = scored(ModeCoverage(target="uniform"), Features.of(mode=rng.integers(100, size=50), modes=100), None)
     many = scored(ModeCoverage(target="uniform"), Features.of(mode=rng.integers(100, size=5000), modes=100), None)

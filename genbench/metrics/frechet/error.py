@@ -22,7 +22,7 @@ JACKKNIFE = "block jackknife"
 INFLUENCE = "influence function"
 INFLUENCE_AND_HALVES = "influence functions of all rows and of halves, because the distance is near 0"
 INFLUENCE_TOO_WIDE = "influence function, up to 1.4 times too wide, because the distance is near 0 and samples are few"
-METHODS = (NO_ERROR, JACKKNIFE, INFLUENCE, INFLUENCE_AND_HALVES, INFLUENCE_TOO_WIDE)
+ERROR_METHODS = (NO_ERROR, JACKKNIFE, INFLUENCE, INFLUENCE_AND_HALVES, INFLUENCE_TOO_WIDE)
 """All methods; the cache of a metric stores the index of a method, so their order must not change."""
 
 
@@ -32,7 +32,7 @@ class Uncertainty:
 
     error: float | None
     method: str
-    """One of METHODS."""
+    """One of ERROR_METHODS."""
     influence: Influence | None = None
 
 

@@ -13,7 +13,7 @@ from genbench.arrays import Array
 from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.bias import extrapolation, jackknife
-from genbench.metrics.frechet.error import METHODS, Uncertainty, uncertainty
+from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
 from genbench.metrics.frechet.sides import GaussianSide
 from genbench.plugs.contracts import Influence, Score
@@ -192,7 +192,7 @@ class _PairNumbers:
             "mean_term": self.mean_term,
             "covariance_term": self.covariance_term,
             "error": self.uncertainty.error,
-            "method": METHODS.index(self.uncertainty.method),
+            "method": ERROR_METHODS.index(self.uncertainty.method),
             "debiased": self.debiased,
             "blocks": self.blocks,
         }
@@ -215,7 +215,7 @@ class _PairNumbers:
         return _PairNumbers(
             numbers["mean_term"],
             numbers["covariance_term"],
-            Uncertainty(numbers.get("error"), METHODS[int(numbers["method"])], influence),
+            Uncertainty(numbers.get("error"), ERROR_METHODS[int(numbers["method"])], influence),
             numbers.get("debiased"),
             int(numbers["blocks"]) if "blocks" in numbers else None,
         )
