@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +14,27 @@ from genbench.arrays import Array, Float64
 from genbench.errors import InputError, UsageError
 from genbench.features.features import Features, Moments
 from genbench.metrics.influence import influence_of
-from genbench.metrics.pair_sums import TILE, Rows, Tile, evaluate_together, pair_of, take_surveys
+from genbench.metrics.mmd_variance import mmd_variance
+from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
+from genbench.metrics.tiles import TILE, Rows, Tile, pair_of
 from genbench.plugs.contracts import Influence, Score
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """KID: ``kernel_distance`` of the embeddings, over all rows, and the mean over subsets under its usual name."""
+    """KID: ``kernel_distance`` of the embeddings over all rows, and its mean over random subsets (the usual KID)."""
 
     degree: int = 3
     gamma: float | None = None
-    """Factor of the inner product; None is 1 / D."""
+    """Factor of the inner product; None means 1 / D."""
     coef0: float = 1.0
     subsets: int = 100
     subset_size: int = 1000
     seed: int = 2020
-    """The seed of the subsets; it is not the run's seed, so that they are those of torch-fidelity."""
+    """Seed of the subsets, independent of the seed of the run, so that the subsets are those of torch-fidelity."""
 
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
@@ -37,118 +42,133 @@ class KernelDistance:
 
     def __post_init__(self) -> None:
         if self.degree < 1 or self.subsets < 1 or self.subset_size < 2:
-            raise UsageError("kid needs degree and subsets of at least 1 and subset_size of at least 2.")
+            raise UsageError(
+                "kid needs degree and subsets of at least 1 and subset_size of at least 2, "
+                f"not {self.degree}, {self.subsets} and {self.subset_size}."
+            )
         if not 0 <= self.seed < 2**32:
-            raise UsageError(f"The seed of kid's subsets lies in 0..{2**32 - 1}, but {self.seed} was given.")
+            raise UsageError(f"The seed of the subsets of kid must be in 0..{2**32 - 1}, not {self.seed}.")
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         return evaluate_together([self], generated, reference, seed=seed)[0]
 
-    def survey(self) -> type[KernelSurvey]:
-        """The pass over the Gram matrix that it reads."""
-        return KernelSurvey
+    def pair_sums(self) -> type[KernelSums]:
+        """Return the class of the sums that it reads."""
+        return KernelSums
 
-    def scores(self, survey: KernelSurvey) -> list[Score]:
+    def scores(self, pair_sums: KernelSums) -> list[Score]:
         """Return ``kid`` over all rows and ``kid_subsets``, the mean over subsets."""
-        found = survey.estimate(self)
-        detail: dict[str, Any] = {"std": found.subset_std, "subsets": self.subsets, "subset_size": found.subset_size}
-        detail["error_by"] = "U-statistic variance and the draw of subsets"
-        if found.subset_size < self.subset_size:
-            detail["warning"] = (
-                f"Subsets hold {found.subset_size} rows instead of {self.subset_size}, since there are no more; "
-                "the spread over subsets is then too small to be compared with published ones."
+        estimate = pair_sums.estimate(self)
+        detail = {"expected": 0.0, "error_by": "U-statistic variance"}
+        subset_detail: dict[str, Any] = {
+            "std": estimate.subset_std,
+            "subsets": self.subsets,
+            "subset_size": estimate.subset_size,
+            "error_by": "U-statistic variance and the draw of subsets",
+        }
+        if estimate.subset_size < self.subset_size:
+            subset_detail["warning"] = (
+                f"Subsets hold {estimate.subset_size} rows instead of {self.subset_size}, because a side has no more; "
+                "the spread over subsets is then too small to compare with published values."
             )
-        about = {"expected": 0.0, "error_by": "U-statistic variance"}
-        name, (parts, subset_parts) = "kernel_inception_distance", survey.influence(self)
+        name, (influence, subset_influence) = "kernel_inception_distance", pair_sums.influence(self)
+        value, subset_mean = (estimate.value, estimate.error), (estimate.subset_mean, estimate.subset_error)
         return [
-            Score("kid", found.value, found.error, "lower", about, name, parts),
-            Score("kid_subsets", found.subset_mean, found.subset_error, "lower", detail, f"{name}_mean", subset_parts),
+            Score("kid", *value, "lower", detail, name, influence),
+            Score("kid_subsets", *subset_mean, "lower", subset_detail, f"{name}_mean", subset_influence),
         ]
 
 
 @dataclass(frozen=True)
 class KernelEstimate:
-    """A squared maximum mean discrepancy; its unit is that of the kernel."""
+    """A squared maximum mean discrepancy, in the unit of the kernel."""
 
     value: float
-    """Over all rows: unbiased, so it may be negative."""
+    """Over all rows. The estimate is unbiased, so it can be negative."""
     error: float | None
-    """Standard error of ``value``; None with fewer than 4 rows on a side."""
+    """Standard error of ``value``; None if a side has fewer than 4 rows."""
     subset_mean: float
     subset_std: float
-    """Spread (ddof 0) of the subsets' values: not a standard error of anything."""
+    """Standard deviation (ddof 0) over the subsets; it is not a standard error."""
     subset_error: float | None
     """Standard error of ``subset_mean``."""
     subset_size: int
 
 
+class KernelOptions(TypedDict, total=False):
+    """The keyword options of ``kernel_distance``; they are the fields of ``KernelDistance``, with its defaults."""
+
+    degree: int
+    gamma: float | None
+    coef0: float
+    subsets: int
+    subset_size: int
+    seed: int
+
+
 def kernel_distance(
-    generated: npt.ArrayLike,
-    reference: npt.ArrayLike,
-    *,
-    degree: int = KernelDistance.degree,
-    gamma: float | None = KernelDistance.gamma,
-    coef0: float = KernelDistance.coef0,
-    subsets: int = KernelDistance.subsets,
-    subset_size: int = KernelDistance.subset_size,
-    seed: int = KernelDistance.seed,
-    tile: int = TILE,
+    generated: npt.ArrayLike, reference: npt.ArrayLike, *, tile: int = TILE, **options: Unpack[KernelOptions]
 ) -> KernelEstimate:
-    """Return the unbiased squared maximum mean discrepancy of k(x, y) = (gamma x.y + coef0)^degree.
+    """Compute the unbiased squared maximum mean discrepancy of k(x, y) = (gamma x.y + coef0)^degree.
 
-    ``MMD^2 = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{ij} k(x_i, y_j)``; expected 0 where both
-    sets come from one distribution. Binkowski, Sutherland, Arbel, Gretton 2018 (arXiv 1801.01401). The subsets are
-    those that torch-fidelity draws with the same seed. The error is the square root of the unbiased variance of the
-    two-sample U-statistic, first and second order (as Sutherland and Deka 2019, arXiv 1906.02104), so that it holds at
-    the null too, where the first order vanishes; that of the subsets' mean adds the chance of the draw.
+    ``MMD^2 = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{ij} k(x_i, y_j)``. Its expected value is 0
+    if both sets come from one distribution. Binkowski, Sutherland, Arbel, Gretton 2018 (arXiv 1801.01401). The subsets
+    are those that torch-fidelity draws with the same seed. The error is the square root of the unbiased variance of the
+    two-sample U-statistic (Sutherland and Deka 2019, arXiv 1906.02104). It includes the second order, so it is also
+    right for equal distributions, for which the first order vanishes. The error of the mean over subsets adds the
+    variance of the random draw.
 
-    Rows are [N, D] and [M, D], float32 or float64. Raises InputError for fewer than two rows on a side, and where rows
-    are not finite or differ in width.
+    Rows are [N, D] and [M, D], float32 or float64. Raises InputError if a side has fewer than two rows, or if the rows
+    are not finite or differ in width; UsageError if an option is out of range.
     """
-    metric = KernelDistance(degree, gamma, coef0, subsets, subset_size, seed)
-    surveys = take_surveys([metric], *pair_of(generated, reference), seed=seed, tile=tile)
-    survey: KernelSurvey = surveys[KernelSurvey]
-    return survey.estimate(metric)
+    metric = KernelDistance(**options)
+    pair = pair_of(generated, reference)
+    sums: KernelSums = gather_pair_sums([metric], *pair, seed=metric.seed, tile=tile)[KernelSums]
+    return sums.estimate(metric)
 
 
-class KernelSurvey:
-    """Sums of kernel values, by row, by square and by subset, for each of some KernelDistances."""
+class KernelSums:
+    """Sums of kernel values by row, squared, and by subset, for each of several KernelDistances."""
 
     def __init__(self, metrics: Sequence[KernelDistance], generated: Rows, reference: Rows, *, seed: int) -> None:
+        """Raises InputError if a side has fewer than 2 rows. ``seed`` has no effect: each metric has its own seed."""
         for rows in (generated, reference):
             if len(rows) < 2:
                 raise InputError(f"kid needs at least 2 {rows.role} rows, not {len(rows)}.")
-        self._sums = {metric: _Sums(metric, generated, reference) for metric in metrics}
+        self._sums = {metric: _SumsOfOneKernel(metric, generated, reference) for metric in metrics}
 
-    def within(self, tile: Tile) -> None:
-        """Add the kernel values of a tile of one set against itself."""
+    def add_within(self, tile: Tile) -> None:
+        """Add the kernel values of a tile of one set with itself."""
         for sums in self._sums.values():
-            sums.within(tile)
+            sums.add_within(tile)
 
-    def between(self, tile: Tile) -> None:
-        """Add the kernel values of a tile of the generated against the reference rows."""
+    def add_between(self, tile: Tile) -> None:
+        """Add the kernel values of a tile of generated rows with reference rows."""
         for sums in self._sums.values():
-            sums.between(tile)
+            sums.add_between(tile)
 
     def estimate(self, metric: KernelDistance) -> KernelEstimate:
-        """Return what the sums of one metric amount to."""
+        """Compute the estimate of one metric from its sums."""
         return self._sums[metric].estimate()
 
     def influence(self, metric: KernelDistance) -> tuple[Influence | None, Influence | None]:
-        """Return where the errors of the value over all rows and of the subsets' mean come from."""
-        found, moves = self.estimate(metric), self._sums[metric].moves()
-        return influence_of(*moves, error=found.error), influence_of(*moves, error=found.subset_error)
+        """Return the influence of the rows on the value over all rows and on the mean over subsets."""
+        estimate, sides = self.estimate(metric), self._sums[metric].row_influence()
+        return influence_of(*sides, error=estimate.error), influence_of(*sides, error=estimate.subset_error)
 
 
-class _Sums:
+class _SumsOfOneKernel:
+    """The sums for one KernelDistance, by role: ``own`` within a set, ``cross`` between the sets."""
+
     def __init__(self, metric: KernelDistance, generated: Rows, reference: Rows) -> None:
         self.metric = metric
         width = generated.values.shape[1]
         self.gamma = 1 / width if metric.gamma is None else metric.gamma
-        # A constant in all three means leaves their sum alone; without it little is lost to rounding in squares.
+        # Subtracting a constant from all kernel values does not change MMD^2, and reduces the rounding of squares.
         self.constant = (self.gamma * float(generated.centre @ generated.centre) + metric.coef0) ** metric.degree
         self.size = min(metric.subset_size, len(generated), len(reference))
-        self.drawn = _draw(generated, reference, self.size, metric.subsets, metric.seed)
+        self.members = _draw_subsets(generated, reference, self.size, metric.subsets, metric.seed)
+        # Sums of kernel values by row [N], of their squares, and by subset [subsets].
         self.own = {rows.role: np.zeros(len(rows)) for rows in (generated, reference)}
         self.own_squares = {rows.role: 0.0 for rows in (generated, reference)}
         self.own_subsets = {rows.role: np.zeros(metric.subsets) for rows in (generated, reference)}
@@ -156,55 +176,59 @@ class _Sums:
         self.cross_squares = 0.0
         self.cross_subsets = np.zeros(metric.subsets)
 
-    def within(self, tile: Tile) -> None:
+    def add_within(self, tile: Tile) -> None:
         role, rows, columns = tile.left.role, tile.rows, tile.columns
         values = self._kernel(tile)
         if tile.diagonal:
             np.fill_diagonal(values, 0)
-        times = 1 if tile.diagonal else 2  # only one of both halves of the symmetric matrix is visited
-        self.own[role][rows] += _sum(values, 1)
+        times = 1 if tile.diagonal else 2  # the pass visits only one half of the symmetric matrix
+        self.own[role][rows] += _sum_along(values, 1)
         if not tile.diagonal:
-            self.own[role][columns] += _sum(values, 0)
-        self.own_squares[role] += times * _sum_squares(values)
+            self.own[role][columns] += _sum_along(values, 0)
+        self.own_squares[role] += times * _sum_of_squares(values)
         self.own_subsets[role] += times * self._subset_sums(tile, values)
 
-    def between(self, tile: Tile) -> None:
+    def add_between(self, tile: Tile) -> None:
         values = self._kernel(tile)
-        self.cross["generated"][tile.rows] += _sum(values, 1)
-        self.cross["reference"][tile.columns] += _sum(values, 0)
-        self.cross_squares += _sum_squares(values)
+        self.cross["generated"][tile.rows] += _sum_along(values, 1)
+        self.cross["reference"][tile.columns] += _sum_along(values, 0)
+        self.cross_squares += _sum_of_squares(values)
         self.cross_subsets += self._subset_sums(tile, values)
 
     def estimate(self) -> KernelEstimate:
         x, y = self.own["generated"], self.own["reference"]
-        value = _mean_pairs(x) + _mean_pairs(y) - 2 * self.cross["generated"].sum() / (len(x) * len(y))
+        value = _mean_of_pairs(x) + _mean_of_pairs(y) - 2 * self.cross["generated"].sum() / (len(x) * len(y))
+        # The same estimate for each subset [subsets].
         pairs, size = self.size * (self.size - 1), self.size
         subsets = (
             self.own_subsets["generated"] / pairs
             + self.own_subsets["reference"] / pairs
             - 2 * self.cross_subsets / size**2
         )
-        variance = self._variance() if min(len(x), len(y)) >= 4 else None
-        error = None if variance is None else math.sqrt(variance)
-        subset_error = None
-        if variance is not None and len(subsets) > 1:
-            # given the rows, subsets are independent draws around the value over all rows
-            subset_error = math.sqrt(variance + float(subsets.var(ddof=1)) / len(subsets))
+        error = subset_error = None
+        if min(len(x), len(y)) >= 4:
+            variance = mmd_variance(self.own, self.own_squares, self.cross, self.cross_squares)
+            error = math.sqrt(variance)
+            if len(subsets) > 1:
+                # For fixed rows the subsets are independent draws around the value over all rows.
+                subset_error = math.sqrt(variance + float(subsets.var(ddof=1)) / len(subsets))
         return KernelEstimate(float(value), error, float(subsets.mean()), float(subsets.std()), subset_error, self.size)
 
-    def moves(self) -> tuple[Float64, Float64]:
-        """Return by how much each row of both sides moves the value, to first order."""
+    def row_influence(self) -> tuple[Float64, Float64]:
+        """Return the first-order influence of each generated row [N] and each reference row [M] on the value."""
         x, y = self.own["generated"], self.own["reference"]
         to_y, to_x = self.cross["generated"], self.cross["reference"]
         n, m = len(x), len(y)
         return 2 / n * (x / (n - 1) - to_y / m), 2 / m * (y / (m - 1) - to_x / n)
 
     def _kernel(self, tile: Tile) -> Array:
+        """Return the kernel values [A, B] of the rows without centring, minus the constant."""
         left, right = tile.left, tile.right
         dtype = tile.products.dtype
-        whole = self.gamma * (left.shift[tile.rows] + float(left.centre @ left.centre)) + self.metric.coef0
+        # gamma x.y + coef0, from the centred product and the shifts.
+        row_terms = self.gamma * (left.shift[tile.rows] + float(left.centre @ left.centre)) + self.metric.coef0
         linear = tile.products * dtype.type(self.gamma)
-        linear += whole.astype(dtype)[:, None]
+        linear += row_terms.astype(dtype)[:, None]
         linear += (self.gamma * right.shift[tile.columns]).astype(dtype)
         values: Array = linear.copy()
         for _ in range(self.metric.degree - 1):
@@ -213,78 +237,37 @@ class _Sums:
         return values
 
     def _subset_sums(self, tile: Tile, values: Array) -> Float64:
-        # with 0/1 indicators S of the subsets, every subset's sum is on the diagonal of S' K S
-        left = self.drawn[tile.left.role][tile.rows]
-        right = self.drawn[tile.right.role][tile.columns]
+        # S is 1 where a row is in a subset and 0 elsewhere; the sum of each subset is on the diagonal of S' K S.
+        left = self.members[tile.left.role][tile.rows]
+        right = self.members[tile.right.role][tile.columns]
         return np.asarray(((values @ np.asarray(right, values.dtype)) * left).sum(axis=0, dtype=np.float64))
 
-    def _variance(self) -> float:
-        x, y = self.own["generated"], self.own["reference"]
-        to_y, to_x = self.cross["generated"], self.cross["reference"]
-        n, m = len(x), len(y)
-        first_x, second_x = _own_orders(x, self.own_squares["generated"], to_y, to_x, self.cross_squares)
-        first_y, second_y = _own_orders(y, self.own_squares["reference"], to_x, to_y, self.cross_squares)
-        # an unbiased difference of larger numbers: it scatters around 0 at the null, and cut off there it makes the
-        # error a tenth too wide
-        first = max(first_x / n + first_y / m, 0.0)
-        second_xy = _cross_second(to_y, to_x, self.cross_squares)
-        second = 2 * second_x / (n * (n - 1)) + 2 * second_y / (m * (m - 1)) + 4 * second_xy / (n * m)
-        return 4 * first + max(second, 0.0)
 
-
-def _own_orders(
-    own: Float64, squares: float, cross: Float64, other_cross: Float64, cross_squares: float
-) -> tuple[float, float]:
-    """Return unbiased estimates of the variance of E k(x, x') - E k(x, y) over x and of the doubly centred k(x, x')."""
-    n, m = len(own), len(other_cross)
-    pairs, triples = n * (n - 1), n * (n - 1) * (n - 2)
-    total, ends, both = own.sum(), own @ own, own @ cross
-    square = squares / pairs
-    path = (ends - squares) / triples  # E k(x, x') k(x, x'')
-    apart = (total**2 - 4 * ends + 2 * squares) / (triples * (n - 3))  # (E k(x, x'))^2
-    cross_path, cross_apart = _cross_means(cross, other_cross, cross_squares)
-    mixed = both / (pairs * m) - (total * cross.sum() - 2 * both) / (triples * m)
-    first = path - apart + cross_path - cross_apart - 2 * mixed
-    return float(first), float(square - 2 * path + apart)
-
-
-def _cross_means(cross: Float64, other_cross: Float64, squares: float) -> tuple[float, float]:
-    """Return E k(x, y) k(x, y') and (E k(x, y))^2, unbiased."""
-    n, m = len(cross), len(other_cross)
-    ends, other_ends = cross @ cross, other_cross @ other_cross
-    apart = (cross.sum() ** 2 - ends - other_ends + squares) / (n * (n - 1) * m * (m - 1))
-    return float((ends - squares) / (n * m * (m - 1))), float(apart)
-
-
-def _cross_second(cross: Float64, other_cross: Float64, squares: float) -> float:
-    path, apart = _cross_means(cross, other_cross, squares)
-    other_path, _ = _cross_means(other_cross, cross, squares)
-    return squares / (len(cross) * len(other_cross)) - path - other_path + apart
-
-
-def _mean_pairs(own: Float64) -> float:
+def _mean_of_pairs(own: Float64) -> float:
     return float(own.sum() / (len(own) * (len(own) - 1)))
 
 
-def _sum(values: Array, axis: int) -> Float64:
-    # single precision holds a sum of 32 terms without loss worth the name; the rest is added in double
+def _sum_along(values: Array, axis: int) -> Float64:
     if values.dtype == np.float64:
         return np.asarray(values.sum(axis=axis))
+    # Sum 32 terms at a time in single precision, which loses almost nothing, and add these sums in double precision.
     if axis == 1:
         return np.asarray(np.add.reduceat(values, np.arange(0, values.shape[1], 32), axis=1).sum(1, dtype=np.float64))
-    parts = [part.sum(axis=0) for part in np.array_split(values, -(-len(values) // 32))]
-    return np.asarray(np.sum(parts, axis=0, dtype=np.float64))
+    sums = [part.sum(axis=0) for part in np.array_split(values, -(-len(values) // 32))]
+    return np.asarray(np.sum(sums, axis=0, dtype=np.float64))
 
 
-def _sum_squares(values: Array) -> float:
+def _sum_of_squares(values: Array) -> float:
     return float(np.einsum("ij,ij->i", values, values).sum(dtype=np.float64))
 
 
-def _draw(generated: Rows, reference: Rows, size: int, subsets: int, seed: int) -> dict[str, Array]:
-    """Return which rows are in which subset, float32 0 or 1 [N, subsets], drawn in torch-fidelity's order."""
+def _draw_subsets(generated: Rows, reference: Rows, size: int, subsets: int, seed: int) -> dict[str, Array]:
+    """Return by role which rows are in which subset, float32 0 or 1 [N, subsets], drawn in torch-fidelity's order."""
     rng = np.random.RandomState(seed)
-    drawn: dict[str, Array] = {rows.role: np.zeros((len(rows), subsets), np.float32) for rows in (generated, reference)}
+    members: dict[str, Array] = {
+        rows.role: np.zeros((len(rows), subsets), np.float32) for rows in (generated, reference)
+    }
     for subset in range(subsets):
         for rows in (generated, reference):
-            drawn[rows.role][rng.choice(len(rows), size, replace=False), subset] = 1
-    return drawn
+            members[rows.role][rng.choice(len(rows), size, replace=False), subset] = 1
+    return members

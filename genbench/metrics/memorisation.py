@@ -1,4 +1,4 @@
-"""Memorisation: whether generated samples lie closer to their training samples than they should."""
+"""Memorisation: whether generated samples lie too close to training samples."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy.typing as npt
 from genbench.arrays import Float64, Int64
 from genbench.errors import InputError
 from genbench.features.features import Features, Moments
+from genbench.metrics.embeddings import checked_rows, embedding, spans
 from genbench.metrics.influence import INDEPENDENT
-from genbench.metrics.pair_sums import TILE, Rows, Tile, block, embedding, matched, pair_of, spans
+from genbench.metrics.tiles import TILE, Rows, Tile, compute_tile, pair_of
 from genbench.plugs.contracts import Score
 
 
@@ -25,13 +26,12 @@ class AuthenticShare:
     reference: ClassVar[Literal["rows"]] = "rows"
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        found = authentic_share(embedding(generated, "generated"), embedding(reference, "reference"))
-        detail = {"note": "0 for copies; the share that fresh samples have depends on the data: score a test set too."}
+        share = authentic_share(embedding(generated, "generated"), embedding(reference, "reference"))
+        detail = {"note": "0 for copies; the value of new samples depends on the data: score a test set too."}
         detail["error_by"] = "binomial"
-        # the error is that for this very training set
-        return [
-            Score("authpct", 100 * found.value, 100 * found.error, None, detail, "authentic_percentage", INDEPENDENT)
-        ]
+        key = "authentic_percentage"
+        # The error holds for a fixed training set, so the reference does not contribute to it.
+        return [Score("authpct", 100 * share.value, 100 * share.error, None, detail, key, INDEPENDENT)]
 
 
 class Share(NamedTuple):
@@ -39,24 +39,24 @@ class Share(NamedTuple):
 
     value: float
     error: float
-    """Standard error for this very training set: binomial."""
+    """Binomial standard error, for a fixed training set."""
 
 
 def authentic_share(generated: npt.ArrayLike, reference: npt.ArrayLike) -> Share:
-    """Return the share of generated rows that are farther from their nearest training row than that from its own.
+    """Compute the share of generated rows that are authentic: not closer to a training row than training rows are.
 
-    With t the training (reference) row nearest to g, g is authentic iff ``min_{s != t} |t - s| < |g - t|``. Alaa et al.
-    2022 (arXiv 2102.08921); as in dgm-eval. Copies give 0. Fresh samples do not give one half: for a Gaussian .37 in 2
-    dimensions, .80 in 64; so the number means something only beside that of a test set.
+    If t is the training (reference) row nearest to g, then g is authentic iff ``min_{s != t} |t - s| < |g - t|``. Alaa
+    et al. 2022 (arXiv 2102.08921); as in dgm-eval. Copies give 0. New samples of the same distribution do not give 0.5:
+    for a Gaussian they give 0.37 in 2 dimensions and 0.80 in 64. Compare the value with that of a test set.
 
-    Rows are [N, D] and [M, D]. Raises InputError for fewer than 2 training rows, and where rows are not finite or
-    differ in width.
+    Rows are [N, D] and [M, D]. Raises InputError if there are fewer than 2 training rows, or if the rows are not finite
+    or differ in width.
     """
     left, right = pair_of(generated, reference)
     if len(right) < 2:
-        raise InputError("Authenticity needs at least 2 reference rows.")
-    nearest, distance = _nearest(left, right)
-    own_distance = _nearest(right, right)[1]
+        raise InputError(f"authpct needs at least 2 reference rows, not {len(right)}.")
+    nearest, distance = _nearest_rows(left, right)
+    own_distance = _nearest_rows(right, right)[1]
     share = float((own_distance[nearest] < distance).mean())
     return Share(share, math.sqrt(share * (1 - share) / len(left)))
 
@@ -64,43 +64,43 @@ def authentic_share(generated: npt.ArrayLike, reference: npt.ArrayLike) -> Share
 def copying_score(
     generated: npt.ArrayLike, train: npt.ArrayLike, test: npt.ArrayLike, *, cells: int = 3, seed: int = 0
 ) -> float:
-    """Return C_T: how much farther generated rows lie from the training rows than test rows do, as a z value.
+    """Compute C_T: whether generated rows lie farther from the training rows than test rows do, as a z value.
 
-    In each cell of a k-means of the training rows, ``Z = (U - n m / 2) / sqrt(n m (n + m + 1) / 12)``, U counting the
-    pairs in which the generated row is farther; mean over cells by the test rows' shares, leaving out cells with fewer
-    than 20 of either. Meehan, Chaudhuri, Dasgupta 2020 (arXiv 2004.05675). Below 0: copying; above 0: underfitting;
-    standard normal, or narrower, at equal distributions. Above 64 dimensions cells are those of the first 64 principal
-    components.
+    In each k-means cell of the training rows, ``Z = (U - n m / 2) / sqrt(n m (n + m + 1) / 12)``, where U counts the
+    pairs of the n generated and m test rows in which the generated row is farther from its nearest training row. C_T is
+    the mean of Z over the cells, weighted by their numbers of test rows; cells with fewer than 20 generated or test
+    rows are left out. Meehan, Chaudhuri, Dasgupta 2020 (arXiv 2004.05675). Below 0: copying; above 0: underfitting. For
+    equal distributions C_T is standard normal or narrower. With more than 64 dimensions, the cells are those of the
+    first 64 principal components.
 
-    Rows are [N, D]. Raises InputError where no cell has enough rows, or rows are not finite or differ in width.
+    Rows are [N, D]. Raises InputError if no cell has enough rows, or if the rows are not finite or differ in width.
     """
     from scipy.stats import mannwhitneyu
 
-    near = {}
-    for name, rows in (("generated", generated), ("test", test)):
-        left, right = pair_of(rows, train)
-        near[name] = _nearest(left, right)[1]
-    cell = _cells(train, (generated, test), cells, seed)
+    generated_distance, test_distance = (_nearest_rows(*pair_of(rows, train))[1] for rows in (generated, test))
+    generated_cell, test_cell = _k_means_cells(train, (generated, test), cells, seed)
     total = weight = 0.0
-    for number in range(cells):
-        ours, theirs = near["generated"][cell[0] == number], near["test"][cell[1] == number]
-        if min(len(ours), len(theirs)) < 20:
+    for cell in range(cells):
+        x, y = generated_distance[generated_cell == cell], test_distance[test_cell == cell]
+        if min(len(x), len(y)) < 20:
             continue
-        pairs = len(ours) * len(theirs)
-        farther = mannwhitneyu(ours, theirs, method="asymptotic").statistic  # of the first sample, since SciPy 1.7
-        spread = math.sqrt(pairs * (len(ours) + len(theirs) + 1) / 12)
-        total += len(theirs) * (float(farther) - pairs / 2) / spread
-        weight += len(theirs)
+        # The U statistic of the first sample (as of SciPy 1.7).
+        pairs = len(x) * len(y)
+        farther = mannwhitneyu(x, y, method="asymptotic").statistic
+        spread = math.sqrt(pairs * (len(x) + len(y) + 1) / 12)
+        total += len(y) * (float(farther) - pairs / 2) / spread
+        weight += len(y)
     if not weight:
-        raise InputError("No cell holds 20 generated and 20 test rows; give more rows or ask for fewer cells.")
+        raise InputError("No cell holds 20 generated and 20 test rows; give more rows or fewer cells.")
     return total / weight
 
 
-def _cells(train: npt.ArrayLike, others: tuple[npt.ArrayLike, ...], cells: int, seed: int) -> list[Int64]:
+def _k_means_cells(train: npt.ArrayLike, others: tuple[npt.ArrayLike, ...], cells: int, seed: int) -> list[Int64]:
+    """Return the k-means cell of each row of the other sets; the training rows define the cells."""
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
-    rows = [matched(other, train)[0] for other in (train, *others)]
+    rows = [checked_rows(other, train)[0] for other in (train, *others)]
     if rows[0].shape[1] > 64:
         axes = PCA(n_components=min(64, len(rows[0])), random_state=seed).fit(rows[0])
         rows = [axes.transform(other) for other in rows]
@@ -108,32 +108,34 @@ def _cells(train: npt.ArrayLike, others: tuple[npt.ArrayLike, ...], cells: int, 
     return [np.asarray(means.predict(other)) for other in rows[1:]]
 
 
-def _nearest(left: Rows, right: Rows) -> tuple[Int64, Float64]:
-    """Return the nearest right row of each left row, never itself, and its squared distance, both exact."""
+def _nearest_rows(left: Rows, right: Rows) -> tuple[Int64, Float64]:
+    """Return the exact nearest right row of each left row, but not the row itself, and its squared distance."""
     index, best = np.zeros(len(left), np.int64), np.full(len(left), np.inf)
     for rows in spans(len(left), TILE):
         for columns in spans(len(right), TILE):
-            tile = block(left, rows, right, columns, left.dtype)
-            lower = tile.lower()
+            tile = compute_tile(left, rows, right, columns, left.dtype)
             if tile.diagonal:
-                np.fill_diagonal(lower, np.inf)
+                np.fill_diagonal(tile.lower_bounds, np.inf)
             _improve(index[rows], best[rows], tile)
     return index, best
 
 
 def _improve(index: Int64, best: Float64, tile: Tile) -> None:
-    """Put into views of a tile's rows what is nearer in the tile than the best so far."""
-    lower = tile.lower()
+    """Write the nearer rows of a tile into ``index`` and ``best``, which are views for the left rows of the tile."""
+    # Measure the most promising pair of each row first: a small best distance excludes most of the other pairs.
+    lower = tile.lower_bounds
     guess = lower.argmin(axis=1)
     real = np.flatnonzero(np.isfinite(lower[np.arange(len(lower)), guess]))
-    _update(index, best, tile, real, guess[real])
-    # what the bound cannot exclude is measured; nothing is nearer than 0
+    _measure(index, best, tile, real, guess[real])
+    # Measure all pairs that the bounds do not exclude. No distance is smaller than 0.
     i, j = np.divmod(np.flatnonzero(lower < np.where(best > 0, best, -np.inf)[:, None]), lower.shape[1])
-    _update(index, best, tile, i, j)
+    _measure(index, best, tile, i, j)
 
 
-def _update(index: Int64, best: Float64, tile: Tile, i: Int64, j: Int64) -> None:
-    distance = tile.distances(i, j)
+def _measure(index: Int64, best: Float64, tile: Tile, i: Int64, j: Int64) -> None:
+    """Measure the pairs (i, j) and write those that are nearer than the best."""
+    distance = tile.squared_distances(i, j)
+    # Of each row keep the nearest pair; of equal distances the first column.
     order = np.lexsort((j, distance, i))
     i, j, distance = i[order], j[order], distance[order]
     first = np.flatnonzero(np.diff(i, prepend=-1))

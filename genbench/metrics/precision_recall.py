@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: which samples lie in the balls that reach a sample's k-th neighbour."""
+"""Precision, recall, density and coverage: which samples lie in the balls that reach to a sample's k-th neighbour."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import numpy.typing as npt
 from genbench.arrays import Float64
 from genbench.errors import UsageError
 from genbench.features.features import Features, Moments
+from genbench.metrics.ball_counts import BallCounts, RowInfluence
 from genbench.metrics.influence import influence_of
-from genbench.metrics.neighbours import BallSurvey, Moves
-from genbench.metrics.pair_sums import TILE, evaluate_together, pair_of, take_surveys
+from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
+from genbench.metrics.tiles import TILE, pair_of
 from genbench.plugs.contracts import Score
 
 UNEQUAL = 0.05
-"""From this share of the larger count on, unequal counts are worth a warning."""
+"""Scores carry a warning if the counts differ by more than this share of the larger count."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +34,27 @@ class PrecisionRecall:
     strict: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check(self.k)
+        _check_neighbours(self.k)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         return evaluate_together([self], generated, reference, seed=seed)[0]
 
-    def survey(self) -> type[BallSurvey]:
-        """The pass over the Gram matrix that it reads."""
-        return BallSurvey
+    def pair_sums(self) -> type[BallCounts]:
+        """Return the class of the counts that it reads."""
+        return BallCounts
 
-    def scores(self, survey: BallSurvey) -> list[Score]:
+    def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return precision, recall and their harmonic mean."""
-        found = survey.estimate(self)
-        names = ("precision", "recall", "f_score")
-        moves = survey.moves(self)
-        return [_score(name, found[name], {}, survey, moves[name]) for name in names]
+        estimates, influence = pair_sums.estimate(self), pair_sums.influence(self)
+        return [
+            _score_of_balls(name, estimates[name], {}, pair_sums, influence[name])
+            for name in ("precision", "recall", "f_score")
+        ]
 
 
 @dataclass(frozen=True)
 class DensityCoverage:
-    """Density and coverage: ``density_coverage`` of the embeddings, and precision and recall of that convention."""
+    """Density and coverage: ``density_coverage`` of the embeddings, with precision and recall by the strict rule."""
 
     k: int = 5
 
@@ -62,30 +64,33 @@ class DensityCoverage:
     strict: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check(self.k)
+        _check_neighbours(self.k)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         return evaluate_together([self], generated, reference, seed=seed)[0]
 
-    def survey(self) -> type[BallSurvey]:
-        """The pass over the Gram matrix that it reads."""
-        return BallSurvey
+    def pair_sums(self) -> type[BallCounts]:
+        """Return the class of the counts that it reads."""
+        return BallCounts
 
-    def scores(self, survey: BallSurvey) -> list[Score]:
+    def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return density, coverage, and the strict precision and recall with k in their names."""
-        found = survey.estimate(self)
-        expected = {"density": 1.0, "coverage": expected_coverage(*survey.counts, self.k)}
-        moves, convention = survey.moves(self), {"precision": f"_k{self.k}", "recall": f"_k{self.k}"}
+        estimates, influence = pair_sums.estimate(self), pair_sums.influence(self)
+        coverage = expected_coverage(*pair_sums.counts, self.k)
         return [
-            _score(name + convention.get(name, ""), found[name], detail, survey, moves[name])
-            for name in ("density", "coverage", "precision", "recall")
-            for detail in [{"expected": expected[name]} if name in expected else {}]
+            _score_of_balls(name, estimates[key], detail, pair_sums, influence[key])
+            for name, key, detail in (
+                ("density", "density", {"expected": 1.0}),
+                ("coverage", "coverage", {"expected": coverage}),
+                (f"precision_k{self.k}", "precision", {}),
+                (f"recall_k{self.k}", "recall", {}),
+            )
         ]
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Shares of samples in the other side's balls; every error is a standard error, None with too few rows."""
+    """Shares of samples in the balls of the other side; each error is a standard error, None with too few rows."""
 
     precision: float
     recall: float
@@ -97,7 +102,7 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Density and coverage, and precision and recall by the same strict rule."""
+    """Density and coverage, with precision and recall by the same strict rule; the errors are standard errors."""
 
     density: float
     coverage: float
@@ -117,21 +122,25 @@ def precision_recall(
     seed: int = 0,
     tile: int = TILE,
 ) -> Fidelity:
-    """Return the share of generated rows in the reference's balls (precision) and the other way round (recall).
+    """Compute precision (share of generated rows in the balls of the reference) and recall (the converse).
 
-    ``P = mean_j [exists i: |x_j - y_i| <= r_i]``, r_i the distance from y_i to its k-th neighbour among the reference.
-    Kynkaanniemi et al. 2019 (arXiv 1904.06991); agrees with ADM and torch-fidelity (f_score = 2 P R / (P + R)). All in
-    0..1. At equal distributions they are far below 1 in many dimensions: compare with a held-out set, never with 1; and
-    compare at equal counts. Errors: half the root mean square difference between the two halves of 20 splits of both
-    sides by ``seed``; a jackknife would be up to twice too wide here, for neighbours interact.
+    ``P = mean_j [exists i: |x_j - y_i| <= r_i]``, where r_i is the distance from y_i to its k-th neighbour in the
+    reference. Kynkaanniemi et al. 2019 (arXiv 1904.06991). Agrees with ADM and torch-fidelity (f_score = 2 P R /
+    (P + R)). All values are in 0..1. In many dimensions they are far below 1 even for equal distributions, so compare
+    with a held-out set instead of with 1, and compare at equal counts.
 
-    Rows are [N, D] and [M, D]; neighbours are exact, in float64 where rounding could decide. Raises InputError where a
-    side has no more than k rows, or rows are not finite or differ in width.
+    The error is half the root mean square difference between the halves of both sides, over 20 random splits drawn with
+    ``seed``. A jackknife would give errors up to twice too large because neighbours interact.
+
+    Rows are [N, D] and [M, D]. Neighbours are exact: pairs that rounding could decide are measured in float64. Raises
+    InputError if a side has k rows or fewer, or if the rows are not finite or differ in width.
     """
-    survey, metric = _survey(PrecisionRecall(k), generated, reference, seed, tile)
-    found = survey.estimate(metric)
+    metric = PrecisionRecall(k)
+    counts: BallCounts = gather_pair_sums([metric], *pair_of(generated, reference), seed=seed, tile=tile)[BallCounts]
+    estimates = counts.estimate(metric)
+    # The fields of Fidelity in order: the values, then their errors.
     names = ("precision", "recall", "f_score")
-    return Fidelity(*(float(found[name][0]) for name in names), *(survey.error(found[name]) for name in names))
+    return Fidelity(*(float(estimates[name][0]) for name in names), *(counts.error(estimates[name]) for name in names))
 
 
 def density_coverage(
@@ -142,50 +151,52 @@ def density_coverage(
     seed: int = 0,
     tile: int = TILE,
 ) -> Coverage:
-    """Return how many reference balls hold a generated row on average, over k, and the share of balls that hold any.
+    """Compute density (mean number of reference balls that hold a generated row, over k) and coverage.
 
-    ``D = 1/(k M) sum_j sum_i [|x_j - y_i| < r_i]``, ``C = mean_i [exists j: |x_j - y_i| < r_i]``, r_i the distance from
-    y_i to its k-th neighbour among the reference. Naeem et al. 2020 (arXiv 2002.09797); agrees with the prdc package.
-    Density is at least 0, expected 1 at equal distributions; coverage in 0..1, expected ``expected_coverage``. By the
-    strict rule k + 1 equal reference rows have balls that hold nothing. Errors as in ``precision_recall``.
+    ``D = 1/(k M) sum_j sum_i [|x_j - y_i| < r_i]`` and ``C = mean_i [exists j: |x_j - y_i| < r_i]``, where r_i is the
+    distance from y_i to its k-th neighbour in the reference. Naeem et al. 2020 (arXiv 2002.09797). Agrees with the prdc
+    package. Density is at least 0 and expected to be 1 for equal distributions. Coverage is in 0..1 and expected to be
+    ``expected_coverage``. Because the rule is strict, the balls of k + 1 equal reference rows hold nothing. The errors
+    are computed as in ``precision_recall``.
 
-    Rows are [N, D] and [M, D]. Raises InputError where a side has no more than k rows, or rows are not finite or differ
+    Rows are [N, D] and [M, D]. Raises InputError if a side has k rows or fewer, or if the rows are not finite or differ
     in width.
     """
-    survey, metric = _survey(DensityCoverage(k), generated, reference, seed, tile)
-    found = survey.estimate(metric)
+    metric = DensityCoverage(k)
+    counts: BallCounts = gather_pair_sums([metric], *pair_of(generated, reference), seed=seed, tile=tile)[BallCounts]
+    estimates = counts.estimate(metric)
+    # The fields of Coverage in order: the values, then their errors.
     names = ("density", "coverage", "precision", "recall")
-    return Coverage(*(float(found[name][0]) for name in names), *(survey.error(found[name]) for name in names))
+    return Coverage(*(float(estimates[name][0]) for name in names), *(counts.error(estimates[name]) for name in names))
 
 
 def expected_coverage(generated: int, reference: int, k: int) -> float:
-    """Return the expected coverage of equal distributions: ``1 - prod_{i=1..k} (N - i) / (N + M - i)``.
+    """Return the expected coverage for equal distributions: ``1 - prod_{i=1..k} (N - i) / (N + M - i)``.
 
-    N reference and M generated rows; Naeem et al. 2020, lemma 2; near 1 - 2^-k for N = M.
+    N is the number of reference rows and M the number of generated rows. For N = M it is close to 1 - 2^-k. Naeem et
+    al. 2020, lemma 2.
     """
     return 1 - math.prod((reference - i) / (reference + generated - i) for i in range(1, k + 1))
 
 
-def _survey(metric: Any, generated: npt.ArrayLike, reference: npt.ArrayLike, seed: int, tile: int) -> tuple[Any, Any]:
-    surveys = take_surveys([metric], *pair_of(generated, reference), seed=seed, tile=tile)
-    return surveys[BallSurvey], metric
-
-
-def _check(k: int) -> None:
+def _check_neighbours(k: int) -> None:
     if k < 1:
-        raise UsageError(f"k counts neighbours and is 1 at least, not {k}.")
+        raise UsageError(f"k is a number of neighbours and must be at least 1, not {k}.")
 
 
-def _score(name: str, found: Float64, detail: dict[str, Any], survey: BallSurvey, moves: Moves) -> Score:
-    error = survey.error(found)
+def _score_of_balls(
+    name: str, estimates: Float64, detail: dict[str, Any], counts: BallCounts, influence: RowInfluence
+) -> Score:
+    error = counts.error(estimates)
     if error is not None:
         detail["error_by"] = "differences of random halves"
     else:
-        detail["no_error"] = "Half of the rows of one side are not more than k."
-    generated, reference = survey.counts
+        detail["no_error"] = "An error needs more than k rows in each half of a side."
+    # The values depend on the counts, so published values hold for equal counts only.
+    generated, reference = counts.counts
     if abs(generated - reference) > UNEQUAL * max(generated, reference):
         detail["warning"] = (
             f"{generated:,} generated and {reference:,} reference rows: precision, recall, density and coverage depend "
             "on both counts; compare them only at the same counts."
         )
-    return Score(name, float(found[0]), error, "higher", detail, influence=influence_of(*moves, error=error))
+    return Score(name, float(estimates[0]), error, "higher", detail, influence=influence_of(*influence, error=error))

@@ -1,8 +1,9 @@
-"""The classifier two-sample test: how well a linear classifier tells generated from reference rows."""
+"""The classifier two-sample test: how well a linear classifier separates generated from reference rows."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -10,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from genbench.arrays import Array
+from genbench.arrays import Array, Float64
 from genbench.errors import InputError
 from genbench.features.features import Features, Moments
+from genbench.metrics.embeddings import checked_rows, embedding
 from genbench.metrics.influence import influence_of
-from genbench.metrics.pair_sums import embedding, matched
 from genbench.plugs.contracts import Influence, Score
 
 
@@ -26,67 +27,74 @@ class ClassifierTwoSample:
     reference: ClassVar[Literal["rows"]] = "rows"
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        found = classifier_accuracy(embedding(generated, "generated"), embedding(reference, "reference"), seed=seed)
-        detail: dict[str, Any] = {"expected": 0.5, "z": found.z, "error_by": "binomial, widened for shared halves"}
-        return [
-            Score("c2st", found.value, found.error, "lower", detail, "classifier_two_sample_accuracy", found.influence)
-        ]
+        accuracy = classifier_accuracy(embedding(generated, "generated"), embedding(reference, "reference"), seed=seed)
+        detail: dict[str, Any] = {"expected": 0.5, "z": accuracy.z, "error_by": "binomial, widened for shared halves"}
+        key = "classifier_two_sample_accuracy"
+        return [Score("c2st", accuracy.value, accuracy.error, "lower", detail, key, accuracy.influence)]
 
 
 class Accuracy(NamedTuple):
-    """Accuracy on rows that the classifier was not fitted to."""
+    """Accuracy of a classifier on rows that it was not fitted to."""
 
     value: float
-    """Mean of both sides' accuracies: .5 where nothing tells them apart, 1 where everything does."""
+    """Mean of the accuracies on both sides: 0.5 if the sides cannot be separated, 1 if they can be fully separated."""
     error: float
-    """Standard error: binomial, widened by what both halves share."""
+    """Standard error: binomial, widened because the two halves are not independent."""
     z: float
-    """Standard normal where both distributions are equal."""
+    """Deviation from 0.5 in units of the error for equal distributions, for which it is standard normal."""
     influence: Influence | None
-    """Where the error comes from."""
+    """Which rows contribute to the error."""
 
 
 def classifier_accuracy(generated: npt.ArrayLike, reference: npt.ArrayLike, *, seed: int = 0) -> Accuracy:
-    """Return the held-out accuracy of a linear discriminant between generated and reference rows.
+    """Compute the held-out accuracy of a linear discriminant between generated and reference rows.
 
-    Each half of the rows, split by ``seed``, is judged by the discriminant (covariance shrunk after Ledoit and Wolf) of
-    the other half. Both judgements lean on the product of both halves' differences of means, so their errors are not
-    independent: the variance is the binomial one times ``1 + phi(z)^2 / (p (1 - p))`` for an accuracy p = Phi(z), which
-    is 1 + 2 / pi under equal distributions (simulated: 1.4 to 1.6). Lopez-Paz and Oquab 2017 (arXiv 1610.06545). The
-    accuracy of the best classifier is ``1/2 + TV / 2``; a linear one bounds it from below, and sees a difference of
-    means only: Phi(m / 2) at Mahalanobis distance m.
+    ``accuracy = (mean_i [f(x_i) > 0] + mean_j [f(y_j) <= 0]) / 2``, where f is the linear discriminant (Ledoit-Wolf
+    covariance) fitted to the other half of the rows; ``seed`` splits them. Lopez-Paz and Oquab 2017 (arXiv 1610.06545).
+    The best classifier has accuracy ``1/2 + TV / 2``. A linear classifier has at most that, and detects only a
+    difference of means: its accuracy is Phi(m / 2) at Mahalanobis distance m.
 
-    Rows are [N, D] and [M, D]. Raises InputError for fewer than 4 rows on a side, and where rows are not finite or
+    The errors of both halves are not independent, because both depend on the product of the halves' differences of
+    means. The variance is the binomial variance times ``1 + phi(z)^2 / (p (1 - p))`` for an accuracy p = Phi(z). For
+    equal distributions this factor is 1 + 2 / pi (in simulations 1.4 to 1.6).
+
+    Rows are [N, D] and [M, D]. Raises InputError if a side has fewer than 4 rows, or if the rows are not finite or
     differ in width.
     """
-    x, y = matched(generated, reference)
+    x, y = checked_rows(generated, reference)
     if min(len(x), len(y)) < 4:
-        raise InputError(f"A classifier needs 4 rows on both sides, not {len(x)} generated and {len(y)} reference.")
+        raise InputError(
+            f"c2st needs at least 4 rows on each side, not {len(x)} generated and {len(y)} reference rows."
+        )
+    # Fit to each half of the rows and classify the other half.
     rng = np.random.default_rng(seed)
     half_x, half_y = (rng.permutation(len(rows)) < len(rows) // 2 for rows in (x, y))
     right_x, right_y = np.zeros(len(x), bool), np.zeros(len(y), bool)
     for fold in (False, True):
-        judged_x, judged_y = half_x == fold, half_y == fold
-        score = _discriminant(x[~judged_x], y[~judged_y])
-        right_x[judged_x], right_y[judged_y] = score(x[judged_x]) > 0, score(y[judged_y]) <= 0
+        test_x, test_y = half_x == fold, half_y == fold
+        decision = _fit_discriminant(x[~test_x], y[~test_y])
+        right_x[test_x], right_y[test_y] = decision(x[test_x]) > 0, decision(y[test_y]) <= 0
+    # Binomial variance of both accuracies, widened; for z as if both were 0.5.
     p, q = float(right_x.mean()), float(right_y.mean())
-    error = math.sqrt(_widened((p + q) / 2) * (p * (1 - p) / len(x) + q * (1 - q) / len(y))) / 2
-    null_error = math.sqrt(_widened(0.5) * (1 / len(x) + 1 / len(y))) / 4
-    parts = influence_of(right_x / (2 * len(x)), right_y / (2 * len(y)), error=error)
-    return Accuracy((p + q) / 2, error, ((p + q) / 2 - 0.5) / null_error, parts)
+    error = math.sqrt(_variance_factor((p + q) / 2) * (p * (1 - p) / len(x) + q * (1 - q) / len(y))) / 2
+    null_error = math.sqrt(_variance_factor(0.5) * (1 / len(x) + 1 / len(y))) / 4
+    influence = influence_of(right_x / (2 * len(x)), right_y / (2 * len(y)), error=error)
+    return Accuracy((p + q) / 2, error, ((p + q) / 2 - 0.5) / null_error, influence)
 
 
-def _widened(share: float) -> float:
-    """Return by how much more than binomial the variance is, since both halves lean on the same difference."""
-    if not 0 < share < 1:
+def _variance_factor(accuracy: float) -> float:
+    """Return the variance relative to the binomial variance; it is larger because the halves are not independent."""
+    if not 0 < accuracy < 1:
         return 1.0
-    return float(1 + stats.norm.pdf(stats.norm.ppf(share)) ** 2 / (share * (1 - share)))
+    return float(1 + stats.norm.pdf(stats.norm.ppf(accuracy)) ** 2 / (accuracy * (1 - accuracy)))
 
 
-def _discriminant(x: Array, y: Array) -> Any:
+def _fit_discriminant(x: Array, y: Array) -> Callable[[Array], Float64]:
+    """Fit a linear discriminant; return its decision function, positive for rows that it takes for generated."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     rows = np.concatenate([x, y]).astype(np.float64)
     label = np.concatenate([np.ones(len(x)), np.zeros(len(y))])
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.5, 0.5])
-    return model.fit(rows, label).decision_function
+    decision: Callable[[Array], Float64] = model.fit(rows, label).decision_function
+    return decision

@@ -34,22 +34,26 @@ def test_A09_vendi_of_equal_samples_is_one_and_of_different_ones_their_number(or
 
 @pytest.mark.parametrize("order", [0.5, 1, 2, math.inf])
 @pytest.mark.parametrize("shape", [(30, 8), (8, 30)])
-def test_vendi_of_rows_is_that_of_their_cosine_kernel(shape: tuple[int, int], order: float) -> None:
+def test_vendi_of_rows_equals_vendi_of_their_cosine_kernel(shape: tuple[int, int], order: float) -> None:
     rows = normal(*shape, 1)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     assert vendi_of_rows(rows, order=order).value == pytest.approx(vendi_score(unit @ unit.T, order=order), rel=1e-9)
 
 
 @pytest.mark.parametrize("order", [0.5, 1, 2])
-def test_vendi_errors_are_the_spread_over_repeated_samples(order: float) -> None:
-    found = [vendi_of_rows(normal(200, 4, i) * [1, 1, 2, 3] + [1, 0, 0, 0], order=order) for i in range(200)]
-    ratio = np.sqrt(np.mean([one.error**2 for one in found])) / np.std([one.value for one in found], ddof=1)
+def test_vendi_errors_agree_with_the_spread_over_repeated_samples(order: float) -> None:
+    numbers = [vendi_of_rows(normal(200, 4, i) * [1, 1, 2, 3] + [1, 0, 0, 0], order=order) for i in range(200)]
+    ratio = np.sqrt(np.mean([number.error**2 for number in numbers])) / np.std(
+        [number.value for number in numbers], ddof=1
+    )
     assert 0.8 < ratio < 1.2
 
 
-def test_kernel_entropy_errors_are_the_spread_over_repeated_samples() -> None:
-    found = [kernel_modes(normal(200, 2, i), sigma=0.5) for i in range(200)]
-    ratio = np.sqrt(np.mean([one.error**2 for one in found])) / np.std([one.value for one in found], ddof=1)
+def test_kernel_entropy_errors_agree_with_the_spread_over_repeated_samples() -> None:
+    numbers = [kernel_modes(normal(200, 2, i), sigma=0.5) for i in range(200)]
+    ratio = np.sqrt(np.mean([number.error**2 for number in numbers])) / np.std(
+        [number.value for number in numbers], ddof=1
+    )
     assert 0.8 < ratio < 1.2
 
 
@@ -72,7 +76,7 @@ def test_kernel_entropy_is_vendi_of_order_two() -> None:
     assert kernel_modes(rows, sigma=1.0).value == pytest.approx(vendi_score(kernel, order=2), rel=1e-10)
 
 
-def test_scores_say_their_options() -> None:
+def test_scores_report_their_options() -> None:
     features = Features.of(embedding=normal(30, 3, 1))
     (vendi,) = Vendi(order=2)(features, None, seed=0)
     (rke,) = KernelEntropy(sigma=0.5)(features, None, seed=0)
@@ -81,7 +85,7 @@ def test_scores_say_their_options() -> None:
 
 
 @pytest.mark.parametrize("kernel", [[[1, 0.5], [0.4, 1]], [[2, 0], [0, 2]], [[1, 0, 0], [0, 1, 0]]])
-def test_what_is_no_similarity_matrix_is_refused(kernel: list[list[float]]) -> None:
+def test_a_matrix_that_is_no_similarity_matrix_is_refused(kernel: list[list[float]]) -> None:
     with pytest.raises(InputError, match="ones on the diagonal"):
         vendi_score(kernel)
 

@@ -1,4 +1,4 @@
-"""Authenticity and C_T: copies, null values, signs."""
+"""Authenticity and C_T: copies, values for equal distributions, signs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def test_A17_copies_are_not_authentic() -> None:
 
 
 @pytest.mark.parametrize(("width", "truth"), [(2, 0.37), (10, 0.62), (64, 0.80)])
-def test_A17_fresh_samples_are_authentic_by_a_share_that_depends_on_the_dimension(width: int, truth: float) -> None:
-    # one training set alone moves it by .02 more or less
-    found = [authentic_share(normal(1000, width, 2 * i), normal(1000, width, 2 * i + 1)).value for i in range(4)]
-    assert np.mean(found) == pytest.approx(truth, abs=0.04)
+def test_A17_the_authentic_share_of_new_samples_depends_on_the_dimension(width: int, truth: float) -> None:
+    # the share varies by about .02 between training sets
+    shares = [authentic_share(normal(1000, width, 2 * i), normal(1000, width, 2 * i + 1)).value for i in range(4)]
+    assert np.mean(shares) == pytest.approx(truth, abs=0.04)
 
 
 @pytest.mark.parametrize("offset", [0, 1000])
-def test_authenticity_is_that_of_brute_force(offset: float) -> None:
+def test_authenticity_agrees_with_brute_force(offset: float) -> None:
     generated, train = normal(300, 20, 1) + np.float32(offset), normal(200, 20, 2) + np.float32(offset)
     generated[:50], train[150:] = train[:50], train[:50]
     across = cdist(generated.astype(np.float64), train.astype(np.float64))
@@ -39,10 +39,9 @@ def test_authenticity_is_that_of_brute_force(offset: float) -> None:
 
 
 def test_authenticity_of_points_on_a_line_by_hand() -> None:
-    # training rows 0 1 5: 0.4 is nearer to 0 than 1 is; 3 and 7 are nearest to 5, whose own neighbour is 4 away; 9.5 is
-    # farther from 5 than 1 is
-    found = authentic_share([[0.4], [7.0], [9.5]], [[0.0], [1.0], [5.0]])
-    assert found.value == pytest.approx(1 / 3)
+    # training rows 0 1 5: 0.4 is closer to 0 than 1 is; 7 is closer to 5 than 1 is; 9.5 is farther from 5 than 1 is
+    share = authentic_share([[0.4], [7.0], [9.5]], [[0.0], [1.0], [5.0]])
+    assert share.value == pytest.approx(1 / 3)
 
 
 def test_the_score_is_a_percentage() -> None:
@@ -59,7 +58,7 @@ def test_one_training_row_is_refused() -> None:
 
 
 @pytest.mark.parametrize("cells", [1, 3])
-def test_A18_copying_scores_of_fresh_copied_and_spread_out_samples(cells: int) -> None:
+def test_A18_copying_scores_of_new_copied_and_spread_out_samples(cells: int) -> None:
     train, test = normal(2000, 4, 1), normal(1000, 4, 2)
     assert abs(copying_score(normal(1000, 4, 3), train, test, cells=cells)) < 3
     assert copying_score(train[:1000], train, test, cells=cells) < -10

@@ -1,4 +1,4 @@
-"""Precision, recall, density, coverage: brute force, peers, known null values, duplicates, errors."""
+"""Precision, recall, density, coverage: brute force, peers, values for equal distributions, duplicates, errors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 
 from genbench.errors import InputError, UsageError
 from genbench.features.features import Features
-from genbench.metrics.neighbours import BallSurvey
-from genbench.metrics.pair_sums import pair_of, take_surveys
+from genbench.metrics.ball_counts import BallCounts
+from genbench.metrics.pair_sums import gather_pair_sums
 from genbench.metrics.precision_recall import (
     DensityCoverage,
     PrecisionRecall,
@@ -19,6 +19,7 @@ from genbench.metrics.precision_recall import (
     expected_coverage,
     precision_recall,
 )
+from genbench.metrics.tiles import pair_of
 
 
 def normal(count: int, width: int, seed: int) -> np.ndarray:
@@ -75,35 +76,35 @@ CASES = cases()
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("tile", [1024, 97])
 @pytest.mark.parametrize("case", CASES)
-def test_counts_are_those_of_brute_force_in_double(case: str, tile: int, dtype: type) -> None:
+def test_counts_agree_with_brute_force_in_double(case: str, tile: int, dtype: type) -> None:
     generated, reference = CASES[case]
     metrics = [PrecisionRecall(), DensityCoverage()]
     pair = [replace(rows, dtype=np.dtype(dtype)) for rows in pair_of(generated, reference)]
-    survey = take_surveys(metrics, *pair, seed=0, tile=tile)[BallSurvey]
+    counts = gather_pair_sums(metrics, *pair, seed=0, tile=tile)[BallCounts]
     for metric in metrics:
-        found = survey.estimate(metric)
+        estimates = counts.estimate(metric)
         truth = brute_force(generated, reference, metric.k, metric.strict)
-        assert {name: found[name][0] for name in truth} == pytest.approx(truth, abs=1e-12)
+        assert {name: estimates[name][0] for name in truth} == pytest.approx(truth, abs=1e-12)
 
 
 def test_precision_and_recall_of_points_on_a_line_by_hand() -> None:
     # reference 0 1 2 3, k = 1: balls of radius 1 cover -1..4; generated 4, 5, 7: radii 1, 1, 2 cover 3..9
-    found = precision_recall(np.array([[4.0], [5.0], [7.0]]), np.array([[0.0], [1.0], [2.0], [3.0]]), k=1)
-    assert (found.precision, found.recall) == (1 / 3, 1 / 4)
-    assert found.f_score == pytest.approx(2 / 7)
+    fidelity = precision_recall(np.array([[4.0], [5.0], [7.0]]), np.array([[0.0], [1.0], [2.0], [3.0]]), k=1)
+    assert (fidelity.precision, fidelity.recall) == (1 / 3, 1 / 4)
+    assert fidelity.f_score == pytest.approx(2 / 7)
 
 
 def test_density_and_coverage_of_points_on_a_line_by_hand() -> None:
-    # reference 0 1 2 3, k = 1: open balls of radius 1; generated .5 is in two of them, 1 in one only, 9 in none
-    found = density_coverage(np.array([[0.5], [1.0], [9.0]]), np.array([[0.0], [1.0], [2.0], [3.0]]), k=1)
-    assert (found.density, found.coverage) == (1.0, 0.5)
+    # reference 0 1 2 3, k = 1: open balls of radius 1; generated .5 is in two balls, 1 in one, 9 in none
+    result = density_coverage(np.array([[0.5], [1.0], [9.0]]), np.array([[0.0], [1.0], [2.0], [3.0]]), k=1)
+    assert (result.density, result.coverage) == (1.0, 0.5)
 
 
-def test_precision_is_of_the_generated_and_recall_of_the_reference() -> None:
+def test_precision_counts_generated_rows_and_recall_reference_rows() -> None:
     narrow, wide = normal(400, 4, 1) * np.float32(0.3), normal(400, 4, 2)
-    found = precision_recall(narrow, wide)
-    assert found.precision > 0.95
-    assert found.recall < 0.6
+    fidelity = precision_recall(narrow, wide)
+    assert fidelity.precision > 0.95
+    assert fidelity.recall < 0.6
 
 
 def test_agrees_with_torch_fidelity() -> None:
@@ -111,19 +112,19 @@ def test_agrees_with_torch_fidelity() -> None:
     metric_prc = pytest.importorskip("torch_fidelity.metric_prc")
     x, y = normal(700, 96, 1), np.float32(0.9) * normal(600, 96, 2)
     options = {"prc_neighborhood": 3, "prc_batch_size": 10000, "save_cpu_ram": False, "verbose": False}
-    theirs = metric_prc.prc_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), **options)
-    ours = precision_recall(x, y)
-    assert ours.precision == pytest.approx(theirs["precision"], abs=1e-7)
-    assert ours.recall == pytest.approx(theirs["recall"], abs=1e-7)
-    assert ours.f_score == pytest.approx(theirs["f_score"], abs=1e-7)
+    peer = metric_prc.prc_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), **options)
+    fidelity = precision_recall(x, y)
+    assert fidelity.precision == pytest.approx(peer["precision"], abs=1e-7)
+    assert fidelity.recall == pytest.approx(peer["recall"], abs=1e-7)
+    assert fidelity.f_score == pytest.approx(peer["f_score"], abs=1e-7)
 
 
 def test_agrees_with_the_prdc_package() -> None:
     prdc = pytest.importorskip("prdc")
     x, y = normal(700, 96, 1), np.float32(0.9) * normal(600, 96, 2)
-    theirs = prdc.compute_prdc(real_features=y, fake_features=x, nearest_k=5)
-    ours = density_coverage(x, y)
-    assert {name: getattr(ours, name) for name in theirs} == pytest.approx(theirs, abs=1e-12)
+    peer = prdc.compute_prdc(real_features=y, fake_features=x, nearest_k=5)
+    result = density_coverage(x, y)
+    assert {name: getattr(result, name) for name in peer} == pytest.approx(peer, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -131,16 +132,16 @@ def test_agrees_with_the_prdc_package() -> None:
     [(2, (0.997, 0.996, 1.001, 0.972)), (64, (0.72, 0.70, 1.03, 0.966)), (1000, (0.55, 0.55, 0.996, 0.969))],
 )
 def test_A12_values_at_equal_distributions(width: int, truth: tuple[float, ...]) -> None:
-    # density scatters by .08 in 64 dimensions and .1 in 1000, since a few rows are in very many balls
-    found = density_coverage(normal(2000, width, 1), normal(2000, width, 2))
-    assert (found.precision, found.recall, found.coverage) == pytest.approx((*truth[:2], truth[3]), abs=0.03)
-    assert found.density_error is not None
-    assert abs(found.density - 1) < max(0.03, 3 * found.density_error)
+    # density varies by .08 in 64 dimensions and by .1 in 1000, because a few rows are in very many balls
+    result = density_coverage(normal(2000, width, 1), normal(2000, width, 2))
+    assert (result.precision, result.recall, result.coverage) == pytest.approx((*truth[:2], truth[3]), abs=0.03)
+    assert result.density_error is not None
+    assert abs(result.density - 1) < max(0.03, 3 * result.density_error)
 
 
 def test_A13_coverage_at_equal_distributions() -> None:
-    found = density_coverage(normal(2000, 16, 1), normal(2000, 16, 2)).coverage
-    assert found == pytest.approx(expected_coverage(2000, 2000, 5), abs=0.015)
+    coverage = density_coverage(normal(2000, 16, 1), normal(2000, 16, 2)).coverage
+    assert coverage == pytest.approx(expected_coverage(2000, 2000, 5), abs=0.015)
 
 
 @pytest.mark.parametrize(("count", "k", "truth"), [(10_000, 5, 0.968773), (10_000, 3, 0.875038), (1000, 5, 0.968984)])
@@ -148,19 +149,19 @@ def test_A13_the_expected_coverage_is_the_finite_formula(count: int, k: int, tru
     assert expected_coverage(count, count, k) == pytest.approx(truth, abs=1e-6)
 
 
-def test_expected_coverage_with_unequal_counts_is_that_of_simulation() -> None:
-    found = [density_coverage(normal(60, 3, 2 * i), normal(150, 3, 2 * i + 1)).coverage for i in range(60)]
-    assert np.mean(found) == pytest.approx(expected_coverage(60, 150, 5), abs=0.02)
+def test_expected_coverage_with_unequal_counts_agrees_with_simulation() -> None:
+    coverages = [density_coverage(normal(60, 3, 2 * i), normal(150, 3, 2 * i + 1)).coverage for i in range(60)]
+    assert np.mean(coverages) == pytest.approx(expected_coverage(60, 150, 5), abs=0.02)
 
 
-def test_pitfall_6_by_the_strict_rule_balls_of_repeated_reference_rows_hold_nothing() -> None:
+def test_pitfall_6_by_the_strict_rule_the_balls_of_repeated_reference_rows_hold_nothing() -> None:
     rows = np.repeat(normal(50, 4, 1), 6, axis=0)
     assert density_coverage(rows, rows).coverage == 0
     assert precision_recall(rows, rows).precision == 1
 
 
 @pytest.mark.parametrize(("width", "scale"), [(2, 1.0), (32, 1.0), (16, 0.8)])
-def test_errors_are_the_spread_over_repeated_samples(width: int, scale: float) -> None:
+def test_errors_agree_with_the_spread_over_repeated_samples(width: int, scale: float) -> None:
     values, errors = [], []
     for i in range(60):
         x, y = np.float32(scale) * normal(300, width, 2 * i), normal(300, width, 2 * i + 1)
@@ -183,7 +184,7 @@ def test_scores_of_equal_counts_do_not_warn() -> None:
     assert all("warning" not in score.detail and score.error is not None for score in scores)
 
 
-def test_too_few_rows_for_halves_leave_the_error_out_and_say_why() -> None:
+def test_too_few_rows_for_halves_give_no_error_and_a_reason() -> None:
     scores = PrecisionRecall()(Features.of(embedding=normal(6, 3, 1)), Features.of(embedding=normal(6, 3, 2)), seed=0)
     assert all(score.error is None and "more than k" in score.detail["no_error"] for score in scores)
 
@@ -199,8 +200,8 @@ def test_k_of_zero_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rows_that_differ_in_signs_alone_are_not_taken_for_equal(dtype: type) -> None:
+def test_rows_that_differ_only_in_signs_are_not_equal(dtype: type) -> None:
     rows = np.array([[1.0, 2.0], [-1.0, -2.0], [1.0, 2.0]], dtype)
-    one, _ = pair_of(rows, rows)
-    found = one.distances(np.array([0, 0]), one, np.array([1, 2]))
-    assert found.tolist() == [20.0, 0.0]
+    side, _ = pair_of(rows, rows)
+    distances = side.squared_distances(np.array([0, 0]), side, np.array([1, 2]))
+    assert distances.tolist() == [20.0, 0.0]

@@ -1,4 +1,4 @@
-"""MIND and sliced Wasserstein distances: closed forms, exact coupling, errors, floors."""
+"""MIND and sliced Wasserstein distances: closed forms, exact coupling, errors, values for equal distributions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def normal(count: int, width: int, seed: int, mean: float = 0.0) -> np.ndarray:
 
 
 def test_mind_of_a_set_with_itself_is_zero() -> None:
-    found = monge_distance(normal(100, 5, 1), normal(100, 5, 1))
-    assert (found.value, found.error) == (0, 0)
+    estimate = monge_distance(normal(100, 5, 1), normal(100, 5, 1))
+    assert (estimate.value, estimate.error) == (0, 0)
 
 
 @pytest.mark.parametrize("shift", [0.5, 1.0])
@@ -38,7 +38,7 @@ def test_mind_in_one_dimension_by_hand() -> None:
     assert monge_distance([[5.0], [0.0], [1.0]], [[2.0], [4.0], [1.0]]).value == pytest.approx(3.0)
 
 
-def test_mind_draws_as_many_rows_as_the_smaller_side_has() -> None:
+def test_mind_draws_rows_of_the_larger_side_to_make_the_counts_equal() -> None:
     x, y = normal(300, 5, 1, mean=1.0), normal(100, 5, 2)
     assert monge_distance(x, y, seed=1).value == monge_distance(x, y, seed=1).value
     assert monge_distance(x, y, seed=1).value == pytest.approx(3 * 5, rel=0.4)
@@ -46,47 +46,47 @@ def test_mind_draws_as_many_rows_as_the_smaller_side_has() -> None:
 
 def test_unequal_counts_are_coupled_exactly() -> None:
     x, y = normal(7, 1, 1), normal(4, 1, 2)
-    found = sliced_wasserstein(x, y, projections=5)
-    assert found.first.value == pytest.approx(wasserstein_distance(x[:, 0], y[:, 0]), rel=1e-12)
+    pair = sliced_wasserstein(x, y, projections=5)
+    assert pair.first.value == pytest.approx(wasserstein_distance(x[:, 0], y[:, 0]), rel=1e-12)
     repeated = np.repeat(np.sort(x[:, 0]), 4) - np.repeat(np.sort(y[:, 0]), 7)
-    assert found.second.value == pytest.approx(math.sqrt((repeated**2).mean()), rel=1e-12)
+    assert pair.second.value == pytest.approx(math.sqrt((repeated**2).mean()), rel=1e-12)
 
 
 def test_A43_sliced_distances_of_a_shift() -> None:
     x = normal(500, 64, 1)
     shift = np.random.default_rng(9).standard_normal(64)
     length = float(np.linalg.norm(shift))
-    found = sliced_wasserstein(x, x + shift, projections=4000)
+    pair = sliced_wasserstein(x, x + shift, projections=4000)
     mean_component = math.gamma(32) / (math.sqrt(math.pi) * math.gamma(32.5))
     assert mean_component == pytest.approx(0.100126, abs=1e-6)
-    assert found.first.value == pytest.approx(length * mean_component, rel=0.03)
-    assert found.second.value**2 == pytest.approx(length**2 / 64, rel=0.06)
+    assert pair.first.value == pytest.approx(length * mean_component, rel=0.03)
+    assert pair.second.value**2 == pytest.approx(length**2 / 64, rel=0.06)
 
 
 def test_A43_sliced_distances_of_a_shift_in_the_plane() -> None:
     x = normal(300, 2, 1)
-    found = sliced_wasserstein(x, x + np.array([3.0, 4.0]), projections=4000)
-    assert found.first.value == pytest.approx(5 * 0.63662, rel=0.03)
-    assert found.second.value**2 == pytest.approx(25 / 2, rel=0.05)
+    pair = sliced_wasserstein(x, x + np.array([3.0, 4.0]), projections=4000)
+    assert pair.first.value == pytest.approx(5 * 0.63662, rel=0.03)
+    assert pair.second.value**2 == pytest.approx(25 / 2, rel=0.05)
 
 
 def test_A43_the_squared_sliced_distance_of_a_scaling() -> None:
-    found = sliced_wasserstein(2 * normal(4000, 16, 1), normal(4000, 16, 2))
-    assert found.second.value**2 == pytest.approx(1.0, rel=0.05)
+    pair = sliced_wasserstein(2 * normal(4000, 16, 1), normal(4000, 16, 2))
+    assert pair.second.value**2 == pytest.approx(1.0, rel=0.05)
 
 
 def test_directions_do_not_repeat_samples_of_the_same_seed() -> None:
-    # with directions drawn as default_rng(seed) draws, SW2 of these samples was twice too large
+    # with directions from default_rng(seed), SW2 of these samples was twice too large
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((1000, 64)), rng.standard_normal((1000, 64))
-    found = sliced_wasserstein(x, y, projections=200, seed=0).second
-    assert found.value == pytest.approx(found.expected, rel=0.1)
+    estimate = sliced_wasserstein(x, y, projections=200, seed=0).second
+    assert estimate.value == pytest.approx(estimate.expected, rel=0.1)
 
 
 @pytest.mark.parametrize(
     ("mean", "scale", "high"), [(0.0, 1.0, 1.6), (0.1, 1.2, 1.5), (0.4, 1.0, 1.25), (0.0, 1.6, 1.25)]
 )
-def test_errors_are_the_spread_over_repeated_samples(mean: float, scale: float, high: float) -> None:
+def test_errors_agree_with_the_spread_over_repeated_samples(mean: float, scale: float, high: float) -> None:
     values, errors = [], []
     for i in range(100):
         x, y = scale * normal(300, 8, 2 * i, mean=mean), normal(400, 8, 2 * i + 1)
@@ -98,14 +98,15 @@ def test_errors_are_the_spread_over_repeated_samples(mean: float, scale: float, 
 
 
 @pytest.mark.parametrize("counts", [(400, 400), (200, 500)])
-def test_the_expected_value_is_what_equal_distributions_give(counts: tuple[int, int]) -> None:
-    found = [
+def test_the_expected_value_is_the_mean_value_for_equal_distributions(counts: tuple[int, int]) -> None:
+    pairs = [
         sliced_wasserstein(normal(counts[0], 8, 2 * i), normal(counts[1], 8, 2 * i + 1), projections=50)
         for i in range(40)
     ]
     for name in ("first", "second"):
-        values, expected = zip(*((getattr(one, name).value, getattr(one, name).expected) for one in found), strict=True)
-        assert np.mean(expected) == pytest.approx(np.mean(values), rel=0.1)
+        estimates = [getattr(pair, name) for pair in pairs]
+        expected = np.mean([estimate.expected for estimate in estimates])
+        assert expected == pytest.approx(np.mean([estimate.value for estimate in estimates]), rel=0.1)
 
 
 def test_single_precision_agrees_with_double() -> None:
@@ -116,17 +117,17 @@ def test_single_precision_agrees_with_double() -> None:
 
 
 def test_few_rows_have_a_value_but_no_error() -> None:
-    found = sliced_wasserstein(normal(3, 2, 1), normal(3, 2, 2)).first
-    assert found.value > 0
-    assert found.error is None
-    assert found.expected is None
+    estimate = sliced_wasserstein(normal(3, 2, 1), normal(3, 2, 2)).first
+    assert estimate.value > 0
+    assert estimate.error is None
+    assert estimate.expected is None
 
 
-def test_scores_carry_names_keys_and_what_was_drawn() -> None:
+def test_scores_have_names_and_keys_and_warn_about_drawn_rows() -> None:
     generated, reference = Features.of(embedding=normal(50, 3, 1)), Features.of(embedding=normal(60, 3, 2))
     (mind,) = MongeDistance(projections=10)(generated, reference, seed=0)
     assert (mind.name, mind.key) == ("mind", "monge_inception_distance")
-    assert "50 of both were drawn" in mind.detail["warning"]
+    assert "50 rows of each side were drawn" in mind.detail["warning"]
     first, second = SlicedWasserstein(projections=10)(generated, reference, seed=0)
     assert (first.name, second.name) == ("swd", "swd2")
     assert "warning" not in first.detail

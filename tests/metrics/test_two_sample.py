@@ -1,4 +1,4 @@
-"""The classifier two-sample test: null, known accuracies, errors."""
+"""The classifier two-sample test: equal distributions, known accuracies, errors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def normal(count: int, width: int, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, 7]).standard_normal((count, width))
 
 
-def test_A20_equal_distributions_are_told_apart_by_chance_only() -> None:
-    found = classifier_accuracy(normal(1000, 10, 1), normal(1000, 10, 2))
-    assert found.value == pytest.approx(0.5, abs=0.035)
-    assert abs(found.z) < 3
+def test_A20_equal_distributions_are_separated_by_chance_only() -> None:
+    accuracy = classifier_accuracy(normal(1000, 10, 1), normal(1000, 10, 2))
+    assert accuracy.value == pytest.approx(0.5, abs=0.035)
+    assert abs(accuracy.z) < 3
 
 
 @pytest.mark.parametrize(("shift", "truth"), [(0.5, 0.5987), (1.0, 0.6915), (2.0, 0.8413)])
@@ -33,15 +33,15 @@ def test_z_is_standard_normal_at_equal_distributions() -> None:
     assert 0.8 < np.std(z) < 1.25
 
 
-def test_sets_far_apart_are_told_apart() -> None:
+def test_distant_sets_are_fully_separated() -> None:
     assert classifier_accuracy(normal(40, 3, 1) + 20, normal(50, 3, 2)).value == 1
 
 
-def test_unequal_counts_do_not_move_the_null_from_one_half() -> None:
+def test_equal_distributions_with_unequal_counts_give_one_half() -> None:
     assert classifier_accuracy(normal(2000, 5, 1), normal(200, 5, 2)).value == pytest.approx(0.5, abs=0.06)
 
 
-def test_the_score_says_what_is_expected() -> None:
+def test_the_score_reports_its_expected_value() -> None:
     (score,) = ClassifierTwoSample()(
         Features.of(embedding=normal(40, 3, 1)), Features.of(embedding=normal(50, 3, 2)), seed=0
     )
