@@ -1,6 +1,6 @@
-"""The same images and the same weights give torch-fidelity's, pytorch-fid's and clean-fid's numbers, end to end.
+"""Test that genbench gives the scores of torch-fidelity, pytorch-fid and clean-fid for the same images and weights.
 
-The weights are random: official ones cannot be shipped, and the arithmetic is the same.
+The weights are random, because the official ones cannot be shipped; the arithmetic is the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Folders = tuple[Path, Path]
 
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    """20 + 20 crops of scikit-learn's two photographs, as JPEG files."""
+    """Two folders with 20 crops each of scikit-learn's two photographs, as JPEG files."""
     root = tmp_path_factory.mktemp("crops")
     rng = np.random.default_rng(0)
     for photo, role in zip(load_sample_images().images, ("generated", "reference"), strict=True):
@@ -38,14 +38,14 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 @pytest.fixture(scope="module")
 def weights(crops: Folders, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    some = [np.asarray(Image.open(path)) for folder in crops for path in sorted(folder.iterdir())[:6]]
-    images = np.ascontiguousarray(np.stack(some).transpose(0, 3, 1, 2))
+    first = [np.asarray(Image.open(path)) for folder in crops for path in sorted(folder.iterdir())[:6]]
+    images = np.ascontiguousarray(np.stack(first).transpose(0, 3, 1, 2))
     return random_inception_weights(tmp_path_factory.mktemp("random") / "inception.pth", 0, images)
 
 
 @pytest.fixture
 def real(shared_data: Path, tmp_path: Path) -> Folders:
-    """2 x 500 real JPEG images."""
+    """Two folders with 500 real JPEG images each."""
     for role, name in (("generated", "train-10k.zip"), ("reference", "test.zip")):
         (tmp_path / role).mkdir()
         with zipfile.ZipFile(shared_data / "cifar10-jpeg" / name) as archive:
@@ -55,7 +55,7 @@ def real(shared_data: Path, tmp_path: Path) -> Folders:
     return tmp_path / "generated", tmp_path / "reference"
 
 
-def of_torch_fidelity(folders: Folders, weights: Path, subset: int) -> dict[str, float]:
+def torch_fidelity_scores(folders: Folders, weights: Path, subset: int) -> dict[str, float]:
     from torch_fidelity import calculate_metrics
 
     return calculate_metrics(  # type: ignore[no-any-return]
@@ -75,7 +75,7 @@ def of_torch_fidelity(folders: Folders, weights: Path, subset: int) -> dict[str,
     )
 
 
-def of_genbench(folders: Folders, weights: Path, subset: int) -> dict[str, float]:
+def genbench_scores(folders: Folders, weights: Path, subset: int) -> dict[str, float]:
     result = genbench.score(
         str(folders[0]),
         reference=str(folders[1]),
@@ -86,26 +86,28 @@ def of_genbench(folders: Folders, weights: Path, subset: int) -> dict[str, float
     return {key.removesuffix("@inception"): value for key, value in result.values.items()}
 
 
-def compare(folders: Folders, weights: Path, subset: int) -> None:
-    theirs, ours = of_torch_fidelity(folders, weights, subset), of_genbench(folders, weights, subset)
-    print({key: (value, ours.get(key)) for key, value in theirs.items()}, ours)
-    assert ours["inception_score_mean"] == pytest.approx(theirs["inception_score_mean"], rel=1e-5)
-    assert ours["inception_score_std"] == pytest.approx(theirs["inception_score_std"], rel=1e-4)
-    assert ours["frechet_distance"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
-    # random weights make KID larger than 1; its cubic kernel then has three times the features' 3e-5
-    assert ours["kernel_distance_mean"] == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-6, rel=9e-5)
-    assert ours["kernel_distance_std"] == pytest.approx(theirs["kernel_inception_distance_std"], abs=1e-6, rel=9e-5)
+def assert_equal_scores(folders: Folders, weights: Path, subset: int) -> None:
+    expected, scores = torch_fidelity_scores(folders, weights, subset), genbench_scores(folders, weights, subset)
+    print({key: (value, scores.get(key)) for key, value in expected.items()}, scores)
+    assert scores["inception_score_mean"] == pytest.approx(expected["inception_score_mean"], rel=1e-5)
+    assert scores["inception_score_std"] == pytest.approx(expected["inception_score_std"], rel=1e-4)
+    assert scores["frechet_distance"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-5)
+    # with random weights KID exceeds 1, and its cubic kernel triples the relative error 3e-5 of the features
+    assert scores["kernel_distance_mean"] == pytest.approx(
+        expected["kernel_inception_distance_mean"], abs=1e-6, rel=9e-5
+    )
+    assert scores["kernel_distance_std"] == pytest.approx(expected["kernel_inception_distance_std"], abs=1e-6, rel=9e-5)
     for key in ("precision", "recall", "f_score"):
-        assert ours[key] == pytest.approx(theirs[key], abs=1e-7)
+        assert scores[key] == pytest.approx(expected[key], abs=1e-7)
 
 
 def test_torch_fidelity_gives_the_same_numbers(crops: Folders, weights: Path) -> None:
-    compare(crops, weights, subset=15)
+    assert_equal_scores(crops, weights, subset=15)
 
 
 @pytest.mark.slow
 def test_torch_fidelity_gives_the_same_numbers_on_twice_500_real_images(real: Folders, weights: Path) -> None:
-    compare(real, weights, subset=400)
+    assert_equal_scores(real, weights, subset=400)
 
 
 def frechet_distance_with(resize: str, folders: Folders, weights: Path) -> float:
@@ -120,7 +122,7 @@ def frechet_distance_with(resize: str, folders: Folders, weights: Path) -> float
 
 
 def pytorch_fid_features(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
-    """Return pytorch-fid's own network with our weights in place of its download."""
+    """Return the network of pytorch-fid with the given weights instead of downloaded ones."""
     import torch
 
     inception = pytest.importorskip("pytorch_fid.inception")
@@ -129,7 +131,7 @@ def pytorch_fid_features(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return inception.InceptionV3([3]).eval()  # type: ignore[no-any-return]
 
 
-def test_resize_torch_gives_pytorch_fids_number(
+def test_resize_torch_gives_the_fid_of_pytorch_fid(
     crops: Folders, weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     fid_score = pytest.importorskip("pytorch_fid.fid_score")
@@ -138,11 +140,10 @@ def test_resize_torch_gives_pytorch_fids_number(
         fid_score.calculate_activation_statistics(sorted(folder.iterdir()), network, 10, 2048, "cpu", 0)
         for folder in crops
     ]
-    theirs = _distance(moments)
-    assert frechet_distance_with("torch", crops, weights) == pytest.approx(theirs, rel=1e-5)
+    assert frechet_distance_with("torch", crops, weights) == pytest.approx(_distance(moments), rel=1e-5)
 
 
-def test_pytorch_fid_reads_the_statistics_that_we_write(crops: Folders, weights: Path, tmp_path: Path) -> None:
+def test_pytorch_fid_reads_the_statistics_of_genbench(crops: Folders, weights: Path, tmp_path: Path) -> None:
     fid_score = pytest.importorskip("pytorch_fid.fid_score")
     from genbench.features.statistics_files import write_statistics
 
@@ -153,7 +154,9 @@ def test_pytorch_fid_reads_the_statistics_that_we_write(crops: Folders, weights:
     assert np.array_equal(covariance, features.moments().covariance)
 
 
-def test_resize_clean_gives_clean_fids_number(crops: Folders, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resize_clean_gives_the_fid_of_clean_fid(
+    crops: Folders, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     resize = pytest.importorskip("cleanfid.resize").build_resizer("clean")
@@ -164,15 +167,15 @@ def test_resize_clean_gives_clean_fids_number(crops: Folders, weights: Path, mon
         resized = [resize(np.asarray(Image.open(io.BytesIO(path.read_bytes())))) for path in sorted(folder.iterdir())]
         images = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
         with torch.inference_mode():
-            # clean-fid's network sees (x - 128) / 128; pytorch-fid's maps its input to 2 x - 1
-            seen = torch.cat([network(((part - 128) / 128 + 1) / 2)[0].flatten(1) for part in images.split(10)])
-        rows = seen.double().numpy()
+            # clean-fid's network takes (x - 128) / 128, and pytorch-fid's network maps its input x to 2 x - 1
+            batches = torch.cat([network(((part - 128) / 128 + 1) / 2)[0].flatten(1) for part in images.split(10)])
+        rows = batches.double().numpy()
         moments.append((rows.mean(axis=0), np.cov(rows, rowvar=False)))
     assert frechet_distance_with("clean", crops, weights) == pytest.approx(_distance(moments), rel=1e-5)
 
 
 def _distance(moments: list[tuple[Any, Any]]) -> float:
-    # not their scipy.linalg.sqrtm: its keyword `disp` is gone from SciPy, and a singular product loses digits
+    # scipy.linalg.sqrtm, which they use, lost its keyword `disp`, and it loses digits of a singular product
     (mean1, covariance1), (mean2, covariance2) = moments
     from genbench.metrics.frechet.metric import frechet_distance
 
