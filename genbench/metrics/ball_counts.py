@@ -46,6 +46,7 @@ class BallCounts:
 
     def __init__(self, metrics: Sequence[BallMetric], generated: Rows, reference: Rows, *, seed: int) -> None:
         """Raises InputError if a side has k rows or fewer."""
+        # All values of k, ascending; each of them has radii of its own.
         self.counts = len(generated), len(reference)
         self._depths = sorted({metric.k for metric in metrics})
         for rows in (generated, reference):
@@ -55,11 +56,13 @@ class BallCounts:
                     f"not {len(rows)}; give more samples or a smaller k."
                 )
         rng = np.random.default_rng(seed)
+        # The halves of the splits, which give the errors.
         self._halves = {rows.role: _random_halves(len(rows), rng) for rows in (generated, reference)}
         # The lists are so long that nearly always k rows of a list lie in the same half as its owner.
         length = min(4 * self._depths[-1] + 6, len(generated) - 1, len(reference) - 1)
         self._nearest = {rows.role: NearestRows(rows, length) for rows in (generated, reference)}
         self._radii: dict[str, dict[int, Radii]] = {}
+        # One count for each metric and each side whose rows are the centres of the balls.
         self._hits: dict[tuple[BallMetric, str], Hits] = {
             (metric, role): Hits(metric.strict, self._halves[role], self._halves[other])
             for metric in metrics
@@ -111,6 +114,7 @@ class BallCounts:
         A point depends on a ball if it lies in no other ball; a ball depends on a point if it holds no other point.
         """
         reference, generated = self._hits[metric, "reference"], self._hits[metric, "generated"]
+        # Shares by row: points in balls, and balls or points on which a hit depends alone.
         n, m = self.counts
         hit, sole_balls = np.sign(reference.whole["points"]) / n, reference.sole("points") / n
         covered, sole_points = np.sign(generated.whole["points"]) / m, generated.sole("points") / m
@@ -135,6 +139,7 @@ class BallCounts:
         widest = self._radii[role][self._depths[-1]].widest[balls]
         reach = np.nextafter(widest.astype(tile.products.dtype), np.inf)
         inside = tile.lower_bounds <= (reach if role == "reference" else reach[:, None])
+        # Positions of these pairs in the tile.
         i, j = np.divmod(np.flatnonzero(inside), inside.shape[1])  # much faster than nonzero in two dimensions
         if not len(i):
             return
@@ -154,6 +159,7 @@ class BallCounts:
         distance = lower + width / 2
         distance[doubt] = tile.squared_distances(i[doubt], j[doubt])
 
+        # Each metric compares the distances with the radii for its k.
         for (metric, side), hits in self._hits.items():
             if side == role:
                 hits.add(distance, self._radii[role][metric.k], (ball, balls), (point, points))
@@ -221,6 +227,7 @@ class Hits:
         """Return the mean of ``rule(counts)`` [1 + 2 HALF_SPLITS]: whole set, first halves, second halves."""
         second = self.half[side]
         values = rule(self.halves[side])
+        # Within each half the mean is over the rows of that half only.
         first_mean = (values * ~second).sum(axis=0) / (~second).sum(axis=0)
         second_mean = (values * second).sum(axis=0) / np.maximum(second.sum(axis=0), 1)
         return np.concatenate([[rule(self.whole[side]).mean()], first_mean, second_mean])

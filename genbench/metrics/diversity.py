@@ -40,6 +40,7 @@ class Vendi:
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         number = vendi_of_rows(embedding(generated, "generated"), order=self.order)
         detail: dict[str, Any] = {"order": self.order, "error_by": "delta method"}
+        # There is no reference, so no error is shared between scores.
         return [Score("vendi", number.value, number.error, "higher", detail, "vendi_score", INDEPENDENT)]
 
 
@@ -59,6 +60,7 @@ class KernelEntropy:
         number = kernel_modes(embedding(generated, "generated"), sigma=self.sigma)
         detail: dict[str, Any] = {"sigma": self.sigma, "error_by": "delta method"}
         name = "renyi_kernel_entropy_mode_count"
+        # There is no reference, so no error is shared between scores.
         return [Score("rke", number.value, number.error, "higher", detail, name, INDEPENDENT)]
 
 
@@ -73,6 +75,7 @@ def vendi_score(kernel: npt.ArrayLike, *, order: float = Vendi.order) -> float:
     symmetric or the diagonal is not 1, UsageError if the order is not positive.
     """
     _check_order(order)
+    # The eigenvalues of K / n are the weights of a distribution only if the diagonal is 1.
     matrix = np.asarray(kernel, np.float64)
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] and matrix.size > 0
     if not square or not np.allclose(matrix, matrix.T) or not np.allclose(np.diag(matrix), 1):
@@ -88,10 +91,13 @@ def vendi_of_rows(rows: npt.ArrayLike, *, order: float = Vendi.order) -> Effecti
     row is all zeros, UsageError if the order is not positive.
     """
     _check_order(order)
+    # Cosine similarity compares directions, so each row needs a length above 0.
     values, _ = checked_rows(rows, rows)
     lengths = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
     if not lengths.all():
         raise InputError("A row is all zeros, but cosine similarity needs a direction; remove such rows.")
+    # Both matrices have the same eigenvalues above 0. The energy [N, K] holds the squared coordinates of each
+    # unit row in the basis of the eigenvectors.
     if len(values) > values.shape[1]:
         weights, energy = _dual_spectrum(values, lengths)
     else:
@@ -113,12 +119,15 @@ def kernel_modes(rows: npt.ArrayLike, *, sigma: float) -> Effective:
     """
     _check_sigma(sigma)
     values = checked_rows(rows, rows)[0].astype(np.float64)
+    # Centring reduces the rounding of the distances.
     values -= values.mean(axis=0)
     squares = np.einsum("ij,ij->i", values, values)
     row_means = np.empty(len(values))
+    # Mean of k^2 = exp(-|x - y|^2 / sigma^2) over all rows, for each row.
     for span in spans(len(values), max(1, 2**22 // len(values))):  # arrays of 32 MB
         distance = squares[span, None] + squares - 2 * values[span] @ values.T
         row_means[span] = np.exp(-np.maximum(distance, 0) / sigma**2).mean(axis=1)
+    # The mean over all pairs is a V-statistic; its error follows from the row means.
     mean = float(row_means.mean())
     return Effective(1 / mean, 2 * float(row_means.std()) / math.sqrt(len(values)) / mean**2)
 
@@ -138,6 +147,7 @@ def _dual_spectrum(values: Array, lengths: Float64) -> tuple[Float64, Float64]:
 
     The coordinates are those in the basis of the eigenvectors.
     """
+    # Accumulate in pieces, so that the unit rows never exist as a whole.
     mean = np.zeros((values.shape[1], values.shape[1]))
     for span in spans(len(values)):
         unit = values[span] / lengths[span, None]
@@ -149,6 +159,7 @@ def _dual_spectrum(values: Array, lengths: Float64) -> tuple[Float64, Float64]:
 
 def _effective_number(weights: Float64, order: float) -> float:
     weights = weights[weights > 1e-15]  # smaller eigenvalues are rounding; 0 ln 0 is 0
+    # The orders 1 and infinity are limits of the general formula.
     if order == 1:
         return float(np.exp(-(weights * np.log(weights)).sum()))
     if math.isinf(order):

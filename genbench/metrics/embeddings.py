@@ -15,6 +15,7 @@ def embedding(features: Features | Moments | None, role: str) -> Array:
 
     Raises InputError if there are no rows: the side is missing, or only its mean and covariance are known.
     """
+    # Statistics files hold a mean and a covariance only.
     if not isinstance(features, Features):
         content = "a mean and a covariance" if isinstance(features, Moments) else "nothing"
         raise InputError(f"This metric needs the rows of the {role} samples, not {content}; give samples or features.")
@@ -26,6 +27,7 @@ def checked_rows(generated: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[Ar
 
     Raises InputError if a side is not two-dimensional, is empty, holds NaN or infinity, or if the widths differ.
     """
+    # Both sides must come from the same network.
     left, right = _finite_rows(generated, "generated"), _finite_rows(reference, "reference")
     if left.shape[1] != right.shape[1]:
         raise InputError(
@@ -41,6 +43,7 @@ def spans(count: int, size: int = 1024) -> list[slice]:
 
 
 def _finite_rows(rows: npt.ArrayLike, role: str) -> Array:
+    # Integers and half precision become float64; float32 stays, because large arrays must not be copied.
     values = np.asarray(rows)
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float64)

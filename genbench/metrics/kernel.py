@@ -36,6 +36,7 @@ class KernelDistance:
     seed: int = 2020
     """Seed of the subsets, independent of the seed of the run, so that the subsets are those of torch-fidelity."""
 
+    # The contract of a metric.
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
     evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
@@ -58,6 +59,7 @@ class KernelDistance:
 
     def scores(self, pair_sums: KernelSums) -> list[Score]:
         """Return ``kid`` over all rows and ``kid_subsets``, the mean over subsets."""
+        # Over all rows the estimate is unbiased, so a perfect sampler is expected to get 0.
         estimate = pair_sums.estimate(self)
         detail = {"expected": 0.0, "error_by": "U-statistic variance"}
         subset_detail: dict[str, Any] = {
@@ -66,6 +68,7 @@ class KernelDistance:
             "subset_size": estimate.subset_size,
             "error_by": "U-statistic variance and the draw of subsets",
         }
+        # Small sides have small subsets, whose values are not comparable with published ones.
         if estimate.subset_size < self.subset_size:
             subset_detail["warning"] = (
                 f"Subsets hold {estimate.subset_size} rows instead of {self.subset_size}, because a side has no more; "
@@ -121,6 +124,7 @@ def kernel_distance(
     Rows are [N, D] and [M, D], float32 or float64. Raises InputError if a side has fewer than two rows, or if the rows
     are not finite or differ in width; UsageError if an option is out of range.
     """
+    # The defaults and the checks of the options are those of the metric.
     metric = KernelDistance(**options)
     pair = pair_of(generated, reference)
     sums: KernelSums = gather_pair_sums([metric], *pair, seed=metric.seed, tile=tile)[KernelSums]
@@ -166,6 +170,7 @@ class _SumsOfOneKernel:
         self.gamma = 1 / width if metric.gamma is None else metric.gamma
         # Subtracting a constant from all kernel values does not change MMD^2, and reduces the rounding of squares.
         self.constant = (self.gamma * float(generated.centre @ generated.centre) + metric.coef0) ** metric.degree
+        # The subsets are the same size on both sides.
         self.size = min(metric.subset_size, len(generated), len(reference))
         self.members = _draw_subsets(generated, reference, self.size, metric.subsets, metric.seed)
         # Sums of kernel values by row [N], of their squares, and by subset [subsets].
@@ -178,6 +183,7 @@ class _SumsOfOneKernel:
 
     def add_within(self, tile: Tile) -> None:
         role, rows, columns = tile.left.role, tile.rows, tile.columns
+        # The estimate has no pairs of a row with itself.
         values = self._kernel(tile)
         if tile.diagonal:
             np.fill_diagonal(values, 0)
@@ -197,6 +203,7 @@ class _SumsOfOneKernel:
 
     def estimate(self) -> KernelEstimate:
         x, y = self.own["generated"], self.own["reference"]
+        # MMD^2 over all rows.
         value = _mean_of_pairs(x) + _mean_of_pairs(y) - 2 * self.cross["generated"].sum() / (len(x) * len(y))
         # The same estimate for each subset [subsets].
         pairs, size = self.size * (self.size - 1), self.size
@@ -205,6 +212,7 @@ class _SumsOfOneKernel:
             + self.own_subsets["reference"] / pairs
             - 2 * self.cross_subsets / size**2
         )
+        # The variance over the rows, and for the subsets also over their draw.
         error = subset_error = None
         if min(len(x), len(y)) >= 4:
             variance = mmd_variance(self.own, self.own_squares, self.cross, self.cross_squares)
@@ -216,6 +224,7 @@ class _SumsOfOneKernel:
 
     def row_influence(self) -> tuple[Float64, Float64]:
         """Return the first-order influence of each generated row [N] and each reference row [M] on the value."""
+        # Derivative of MMD^2 with respect to the weight of each row, up to a constant.
         x, y = self.own["generated"], self.own["reference"]
         to_y, to_x = self.cross["generated"], self.cross["reference"]
         n, m = len(x), len(y)
@@ -230,6 +239,7 @@ class _SumsOfOneKernel:
         linear = tile.products * dtype.type(self.gamma)
         linear += row_terms.astype(dtype)[:, None]
         linear += (self.gamma * right.shift[tile.columns]).astype(dtype)
+        # A whole power by repeated products, in place.
         values: Array = linear.copy()
         for _ in range(self.metric.degree - 1):
             values *= linear
@@ -263,6 +273,7 @@ def _sum_of_squares(values: Array) -> float:
 
 def _draw_subsets(generated: Rows, reference: Rows, size: int, subsets: int, seed: int) -> dict[str, Array]:
     """Return by role which rows are in which subset, float32 0 or 1 [N, subsets], drawn in torch-fidelity's order."""
+    # The legacy generator, and the generated side first in each subset, as torch-fidelity does.
     rng = np.random.RandomState(seed)
     members: dict[str, Array] = {
         rows.role: np.zeros((len(rows), subsets), np.float32) for rows in (generated, reference)

@@ -55,6 +55,7 @@ def authentic_share(generated: npt.ArrayLike, reference: npt.ArrayLike) -> Share
     left, right = pair_of(generated, reference)
     if len(right) < 2:
         raise InputError(f"authpct needs at least 2 reference rows, not {len(right)}.")
+    # Distance of each generated row to its training row t, and of each training row to its own neighbour.
     nearest, distance = _nearest_rows(left, right)
     own_distance = _nearest_rows(right, right)[1]
     share = float((own_distance[nearest] < distance).mean())
@@ -77,8 +78,10 @@ def copying_score(
     """
     from scipy.stats import mannwhitneyu
 
+    # Distances to the training set, and the cell of each row.
     generated_distance, test_distance = (_nearest_rows(*pair_of(rows, train))[1] for rows in (generated, test))
     generated_cell, test_cell = _k_means_cells(train, (generated, test), cells, seed)
+    # A rank test in each cell, on which of the two distances is larger.
     total = weight = 0.0
     for cell in range(cells):
         x, y = generated_distance[generated_cell == cell], test_distance[test_cell == cell]
@@ -100,6 +103,7 @@ def _k_means_cells(train: npt.ArrayLike, others: tuple[npt.ArrayLike, ...], cell
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
+    # With many dimensions, k-means runs on the first principal components of the training rows.
     rows = [checked_rows(other, train)[0] for other in (train, *others)]
     if rows[0].shape[1] > 64:
         axes = PCA(n_components=min(64, len(rows[0])), random_state=seed).fit(rows[0])
@@ -114,6 +118,7 @@ def _nearest_rows(left: Rows, right: Rows) -> tuple[Int64, Float64]:
     for rows in spans(len(left), TILE):
         for columns in spans(len(right), TILE):
             tile = compute_tile(left, rows, right, columns, left.dtype)
+            # A row is not a neighbour of itself.
             if tile.diagonal:
                 np.fill_diagonal(tile.lower_bounds, np.inf)
             _improve(index[rows], best[rows], tile)

@@ -22,6 +22,7 @@ def mmd_variance(
 
     Needs at least 4 rows on each side.
     """
+    # Row sums of both sets, within the set and to the other set.
     x, y, to_y, to_x = own["generated"], own["reference"], cross["generated"], cross["reference"]
     n, m = len(x), len(y)
     first_x, second_x = _own_orders(x, own_squares["generated"], to_y, to_x, cross_squares)
@@ -29,6 +30,7 @@ def mmd_variance(
     # The first order is an unbiased difference of larger numbers. For equal distributions it scatters around 0, and
     # clipping it at 0 makes the error a tenth too large.
     first = max(first_x / n + first_y / m, 0.0)
+    # The second order does not vanish for equal distributions.
     second_xy = _cross_second(to_y, to_x, cross_squares)
     second = 2 * second_x / (n * (n - 1)) + 2 * second_y / (m * (m - 1)) + 4 * second_xy / (n * m)
     return 4 * first + max(second, 0.0)
@@ -40,6 +42,7 @@ def _own_orders(
     """Return the variance of E k(x, x') - E k(x, y) over x, and the variance of the doubly centred k(x, x')."""
     n, m = len(own), len(other_cross)
     pairs, triples = n * (n - 1), n * (n - 1) * (n - 2)
+    # Sums over pairs and over pairs that share a row.
     total, ends, both = own.sum(), own @ own, own @ cross
     square = squares / pairs
     path = (ends - squares) / triples  # E k(x, x') k(x, x'')

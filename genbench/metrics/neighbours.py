@@ -43,6 +43,7 @@ class NearestRows:
     def _merge(self, rows: slice, values: Array, index: Int64) -> None:
         values = np.concatenate([self.lower[rows], values], axis=1)
         index = np.concatenate([self.index[rows], index], axis=1)
+        # Of equal bounds the earlier one stays.
         order = np.argsort(values, axis=1, kind="stable")[:, : self.length]
         self.lower[rows] = np.take_along_axis(values, order, 1)
         self.index[rows] = np.take_along_axis(index, order, 1)

@@ -47,6 +47,7 @@ def evaluate_together(
 
     Raises InputError if a side has no rows, or if the rows are not finite or differ in width.
     """
+    # Centre both sides once for all metrics.
     rows = pair_of(embedding(generated, "generated"), embedding(reference, "reference"))
     pair_sums = gather_pair_sums(metrics, *rows, seed=seed)
     return [metric.scores(pair_sums[metric.pair_sums()]) for metric in metrics]
@@ -56,6 +57,7 @@ def gather_pair_sums(
     metrics: Sequence[PairMetric], generated: Rows, reference: Rows, *, seed: int, tile: int = TILE
 ) -> dict[type[Any], Any]:
     """Gather the PairSums of all metrics in one pass; return them by their class."""
+    # Metrics that read the same class of sums share one object.
     groups: dict[type[Any], list[PairMetric]] = {}
     for metric in metrics:
         groups.setdefault(metric.pair_sums(), []).append(metric)
@@ -66,10 +68,12 @@ def gather_pair_sums(
 
 def visit_tiles(pair_sums: Sequence[PairSums], generated: Rows, reference: Rows, size: int) -> None:
     """Add every tile to all sums: the upper triangle within each set first, then all tiles between the sets."""
+    # Both sets with themselves. The products are symmetric, so half of the tiles are enough.
     for rows in (generated, reference):
         for tile in _computed_ahead(_tile_calls(rows, rows, size, upper=True)):
             for sums in pair_sums:
                 sums.add_within(tile)
+    # The generated rows with the reference rows.
     for tile in _computed_ahead(_tile_calls(generated, reference, size)):
         for sums in pair_sums:
             sums.add_between(tile)
@@ -83,6 +87,7 @@ def _computed_ahead(calls: Iterator[Callable[[], Tile]]) -> Iterator[Tile]:
     """
     from threadpoolctl import threadpool_info, threadpool_limits
 
+    # As many threads as BLAS would use itself.
     cores = max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores) as pool:
         # At most cores + 1 tiles exist at a time.
@@ -94,8 +99,9 @@ def _computed_ahead(calls: Iterator[Callable[[], Tile]]) -> Iterator[Tile]:
 
 def _tile_calls(left: Rows, right: Rows, size: int, *, upper: bool = False) -> Iterator[Callable[[], Tile]]:
     """Yield functions that compute one tile each; only those of the upper triangle if ``upper``."""
+    # Line by line, so that the left rows are centred once.
     for rows in spans(len(left), size):
-        centred = left.centred(rows, left.dtype)  # once for a whole line of tiles
+        centred = left.centred(rows, left.dtype)
         for columns in spans(len(right), size):
             if not (upper and columns.start < rows.start):
                 yield partial(_tile_of_centred, left, rows, centred, right, columns)

@@ -28,6 +28,7 @@ class PrecisionRecall:
 
     k: int = 3
 
+    # The contract of a metric, and of a BallMetric.
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
     evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
@@ -45,6 +46,7 @@ class PrecisionRecall:
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return precision, recall and their harmonic mean."""
+        # Values and influence by name; the same hits give all of them.
         estimates, influence = pair_sums.estimate(self), pair_sums.influence(self)
         return [
             _score_of_balls(name, estimates[name], {}, pair_sums, influence[name])
@@ -58,6 +60,7 @@ class DensityCoverage:
 
     k: int = 5
 
+    # The contract of a metric, and of a BallMetric.
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
     evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
@@ -75,6 +78,7 @@ class DensityCoverage:
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return density, coverage, and the strict precision and recall with k in their names."""
+        # The convention of this k is in the names, because the usual precision and recall are not strict.
         estimates, influence = pair_sums.estimate(self), pair_sums.influence(self)
         coverage = expected_coverage(*pair_sums.counts, self.k)
         return [
@@ -135,8 +139,10 @@ def precision_recall(
     Rows are [N, D] and [M, D]. Neighbours are exact: pairs that rounding could decide are measured in float64. Raises
     InputError if a side has k rows or fewer, or if the rows are not finite or differ in width.
     """
+    # One pass for this metric alone.
     metric = PrecisionRecall(k)
     counts: BallCounts = gather_pair_sums([metric], *pair_of(generated, reference), seed=seed, tile=tile)[BallCounts]
+    # Each estimate holds the value over all rows first, then those of the halves.
     estimates = counts.estimate(metric)
     # The fields of Fidelity in order: the values, then their errors.
     names = ("precision", "recall", "f_score")
@@ -162,8 +168,10 @@ def density_coverage(
     Rows are [N, D] and [M, D]. Raises InputError if a side has k rows or fewer, or if the rows are not finite or differ
     in width.
     """
+    # One pass for this metric alone.
     metric = DensityCoverage(k)
     counts: BallCounts = gather_pair_sums([metric], *pair_of(generated, reference), seed=seed, tile=tile)[BallCounts]
+    # Each estimate holds the value over all rows first, then those of the halves.
     estimates = counts.estimate(metric)
     # The fields of Coverage in order: the values, then their errors.
     names = ("density", "coverage", "precision", "recall")
@@ -176,6 +184,7 @@ def expected_coverage(generated: int, reference: int, k: int) -> float:
     N is the number of reference rows and M the number of generated rows. For N = M it is close to 1 - 2^-k. Naeem et
     al. 2020, lemma 2.
     """
+    # A ball holds no generated row if the k nearest of the other N - 1 + M rows are all reference rows.
     return 1 - math.prod((reference - i) / (reference + generated - i) for i in range(1, k + 1))
 
 
@@ -187,6 +196,7 @@ def _check_neighbours(k: int) -> None:
 def _score_of_balls(
     name: str, estimates: Float64, detail: dict[str, Any], counts: BallCounts, influence: RowInfluence
 ) -> Score:
+    # The error, or the reason why there is none.
     error = counts.error(estimates)
     if error is not None:
         detail["error_by"] = "differences of random halves"

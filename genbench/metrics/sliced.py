@@ -112,6 +112,7 @@ def monge_distance(
 
     Rows are [N, D] and [M, D]. Raises InputError if they are not finite or differ in width.
     """
+    # The smaller side stays whole.
     x, y = checked_rows(generated, reference)
     rng = _direction_generator(seed)
     count = min(len(x), len(y))
@@ -179,14 +180,17 @@ class _TransportCosts:
 
     def estimate(self, order: Literal[1, 2], rule: Callable[[Float64], Float64]) -> SlicedEstimate:
         """Apply ``rule`` to the mean cost of an order, and to its jackknife values for the errors."""
+        # Jackknife over directions: leave out one direction at a time.
         costs, count = self.costs[order - 1], self.costs.shape[1]
         error = direction_error = expected = None
         if count > 1:
             left_out = np.maximum(costs.sum() - costs, 0) / (count - 1)
             direction_error = math.sqrt((count - 1) * float(rule(left_out).var()))
+        # Jackknife over groups of rows. Both errors are nearly independent.
         if self.left_out.size and direction_error is not None:
             row_error = math.sqrt((JACKKNIFE_GROUPS - 1) * float(rule(self.left_out[order - 1]).var()))
             error = math.hypot(row_error, direction_error)
+        # Scale the cost between the halves of the reference to these counts.
         if self.shrink is not None:
             expected = float(rule(self.halves[order - 1] * self.shrink ** (order / 2)))
         influence = influence_of(*(side[order - 1] for side in self.influence), error=error)
@@ -195,6 +199,7 @@ class _TransportCosts:
 
 def _transport(x: Array, y: Array, projections: int, rng: np.random.Generator) -> _TransportCosts:
     n, m = len(x), len(y)
+    # Directions [B, D], uniform on the unit sphere.
     directions = rng.standard_normal((projections, x.shape[1]))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     centre = x.mean(axis=0, dtype=np.float64)
@@ -206,6 +211,7 @@ def _transport(x: Array, y: Array, projections: int, rng: np.random.Generator) -
     group_seed = int(rng.integers(2**32))
     group_x, group_y = (_deal_groups(count, group_seed) for count in (n, m))
     groups = range(JACKKNIFE_GROUPS) if min(n, m) >= 2 * JACKKNIFE_GROUPS else range(0)
+    # Two random halves of the reference show the cost for equal distributions.
     half = rng.permutation(m) < m // 2
 
     costs, left_out, halves = np.empty((2, projections)), np.zeros((2, len(groups))), np.zeros(2)
@@ -236,6 +242,7 @@ def _deal_groups(count: int, seed: int) -> npt.NDArray[np.uint8]:
 
 def _sorted_projections(rows: Array, centre: Array, directions: Array) -> tuple[Float64, Int64]:
     """Return the projections [B, N] of the centred rows in ascending order, and the row of each projection."""
+    # In pieces of rows, because centring makes a copy.
     parts = [directions @ (rows[span] - centre).astype(directions.dtype).T for span in spans(len(rows))]
     projected = np.concatenate(parts, axis=1)
     order = np.argsort(projected, axis=1)
@@ -249,6 +256,7 @@ def _select(values: Float64, chosen: Bool) -> Float64:
 
 def _costs(x: Float64, y: Float64) -> Float64:
     """Return the costs [2, B] of order 1 and 2 of transporting sorted x [B, N] to sorted y [B, M]."""
+    # In one dimension the optimal transport pairs sorted values.
     left, right, weight = _coupling(x.shape[1], y.shape[1])
     gap = x - y if x.shape == y.shape else x[:, left] - y[:, right]
     return np.stack([np.abs(gap) @ weight, gap**2 @ weight])
@@ -262,10 +270,12 @@ def _add_potentials(total: Float64, x: Float64, y: Float64, order: Int64) -> Non
     averaged over the partners of both.
     """
     count = x.shape[1]
+    # The partner of each x: the y at the same quantile.
     partner = y[:, (np.arange(count) * 2 + 1) * y.shape[1] // (2 * count)]
     for cost, row_total in ((np.abs, total[0]), (np.square, total[1])):
         rise = cost(x[:, 1:] - partner[:, :-1]) - cost(x[:, :-1] - partner[:, :-1])
         rise += cost(x[:, 1:] - partner[:, 1:]) - cost(x[:, :-1] - partner[:, 1:])
+        # The potential is the integral of its rises, with mean 0 over the rows.
         potential = np.zeros(x.shape)
         np.cumsum(rise / 2, axis=1, out=potential[:, 1:])
         potential -= potential.mean(axis=1, keepdims=True)

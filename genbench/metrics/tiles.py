@@ -37,6 +37,7 @@ class Rows:
 
     def centred(self, index: slice, dtype: npt.DTypeLike) -> Array:
         """Return a range of rows minus the centre."""
+        # Rows of another dtype are centred in float64 first, so that no digits are lost.
         values = self.values[index]
         if values.dtype != dtype:
             return np.asarray(np.subtract(values, self.centre, dtype=np.float64), dtype)
@@ -49,6 +50,7 @@ class Rows:
     @cached_property
     def hashes(self) -> npt.NDArray[np.uint64]:
         """A 64-bit hash of each row [N]; equal rows have equal hashes."""
+        # Each word has a random odd factor; the hash of a row is the sum of the products, modulo 2^64.
         count, bytes_per_row = len(self.values), self.values[:1].nbytes
         factors = np.random.default_rng(0).integers(2**63, size=bytes_per_row // 4, dtype=np.uint64) | np.uint64(1)
         hashes = np.empty(count, np.uint64)
@@ -63,9 +65,11 @@ class Rows:
         distances = np.zeros(len(index))
         # Skip equal rows: if a sampler repeats one image, almost all pairs come here.
         differ = np.flatnonzero(self.hashes[index] != other.hashes[other_index])
-        step = max(1, 65536 // self.values.shape[1])  # the differences of one step fit into the cache
+        # The differences of one step fit into the cache.
+        step = max(1, 65536 // self.values.shape[1])
         for start in range(0, len(differ), step):
             part = differ[start : start + step]
+            # Differences of equal coordinates are exactly 0, unlike differences of products.
             gap = np.subtract(self.values[index[part]], other.values[other_index[part]], dtype=np.float64)
             distances[part] = np.einsum("ij,ij->i", gap, gap)
         return distances
@@ -103,6 +107,7 @@ class Tile:
         The rounding error of a product of length D is at most D u |x| |y| (u: unit roundoff; Higham 2002, 3.5).
         Centring and the sums add a few u (|x|^2 + |y|^2).
         """
+        # |x - y|^2 = |x|^2 + |y|^2 - 2 x.y, with both lengths reduced by the possible error.
         dtype = self.products.dtype
         shrink = 1 - self._relative_error()
         lower: Array = self.products * dtype.type(-2)
@@ -134,14 +139,17 @@ def pair_of(generated: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[Rows, R
     Raises InputError as ``checked_rows`` does.
     """
     left, right = checked_rows(generated, reference)
+    # The common centre of both sets: distances stay the same, and the products become small.
     centre = (left.mean(axis=0, dtype=np.float64) + right.mean(axis=0, dtype=np.float64)) / 2
     centre = centre.astype(left.dtype).astype(np.float64)  # so that the centre is the same in both precisions
+    # Both lengths are in float64, whatever the dtype of the products.
     squares, shifts = zip(*(_lengths(values, centre) for values in (left, right)), strict=True)
     # Single precision halves the time of a large pass. A small pass is fast anyway, and large numbers would overflow.
     work = (len(left) + len(right)) ** 2 * left.shape[1]
     reach = max(float(square.max()) for square in squares) + float(centre @ centre)
     single = left.dtype == right.dtype == np.float32 and work > 2e10 and reach / left.shape[1] < 1e8
     dtype = np.dtype(np.float32 if single else np.float64)
+    # Both sides have the same centre and dtype, so that any tile can combine them.
     return (
         Rows("generated", left, centre, dtype, squares[0], shifts[0]),
         Rows("reference", right, centre, dtype, squares[1], shifts[1]),

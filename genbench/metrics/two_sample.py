@@ -27,6 +27,7 @@ class ClassifierTwoSample:
     reference: ClassVar[Literal["rows"]] = "rows"
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
+        # A perfect sampler is expected to get 0.5.
         accuracy = classifier_accuracy(embedding(generated, "generated"), embedding(reference, "reference"), seed=seed)
         detail: dict[str, Any] = {"expected": 0.5, "z": accuracy.z, "error_by": "binomial, widened for shared halves"}
         key = "classifier_two_sample_accuracy"
@@ -69,6 +70,7 @@ def classifier_accuracy(generated: npt.ArrayLike, reference: npt.ArrayLike, *, s
     # Fit to each half of the rows and classify the other half.
     rng = np.random.default_rng(seed)
     half_x, half_y = (rng.permutation(len(rows)) < len(rows) // 2 for rows in (x, y))
+    # Whether each row is classified correctly.
     right_x, right_y = np.zeros(len(x), bool), np.zeros(len(y), bool)
     for fold in (False, True):
         test_x, test_y = half_x == fold, half_y == fold
@@ -78,12 +80,14 @@ def classifier_accuracy(generated: npt.ArrayLike, reference: npt.ArrayLike, *, s
     p, q = float(right_x.mean()), float(right_y.mean())
     error = math.sqrt(_variance_factor((p + q) / 2) * (p * (1 - p) / len(x) + q * (1 - q) / len(y))) / 2
     null_error = math.sqrt(_variance_factor(0.5) * (1 / len(x) + 1 / len(y))) / 4
+    # Each row contributes its own hit or miss to the accuracy.
     influence = influence_of(right_x / (2 * len(x)), right_y / (2 * len(y)), error=error)
     return Accuracy((p + q) / 2, error, ((p + q) / 2 - 0.5) / null_error, influence)
 
 
 def _variance_factor(accuracy: float) -> float:
     """Return the variance relative to the binomial variance; it is larger because the halves are not independent."""
+    # The normal quantile of 0 or 1 is infinite; the factor tends to 1.
     if not 0 < accuracy < 1:
         return 1.0
     return float(1 + stats.norm.pdf(stats.norm.ppf(accuracy)) ** 2 / (accuracy * (1 - accuracy)))
@@ -93,6 +97,7 @@ def _fit_discriminant(x: Array, y: Array) -> Callable[[Array], Float64]:
     """Fit a linear discriminant; return its decision function, positive for rows that it takes for generated."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+    # The same prior for both sides, whatever their counts.
     rows = np.concatenate([x, y]).astype(np.float64)
     label = np.concatenate([np.ones(len(x)), np.zeros(len(y))])
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.5, 0.5])
