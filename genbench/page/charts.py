@@ -1,45 +1,60 @@
-"""The charts of the page that compare samplers: forest plots, precision against recall, and training curves."""
+"""Charts that compare samplers: forest plots, precision against recall, and training curves."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from genbench.comparison.leaderboard import Standing
-from genbench.page.svg import Scale, box, chart, dot, line, polyline, spans_decades, text, tick_text, x_axis, y_axis
+from genbench.page.svg import (
+    Scale,
+    box,
+    chart,
+    dot,
+    line,
+    polyline,
+    spans_decades,
+    svg_text,
+    tick_text,
+    x_axis,
+    y_axis,
+)
+from genbench.runs.folder import History
 from genbench.tables.numbers import ARROWS, number_with_error
 
-WIDTH = 340.0
-"""Of every chart, in pixels at its natural size: it fits a phone."""
+CHART_WIDTH = 340.0
+"""Natural width of every chart in pixels; it fits a phone."""
 
-NAME = 100.0
-"""Where the names of a forest plot end and its scale begins."""
+NAME_WIDTH = 100.0
+"""Width of the names at the left of a forest plot, in pixels."""
 
 
-class Measured(NamedTuple):
-    """A standing, with the value of each training seed."""
+class ForestRow(NamedTuple):
+    """One sampler of a forest plot."""
 
     standing: Standing
     values: Sequence[float]
+    """The value of each training seed."""
 
 
-def forest(metric: str, rows: Sequence[Measured]) -> Markup:
-    """Draw a metric of all samplers: each seed, their mean, its sampling interval, and the spread over seeds."""
+def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
+    """Draw one metric of all samplers: every seed, the mean, its 95 % sampling interval, and the spread over seeds."""
     ends = [end for row in rows for end in (*_interval(row.standing), *_spread(row.standing), *row.values)]
-    # an interval may reach below 0 where the means are decades apart: then it is cut at the lower end of the scale
+    # on a log scale, an interval that reaches below 0 is cut at the lower end of the scale
     log = spans_decades([row.standing.mean for row in rows])
     if log:
         floor = min(row.standing.mean for row in rows) / 3
         ends = [max(end, floor) for end in ends]
-    scale = Scale.over(ends, NAME + 8, WIDTH - 8, log=log)
+    scale = Scale.over(ends, NAME_WIDTH + 8, CHART_WIDTH - 8, log=log)
     bottom = 8 + 22.0 * len(rows)
     parts = [x_axis(scale, 4, bottom)]
-    for at, row in enumerate(rows):
-        y = 8 + 22 * at + 11
-        parts.append(text(NAME, y + 3.5, _clipped(row.standing.name, 16), "name", anchor="end"))
+    for index, row in enumerate(rows):
+        y = 8 + 22 * index + 11
+        parts.append(svg_text(NAME_WIDTH, y + 3.5, _clipped(row.standing.name, 16), "name", anchor="end"))
+        # the sampling interval as a box, the spread over seeds as a line with two ends
         low, high = (scale(end) for end in _interval(row.standing))
         parts.append(box(low, y - 4.5, high - low, 9, "sampling"))
         left, right = (scale(end) for end in _spread(row.standing))
@@ -49,69 +64,78 @@ def forest(metric: str, rows: Sequence[Measured]) -> Markup:
         if len(row.values) > 1:
             parts += [dot(scale(value), y, 2, "seed", title=tick_text(float(f"{value:.5g}"))) for value in row.values]
         parts.append(line(scale(row.standing.mean), y - 6, scale(row.standing.mean), y + 6, "mean"))
-    said = "; ".join(f"{row.standing.name} {_said(row.standing)}" for row in rows)
-    return chart(WIDTH, bottom + 18, parts, label=f"{metric} {ARROWS[rows[0].standing.better]}: {said}")
+    values = "; ".join(f"{row.standing.name} {_in_words(row.standing)}" for row in rows)
+    return chart(CHART_WIDTH, bottom + 18, parts, label=f"{metric} {ARROWS[rows[0].standing.better]}: {values}")
 
 
-def precision_recall(rows: Mapping[str, tuple[Standing, Standing]]) -> Markup:
-    """Draw precision against recall, with the spread over seeds or the sampling error of either."""
-    top = max([1.0, *(end for pair in rows.values() for one in pair for end in _reach(one))])
-    across, up = Scale(0, top, 40, WIDTH - 12), Scale(0, top, WIDTH - 70, 10)
-    parts = [x_axis(across, 10, WIDTH - 70, label="recall"), y_axis(up, 40, WIDTH - 12)]
+def precision_against_recall(rows: Mapping[str, tuple[Standing, Standing]]) -> Markup:
+    """Draw precision (first) against recall (second) of each sampler, with the spread over seeds or the error."""
+    top = max([1.0, *(end for pair in rows.values() for standing in pair for end in _reach(standing))])
+    across, up = Scale(0, top, 40, CHART_WIDTH - 12), Scale(0, top, CHART_WIDTH - 70, 10)
+    parts = [x_axis(across, 10, CHART_WIDTH - 70, label="recall"), y_axis(up, 40, CHART_WIDTH - 12)]
     parts.append(f'<text class="axis" transform="translate(11 {up(top / 2):.0f}) rotate(-90)" '
                  'text-anchor="middle">precision</text>')  # fmt: skip
-    taken: list[tuple[float, float]] = []
+    labels: list[tuple[float, float]] = []
     for name, (precision, recall) in rows.items():
         x, y = across(recall.mean), up(precision.mean)
         (left, right), (low, high) = _reach(recall), _reach(precision)
         parts += [line(across(left), y, across(right), y, "spread"), line(x, up(low), x, up(high), "spread")]
-        parts.append(dot(x, y, 3.5, "point", title=f"{name}: precision {_said(precision)}, recall {_said(recall)}"))
-        side = -6 if x > WIDTH - 90 else 6
-        label = _free(taken, x + side, y - 5)
-        parts.append(text(x + side, label, _clipped(name, 16), "name", anchor="end" if side < 0 else "start"))
-    said = "; ".join(f"{name} {_said(pair[0])} and {_said(pair[1])}" for name, pair in rows.items())
-    return chart(WIDTH, WIDTH - 40, parts, label=f"precision and recall: {said}", css="wide")
+        title = f"{name}: precision {_in_words(precision)}, recall {_in_words(recall)}"
+        parts.append(dot(x, y, 3.5, "point", title=title))
+        # near the right edge the label stands at the left of the dot
+        side = -6 if x > CHART_WIDTH - 90 else 6
+        height = _free_height(labels, x + side, y - 5)
+        parts.append(svg_text(x + side, height, _clipped(name, 16), "name", anchor="end" if side < 0 else "start"))
+    values = "; ".join(f"{name} {_in_words(pair[0])} and {_in_words(pair[1])}" for name, pair in rows.items())
+    return chart(CHART_WIDTH, CHART_WIDTH - 40, parts, label=f"precision and recall: {values}", css="wide")
 
 
-def curves(name: str, quantity: str, histories: Mapping[int, Sequence[Mapping[str, Any]]], chosen: Mapping[int, int]
-           ) -> Markup:  # fmt: skip
-    """Draw what was watched in training, a line a seed, with the chosen checkpoints as dots."""
+def training_curves(name: str, quantity: str, histories: Mapping[int, History], chosen: Mapping[int, int]) -> Markup:
+    """Draw a watched quantity over the training steps, one line for each seed, with dots at the chosen checkpoints."""
     series = {
-        seed: [(float(entry["step"]), float(entry[quantity])) for entry in history if _finite(entry.get(quantity))]
+        seed: [
+            (float(watched.step), float(value))
+            for watched in history.steps
+            if (value := watched.quantities.get(quantity)) is not None and math.isfinite(value)
+        ]
         for seed, history in histories.items()
     }
-    points = [point for found in series.values() for point in found]
+    points = [point for line_points in series.values() for point in line_points]
     values = [value for _, value in points]
-    across = Scale.over([0, *(step for step, _ in points)], 46, WIDTH - 10, margin=0.02)
+    across = Scale.over([0, *(step for step, _ in points)], 46, CHART_WIDTH - 10, margin=0.02)
     up = Scale.over(values, 112, 8, log=spans_decades(values, 10))
-    parts = [x_axis(across, 8, 112), y_axis(up, 46, WIDTH - 10)]
-    for number, (seed, found) in enumerate(series.items()):
-        if not found:
+    parts = [x_axis(across, 8, 112), y_axis(up, 46, CHART_WIDTH - 10)]
+    for number, (seed, line_points) in enumerate(series.items()):
+        if not line_points:
             continue
-        parts.append(polyline([(across(step), up(value)) for step, value in found], f"curve curve-{number % 3}"))
-        best = dict(found).get(float(chosen.get(seed, -1)))
+        parts.append(polyline([(across(step), up(value)) for step, value in line_points], f"curve curve-{number % 3}"))
+        best = dict(line_points).get(float(chosen.get(seed, -1)))
         if best is not None:
             parts.append(dot(across(chosen[seed]), up(best), 4, "chosen", title=f"seed {seed}: step {chosen[seed]:,}"))
     marked = ", ".join(f"step {step:,} of seed {seed}" for seed, step in chosen.items())
-    return chart(WIDTH, 130, parts, label=f"{quantity} of {name} over training steps; chosen: {marked or 'none'}")
+    label = f"{quantity} of {name} over training steps; chosen: {marked or 'none'}"
+    return chart(CHART_WIDTH, 130, parts, label=label)
 
 
 def _interval(standing: Standing) -> tuple[float, float]:
+    """Return the 95 % interval from the standard error of sampling."""
     reach = 1.96 * (standing.error or 0.0)
     return standing.mean - reach, standing.mean + reach
 
 
 def _spread(standing: Standing) -> tuple[float, float]:
+    """Return the mean plus and minus one standard deviation over seeds."""
     reach = standing.spread or 0.0
     return standing.mean - reach, standing.mean + reach
 
 
 def _reach(standing: Standing) -> tuple[float, float]:
+    """Return the ends of the spread over seeds or, with one seed, of one standard error; not below 0."""
     reach = standing.spread if standing.spread is not None else standing.error or 0.0
     return max(standing.mean - reach, 0.0), standing.mean + reach
 
 
-def _said(standing: Standing) -> str:
+def _in_words(standing: Standing) -> str:
     return " ".join(number_with_error(standing.mean, standing.spread or standing.error)).rstrip()
 
 
@@ -119,14 +143,10 @@ def _clipped(name: str, letters: int) -> str:
     return name if len(name) <= letters else name[: letters - 1] + "…"
 
 
-def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _free(taken: list[tuple[float, float]], x: float, y: float) -> float:
-    """Return a height for a label at which it does not lie on another."""
+def _free_height(labels: list[tuple[float, float]], x: float, y: float) -> float:
+    """Return a height at which a new label does not overlap the others, and add the label to them."""
     y = max(y, 14)
-    while any(abs(x - other) < 90 and abs(y - height) < 11 for other, height in taken):
+    while any(abs(x - other) < 90 and abs(y - height) < 11 for other, height in labels):
         y += 11
-    taken.append((x, y))
+    labels.append((x, y))
     return y

@@ -1,4 +1,4 @@
-"""Where numbers come from: the command that makes them again, and what each result was made of."""
+"""How each result was made, and the commands that make the results again."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from genbench.plugs.specs import Spec
 from genbench.results import Result
 
 
-class Record(NamedTuple):
-    """What one result was made of, as the report writes it."""
+class ProvenanceRow(NamedTuple):
+    """How one result was made, as text for the report. A dash means that a field does not apply."""
 
     name: str
     seed: int
     trained: str
+    """Number of training steps and their duration."""
     chosen: str
+    """Step of the chosen checkpoint."""
     samples: str
-    drawn: str
-    made: str
+    """First digits of the fingerprint of the samples."""
+    number_of_samples: str
+    created: str
     device: str
     command: str
 
 
-def record(name: str, result: Result, out: str) -> Record:
-    """Return the record of a result under the name that the table gives it."""
+def provenance_row(name: str, result: Result, out: str) -> ProvenanceRow:
+    """Return how a result was made. ``name`` is the sampler's name in the table, ``out`` the folder of the results."""
     training = result.training
     steps, seconds, chosen = (training.steps, training.seconds, training.chosen_step) if training else (None, 0.0, 0)
     trained = f"{steps:,} steps" if steps else "–"
-    return Record(
+    return ProvenanceRow(
         name,
         result.replicate_seed,
         f"{trained}, {seconds:,.0f} s" if steps and seconds else trained,
@@ -45,42 +48,49 @@ def record(name: str, result: Result, out: str) -> Record:
 
 
 def run_commands(results: Sequence[Result], out: str) -> list[str]:
-    """Return the commands that make all results of one benchmark again, one a budget; scored ones each by its own."""
+    """Return the commands that make all results of one benchmark again.
+
+    Results of ``run`` with the same budget need one command; every other result needs its own ``genbench score``.
+    """
     trained = [result for result in results if result.training is not None and result.benchmark]
     budgets = dict.fromkeys(result.budget or "full" for result in trained)
-    commands = [_run([one for one in trained if (one.budget or "full") == budget], out) for budget in budgets]
+    commands = [
+        _run_command([result for result in trained if (result.budget or "full") == budget], out) for budget in budgets
+    ]
     return commands + [command(result, out) for result in results if result.training is None]
 
 
 def command(result: Result, out: str) -> str:
     """Return the command that makes one result again."""
     if result.training is not None and result.benchmark:
-        return _run([result], out)
+        return _run_command([result], out)
     words = ["genbench", "score", "--samples", result.generated.name]
+    # a benchmark fixes the reference, the extractor, the metrics and the count
     if result.benchmark:
         words += ["--benchmark", result.benchmark.rpartition("@")[0]]
     else:
         words += ["--reference", result.reference.name] if result.reference else []
         words += ["--features", next(iter(result.extractors))]
-        metrics = [_spec(metric) for metric in result.metrics]
+        metrics = [_metric_spec(metric) for metric in result.metrics]
         words += ["--metrics", ",".join(dict.fromkeys(filter(None, metrics)))] if all(metrics) and metrics else []
         words += ["--count", str(result.generated.count)]
     words += ["--seed", str(result.seed)] if result.seed else []
     return shlex.join(words)
 
 
-def versions(results: Sequence[Result]) -> str:
-    """Return the versions of what made results: ``genbench 0.1.0, torch 2.15.0``, several where they differ."""
+def software_versions(results: Sequence[Result]) -> str:
+    """Return the versions of the software, ``genbench 0.1.0, torch 2.15.0``; all of them if results differ."""
     names = ("genbench", "torch", "numpy", "python")
     parts = []
     for name in names:
-        found = dict.fromkeys(result.versions[name] for result in results if name in result.versions)
-        if found:
-            parts.append(f"{name} {' and '.join(found)}")
+        used = dict.fromkeys(result.versions[name] for result in results if name in result.versions)
+        if used:
+            parts.append(f"{name} {' and '.join(used)}")
     return ", ".join(parts)
 
 
-def _run(results: Sequence[Result], out: str) -> str:
+def _run_command(results: Sequence[Result], out: str) -> str:
+    """Return one ``genbench run`` for results with the same budget. Options with their default value are left out."""
     budget = results[0].budget or "full"
     seeds = sorted({result.replicate_seed for result in results})
     name = (results[0].benchmark or "").rpartition("@")[0]
@@ -91,8 +101,9 @@ def _run(results: Sequence[Result], out: str) -> str:
     return shlex.join([*words, "--out", out])
 
 
-def _spec(metric: str) -> str:
-    """Return ``prdc,k=5`` for ``DensityCoverage(k=5)``, or nothing for a guest's."""
+def _metric_spec(metric: str) -> str:
+    """Return ``prdc,k=5`` for ``DensityCoverage(k=5)``; empty if no installed metric has this class."""
+    # several names may stand for one class: reversed, so that the first name in alphabetical order wins
     plugs = {entry.value.rpartition(":")[2]: name for name, entry in reversed(registry.installed("metrics").items())}
     try:
         call = ast.parse(metric, mode="eval").body

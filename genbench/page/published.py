@@ -1,4 +1,4 @@
-"""Numbers that papers report for a benchmark, shown as context below its table and never ranked."""
+"""Numbers that papers report for a benchmark. The report shows them below the table and never ranks them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedNumbers:
     """The published rows of one benchmark."""
 
     columns: tuple[str, ...]
-    """Names of scores before the @."""
+    """Names of scores, without the @ and the extractor."""
     rows: tuple[Mapping[str, str], ...]
-    """model, a text for each column that the paper gives, source, arxiv, setup."""
+    """Keys: ``model``, ``source``, ``arxiv``, ``setup``, and each column that the paper reports."""
     about: str
+    """A sentence about all rows."""
 
 
-def published(benchmark: str) -> Published | None:
-    """Return what is published for a benchmark, by its name without version; None where nothing is known."""
-    found = _all().get(benchmark)
-    return None if found is None else Published(tuple(found["columns"]), tuple(found["rows"]), found["about"])
+def published_numbers(benchmark: str) -> PublishedNumbers | None:
+    """Return the published numbers for a benchmark, given by its name without version; None if there are none."""
+    fields = _all_published().get(benchmark)
+    return (
+        None if fields is None else PublishedNumbers(tuple(fields["columns"]), tuple(fields["rows"]), fields["about"])
+    )
 
 
 @cache
-def _all() -> dict[str, Any]:
+def _all_published() -> dict[str, Any]:
     text = files("genbench.page").joinpath("published.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    benchmarks: dict[str, Any] = json.loads(text)
+    return benchmarks

@@ -1,63 +1,66 @@
-"""The charts of the page that look at one sampler's samples: modes, predictions, points, and distance against 1/N."""
+"""Charts of one sampler's samples: modes, predictions, points, and the distance against 1/N."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from genbench.page.charts import WIDTH
-from genbench.page.svg import Scale, box, chart, cloud, dot, line, number, polyline, text, y_axis
+from genbench.page.charts import CHART_WIDTH
+from genbench.page.svg import Scale, box, chart, cloud, dot, line, polyline, svg_text, y_axis
+from genbench.runs.folder import DistanceByCount
 from genbench.tables.numbers import number_with_error
 from genbench.theory.mixtures import Mixture
 
-FEW = 60
-"""Up to here a histogram has a bar for each mode; beyond, a line through the modes in the order of their counts."""
+MOST_BARS = 60
+"""Up to this number of modes a histogram has bars; with more modes it is a line, sorted by share."""
 
-HEIGHT = 96.0
+HISTOGRAM_HEIGHT = 96.0
 
 
 def histogram(name: str, shares: Sequence[float], reference: Sequence[float], *, what: str) -> Markup:
-    """Draw shares as bars with the reference's as marks across; many of them as two lines, sorted."""
+    """Draw shares as bars, and those of the reference as marks; if there are many, draw two sorted lines instead."""
     top = max([*shares, *reference, 1e-9])
-    up = Scale(0, top * 1.08, HEIGHT, 6)
-    parts = [y_axis(up, 40, WIDTH - 6)]
-    if len(shares) > FEW:
-        across = Scale(0, len(shares) - 1, 42, WIDTH - 8)
+    up = Scale(0, top * 1.08, HISTOGRAM_HEIGHT, 6)
+    parts = [y_axis(up, 40, CHART_WIDTH - 6)]
+    if len(shares) > MOST_BARS:
+        across = Scale(0, len(shares) - 1, 42, CHART_WIDTH - 8)
         for values, css in ((reference, "reference"), (shares, "curve curve-0")):
             ordered = sorted(values, reverse=True)
-            parts.append(polyline([(across(at), up(value)) for at, value in enumerate(ordered)], css))
-        parts.append(text(WIDTH / 2, HEIGHT + 13, f"{len(shares):,} modes, by count", "axis", anchor="middle"))
+            parts.append(polyline([(across(index), up(value)) for index, value in enumerate(ordered)], css))
+        note = f"{len(shares):,} modes, sorted by share"
+        parts.append(svg_text(CHART_WIDTH / 2, HISTOGRAM_HEIGHT + 13, note, "axis", anchor="middle"))
     else:
-        step = (WIDTH - 50) / len(shares)
-        for at, (share, theirs) in enumerate(zip(shares, reference, strict=True)):
-            left = 43 + step * at
+        step = (CHART_WIDTH - 50) / len(shares)
+        for index, (share, expected) in enumerate(zip(shares, reference, strict=True)):
+            left = 43 + step * index
             parts.append(box(left + step * 0.12, up(share), step * 0.76, up(0) - up(share), "bar"))
-            parts.append(line(left, up(theirs), left + step, up(theirs), "reference"))
-            if len(shares) <= 12 or at % 5 == 0:
-                parts.append(text(left + step / 2, HEIGHT + 12, str(at), "tick", anchor="middle"))
+            parts.append(line(left, up(expected), left + step, up(expected), "reference"))
+            if len(shares) <= 12 or index % 5 == 0:
+                parts.append(svg_text(left + step / 2, HISTOGRAM_HEIGHT + 12, str(index), "tick", anchor="middle"))
     empty = sum(share == 0 for share in shares)
-    said = f"{what} of {name}: {len(shares)} classes, {empty} of them empty, the largest share {max(shares):.3g}"
-    return chart(WIDTH, HEIGHT + 18, parts, label=said)
+    label = f"{what} of {name}: {len(shares)} classes, {empty} of them empty, the largest share {max(shares):.3g}"
+    return chart(CHART_WIDTH, HISTOGRAM_HEIGHT + 18, parts, label=label)
 
 
 def conditional(probabilities: Sequence[float]) -> Markup:
-    """Draw p(y|x) of one sample as small bars."""
+    """Draw the predicted class probabilities p(y|x) of one sample as small bars."""
     step = 60 / len(probabilities)
     up = Scale(0, 1, 34, 2)
     parts = [line(0, 34, 60, 34, "grid")]
-    for at, share in enumerate(probabilities):
-        parts.append(box(step * at + step * 0.1, up(share), step * 0.8, 34 - up(share), "bar"))
+    for index, share in enumerate(probabilities):
+        parts.append(box(step * index + step * 0.1, up(share), step * 0.8, 34 - up(share), "bar"))
     likeliest = max(range(len(probabilities)), key=probabilities.__getitem__)
-    parts.append(text(min(max(step * (likeliest + 0.5), 5), 55), 43, str(likeliest), "tick", anchor="middle"))
-    said = f"likeliest class {likeliest}, probability {probabilities[likeliest]:.2f}"
-    return chart(60, 45, parts, label=said, css="small")
+    parts.append(svg_text(min(max(step * (likeliest + 0.5), 5), 55), 43, str(likeliest), "tick", anchor="middle"))
+    label = f"most probable class {likeliest}, probability {probabilities[likeliest]:.2f}"
+    return chart(60, 45, parts, label=label, css="small")
 
 
 def scatter(
     name: str, points: Sequence[Sequence[float]], reference: Sequence[Sequence[float]], mixture: Mixture | None
 ) -> Markup:
-    """Draw points over the density they should follow: a mixture's rings of 1, 2 and 3 std, or reference points."""
+    """Draw points over their target: the mixture's circles of 1, 2 and 3 std, or else the reference points."""
+    # a square frame around the target, a quarter larger than it
     frame = list(mixture.centres) if mixture is not None else [(p[0], p[1]) for p in reference]
     reach = 3 * mixture.std if mixture is not None else 0.0
     middle = [(max(p[axis] for p in frame) + min(p[axis] for p in frame)) / 2 for axis in (0, 1)]
@@ -78,47 +81,42 @@ def scatter(
     parts.append(cloud([(across(p[0]), up(p[1])) for p in inside], "cloud"))
     outside = len(points) - len(inside)
     if outside:
-        parts.append(text(232, 14, f"{outside} outside", "tick", anchor="end"))
+        parts.append(svg_text(232, 14, f"{outside} outside", "tick", anchor="end"))
     return chart(240, 240, parts, label=f"{len(points)} points of {name} over the density; {outside} outside the frame")
 
 
-def by_count(
-    name: str, metric: str, rows: Sequence[tuple[int, float, float | None]], debiased: tuple[float, float | None] | None
-) -> Markup:
-    """Draw a distance at several counts against 1/N, the line through them to N = infinity, and the debiased value."""
-    ordered = sorted(rows)
-    limit, slope = _line([(1 / count, value) for count, value, _ in ordered])
-    ends = [limit, *(value + sign * (error or 0) for _, value, error in ordered for sign in (-1, 1))]
+def distance_by_count(name: str, distances: DistanceByCount, debiased: tuple[float, float | None] | None) -> Markup:
+    """Draw a distance at several N against 1/N, the fitted line up to N = infinity, and the debiased value.
+
+    ``debiased``: value and standard error of the jackknife estimate, if it was scored.
+    """
+    rows = sorted(distances.rows)
+    first = 1 / rows[0].samples
+    limit, slope = _least_squares([(1 / row.samples, row.value) for row in rows])
+    # the vertical scale contains all error bars and the limit
+    ends = [limit, *(row.value + sign * (row.error or 0) for row in rows for sign in (-1, 1))]
     if debiased is not None:
         ends += [debiased[0] + sign * (debiased[1] or 0) for sign in (-1, 1)]
-    across = Scale.over([0, 1 / ordered[0][0]], 50, WIDTH - 14, margin=0.06)
+    across = Scale.over([0, first], 50, CHART_WIDTH - 14, margin=0.06)
     up = Scale.over(ends, 118, 8, margin=0.08)
-    parts = [y_axis(up, 50, WIDTH - 14)]
-    for count, value, error in ordered:
+    parts = [y_axis(up, 50, CHART_WIDTH - 14)]
+    for count, value, error in rows:
         x = across(1 / count)
         parts.append(line(x, 118, x, 121, "spread"))
-        parts.append(text(x, 131, f"1/{count:,}", "tick", anchor="middle"))
+        parts.append(svg_text(x, 131, f"1/{count:,}", "tick", anchor="middle"))
         parts.append(line(x, up(value - (error or 0)), x, up(value + (error or 0)), "spread"))
         parts.append(dot(x, up(value), 3.5, "point", title=f"N = {count:,}: {value:.5g}"))
-    first = 1 / ordered[0][0]
+    # the fitted line, and its value at 1/N = 0
     parts.append(polyline([(across(0), up(limit)), (across(first), up(limit + slope * first))], "fit"))
-    parts.append(text(across(0), 131, "0", "tick", anchor="middle"))
+    parts.append(svg_text(across(0), 131, "0", "tick", anchor="middle"))
     parts.append(dot(across(0), up(limit), 3.5, "open", title=f"extrapolated: {limit:.5g}"))
-    said = f"{metric} of {name} against 1/N, extrapolated to {limit:.4g}"
+    label = f"{distances.name} of {name} against 1/N, extrapolated to {limit:.4g}"
     if debiased is not None:
         x, (value, error) = across(0), debiased
         parts.append(line(x, up(value - (error or 0)), x, up(value + (error or 0)), "chosen-line"))
         parts.append(_diamond(x, up(value)))
-        said += f"; debiased by the jackknife {' '.join(number_with_error(value, error))}"
-    return chart(WIDTH, 136, parts, label=said)
-
-
-def crop(image: str, x: float, y: float, width: float, height: float, *, label: str, css: str) -> Markup:
-    """Return a part of a picture that stands on the page once under an id."""
-    return Markup(
-        f'<svg class="{css}" viewBox="{number(x)} {number(y)} {number(width)} {number(height)}" role="img" '
-        f'aria-label="{escape(label)}"><use href="#{escape(image)}"/></svg>'
-    )
+        label += f"; debiased by the jackknife {' '.join(number_with_error(value, error))}"
+    return chart(CHART_WIDTH, 136, parts, label=label)
 
 
 def _diamond(x: float, y: float) -> str:
@@ -126,8 +124,11 @@ def _diamond(x: float, y: float) -> str:
     return polyline(corners, "chosen")
 
 
-def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return intercept and slope of the least-squares line, in plain arithmetic: the same bits everywhere."""
+def _least_squares(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the intercept and slope of the least-squares line.
+
+    Plain Python arithmetic gives the same bits on every machine; a linear algebra library does not.
+    """
     count = len(points)
     x_mean, y_mean = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
     slope = sum((x - x_mean) * (y - y_mean) for x, y in points) / sum((x - x_mean) ** 2 for x, _ in points)

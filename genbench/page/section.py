@@ -1,4 +1,4 @@
-"""One benchmark's part of the report: its table, its charts and its provenance, ready for the templates."""
+"""One benchmark's section of the report: its table, charts and provenance, as the templates need them."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from genbench.benchmarks import installed_benchmark
-from genbench.page import charts, provenance
-from genbench.page import sample_charts as samples
-from genbench.page import training_tables as claimed
-from genbench.page.published import Published, published
+from genbench.comparison.leaderboard import leaderboard
+from genbench.page.charts import ForestRow, forest, precision_against_recall, training_curves
+from genbench.page.provenance import ProvenanceRow, provenance_row, run_commands, software_versions
+from genbench.page.published import PublishedNumbers, published_numbers
+from genbench.page.sample_charts import conditional, distance_by_count, histogram, scatter
+from genbench.page.sheets import Sheet
+from genbench.page.training_tables import CriticRow, LikelihoodRow, critic_rows, likelihood_rows
 from genbench.plugs.specs import parse_specs
 from genbench.results import Result
-from genbench.runs.folder import Exhibit, exhibits
+from genbench.runs.sampler_run import SamplerRun, sampler_runs
 from genbench.tables.formats import table_html, table_markdown
 from genbench.tables.leaderboard_table import Table, by_protocol, tabulated
 from genbench.theory.mixtures import MIXTURES, Mixture
 
-GROUPS = {
-    "random": "Drawn at random",
-    "typical": "Most typical: nearest to a reference sample",
-    "odd": "Least typical: farthest from every reference sample",
+GROUP_TITLES = {
+    "random": "Random samples",
+    "typical": "Most typical samples: nearest to a reference sample",
+    "odd": "Least typical samples: farthest from every reference sample",
 }
+
+NamedChart = tuple[str, Markup]
+"""A chart with its title."""
 
 
 class Strip(NamedTuple):
@@ -39,27 +45,36 @@ class Strip(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """What the report says of one file of results."""
+    """The section about one file of results."""
 
     name: str
-    """The file's, without its ending."""
+    """Name of the file without ``.jsonl``."""
     results: tuple[Result, ...]
     root: Path
+    """Folder of the report."""
+
+    # The samplers, and the parts of the section that are text.
 
     @cached_property
     def groups(self) -> list[list[Result]]:
-        """The results by protocol; the first group is ranked."""
+        """The results by protocol; only the first group is ranked."""
         return by_protocol(self.results)
 
     @cached_property
     def table(self) -> Table:
+        """The leaderboard of all results."""
         return tabulated(self.results, allow_mixed=True)
 
     @cached_property
-    def exhibits(self) -> list[Exhibit]:
+    def runs(self) -> list[SamplerRun]:
         """The ranked samplers, in the order of the table."""
-        order = {row.name: at for at, row in enumerate(self.table.rows) if row.ranked}
-        return sorted(exhibits(self.groups[0], self.root), key=lambda one: order.get(one.name, len(order)))
+        order = {row.name: position for position, row in enumerate(self.table.rows) if row.ranked}
+        return sorted(sampler_runs(self.groups[0], self.root), key=lambda run: order.get(run.name, len(order)))
+
+    @property
+    def ranked_results(self) -> list[tuple[str, Result]]:
+        """All ranked results, each with the name of its sampler, in the order of the table."""
+        return [(run.name, result) for run in self.runs for result in run.results]
 
     @property
     def id(self) -> str:
@@ -67,188 +82,202 @@ class Section:
         return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self.name)
 
     @property
-    def pictured(self) -> list[Exhibit]:
-        """The ranked samplers that have a picture of samples and their neighbours."""
-        return [one for one in self.exhibits if one.gallery.get("picture") and one.picture is not None]
-
-    @property
     def about(self) -> str:
+        """The benchmark's description; empty if it is not installed in this version."""
         recipe = installed_benchmark(self.groups[0][0].benchmark)
         return recipe.about if recipe is not None else ""
 
     @property
     def leaderboard(self) -> Markup:
+        """The table as HTML."""
         return Markup(table_html(self.table))
 
     @property
     def markdown(self) -> str:
+        """The table as Markdown."""
         return table_markdown(self.table)
 
     @property
-    def published(self) -> Published | None:
-        return published((self.table.benchmark or self.name).partition("@")[0])
+    def published(self) -> PublishedNumbers | None:
+        """What papers report for this benchmark."""
+        return published_numbers((self.table.benchmark or self.name).partition("@")[0])
 
     @property
     def perfect(self) -> dict[str, str]:
-        """What a perfect sampler would score on average at this count, by short name, where that is known."""
-        shown = [*self.table.metrics, *(self.published.columns if self.published else ())]
-        wanted = {metric.partition("@")[0] for metric in shown}
-        real = next((one for one in self.groups[0] if one.name == "real"), self.groups[0][0])
+        """Expected scores of a perfect sampler at this number of samples, by short name, if theory gives them."""
+        columns = [*self.table.metrics, *(self.published.columns if self.published else ())]
+        shown = {metric.partition("@")[0] for metric in columns}
+        real = next((result for result in self.groups[0] if result.name == "real"), self.groups[0][0])
         return {
             entry.name.partition("@")[0]: f"{entry.detail['expected']:.4g}"
             for entry in real.scores
-            if entry.name.partition("@")[0] in wanted and isinstance(entry.detail.get("expected"), (int, float))
+            if entry.name.partition("@")[0] in shown and isinstance(entry.detail.get("expected"), (int, float))
         }
 
     @property
-    def critics(self) -> list[claimed.Critic]:
-        """What the critics of trained models claim, beside the truth."""
-        return claimed.critics([result for one in self.exhibits for result in one.results])
+    def critics(self) -> list[CriticRow]:
+        """The critics' estimates of trained models, and the exact values."""
+        return critic_rows([result for _, result in self.ranked_results])
 
     @property
-    def likelihoods(self) -> list[claimed.Likelihood]:
-        """The bounds of trained models' log-likelihoods."""
-        return claimed.likelihoods([result for one in self.exhibits for result in one.results])
+    def likelihoods(self) -> list[LikelihoodRow]:
+        """Log-likelihoods of trained models."""
+        return likelihood_rows([result for _, result in self.ranked_results])
 
     @property
     def commands(self) -> list[str]:
-        return provenance.run_commands(self.groups[0], self.root.resolve().name)
+        """The commands that make the ranked results again."""
+        return run_commands(self.groups[0], self.root.resolve().name)
 
     @property
     def protocol(self) -> dict[str, str]:
+        """The protocol of the ranked results."""
         return self.groups[0][0].protocol
 
     @property
     def versions(self) -> str:
-        return provenance.versions(self.groups[0])
+        """The versions of the software that made the ranked results."""
+        return software_versions(self.groups[0])
 
     @property
-    def records(self) -> list[provenance.Record]:
-        """What every ranked number was made of."""
+    def provenance(self) -> list[ProvenanceRow]:
+        """How each ranked result was made."""
         out = self.root.resolve().name
-        return [provenance.record(one.name, result, out) for one in self.exhibits for result in one.results]
+        return [provenance_row(name, result, out) for name, result in self.ranked_results]
 
     @property
     def warnings(self) -> list[str]:
-        """What the first seed of each sampler warns of, each once, with the samplers that it concerns."""
-        found: dict[str, dict[str, None]] = {}
-        for one in self.exhibits:
-            for warning in one.results[0].warnings:
-                found.setdefault(warning, {})[one.name] = None
-        return [f"{', '.join(names)}: {warning}" for warning, names in found.items()]
+        """The warnings of the first seed of each sampler, each once, with the names of the samplers."""
+        names: dict[str, dict[str, None]] = {}
+        for run in self.runs:
+            for warning in run.results[0].warnings:
+                names.setdefault(warning, {})[run.name] = None
+        return [f"{', '.join(samplers)}: {warning}" for warning, samplers in names.items()]
 
-    def forests(self) -> list[tuple[str, Markup]]:
+    # Charts that compare samplers.
+
+    def forests(self) -> list[NamedChart]:
         """Return a forest plot of each metric of the table."""
-        ranked = [row for row in self.table.rows if row.ranked]
-        values = {one.name: one.results for one in self.exhibits}
-        found = []
+        results = {run.name: run.results for run in self.runs}
+        charts = []
         for metric, header in zip(self.table.metrics, self.table.headers, strict=True):
             rows = []
-            for row in ranked:
-                if metric in row.cells:
-                    scores = [score for one in values.get(row.name, ()) for score in one.scores]
-                    own = [score.value for score in scores if score.name == metric]
-                    rows.append(charts.Measured(row.cells[metric], own))
+            for row in self.table.rows:
+                if row.ranked and metric in row.cells:
+                    scores = [score for result in results.get(row.name, ()) for score in result.scores]
+                    rows.append(ForestRow(row.cells[metric], [s.value for s in scores if s.name == metric]))
             if rows:
-                found.append((header, charts.forest(metric, rows)))
-        return found
+                charts.append((header, forest(metric, rows)))
+        return charts
 
     def precision_recall(self) -> Markup | None:
-        """Return precision against recall, of the first pair of these that was scored."""
-        from genbench.comparison.leaderboard import leaderboard
-
+        """Return precision against recall, or their variants with k = 5; None if neither pair was scored."""
         names = list(dict.fromkeys(entry.name for result in self.groups[0] for entry in result.scores))
         for ending in ("", "_k5"):
-            pair = [next((name for name in names if name.partition("@")[0] == kind + ending), None)
-                    for kind in ("precision", "recall")]  # fmt: skip
-            if pair[0] is not None and pair[1] is not None:
-                boards = [{row.name: row for row in leaderboard(self.groups[0], name)} for name in pair if name]
-                rows = {name: (boards[0][name], boards[1][name]) for name in boards[0] if name in boards[1]}
-                return charts.precision_recall(rows)
+            # the first extractor that has the metric
+            by_metric = {name.partition("@")[0]: name for name in reversed(names)}
+            pair = [by_metric[kind + ending] for kind in ("precision", "recall") if kind + ending in by_metric]
+            if len(pair) == 2:
+                boards = [{row.name: row for row in leaderboard(self.groups[0], name)} for name in pair]
+                both = {name: (boards[0][name], boards[1][name]) for name in boards[0] if name in boards[1]}
+                return precision_against_recall(both)
         return None
 
-    def points(self) -> list[tuple[str, Markup]]:
-        """Return a scatter of each sampler's points."""
+    # Charts of each sampler. ``images`` are the embedded images, data URLs by path.
+
+    def points(self) -> list[NamedChart]:
+        """Return a scatter plot of each sampler's points."""
         return [
-            (one.name, samples.scatter(one.name, one.gallery["points"], one.gallery["reference_points"], self._mixture))
-            for one in self.exhibits
-            if one.gallery.get("points")
+            (run.name, scatter(run.name, run.gallery.points, run.gallery.reference_points, self._mixture))
+            for run in self.runs
+            if run.gallery.points
         ]
 
-    def histograms(self, kind: str) -> list[tuple[str, Markup]]:
-        """Return shares of ``modes``, or of the predictions' ``marginal``, beside the reference's."""
-        what = {"modes": "Share of samples in each mode", "marginal": "p(y)"}[kind]
-        found = []
-        for one in self.exhibits:
-            counts, reference = one.gallery.get(kind), one.gallery.get(f"reference_{kind}")
-            entry = one.entry("modes") if kind == "modes" and not counts else None
-            if entry is not None:  # a result of before the galleries knows its own counts
-                counts = entry.detail.get("counts_all")
-                reference = [1] * len(counts or ())
+    def modes(self) -> list[NamedChart]:
+        """Return a histogram of modes for each sampler."""
+        charts = []
+        for run in self.runs:
+            counts, reference = run.gallery.modes, run.gallery.reference_modes
+            # results from before the galleries contain their own counts
+            entry = None if counts else run.entry("modes")
+            if entry is not None:
+                counts = entry.detail.get("counts_all") or ()
+                reference = [1] * len(counts)
             if counts and reference:
-                shares, theirs = ([value / (sum(side) or 1) for value in side] for side in (counts, reference))
-                found.append((one.name, samples.histogram(one.name, shares, theirs, what=what)))
-        return found
+                what = "Share of samples in each mode"
+                charts.append((run.name, histogram(run.name, _shares(counts), _shares(reference), what=what)))
+        return charts
 
-    def conditionals(self, shown: Mapping[Path, str]) -> list[tuple[str, list[tuple[Markup | None, Markup]]]]:
-        """Return a few samples of each sampler, each with its p(y|x)."""
-        found = []
-        for one in self.exhibits:
-            charted = []
-            for column, probabilities in enumerate(one.gallery.get("conditionals", ())):
-                lie = self.sheet(one, shown)
-                image = lie.tile(0, column, f"sample {column + 1} of {one.name}") if lie else None
-                charted.append((image, samples.conditional(probabilities)))
-            if charted:
-                found.append((one.name, charted))
-        return found
+    def marginals(self) -> list[NamedChart]:
+        """Return a histogram of the mean prediction p(y) for each sampler."""
+        return [
+            (run.name, histogram(run.name, _shares(gallery.marginal), _shares(gallery.reference_marginal), what="p(y)"))
+            for run in self.runs
+            if (gallery := run.gallery).marginal and gallery.reference_marginal
+        ]
 
-    def strips(self, one: Exhibit, shown: Mapping[Path, str]) -> list[Strip]:
-        """Return a sampler's random, most and least typical samples with their neighbours."""
-        lie = self.sheet(one, shown)
-        if lie is None:
+    def conditionals(self, images: Mapping[Path, str]) -> list[tuple[str, list[tuple[Markup | None, Markup]]]]:
+        """Return a few samples of each sampler, each with its prediction p(y|x)."""
+        charts = []
+        for run in self.runs:
+            sheet = self.sheet(run, images)
+            samples = []
+            for column, probabilities in enumerate(run.gallery.conditionals):
+                image = sheet.tile(0, column, f"sample {column + 1} of {run.name}") if sheet else None
+                samples.append((image, conditional(probabilities)))
+            if samples:
+                charts.append((run.name, samples))
+        return charts
+
+    @property
+    def pictured(self) -> list[SamplerRun]:
+        """The ranked samplers that have a sheet of samples and their neighbours."""
+        return [run for run in self.runs if run.gallery.picture is not None and run.sheet is not None]
+
+    def strips(self, run: SamplerRun, images: Mapping[Path, str]) -> list[Strip]:
+        """Return the groups of a sampler's samples with their neighbours."""
+        sheet = self.sheet(run, images)
+        if sheet is None:
             return []
         return [
-            Strip(GROUPS[kind], lie.band(at, f"{GROUPS[kind]}, {one.name}"), group["distance"])
-            for at, (kind, group) in enumerate(one.gallery["groups"].items())
+            Strip(GROUP_TITLES[name], sheet.band(index, f"{GROUP_TITLES[name]}, {run.name}"), group.distances)
+            for index, (name, group) in enumerate(run.gallery.groups.items())
         ]
 
-    def by_count(self) -> list[tuple[str, Markup]]:
-        """Return each sampler's Frechet distance against 1/N."""
-        found = []
-        for one in self.exhibits:
-            about = one.gallery.get("by_count")
-            if about:
-                debiased = one.entry(about["name"].partition("@")[0] + "_debiased")
-                pair = (debiased.value, debiased.error) if debiased is not None else None
-                found.append((one.name, samples.by_count(one.name, about["name"], about["rows"], pair)))
-        return found
+    def sheet(self, run: SamplerRun, images: Mapping[Path, str]) -> Sheet | None:
+        """Return a sampler's sheet; None if it has no sheet or the page does not embed it."""
+        layout = run.gallery.picture
+        if layout is None or run.sheet not in images:
+            return None
+        return Sheet(f"sheet-{self.id}-{self.runs.index(run)}", len(run.gallery.groups), layout)
 
-    def curves(self) -> list[tuple[str, list[tuple[str, Markup]]]]:
-        """Return what was watched in each sampler's training, the validation metric first."""
-        found = []
-        for one in self.exhibits:
-            entries: list[Mapping[str, Any]] = [entry for history in one.histories.values() for entry in history]
-            names = [name for name in dict.fromkeys(key for entry in entries for key in entry) if _is_watched(name)]
+    def distances_by_count(self) -> list[NamedChart]:
+        """Return the Frechet distance against 1/N for each sampler."""
+        charts = []
+        for run in self.runs:
+            distances = run.gallery.by_count
+            if distances is not None:
+                entry = run.entry(distances.name.partition("@")[0] + "_debiased")
+                debiased = (entry.value, entry.error) if entry is not None else None
+                charts.append((run.name, distance_by_count(run.name, distances, debiased)))
+        return charts
+
+    def curves(self) -> list[tuple[str, list[NamedChart]]]:
+        """Return the training curves of each sampler, the validation metric first."""
+        charts = []
+        for run in self.runs:
+            steps = [step for history in run.histories.values() for step in history.steps]
+            names = list(dict.fromkeys(name for step in steps for name in step.quantities))
             names.sort(key=lambda name: name != "validation")
             if names:
-                drawn = [(_title(name, one), charts.curves(one.name, name, one.histories, one.chosen))
+                drawn = [(_curve_title(name, run), training_curves(run.name, name, run.histories, run.chosen_steps))
                          for name in names]  # fmt: skip
-                found.append((one.name, drawn))
-        return found
-
-    def sheet(self, one: Exhibit, shown: Mapping[Path, str]) -> Sheet | None:
-        """Return how a sampler's picture lies, where it has one and the page holds it."""
-        about = one.gallery.get("picture")
-        if not about or one.picture not in shown:
-            return None
-        lie = [about[key] for key in ("columns", "width", "height", "line")]
-        return Sheet(
-            f"sheet-{self.id}-{self.exhibits.index(one)}", len(one.gallery["groups"]), len(about["lines"]), *lie
-        )
+                charts.append((run.name, drawn))
+        return charts
 
     @property
     def _mixture(self) -> Mixture | None:
+        """The 2-D mixture of the benchmark, which is an option of its extractor."""
         for result in self.groups[0]:
             for entry in result.scores:
                 toy = parse_specs(entry.extractor)[0].options.get("toy") if "toy=" in entry.extractor else None
@@ -257,38 +286,13 @@ class Section:
         return None
 
 
-class Sheet(NamedTuple):
-    """Where the tiles of a sampler's picture lie: groups of lines of columns."""
-
-    id: str
-    groups: int
-    lines: int
-    columns: int
-    width: int
-    height: int
-    line: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the whole picture."""
-        rows = self.groups * self.lines
-        return self.columns * (self.width + self.line) + self.line, rows * (self.height + self.line) + self.line
-
-    def tile(self, row: int, column: int, label: str) -> Markup:
-        x, y = column * (self.width + self.line) + self.line, row * (self.height + self.line) + self.line
-        return samples.crop(self.id, x, y, self.width, self.height, label=label, css="tile")
-
-    def band(self, group: int, label: str) -> Markup:
-        top = group * self.lines * (self.height + self.line)
-        height = self.lines * (self.height + self.line) + self.line
-        return samples.crop(self.id, 0, top, self.size[0], height, label=label, css="band")
+def _shares(counts: Sequence[float]) -> list[float]:
+    total = sum(counts) or 1
+    return [count / total for count in counts]
 
 
-def _is_watched(name: str) -> bool:
-    return name not in ("step", "kept", "seconds") and not name.startswith("floor_")
-
-
-def _title(name: str, one: Exhibit) -> str:
-    training = one.results[0].training
+def _curve_title(name: str, run: SamplerRun) -> str:
+    """Return the name of a quantity; for the validation metric, how the checkpoint was chosen."""
+    training = run.results[0].training
     chosen_by = training.chosen_by if training and name == "validation" else ""
     return chosen_by or name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""The report on disk: NAME.md beside each NAME.jsonl, and one page, index.html, of them all."""
+"""Write the report of a folder: ``NAME.md`` beside each ``NAME.jsonl``, and all of them as one ``index.html``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from genbench.tables.rendering import rendered
 
 
 def write(folder: Path) -> list[Path]:
-    """Write the report of a folder and return the files it is made of. Raises InputError where there are no results."""
+    """Write the report of a folder and return its files. Raises InputError if the folder contains no results."""
     pages = _pages(folder)
-    for path, text in pages.items():
+    for path, content in pages.items():
         with atomic_write(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+            temporary.write_text(content, encoding="utf-8", newline="\n")
     return list(pages)
 
 
 def differing(folder: Path) -> list[Path]:
-    """Return the files of the report that are missing or not what would be written. Raises as ``write`` does."""
-    return [path for path, text in _pages(folder).items() if not path.is_file() or path.read_bytes() != text.encode()]
+    """Return the files that are missing or differ from what ``write`` would write. Raises the errors of ``write``."""
+    return [
+        path for path, content in _pages(folder).items() if not path.is_file() or path.read_bytes() != content.encode()
+    ]
 
 
 def _pages(folder: Path) -> dict[Path, str]:
@@ -33,34 +35,28 @@ def _pages(folder: Path) -> dict[Path, str]:
         if (results := read_results(path))
     ]
     if not sections:
-        raise InputError(f"{folder} holds no results; make some with `genbench run digits --out {folder}`.")
-    pages = {folder / f"{section.name}.md": _markdown(section) for section in sections}
+        raise InputError(f"{folder} contains no results; make some with `genbench run digits --out {folder}`.")
+    pages = {
+        folder / f"{section.name}.md": rendered("genbench.page", "report.md", section=section) for section in sections
+    }
+    # the page links to hand-written Markdown files
     others = [path for path in sorted(folder.glob("*.md")) if path not in pages]
-    shown = embedded(
-        [
-            one.samples
-            for section in sections
-            for one in section.exhibits
-            if one.samples and not one.gallery.get("points")
-        ]
-        + [one.picture for section in sections for one in section.exhibits if one.picture]
-    )
+    # the grids of samples come first, because the sheets are larger and may not fit into the limit
+    runs = [run for section in sections for run in section.runs]
+    grids = [run.samples for run in runs if run.samples and not run.gallery.points]
+    sheets = [run.sheet for run in runs if run.sheet]
     page = rendered(
         "genbench.page",
         "page.html",
         sections=sections,
-        shown=shown,
-        others=[(path.name, _title(path)) for path in others],
+        images=embedded([*grids, *sheets]),
+        others=[(path.name, _first_heading(path)) for path in others],
         root=folder,
     )
     return {**pages, folder / "index.html": page}
 
 
-def _markdown(section: Section) -> str:
-    return rendered("genbench.page", "report.md", section=section)
-
-
-def _title(path: Path) -> str:
-    """Return the first heading of a Markdown file, or its name."""
+def _first_heading(path: Path) -> str:
+    """Return the first heading of a Markdown file, or the name of a file without headings."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), path.stem)

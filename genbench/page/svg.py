@@ -1,5 +1,7 @@
-"""The pieces of a chart: scales, ticks and marks as SVG text. Colours are CSS variables; the same data give the same
-bytes on every machine."""
+"""Parts of a chart as SVG text: scales, axes and marks.
+
+Colours are CSS variables. The same data give the same bytes on every machine.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from markupsafe import Markup, escape
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps numbers from ``low``..``high`` to ``start``..``stop`` in pixels, linearly or by logarithm."""
+    """Map numbers from ``low``..``high`` to ``start``..``stop`` in pixels, on a linear or logarithmic scale."""
 
     low: float
     high: float
@@ -22,9 +24,10 @@ class Scale:
 
     @staticmethod
     def over(values: Iterable[float], start: float, stop: float, *, log: bool = False, margin: float = 0.04) -> Scale:
-        """Return the scale that holds all finite values, with a margin on both ends."""
+        """Return the scale that contains all finite values, with a margin at both ends."""
         finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
         low, high = min(finite, default=0.0 if not log else 0.1), max(finite, default=1.0)
+        # on a logarithmic scale the margin is a share of the exponents
         if log:
             low, high = math.log10(low), math.log10(high)
         gap = (high - low) * margin or (abs(high) or 1.0) * 0.1
@@ -32,7 +35,7 @@ class Scale:
         return Scale(10**low, 10**high, start, stop, True) if log else Scale(low, high, start, stop)
 
     def __call__(self, value: float) -> float:
-        """Return the place of a value; one beyond an end lies on the end."""
+        """Return the position of a value in pixels. Values beyond an end are drawn at the end."""
         low, high = self.low, self.high
         value = min(max(value, low), high)
         if self.log:
@@ -40,18 +43,18 @@ class Scale:
         return self.start + (value - low) / (high - low) * (self.stop - self.start)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """Return some round numbers within the scale."""
-        return _decades(self.low, self.high, count) if self.log else _round(self.low, self.high, count)
+        """Return about ``count`` round numbers within the scale."""
+        return _log_ticks(self.low, self.high, count) if self.log else _round_ticks(self.low, self.high, count)
 
 
 def spans_decades(values: Iterable[float], ratio: float = 30) -> bool:
-    """Whether values are all positive and so far apart that a logarithmic scale shows them better."""
-    found = [value for value in values if math.isfinite(value)]
-    return bool(found) and min(found) > 0 and max(found) / min(found) > ratio
+    """Whether all values are positive and the largest is more than ``ratio`` times the smallest: use a log scale."""
+    finite = [value for value in values if math.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) / min(finite) > ratio
 
 
 def tick_text(value: float) -> str:
-    """Write a tick as short as it can be."""
+    """Return the shortest text of a tick."""
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
         mantissa, _, exponent = f"{value:.0e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
@@ -59,7 +62,7 @@ def tick_text(value: float) -> str:
 
 
 def chart(width: float, height: float, parts: Iterable[str], *, label: str, css: str = "") -> Markup:
-    """Return a whole ``<svg>`` with what it shows in words."""
+    """Return a complete ``<svg>``; ``label`` describes it in words for screen readers."""
     inner = "".join(parts)
     return Markup(
         f'<svg class="chart {css}" viewBox="0 0 {number(width)} {number(height)}" role="img" '
@@ -68,29 +71,29 @@ def chart(width: float, height: float, parts: Iterable[str], *, label: str, css:
 
 
 def x_axis(scale: Scale, top: float, bottom: float, *, label: str = "") -> str:
-    """Return ticks below and grid lines across; ``label`` names the axis."""
+    """Return vertical grid lines with ticks below them; ``label`` names the axis."""
     parts = []
     for value in scale.ticks():
         x = scale(value)
         parts.append(line(x, top, x, bottom, "grid"))
-        parts.append(text(x, bottom + 12, tick_text(value), "tick", anchor="middle"))
+        parts.append(svg_text(x, bottom + 12, tick_text(value), "tick", anchor="middle"))
     if label:
-        parts.append(text((scale.start + scale.stop) / 2, bottom + 25, label, "axis", anchor="middle"))
+        parts.append(svg_text((scale.start + scale.stop) / 2, bottom + 25, label, "axis", anchor="middle"))
     return "".join(parts)
 
 
 def y_axis(scale: Scale, left: float, right: float) -> str:
-    """Return ticks at the left and grid lines across."""
+    """Return horizontal grid lines with ticks at the left."""
     parts = []
     for value in scale.ticks():
         y = scale(value)
         parts.append(line(left, y, right, y, "grid"))
-        parts.append(text(left - 4, y + 3.5, tick_text(value), "tick", anchor="end"))
+        parts.append(svg_text(left - 4, y + 3.5, tick_text(value), "tick", anchor="end"))
     return "".join(parts)
 
 
-def text(x: float, y: float, words: str, css: str = "", *, anchor: str = "start") -> str:
-    """Return escaped words."""
+def svg_text(x: float, y: float, words: str, css: str = "", *, anchor: str = "start") -> str:
+    """Return escaped text."""
     return f'<text x="{number(x)}" y="{number(y)}" class="{css}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
@@ -100,9 +103,9 @@ def line(x1: float, y1: float, x2: float, y2: float, css: str) -> str:
 
 
 def polyline(points: Sequence[tuple[float, float]], css: str) -> str:
-    """Return a line through points."""
-    places = "L".join(f"{number(x)} {number(y)}" for x, y in points)
-    return f'<path class="{css}" d="M{places}"/>'
+    """Return a line through several points."""
+    path = "L".join(f"{number(x)} {number(y)}" for x, y in points)
+    return f'<path class="{css}" d="M{path}"/>'
 
 
 def box(x: float, y: float, width: float, height: float, css: str) -> str:
@@ -114,24 +117,25 @@ def box(x: float, y: float, width: float, height: float, css: str) -> str:
 
 
 def dot(x: float, y: float, radius: float, css: str, *, title: str = "") -> str:
-    """Return a circle; ``title`` is shown on pointing at it."""
+    """Return a circle; ``title`` appears when the pointer is over it."""
     inner = f"<title>{escape(title)}</title>" if title else ""
     return f'<circle class="{css}" cx="{number(x)}" cy="{number(y)}" r="{number(radius)}">{inner}</circle>'
 
 
 def cloud(points: Iterable[tuple[float, float]], css: str) -> str:
-    """Return many small dots as one path: a thousand of them take ten kilobytes."""
-    places = "".join(f"M{number(x)} {number(y)}h0" for x, y in points)
-    return f'<path class="{css}" d="{places}"/>' if places else ""
+    """Return many small dots as one path; a thousand dots take ten kilobytes."""
+    path = "".join(f"M{number(x)} {number(y)}h0" for x, y in points)
+    return f'<path class="{css}" d="{path}"/>' if path else ""
 
 
 def number(value: float) -> str:
-    """Write a coordinate to a tenth of a pixel."""
-    written = f"{value:.1f}".removesuffix(".0")
-    return "0" if written == "-0" else written
+    """Return a coordinate rounded to a tenth of a pixel."""
+    rounded = f"{value:.1f}".removesuffix(".0")
+    return "0" if rounded == "-0" else rounded
 
 
-def _round(low: float, high: float, count: int) -> list[float]:
+def _round_ticks(low: float, high: float, count: int) -> list[float]:
+    # the smallest step of 1, 2, 5 or 10 times a power of ten that gives no more than ``count`` intervals
     raw = (high - low) / count
     power = 10 ** math.floor(math.log10(raw))
     step = next(size * power for size in (1, 2, 5, 10) if size * power >= raw)
@@ -139,10 +143,11 @@ def _round(low: float, high: float, count: int) -> list[float]:
     return [index * step for index in range(first, math.floor(high / step) + 1)]
 
 
-def _decades(low: float, high: float, count: int) -> list[float]:
+def _log_ticks(low: float, high: float, count: int) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    # fewer ticks in each decade until they fit; in the end only every n-th power of ten
     for steps in ((1, 2, 5), (1, 3), (1,)):
-        found = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
-        if len(found) <= count:
-            return found
-    return found[:: -(-len(found) // count)]
+        ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        if len(ticks) <= count:
+            return ticks
+    return ticks[:: -(-len(ticks) // count)]

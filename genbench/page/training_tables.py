@@ -1,4 +1,4 @@
-"""What trained models claim of themselves, as rows of a table: their critics' distances and their likelihoods."""
+"""Tables about trained models: the critics' estimates of the distance, and the log-likelihoods."""
 
 from __future__ import annotations
 
@@ -8,60 +8,63 @@ from typing import NamedTuple
 from genbench.results import Result
 from genbench.tables.numbers import number_with_error
 
-QUANTITIES = {"w1": "W1", "value": "the game's value, 2 JSD - ln 4"}
+QUANTITY_NAMES = {"w1": "W1", "value": "value of the game, 2 JSD - ln 4"}
 
 
-class Critic(NamedTuple):
-    """A critic's estimate at the end of a training, beside the truth about the same points."""
+class CriticRow(NamedTuple):
+    """A critic's estimate at the end of training and the exact value for the same points, as text."""
 
     name: str
     seed: int
     quantity: str
-    claimed: str
+    estimate: str
     exact: str
     floor: str
-    """What the exact number would be for samples of the data themselves."""
-    together: str
-    """Rank correlation of claim and truth over the training."""
+    """The exact value for samples of the data distribution itself."""
+    correlation: str
+    """Rank correlation of the estimate and the exact value over the training."""
 
 
-class Likelihood(NamedTuple):
-    """Bounds of a model's log-likelihood of the reference, nats a sample, each with its standard error."""
+class LikelihoodRow(NamedTuple):
+    """Log-likelihood of the reference, in nats a sample, or its bounds."""
 
     name: str
     seed: int
     given: str
+    """The condition of the likelihood: ``class`` or ``nothing``."""
     bounds: dict[str, str]
+    """Value and standard error of each bound, as text."""
 
 
-def critics(results: Sequence[Result]) -> list[Critic]:
-    """Return what critics claimed, one row a trained model."""
+def critic_rows(results: Sequence[Result]) -> list[CriticRow]:
+    """Return one row for each trained model that has a critic's estimate."""
     rows = []
     for result in results:
         critic = result.training.critic if result.training else None
         if critic is not None:
-            together = critic.rank_correlation
+            correlation = critic.rank_correlation
             rows.append(
-                Critic(
+                CriticRow(
                     result.name,
                     result.replicate_seed,
-                    QUANTITIES.get(critic.quantity, critic.quantity),
-                    claimed=f"{critic.claimed:.4g}",
+                    QUANTITY_NAMES.get(critic.quantity, critic.quantity),
+                    estimate=f"{critic.claimed:.4g}",
                     exact=f"{critic.exact:.4g}",
                     floor=f"{critic.floor:.4g}",
-                    together="–" if together is None else f"{together:.2f}",
+                    correlation="–" if correlation is None else f"{correlation:.2f}",
                 )
             )
     return rows
 
 
-def likelihoods(results: Sequence[Result]) -> list[Likelihood]:
-    """Return the bounds that models gave, one row a trained model."""
+def likelihood_rows(results: Sequence[Result]) -> list[LikelihoodRow]:
+    """Return one row for each trained model that has a log-likelihood."""
     rows = []
     for result in results:
-        told = [entry for entry in result.scores if entry.extractor == "likelihood"]
-        if told:
-            bounds = {entry.name: " ".join(number_with_error(entry.value, entry.error)) for entry in told}
-            seed = result.replicate_seed
-            rows.append(Likelihood(result.name, seed, str(told[0].detail.get("given", "nothing")), bounds))
+        # run adds these entries; they come from the sampler and not from an extractor
+        entries = [entry for entry in result.scores if entry.extractor == "likelihood"]
+        if entries:
+            bounds = {entry.name: " ".join(number_with_error(entry.value, entry.error)) for entry in entries}
+            given = str(entries[0].detail.get("given", "nothing"))
+            rows.append(LikelihoodRow(result.name, result.replicate_seed, given, bounds))
     return rows

@@ -1,49 +1,41 @@
-"""The distance that a trained critic estimates, beside the exact one."""
+"""The distance that a trained critic estimates, and the exact value of the same distance."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from genbench.errors import guest_error
-from genbench.theory.densities import MixtureDensity
+from genbench.results import CriticRecord
 from genbench.theory.divergence_estimates import binned
-from genbench.theory.mixtures import mixture
+from genbench.theory.mixtures import MixtureDensity, mixture
 from genbench.theory.transport import transport_to
 
-
-class Claim(NamedTuple):
-    """A critic's estimate beside the truth."""
-
-    quantity: str
-    """``"w1"``: Wasserstein-1 distance, in the points' units; ``"value"``: the GAN's 2 JSD - ln 4, in nats."""
-    claimed: float
-    exact: float
-    floor: float
-    """What ``exact`` would be for samples of the data themselves: the bias of finite samples."""
+REAL_POINTS = 2500
+"""Number of real points on which a critic is evaluated."""
 
 
-def critic_claim(sampler: Any, density: str, *, seed: int = 0) -> Claim | None:
-    """Return what a sampler's critic believes about generated and real points of a known 2-D mixture, and the truth.
+def critic_estimate(sampler: Any, density: str, *, seed: int = 0) -> CriticRecord | None:
+    """Return the critic's estimate of the distance between generated and real points, and the exact distance.
 
-    The truth about the same generated points: W1 by optimal assignment to fresh points of the mixture; the GAN's value
-    by the JSD of counts in cells of equal mass. None where the sampler claims nothing. Raises PlugError where it errs.
+    ``density`` names the 2-D mixture of the real points. The sampler's ``claim(data, seed)`` gets real points, float32
+    [2500, 2], and returns the quantity, the estimate and the generated points that it used. The exact value for these
+    points: for ``"w1"``, W1 by optimal assignment to fresh points of the mixture; for any other quantity, the value
+    2 JSD - ln 4 of the GAN game in nats, with the JSD of counts in cells of equal mass. Returns None if the sampler
+    has no ``claim``. Raises PlugError if ``claim`` raises.
     """
     if not hasattr(sampler, "claim"):
         return None
-    known = MixtureDensity(mixture(density))
+    exact_density = MixtureDensity(mixture(density))
     try:
-        quantity, claimed, points = sampler.claim(known.sample(POINTS, seed).astype(np.float32), seed)
+        quantity, estimate, points = sampler.claim(exact_density.sample(REAL_POINTS, seed).astype(np.float32), seed)
     except Exception as error:
         raise guest_error("The critic", error) from error
+    # the floor is the bias of the exact value: finite samples of the data themselves are not at distance 0
     if quantity == "w1":
-        found, floor = transport_to(points, known, order=1, seed=seed)
-        return Claim(quantity, float(claimed), found.value, floor.value)
-    cells = binned(points, known, seed=seed)
-    return Claim(quantity, float(claimed), 2 * cells.jsd.value - math.log(4), 2 * cells.floor[2] - math.log(4))
-
-
-POINTS = 2500
-"""Real points that a critic is asked about."""
+        exact, floor = transport_to(points, exact_density, order=1, seed=seed)
+        return CriticRecord(quantity, float(estimate), exact.value, floor.value)
+    cells = binned(points, exact_density, seed=seed)
+    return CriticRecord(quantity, float(estimate), 2 * cells.jsd.value - math.log(4), 2 * cells.floor[2] - math.log(4))

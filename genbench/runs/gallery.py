@@ -15,9 +15,9 @@ from genbench.plugs import registry
 from genbench.plugs.contracts import Extractor, Metric, Score, Source
 from genbench.plugs.opening import open_source
 from genbench.plugs.specs import parse_specs
-from genbench.scoring.evaluation import entry
 from genbench.runs.folder import CountedDistance, DistanceByCount, Gallery, RunFolder, SampleGroup
 from genbench.runs.pictures import grid_figure, write_sheet
+from genbench.scoring.evaluation import entry
 from genbench.scoring.options import Options
 from genbench.scoring.sides import Sides, open_sides
 

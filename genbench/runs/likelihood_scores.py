@@ -1,4 +1,4 @@
-"""What a trained model claims of itself, and how far it is true: likelihoods, and its critic's idea of the distance."""
+"""The log-likelihood of reference samples under a trained model."""
 
 from __future__ import annotations
 
@@ -13,40 +13,43 @@ from genbench.plugs.contracts import Batch, Source
 from genbench.results import Entry
 from genbench.sampling import subset
 
-ROWS = 100
-"""How many rows of the reference a likelihood is taken of: a thousand codes a row take their time."""
-CODES = (1, 10, 100, 1000)
-"""Codes a row of the importance-weighted bounds; one is the ELBO."""
+SCORED_ROWS = 100
+"""Number of reference samples that are scored; a thousand codes for each sample take a while."""
+CODE_COUNTS = (1, 10, 100, 1000)
+"""Numbers of latent codes for each sample in the importance-weighted bounds; a bound with one code is the ELBO."""
 
 
 def likelihoods(sampler: Any, source: Source, *, seed: int = 0) -> list[Entry]:
-    """Return the mean log-likelihood of rows of a source, in nats a row, where the sampler can tell it.
+    """Return the mean log-likelihood of rows of a source, in nats a row; no entry if the sampler does not provide it.
 
-    A ``log_likelihood`` that takes ``samples`` is a bound that rises with them (Burda et al. 2015, arXiv 1509.00519):
-    ``elbo`` with one code a row, ``iwae_K`` with K, of the same rows. Others give ``log_likelihood``. Classes are given
-    where the sampler takes them. Raises PlugError where the sampler errs.
+    If ``sampler.log_likelihood`` has a parameter ``samples``, it is an importance-weighted bound, which rises with the
+    number K of codes (Burda et al. 2015, arXiv 1509.00519); the entries are then ``elbo`` for K = 1 and ``iwae_K``, all
+    for the same rows. Otherwise the only entry is ``log_likelihood``. Labels are passed if the sampler has classes and
+    a parameter ``label``. Raises PlugError if ``log_likelihood`` raises or returns another shape than [N].
     """
-    tell = getattr(sampler, "log_likelihood", None)
-    if tell is None:
+    log_likelihood = getattr(sampler, "log_likelihood", None)
+    if log_likelihood is None:
         return []
-    parameters = inspect.signature(tell).parameters
-    few = subset(source, min(ROWS, len(source)), seed)
-    batch = _whole(few)
-    given: dict[str, Any] = {}
+    parameters = inspect.signature(log_likelihood).parameters
+    rows = subset(source, min(SCORED_ROWS, len(source)), seed)
+    batch = _single_batch(rows)
+    # pass only the optional arguments that the sampler knows
+    options: dict[str, Any] = {}
     if "label" in parameters and batch.label is not None and getattr(sampler, "classes", None):
-        given["label"] = batch.label
+        options["label"] = batch.label
     if "seed" in parameters:
-        given["seed"] = seed
-    detail = {"rows": len(few), "of": few.name, "given": "class" if "label" in given else "nothing"}
+        options["seed"] = seed
+    detail = {"rows": len(rows), "of": rows.name, "given": "class" if "label" in options else "nothing"}
     if "samples" not in parameters:
-        return [_likelihood("log_likelihood", tell, batch.data, given, detail)]
-    return [
-        _likelihood("elbo" if codes == 1 else f"iwae_{codes}", tell, batch.data, {**given, "samples": codes}, detail)
-        for codes in CODES
-    ]
+        return [_likelihood_entry("log_likelihood", log_likelihood, batch.data, options, detail)]
+    entries = []
+    for codes in CODE_COUNTS:
+        name = "elbo" if codes == 1 else f"iwae_{codes}"
+        entries.append(_likelihood_entry(name, log_likelihood, batch.data, {**options, "samples": codes}, detail))
+    return entries
 
 
-def _whole(source: Source) -> Batch:
+def _single_batch(source: Source) -> Batch:
     """Return all rows of a source as one batch."""
     import torch
 
@@ -56,16 +59,21 @@ def _whole(source: Source) -> Batch:
     return Batch(torch.arange(len(data)), data, torch.cat(labels) if labels else None)
 
 
-def _likelihood(name: str, tell: Any, data: Any, given: dict[str, Any], detail: dict[str, Any]) -> Entry:
+def _likelihood_entry(
+    name: str, log_likelihood: Any, data: Any, options: dict[str, Any], detail: dict[str, Any]
+) -> Entry:
     try:
-        rows = np.asarray(tell(data, **given), np.float64)
+        values = np.asarray(log_likelihood(data, **options), np.float64)  # [N], in nats
     except GenbenchError:
         raise
     except Exception as error:
         raise guest_error(f"log_likelihood of {len(data)} rows", error) from error
-    if rows.shape != (len(data),):
-        raise PlugError(f"log_likelihood gave {list(rows.shape)} for {len(data)} rows; wanted one number a row.")
-    spread = float(rows.std(ddof=1) / math.sqrt(len(rows))) if len(rows) > 1 else None
-    about = {**detail, "unit": "nats a sample; images scaled to 0..1", "error_by": "spread over rows"}
+    if values.shape != (len(data),):
+        raise PlugError(
+            f"log_likelihood returned the shape {list(values.shape)} for {len(data)} rows; return one number a row."
+        )
+    # the standard error covers the choice of the rows, not the randomness of the codes
+    error_of_mean = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
+    detail = {**detail, "unit": "nats a sample; images scaled to 0..1", "error_by": "spread over rows"}
     key = "evidence_lower_bound" if name == "elbo" else name.replace("iwae_", "importance_weighted_bound_")
-    return Entry(name, key, float(rows.mean()), spread, "higher", "likelihood", about)
+    return Entry(name, key, float(values.mean()), error_of_mean, "higher", "likelihood", detail)

@@ -1,168 +1,140 @@
-"""genbench run: for each sampler and seed, train, choose the checkpoint, draw, score; nothing finished is repeated."""
+"""``run`` and ``train``: train samplers with several seeds, choose checkpoints and score the samples.
+
+A trial is one sampler with one seed. Finished trials are never repeated.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from genbench.benchmarks import Benchmark
-from genbench.distributed import Ranks
 from genbench.errors import UsageError
-from genbench.files.atomic_write import atomic_write
-from genbench.files.folders import result_folder, results_file
-from genbench.plugs import registry
-from genbench.plugs.opening import open_source, open_subject
-from genbench.results import Result, TrainingRecord, read_results
+from genbench.files.folders import results_file
+from genbench.files.progress import progress_bar
+from genbench.plugs.opening import open_sampler, open_source
+from genbench.results import Result, TrainingRecord
+from genbench.runs.folder import RunFolder
 from genbench.runs.gallery import write_gallery
 from genbench.runs.likelihood_scores import likelihoods
-from genbench.runs.train import Training, steps_of
+from genbench.runs.options import RunOptions, RunSettings, TrainOptions, run_settings
+from genbench.runs.train import Training
 from genbench.scoring.score import score
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 REAL = "real"
-"""The row of fresh real samples: the floor of every table."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to run. The same plan in the same folder goes on where it was."""
-
-    benchmark: Benchmark
-    samplers: tuple[str, ...]
-    repeats: int
-    budget: str
-    seed: int
-    out: Path
-    progress: bool | None = None
+"""Name of the row of fresh real samples, the floor of every table."""
 
 
 def run(
-    benchmark: str | Benchmark,
-    samplers: Sequence[str] | None = None,
-    *,
-    repeats: int = 3,
-    budget: str = "full",
-    seed: int = 0,
-    out: Path | str = "runs",
-    jobs: int = 1,
-    progress: bool | None = None,
-    ranks: Ranks | None = None,
+    benchmark: str | Benchmark, samplers: Sequence[str] | None = None, **options: Unpack[RunOptions]
 ) -> list[Result]:
-    """Train and score samplers on a benchmark, ``repeats`` seeds each; samplers that cannot be trained are only scored.
+    """Train and score samplers on a benchmark with several seeds; samplers that cannot be trained are only scored.
 
-    In ``out``/benchmark/sampler/seed-N lie ``result.jsonl``, the gallery and what ``Training`` leaves; each new
-    result is added to ``out``/benchmark.jsonl. ``jobs`` trials go on at once, each in a process of one thread. Raises
-    UsageError for unknown names, PlugError where a sampler raises (what was finished before is kept). Of several
-    ``ranks`` each makes its share of the trials.
+    ``samplers``: names or specs; None means those of the benchmark. ``options``: ``repeats``, ``budget``, ``seed``,
+    ``out``, ``jobs``, ``progress`` and ``ranks``, explained in ``RunSettings``. The files of a trial are in
+    ``out``/BENCHMARK/SAMPLER/seed-N, and each new result is appended to ``out``/BENCHMARK.jsonl. Raises UsageError for
+    unknown names and options, PlugError if a sampler raises; results of trials that finished before stay on disk.
     """
-    recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
-    plan = Plan(recipe, tuple(samplers or recipe.samplers), repeats, budget, seed, Path(out), progress)
-    steps_of(recipe, budget)
-    for name in plan.samplers:  # what is mistyped is said before the long work
+    settings = run_settings(benchmark, samplers, "run", options)
+    # open every sampler once, so that a mistyped name stops the run before the long work
+    for name in settings.samplers:
         if name != REAL:
-            open_subject(name, ("samplers", "sources"))
-    trials = [(name, one) for name in plan.samplers for one in range(seed, seed + repeats)]
-    if ranks is not None:
-        trials = [trial for number, trial in enumerate(trials) if ranks.mine(number)]
-    found = _in_processes(plan, trials, jobs) if min(jobs, len(trials)) > 1 else (_trial(plan, *one) for one in trials)
-    return [_recorded(plan, *one) for one in found]
+            open_sampler(name)
+    # with several ranks, each one takes its share of the trials
+    seeds = range(settings.seed, settings.seed + settings.repeats)
+    trials = [(name, seed) for name in settings.samplers for seed in seeds]
+    if settings.ranks is not None:
+        trials = [trial for number, trial in enumerate(trials) if settings.ranks.owns(number)]
+    if min(settings.jobs, len(trials)) > 1:
+        finished = _run_in_processes(settings, trials)
+    else:
+        finished = (_run_trial(settings, *trial) for trial in trials)
+    return [_saved(settings, result, is_new) for result, is_new in finished]
 
 
-def train(
-    sampler: str,
-    benchmark: str | Benchmark,
-    *,
-    budget: str = "full",
-    seed: int = 0,
-    out: Path | str = "runs",
-    progress: bool | None = None,
-) -> Training:
-    """Train one sampler on a benchmark's training split with one seed, where ``run`` would; return the Training.
+def train(sampler: str, benchmark: str | Benchmark, **options: Unpack[TrainOptions]) -> Training:
+    """Train one sampler with one seed on the training split of a benchmark, in the folder that ``run`` would use.
 
-    Raises UsageError for unknown names and for a sampler that cannot be trained, PlugError where it raises.
+    ``options``: ``budget``, ``seed``, ``out`` and ``progress``, explained in ``RunSettings``. Raises UsageError for
+    unknown names and options and for a sampler that cannot be trained, PlugError if the sampler raises.
     """
-    recipe: Benchmark = registry.load("benchmarks", benchmark) if isinstance(benchmark, str) else benchmark
-    plan = Plan(recipe, (sampler,), 1, budget, seed, Path(out), progress)
-    opened: Any = open_subject(sampler, ("samplers", "sources"))
-    if not hasattr(opened, "fit"):
+    settings = run_settings(benchmark, [sampler], "train", options)
+    model: Any = open_sampler(sampler)
+    if not hasattr(model, "fit"):
         raise UsageError(f"{sampler!r} cannot be trained: it has no fit(source, seed, steps, watch, checkpoint).")
-    training = _training(plan, sampler, seed)
-    training.of(opened)
+    training = Training(settings, sampler, settings.seed)
+    training.train(model)
     return training
 
 
-def _training(plan: Plan, name: str, seed: int) -> Training:
-    return Training(plan.benchmark, name, seed, plan.budget, _folder(plan, name, seed), plan.progress)
-
-
-def _folder(plan: Plan, name: str, seed: int) -> Path:
-    return result_folder(plan.out, plan.benchmark.name, name, seed)
-
-
-def _in_processes(plan: Plan, trials: list[tuple[str, int]], jobs: int) -> Iterator[tuple[Result, bool]]:
+def _run_in_processes(settings: RunSettings, trials: list[tuple[str, int]]) -> Iterator[tuple[Result, bool]]:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    from tqdm import tqdm
-
-    disable = None if plan.progress is None else not plan.progress
+    jobs = min(settings.jobs, len(trials))
+    in_process = replace(settings, progress=False, ranks=None)
     with (
-        ProcessPoolExecutor(min(jobs, len(trials)), get_context("spawn"), _alone) as pool,
-        tqdm(total=len(trials), desc=str(plan.benchmark), unit="trial", disable=disable, leave=False) as bar,
+        # spawned processes inherit no threads and no state of CUDA
+        ProcessPoolExecutor(jobs, get_context("spawn"), _prepare_process) as pool,
+        progress_bar(len(trials), str(settings.benchmark), "trial", show=settings.progress) as bar,
     ):
-        waiting = [pool.submit(_trial, replace(plan, progress=False), *one) for one in trials]
-        for one in waiting:
-            one.add_done_callback(lambda _: bar.update())
+        futures = [pool.submit(_run_trial, in_process, *trial) for trial in trials]
+        for future in futures:
+            future.add_done_callback(lambda _: bar.update())
+        # results are returned in the order of the trials; after an error no further trial starts
         try:
-            for one in waiting:
-                yield one.result()
+            for future in futures:
+                yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _alone() -> None:
-    """Prepare a process that shares the machine with others like it: more threads than cores wait for each other."""
-    import scipy.linalg  # noqa: F401 - its library of linear algebra must be there to be told
+def _prepare_process() -> None:
+    """Limit a worker process to one thread: more threads than cores would wait for each other."""
+    import scipy.linalg  # noqa: F401 - threadpoolctl limits only libraries that are already loaded
     import torch
     from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
     threadpool_limits(1)
-    sys.stdout = sys.stderr  # what a guest prints is no data
+    sys.stdout = sys.stderr  # stdout is for data; a guest may print anything
 
 
-def _trial(plan: Plan, name: str, seed: int) -> tuple[Result, bool]:
+def _run_trial(settings: RunSettings, name: str, seed: int) -> tuple[Result, bool]:
     """Return the result of one sampler with one seed, and whether it is new."""
-    done = _folder(plan, name, seed) / "result.jsonl"
-    if done.exists():
-        (found,) = read_results(done)
-        if found.benchmark == str(plan.benchmark) and found.budget == plan.budget:
-            return found, False
-    return _result(plan, name, seed), True
+    folder = RunFolder(settings.out, settings.benchmark.name, name, seed)
+    earlier = folder.read_result()
+    if earlier and (earlier.benchmark, earlier.budget) == (str(settings.benchmark), settings.budget):
+        return earlier, False
+    return _trained_and_scored(settings, folder), True
 
 
-def _recorded(plan: Plan, result: Result, new: bool) -> Result:
-    """Keep a new result: in the benchmark's file, and beside what made it, which marks the trial as finished."""
-    if new:
-        result.append(results_file(plan.out, plan.benchmark.name))
-        with atomic_write(_folder(plan, result.name, result.replicate_seed) / "result.jsonl") as temporary:
-            temporary.write_text(result.to_json() + "\n", encoding="utf-8")
-    return result
-
-
-def _result(plan: Plan, name: str, seed: int) -> Result:
-    """Train one sampler with one seed where that is possible, then score it."""
-    recipe = plan.benchmark
+def _trained_and_scored(settings: RunSettings, folder: RunFolder) -> Result:
+    """Train a sampler if it can be trained, score it and write its gallery."""
+    recipe, name, seed = settings.benchmark, folder.sampler, folder.seed
+    # real samples: each seed takes other ones, and the numbers do not collide with the seeds of the splits
     if name == REAL:
         real = recipe.real.format(seed=1000 + seed)
-        scored = score(real, recipe, name=REAL, progress=plan.progress)
-        write_gallery(real, recipe, seed=0, folder=_folder(plan, name, seed))
-        return replace(scored, training=TrainingRecord(plan.budget, seed))
-    sampler: Any = open_subject(name, ("samplers", "sources"))
-    record = _training(plan, name, seed).of(sampler)
-    result = score(sampler, recipe, name=name, seed=seed, progress=plan.progress)
-    told = likelihoods(sampler, open_source(recipe.reference))
-    write_gallery(sampler, recipe, seed=seed, folder=_folder(plan, name, seed))
-    return replace(result, scores=(*result.scores, *told), training=record)
+        result = score(real, recipe, name=REAL, progress=settings.progress)
+        write_gallery(real, recipe, seed=0, folder=folder)
+        return replace(result, training=TrainingRecord(settings.budget, seed))
+    model: Any = open_sampler(name)
+    record = Training(settings, name, seed).train(model)
+    result = score(model, recipe, name=name, seed=seed, progress=settings.progress)
+    bounds = likelihoods(model, open_source(recipe.reference))
+    write_gallery(model, recipe, seed=seed, folder=folder)
+    return replace(result, scores=(*result.scores, *bounds), training=record)
+
+
+def _saved(settings: RunSettings, result: Result, is_new: bool) -> Result:
+    """Save a new result in the benchmark's file and then in its folder, which marks the trial as finished."""
+    if is_new:
+        benchmark = settings.benchmark.name
+        result.append(results_file(settings.out, benchmark))
+        RunFolder(settings.out, benchmark, result.name, result.replicate_seed).write_result(result)
+    return result

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from genbench.plugs.contracts import Score
-from genbench.results import Result, SampleSet, TrainingRecord, entry
+from genbench.results import Result, SampleSet, TrainingRecord
+from genbench.scoring.evaluation import entry
 
 REFERENCE = SampleSet("digits,split=test", 899, "d" * 64)
 
@@ -23,7 +24,7 @@ def made(
     extra: tuple[Score, ...] = (),
     **training: Any,
 ) -> Result:
-    """Return a result with an fd, an inception score of twice that, and what else is given."""
+    """Return a result with an fd, an inception score twice as large, and the ``extra`` scores."""
     scores = (Score("fid", fd, error, "lower"), Score("is", 2 * fd, 0.1, "higher"), *extra)
     return Result(
         name=name,

@@ -1,8 +1,7 @@
-"""What a run keeps for people to look at: galleries of images, points, predictions, distances of parts."""
+"""The gallery of a result: images, points, predictions and distances by number of samples."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +10,14 @@ import pytest
 from PIL import Image
 
 from genbench.benchmarks import DIGITS, RING8
+from genbench.runs.folder import Gallery, RunFolder
 from genbench.runs.gallery import write_gallery
 from genbench.sources.digits import digits
 from genbench.theory.mixtures import RING
 
 
 class Copier:
-    """A sampler that gives its training images back."""
+    """A sampler that returns its training images."""
 
     def sample(self, count: int, seed: int) -> np.ndarray:
         batch = next(digits("fit").batches(718))
@@ -30,68 +30,76 @@ class Points:
 
 
 @pytest.fixture(scope="module")
-def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("copied")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = RunFolder(tmp_path_factory.mktemp("copied"), "digits", "copier", 0)
     write_gallery(Copier(), DIGITS, seed=0, folder=folder)
     return folder
 
 
-def tiles(folder: Path) -> np.ndarray:
+def tiles(folder: RunFolder) -> np.ndarray:
     """The sheet as [groups, lines, columns, H, W, 3]."""
-    about = json.loads((folder / "gallery.json").read_text())["picture"]
-    sheet = np.asarray(Image.open(folder / "gallery.png").convert("RGB"))
-    height, width, line = about["height"], about["width"], about["line"]
-    rows = (sheet.shape[0] - line) // (height + line)
+    layout = folder.read_gallery().picture
+    assert layout is not None
+    sheet = np.asarray(Image.open(folder.sheet).convert("RGB"))
+    height, width, gap = layout.height, layout.width, layout.gap
+    rows = (sheet.shape[0] - gap) // (height + gap)
     cut = [
-        sheet[row * (height + line) + line :, column * (width + line) + line :][:height, :width]
+        sheet[row * (height + gap) + gap :, column * (width + gap) + gap :][:height, :width]
         for row in range(rows)
-        for column in range(about["columns"])
+        for column in range(layout.columns)
     ]
-    return np.array(cut).reshape(-1, len(about["lines"]), about["columns"], height, width, 3)
+    return np.array(cut).reshape(-1, len(layout.lines), layout.columns, height, width, 3)
 
 
-def test_copies_of_training_images_show_beside_themselves(copied: Path) -> None:
-    found = tiles(copied)
-    assert found.shape[:3] == (3, 3, 8)
-    assert (found[:, 0] == found[:, 2]).all()
-    assert (found[:, 0] != found[:, 1]).any()
+def test_copies_of_training_images_have_themselves_as_nearest_training_images(copied: RunFolder) -> None:
+    sheet = tiles(copied)
+    assert sheet.shape[:3] == (3, 3, 8)
+    assert (sheet[:, 0] == sheet[:, 2]).all()
+    assert (sheet[:, 0] != sheet[:, 1]).any()
 
 
-def test_typical_samples_are_nearer_to_the_reference_than_odd_ones(copied: Path) -> None:
-    groups = json.loads((copied / "gallery.json").read_text())["groups"]
-    assert max(groups["typical"]["distance"]) < min(groups["odd"]["distance"])
-    assert groups["odd"]["distance"] == sorted(groups["odd"]["distance"], reverse=True)
+def test_typical_samples_are_nearer_to_the_reference_than_odd_ones(copied: RunFolder) -> None:
+    groups = copied.read_gallery().groups
+    assert max(groups["typical"].distances) < min(groups["odd"].distances)
+    assert groups["odd"].distances == sorted(groups["odd"].distances, reverse=True)
 
 
-def test_predictions_are_probabilities_of_the_shown_samples(copied: Path) -> None:
-    found = json.loads((copied / "gallery.json").read_text())
-    assert len(found["conditionals"]) == 8
-    for row in [*found["conditionals"], found["marginal"], found["reference_marginal"]]:
+def test_predictions_are_probabilities_of_the_shown_samples(copied: RunFolder) -> None:
+    gallery = copied.read_gallery()
+    assert len(gallery.conditionals) == 8
+    for row in [*gallery.conditionals, gallery.marginal, gallery.reference_marginal]:
         assert sum(row) == pytest.approx(1, abs=0.01)
 
 
-def test_the_distance_of_fewer_samples_is_larger_and_the_last_is_the_score(copied: Path) -> None:
+def test_the_distance_of_fewer_samples_is_larger_and_the_last_is_the_score(copied: RunFolder) -> None:
     from genbench.scoring.score import score
 
-    about = json.loads((copied / "gallery.json").read_text())["by_count"]
-    counts, values, _ = zip(*about["rows"], strict=True)
+    distances = copied.read_gallery().by_count
+    assert distances is not None
+    counts, values, _ = zip(*distances.rows, strict=True)
     assert counts == (224, 449, 898)
     assert values[0] > values[1] > values[2]
-    assert values[2] == pytest.approx(score(Copier(), DIGITS, seed=0, progress=False)[about["name"]].value, rel=1e-4)
+    assert values[2] == pytest.approx(score(Copier(), DIGITS, seed=0, progress=False)[distances.name].value, rel=1e-4)
 
 
-def test_points_are_kept_beside_the_references(tmp_path: Path) -> None:
+def test_points_are_stored_with_the_reference_points(tmp_path: Path) -> None:
     recipe = replace(RING8, train="ring,count=500,seed=7", metrics="modes,target=uniform", count=600)
-    write_gallery(Points(), recipe, seed=0, folder=tmp_path)
-    found = json.loads((tmp_path / "gallery.json").read_text())
-    assert np.array(found["points"]).shape == (600, 2)
-    assert np.array(found["reference_points"]).shape == (1000, 2)
-    assert sum(found["modes"]) == 600
-    assert not (tmp_path / "gallery.png").exists()
-    assert (tmp_path / "samples.png").exists()
+    folder = RunFolder(tmp_path, "ring8", "points", 0)
+    write_gallery(Points(), recipe, seed=0, folder=folder)
+    gallery = folder.read_gallery()
+    assert np.array(gallery.points).shape == (600, 2)
+    assert np.array(gallery.reference_points).shape == (1000, 2)
+    assert sum(gallery.modes) == 600
+    assert not folder.sheet.exists()
+    assert folder.samples.exists()
 
 
-def test_the_same_samples_make_the_same_files(copied: Path, tmp_path: Path) -> None:
-    write_gallery(Copier(), DIGITS, seed=0, folder=tmp_path)
+def test_the_same_samples_make_the_same_files(copied: RunFolder, tmp_path: Path) -> None:
+    again = RunFolder(tmp_path, "digits", "copier", 0)
+    write_gallery(Copier(), DIGITS, seed=0, folder=again)
     for name in ("gallery.json", "gallery.png", "samples.png"):
-        assert (tmp_path / name).read_bytes() == (copied / name).read_bytes()
+        assert (again.path / name).read_bytes() == (copied.path / name).read_bytes()
+
+
+def test_a_folder_without_a_gallery_has_an_empty_one(tmp_path: Path) -> None:
+    assert RunFolder(tmp_path, "digits", "vae", 0).read_gallery() == Gallery()

@@ -89,7 +89,7 @@ def stop_at(step: int) -> train.Watch:
 
 @pytest.fixture
 def _kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "KEPT_EVERY", 4)
+    monkeypatch.setattr(train, "CHECKPOINT_EVERY", 4)
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
@@ -182,7 +182,7 @@ def test_without_a_checkpoint_none_is_promised() -> None:
 def test_the_average_of_weights_is_the_hand_computed_one() -> None:
     model, seen = Regression(average=0.2), []
     model.fit(POINTS, seed=0, steps=3, watch=lambda *_: seen.append(model.networks["generator"][0].weight.clone()))
-    model._begin((2,), 0, model.about["scale"], 3, 0)
+    model._begin((2,), 0, model.metadata["scale"], 3, 0)
     average = model.networks["generator"][0].weight.detach().clone()
     for decay, weight in zip((1 / 10, 2 / 11, 0.2), seen, strict=True):
         average = decay * average + (1 - decay) * weight.detach()
@@ -265,7 +265,7 @@ def test_another_pages_checkpoint_is_refused(tmp_path: Path) -> None:
         pass
 
     Regression().fit(POINTS, seed=0, steps=1, checkpoint=tmp_path / "c.safetensors")
-    with pytest.raises(ValueError, match=r"c\.safetensors holds a model of the page Regression, not Other"):
+    with pytest.raises(ValueError, match=r"c\.safetensors holds a Regression model, not Other"):
         Other().load(tmp_path / "c.safetensors")
 
 

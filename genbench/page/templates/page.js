@@ -1,5 +1,5 @@
 "use strict";
-// Columns of the leaderboards are sorted by a click, or by Enter on the button in their header.
+// A click on a column's header, or Enter on the button in it, sorts the table by that column.
 for (const table of document.querySelectorAll(".scroll > table:not(.context)")) {
   const headers = [...table.tHead.rows[0].cells];
   headers.forEach((header, column) => {
@@ -13,20 +13,20 @@ for (const table of document.querySelectorAll(".scroll > table:not(.context)")) 
       for (const other of headers) other.removeAttribute("aria-sort");
       header.setAttribute("aria-sort", falling ? "descending" : "ascending");
       const rows = [...table.tBodies[0].rows];
-      rows.sort((one, two) => compare(one.cells[column], two.cells[column], falling));
+      rows.sort((first, second) => compare(first.cells[column], second.cells[column], falling));
       table.tBodies[0].append(...rows);
     });
   });
 }
 
-function compare(one, two, falling) {
-  const left = value(one), right = value(two);
+function compare(first, second, falling) {
+  const left = value(first), right = value(second);
   if (Number.isNaN(left) || Number.isNaN(right)) {
     if (Number.isNaN(left) && Number.isNaN(right)) {
-      const order = one.textContent.localeCompare(two.textContent);
+      const order = first.textContent.localeCompare(second.textContent);
       return falling ? -order : order;
     }
-    return Number.isNaN(left) ? 1 : -1; // what has no number comes last either way
+    return Number.isNaN(left) ? 1 : -1; // cells without a number come last in both directions
   }
   return falling ? right - left : left - right;
 }

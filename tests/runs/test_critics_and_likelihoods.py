@@ -1,4 +1,4 @@
-"""What a model claims of itself: likelihoods and its critic's distance, beside the truth."""
+"""Log-likelihoods of trained models, and critics' estimates of the distance beside the exact values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from baselines.gan import GAN
 from baselines.vae import VAE
 from baselines.wgan import WGAN
 from genbench.errors import PlugError
-from genbench.runs.critic_estimates import critic_claim
+from genbench.runs.critic_estimates import critic_estimate
 from genbench.runs.likelihood_scores import likelihoods
 from genbench.sources.memory import ArraySource
 from genbench.theory.mixtures import RING
 
 
 class Gaussian:
-    """Knows its density exactly: N(0, I)."""
+    """A sampler whose density N(0, I) is known exactly."""
 
     def log_likelihood(self, data: Any) -> np.ndarray:
         x = np.asarray(data, np.float64)
@@ -29,7 +29,7 @@ class Gaussian:
 
 
 class Loose(Gaussian):
-    """A bound that misses 1/K of a nat with K codes."""
+    """A sampler with a lower bound that is 1/K nat below the log-likelihood for K codes."""
 
     def log_likelihood(self, data: Any, *, samples: int = 1, seed: int = 0) -> np.ndarray:
         return super().log_likelihood(data) - 1 / samples
@@ -40,17 +40,17 @@ def points(count: int = 150) -> ArraySource:
 
 
 def test_an_exact_likelihood_is_reported_with_its_error() -> None:
-    (found,) = likelihoods(Gaussian(), points())
-    assert found.name == "log_likelihood"
-    assert found.error is not None
-    assert abs(found.value - -(1 + math.log(2 * math.pi))) < 4 * found.error  # minus the entropy of N(0, I) in 2-D
-    assert found.detail["rows"] == 100
+    (entry,) = likelihoods(Gaussian(), points())
+    assert entry.name == "log_likelihood"
+    assert entry.error is not None
+    assert abs(entry.value - -(1 + math.log(2 * math.pi))) < 4 * entry.error  # minus the entropy of N(0, I) in 2-D
+    assert entry.detail["rows"] == 100
 
 
-def test_a_bound_that_takes_codes_is_told_with_1_to_1000_of_them_on_the_same_rows() -> None:
-    found = likelihoods(Loose(), points())
-    assert [entry.name for entry in found] == ["elbo", "iwae_10", "iwae_100", "iwae_1000"]
-    assert np.diff([entry.value for entry in found]) == pytest.approx([0.9, 0.09, 0.009])
+def test_a_bound_is_computed_with_1_to_1000_codes_on_the_same_rows() -> None:
+    entries = likelihoods(Loose(), points())
+    assert [entry.name for entry in entries] == ["elbo", "iwae_10", "iwae_100", "iwae_1000"]
+    assert np.diff([entry.value for entry in entries]) == pytest.approx([0.9, 0.09, 0.009])
 
 
 def test_the_bounds_of_a_trained_vae_rise_with_the_codes() -> None:
@@ -70,13 +70,13 @@ def test_a_likelihood_of_another_shape_is_refused() -> None:
         def log_likelihood(self, data: Any) -> float:
             return 0.0
 
-    with pytest.raises(PlugError, match="wanted one number a row"):
+    with pytest.raises(PlugError, match="return one number a row"):
         likelihoods(Wrong(), points())
 
 
 @dataclass
 class Critic:
-    """Claims a distance of half of the ring from the ring."""
+    """A sampler that generates one half of the ring; its critic estimates a distance of 0.25."""
 
     quantity: str = "w1"
 
@@ -85,28 +85,28 @@ class Critic:
         return self.quantity, 0.25, half.sample(len(data), seed + 1).astype(np.float32)
 
 
-def test_a_claimed_distance_stands_beside_the_true_one() -> None:
-    found = critic_claim(Critic(), "ring")
-    assert found is not None
-    assert found.claimed == 0.25
-    assert found.exact > 0.6  # half of the mass crosses the ring
-    assert 0 < found.floor < 0.2
+def test_an_estimated_w1_is_recorded_with_the_exact_w1() -> None:
+    record = critic_estimate(Critic(), "ring")
+    assert record is not None
+    assert record.claimed == 0.25
+    assert record.exact > 0.6  # half of the mass crosses the ring
+    assert 0 < record.floor < 0.2
 
 
-def test_a_claimed_value_stands_beside_2_jsd_less_ln_4() -> None:
-    found = critic_claim(Critic("value"), "ring")
+def test_an_estimated_value_of_the_game_is_recorded_with_2_jsd_minus_ln_4() -> None:
+    record = critic_estimate(Critic("value"), "ring")
     jsd = 0.5 * math.log(4 / 3) + 0.25 * math.log(4 / 3)
-    assert found is not None
-    assert found.exact == pytest.approx(2 * jsd - math.log(4), abs=0.05)
-    assert found.floor == pytest.approx(-math.log(4), abs=0.05)
+    assert record is not None
+    assert record.exact == pytest.approx(2 * jsd - math.log(4), abs=0.05)
+    assert record.floor == pytest.approx(-math.log(4), abs=0.05)
 
 
-def test_who_claims_nothing_is_not_asked() -> None:
-    assert critic_claim(object(), "ring") is None
+def test_a_sampler_without_claim_has_no_estimate() -> None:
+    assert critic_estimate(object(), "ring") is None
 
 
 @pytest.mark.parametrize(("make", "quantity"), [(GAN, "value"), (WGAN, "w1")])
-def test_the_baselines_critics_say_what_they_believe(make: Any, quantity: str) -> None:
+def test_the_critics_of_the_baselines_estimate_the_distance(make: Any, quantity: str) -> None:
     model = make()
     model.fit(ArraySource(RING.sample(400, 0).astype(np.float32)), seed=0, steps=3)
     real = RING.sample(300, 1).astype(np.float32)
@@ -114,7 +114,7 @@ def test_the_baselines_critics_say_what_they_believe(make: Any, quantity: str) -
     assert name == quantity
     assert generated.shape == (300, 2)
     with torch.inference_mode():
-        scale = model.about["scale"]
+        scale = model.metadata["scale"]
         of_real, of_fake = (model.networks["critic"](torch.tensor(x) / scale) for x in (real, generated))
     if quantity == "w1":
         expected = scale * float(of_real.mean() - of_fake.mean())
@@ -123,10 +123,10 @@ def test_the_baselines_critics_say_what_they_believe(make: Any, quantity: str) -
     assert value == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_critic_that_errs_is_named() -> None:
+def test_a_critic_that_raises_is_named_in_the_error() -> None:
     class Broken:
         def claim(self, data: np.ndarray, seed: int) -> None:
             raise RuntimeError("no critic today")
 
     with pytest.raises(PlugError, match="The critic raised RuntimeError: no critic today"):
-        critic_claim(Broken(), "ring")
+        critic_estimate(Broken(), "ring")
