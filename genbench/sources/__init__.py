@@ -1,1 +1,1 @@
-"""Where samples come from: folders, archives, data sets, arrays and 2-D toys."""
+"""Sources of samples: folders, archives, data sets, arrays, streams and 2-D mixtures."""

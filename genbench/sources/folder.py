@@ -1,28 +1,35 @@
-"""A folder of images, and images wherever they lie."""
+"""Folders of image files, and lists of image files."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from genbench.arrays import Array
+from genbench.arrays import Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart
-from genbench.sources.decoding import EXTENSIONS, EncodedImages, Unreadable, is_hidden, printable
+from genbench.sources.decoding import Unreadable
+from genbench.sources.file_names import (
+    EXTENSIONS,
+    classes_of,
+    is_hidden,
+    natural_order,
+    no_images_message,
+    printable,
+    suffix,
+)
+from genbench.sources.threaded import EncodedImages
 
 
 class Files(EncodedImages):
-    """Image files, in the order given."""
+    """Image files in a given order."""
 
-    def __init__(self, name: str, files: Sequence[str], *, root: Path | None = None, labels: Array | None = None):
+    def __init__(self, name: str, files: Sequence[str], *, root: Path | None = None, labels: Int64 | None = None):
         self.name = name
         self.files = tuple(files)
-        """The images' paths, relative to the root."""
+        """Paths of the images, relative to the root."""
         self.root = root or Path()
         self.labels = labels
 
@@ -30,11 +37,11 @@ class Files(EncodedImages):
         return len(self.files)
 
     def place(self, row: int) -> str:
-        """Return the file's path."""
+        """Return the path of the file."""
         return printable(self.root / self.files[row])
 
     def read(self, row: int) -> bytes:
-        """Return the bytes of one file. Raises Unreadable where that is not allowed."""
+        """Return the bytes of one file. Raises Unreadable if it cannot be read."""
         try:
             return (self.root / self.files[row]).read_bytes()
         except OSError as error:
@@ -46,26 +53,26 @@ class Files(EncodedImages):
 
 
 class Folder(Files):
-    """All images below a folder, at any depth, in natural order (``img2`` before ``img10``).
+    """All images in a folder, at any depth, in natural order (``img2`` before ``img10``).
 
-    Where all of them lie in sub-folders, the first level of these are the classes. Hidden files are left out.
+    If all images lie in subfolders, the first-level subfolders are the classes. Hidden files are ignored.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         root = Path(path).expanduser()
         _require_folder(root)
-        found = sorted(_walk(root), key=natural)
-        files = [name for name in found if suffix(name) in EXTENSIONS]
-        self.ignored = Counter(suffix(name) or "no extension" for name in found if suffix(name) not in EXTENSIONS)
-        """How many files are no images, by extension."""
+        names = sorted(_walk(root), key=natural_order)
+        files = [name for name in names if suffix(name) in EXTENSIONS]
+        self.ignored = Counter(suffix(name) or "no extension" for name in names if suffix(name) not in EXTENSIONS)
+        """Number of files that are not images, by extension."""
         if not files:
-            raise InputError(no_images(printable(path), "folder", self.ignored))
+            raise InputError(no_images_message(printable(path), "folder", self.ignored))
         self.classes, labels = classes_of(files)
         super().__init__(printable(path), files, root=root, labels=labels)
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Whether it is the path of a folder."""
+        """Return whether an object is the path of a folder."""
         return isinstance(subject, (str, os.PathLike)) and os.path.isdir(subject)
 
 
@@ -73,26 +80,32 @@ def _require_folder(root: Path) -> None:
     if root.is_dir():
         return
     if root.exists():
-        raise InputError(f"{printable(root)} is a file; wanted a folder of images.")
-    above = next((folder for folder in root.parents if folder.is_dir()), Path())
-    raise InputError(f"{printable(root)}: no such folder; {printable(above.absolute())} is there, what follows is not.")
+        raise InputError(f"{printable(root)} is a file; expected a folder of images.")
+    # show which part of the path is right
+    parent = next((folder for folder in root.parents if folder.is_dir()), Path())
+    raise InputError(
+        f"{printable(root)}: no such folder; {printable(parent.absolute())} exists, but not the rest of the path."
+    )
 
 
 def _walk(root: Path) -> Iterable[str]:
-    """Yield the files that are not hidden, relative to the root, with forward slashes."""
+    """Yield all files that are not hidden, relative to the root, with forward slashes."""
+    # each folder to visit comes with the real paths of the folders above it
     waiting: list[tuple[str, tuple[str, ...]]] = [("", (os.path.realpath(root),))]
     while waiting:
-        below, above = waiting.pop()
-        for entry in _entries(root / below):
+        relative, above = waiting.pop()
+        for entry in _entries(root / relative):
             if is_hidden([entry.name]):
                 continue
-            name = f"{below}/{entry.name}" if below else entry.name
+            name = f"{relative}/{entry.name}" if relative else entry.name
             if os.path.isdir(entry.path):
+                # following a link to a folder above would never end
                 real = os.path.realpath(entry.path)
-                if real not in above:  # a link to a folder that holds it would go round for ever
+                if real not in above:
                     waiting.append((name, (*above, real)))
+            # keep broken links: reading them raises an error, but dropping them would silently change the samples
             elif os.path.isfile(entry.path) or entry.is_symlink():
-                yield name  # a broken link too: reading it names it, dropping it would change the set in silence
+                yield name
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -103,50 +116,3 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise InputError(
             f"The folder {printable(folder)} cannot be read ({error.strerror or error}); check its permissions."
         ) from error
-
-
-def suffix(name: str) -> str:
-    """Return a file name's extension in lower case: ``.png``."""
-    return os.path.splitext(name)[1].lower()
-
-
-def natural(name: str) -> list[tuple[list[_Piece], str]]:
-    """Return a sort key that puts ``img2`` before ``img10``, folder by folder, the same on every system."""
-    return [(_numbered(part), part) for part in name.split("/")]
-
-
-_Piece = str | tuple[int, str]
-
-
-def _numbered(part: str) -> list[_Piece]:
-    # text and numbers take turns, text first, so that like is compared with like; numbers by length, then digits,
-    # since int() refuses very long ones
-    pieces = re.split(r"([0-9]+)", part.casefold())
-    digits = [piece.lstrip("0") if at % 2 else "" for at, piece in enumerate(pieces)]
-    return [(len(digits[at]), digits[at]) if at % 2 else piece for at, piece in enumerate(pieces)]
-
-
-def classes_of(files: Sequence[str]) -> tuple[tuple[str, ...], Array | None]:
-    """Return the class names in natural order and int64 [N] labels, or () and None where there are no classes.
-
-    The classes are the first-level folders when all files lie in folders; one that only wraps the others is passed.
-    """
-    paths = [name.split("/") for name in files]
-    level = 0
-    while all(len(parts) > level + 2 for parts in paths) and len({parts[level] for parts in paths}) == 1:
-        level += 1
-    if not all(len(parts) > level + 1 for parts in paths):
-        return (), None
-    classes = tuple(sorted({parts[level] for parts in paths}, key=natural))
-    number = {name: at for at, name in enumerate(classes)}
-    return classes, np.array([number[parts[level]] for parts in paths], np.int64)
-
-
-def no_images(name: str, kind: str, ignored: Counter[str]) -> str:
-    """Return the sentence that says what was found instead of images."""
-    wanted = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
-    if not ignored:
-        return f"{name} is an empty {kind}; wanted images ({wanted})."
-    found = ", ".join(f"{extension} {count:,}" for extension, count in ignored.most_common(8))
-    files = "1 file" if ignored.total() == 1 else f"{ignored.total():,} files"
-    return f"{name} holds {files}, none an image ({found}); wanted {wanted}."

@@ -1,36 +1,35 @@
-"""Samples that a Python program has at hand: arrays, tensors, data sets, and iterables of batches."""
+"""Samples in the memory of a Python program: arrays, tensors and data sets."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import count as count_from
-from typing import IO, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
-from genbench.arrays import Array
-from genbench.errors import InputError, PlugError
+from genbench.arrays import Array, Int64
+from genbench.errors import InputError
 from genbench.files.fingerprints import content_hash
 from genbench.plugs.contracts import Batch
-from genbench.sources.array_layout import Layout, layout_of
-from genbench.sources.decoding import ThreadedSource, Unreadable, pixels
-from genbench.sources.windows import windows
+from genbench.sources.array_layout import layout_of
+from genbench.sources.batch_rows import batch_rows
+from genbench.sources.decoding import Unreadable, to_rgb
+from genbench.sources.threaded import ThreadedSource
 
-BLOCK_BYTES = 1 << 24
-"""How much of a large array is looked at at once."""
+PIECE_BYTES = 1 << 24
+"""Maximum bytes of a large array that are processed at a time."""
 
 
 class ArraySource:
     """Images or points in an array or tensor.
 
-    uint8 [N, H, W, 3], [N, 3, H, W], [N, H, W, 1], [N, 1, H, W] or [N, H, W]; the same in float with ``range`` declared
-    as ``"0..1"`` or ``"-1..1"``; float [N, D] are points. Raises InputError for anything else, NaN, and values outside
-    of the range.
+    Images are uint8 [N, H, W, 3], [N, 3, H, W], [N, H, W, 1], [N, 1, H, W] or [N, H, W], or float with the same shapes
+    and a declared ``range``, ``"0..1"`` or ``"-1..1"``. Points are float [N, D]. Raises InputError for other arrays,
+    for NaN, and for values outside of the range.
     """
 
     skip_corrupt = False
@@ -47,10 +46,11 @@ class ArraySource:
     ) -> None:
         self.name = name
         self._array = array
-        self.layout = layout_of(name, tuple(array.shape), _dtype(array), range=range, declare=self._declare)
-        self.labels = _labels(name, labels, len(self))
-        if _dtype(array).kind == "f":
-            for first, rows in self._blocks(0, len(self)):
+        self.layout = layout_of(name, tuple(array.shape), dtype_of(array), range=range, declare=self._declare)
+        self.labels = _check_labels(name, labels, len(self))
+        # check all values now, because an error after an hour of extraction would be too late
+        if dtype_of(array).kind == "f":
+            for first, rows in self._pieces(0, len(self)):
                 self.layout.data(rows, first)
 
     def __len__(self) -> int:
@@ -58,58 +58,60 @@ class ArraySource:
 
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield rows ``start`` to ``stop`` in order, at most ``size`` at a time."""
-        return map(self._batch, windows(self.name, len(self), size, start, stop))
+        return map(self._batch, batch_rows(self.name, len(self), size, start, stop))
 
     def digest(self, start: int, stop: int) -> str:
-        """Return a hash of the bytes of those rows, their shape and how they are read."""
-        about = f"array {_dtype(self._array).str} {tuple(self._array.shape[1:])} {self.layout}\n"
-        return content_hash(about.encode(), *(rows.tobytes() for _, rows in self._blocks(start, stop)))
+        """Return a hash of the bytes of these rows, their dtype, shape and layout."""
+        header = f"array {dtype_of(self._array).str} {tuple(self._array.shape[1:])} {self.layout}\n"
+        return content_hash(header.encode(), *(rows.tobytes() for _, rows in self._pieces(start, stop)))
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Whether it is a numpy array or a torch tensor."""
+        """Return whether an object is a numpy array or a torch tensor."""
         return isinstance(subject, (np.ndarray, torch.Tensor))
 
     def _batch(self, rows: range) -> Batch:
-        data = self.layout.data(_numpy(self._array[rows.start : rows.stop]), rows.start)
+        data = self.layout.data(to_numpy(self._array[rows.start : rows.stop]), rows.start)
         label = None if self.labels is None else torch.from_numpy(self.labels[rows.start : rows.stop].copy())
         return Batch(torch.arange(rows.start, rows.stop), data, label)
 
-    def _blocks(self, start: int, stop: int) -> Iterator[tuple[int, Array]]:
-        row_bytes = int(np.prod(self._array.shape[1:], dtype=np.int64)) * _dtype(self._array).itemsize
-        step = max(1, BLOCK_BYTES // row_bytes)
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, Array]]:
+        row_bytes = int(np.prod(self._array.shape[1:], dtype=np.int64)) * dtype_of(self._array).itemsize
+        step = max(1, PIECE_BYTES // row_bytes)
         for first in np.arange(start, stop, step).tolist():
-            yield first, _numpy(self._array[first : min(first + step, stop)])
+            yield first, to_numpy(self._array[first : min(first + step, stop)])
 
 
-def _numpy(rows: Array | torch.Tensor) -> Array:
+def to_numpy(rows: Array | torch.Tensor) -> Array:
+    """Return an array or tensor as a numpy array; bfloat16, which numpy lacks, becomes float32."""
     if isinstance(rows, np.ndarray):
         return rows
     rows = rows.detach().cpu()
     return np.asarray((rows.float() if rows.dtype == torch.bfloat16 else rows).numpy())
 
 
-def _dtype(array: Array | torch.Tensor) -> np.dtype[Any]:
-    return array.dtype if isinstance(array, np.ndarray) else _numpy(torch.empty(0, dtype=array.dtype)).dtype
+def dtype_of(array: Array | torch.Tensor) -> np.dtype[Any]:
+    """Return the dtype that ``to_numpy`` gives."""
+    return array.dtype if isinstance(array, np.ndarray) else to_numpy(torch.empty(0, dtype=array.dtype)).dtype
 
 
-def _labels(name: str, labels: npt.ArrayLike | None, length: int) -> Array | None:
+def _check_labels(name: str, labels: npt.ArrayLike | None, length: int) -> Int64 | None:
     if labels is None:
         return None
-    found = np.asarray(labels)
-    if found.shape != (length,) or found.dtype.kind not in "iu":
+    array = np.asarray(labels)
+    if array.shape != (length,) or array.dtype.kind not in "iu":
         raise InputError(
-            f"{name} has labels of shape {list(found.shape)} and dtype {found.dtype}; wanted {length} whole numbers."
+            f"{name} has labels of shape {list(array.shape)} and dtype {array.dtype}; expected {length} whole numbers."
         )
-    return found.astype(np.int64)
+    return array.astype(np.int64)
 
 
 class DatasetSource(ThreadedSource):
     """A ``torch.utils.data.Dataset``, or any sequence, of images or (image, class, ...).
 
-    An image is a Pillow image, or uint8 [3, H, W], [1, H, W], [H, W, 3], [H, W, 1] or [H, W]; float where ``range`` is
-    declared as ``"0..1"`` or ``"-1..1"``; float [D] is a point. Items are fetched in one thread, since few data sets
-    can stand more.
+    An image is a Pillow image, or uint8 [3, H, W], [1, H, W], [H, W, 3], [H, W, 1] or [H, W], or float with the same
+    shapes and a declared ``range``, ``"0..1"`` or ``"-1..1"``. A float [D] is a point. Items are fetched in a single
+    thread, because few data sets are thread-safe.
     """
 
     def __init__(self, dataset: Any, *, range: str | None = None, name: str | None = None) -> None:
@@ -117,6 +119,7 @@ class DatasetSource(ThreadedSource):
         self.workers = 1
         self._dataset = dataset
         self._range = range
+        # torchvision's data sets have all classes in ``targets``
         targets = getattr(dataset, "targets", None)
         if targets is not None and np.shape(targets) == (len(self),) and np.asarray(targets).dtype.kind in "iu":
             self.labels = np.asarray(targets, np.int64)
@@ -127,24 +130,24 @@ class DatasetSource(ThreadedSource):
         return len(self._dataset)
 
     def place(self, row: int) -> str:
-        """Return the row's number."""
+        """Return the number of the item."""
         return f"item {row}"
 
     def load(self, row: int) -> tuple[torch.Tensor, int | None]:
-        """Fetch one item. Raises Unreadable where the data set raises, InputError where it gives something else."""
+        """Return one item and its class. Raises Unreadable if the data set raises, InputError for other items."""
         try:
             item = self._dataset[row]
-        except Exception as error:  # a guest's code may raise anything; a corrupt file is the likely cause
+        except Exception as error:  # user code can raise any exception; the likely cause is a corrupt file
             raise Unreadable(f"{type(error).__name__}: {error}") from error
         image, label = (
             (item[0], item[1] if len(item) > 1 else None) if isinstance(item, (tuple, list)) else (item, None)
         )
-        return self._image(image, row), _class(label)
+        return self._image(image, row), _class_number(label)
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Whether it has a length and gives items by number, as a Dataset and a list of images do."""
-        if not _is_data(subject) or not hasattr(subject, "__getitem__") or not hasattr(subject, "__len__"):
+        """Return whether an object has a length and items by number, as a Dataset and a list of images have."""
+        if not may_be_samples(subject) or not hasattr(subject, "__getitem__") or not hasattr(subject, "__len__"):
             return False
         return not (isinstance(subject, (list, tuple)) and _holds_batches(subject))
 
@@ -152,31 +155,32 @@ class DatasetSource(ThreadedSource):
         name = f"{self.name} item {row}"
         if isinstance(image, Image.Image):
             try:
-                return pixels(image)
+                return to_rgb(image)
             except Unreadable:
                 raise
             except Exception as error:
                 raise Unreadable(f"{type(error).__name__}: {error}") from error
         if not isinstance(image, (np.ndarray, torch.Tensor)):
             raise InputError(
-                f"{name} is of type {type(image).__name__}; wanted a Pillow image, an array or a tensor, alone or as "
+                f"{name} is of type {type(image).__name__}; expected a Pillow image, an array or a tensor, alone or as "
                 "(image, class)."
             )
-        array = _numpy(image)[None]
-        array = array[..., None] if array.ndim == 3 else array  # [1, H, W] is gray, not three axes of a batch
+        # make a batch of one; [H, W] becomes [1, H, W, 1], because [1, H, W] is ambiguous
+        array = to_numpy(image)[None]
+        array = array[..., None] if array.ndim == 3 else array
         declare = "DatasetSource(dataset, range='0..1') or '-1..1'"
         layout = layout_of(name, array.shape, array.dtype, range=self._range, declare=declare)
         return layout.data(array, row)[0]
 
 
-def _class(label: Any) -> int | None:
+def _class_number(label: Any) -> int | None:
     if isinstance(label, (torch.Tensor, np.ndarray, np.generic)) and np.ndim(label) == 0:
         label = label.item()
     return label if isinstance(label, int) and not isinstance(label, bool) else None
 
 
-def _is_data(subject: object) -> bool:
-    """Whether it may be data at all: no path, no array, no network, no sampler, no source."""
+def may_be_samples(subject: object) -> bool:
+    """Return whether an object may be a collection of samples: no path, array, network, sampler or source."""
     others = (str, bytes, os.PathLike, Mapping, np.ndarray, torch.Tensor, torch.nn.Module, type)
     return not isinstance(subject, others) and not hasattr(subject, "sample") and not hasattr(subject, "batches")
 
@@ -186,108 +190,3 @@ def _holds_batches(items: list[Any] | tuple[Any, ...]) -> bool:
     if isinstance(first, (tuple, list)) and first:
         first = first[0]
     return isinstance(first, (np.ndarray, torch.Tensor)) and first.ndim in (2, 4)
-
-
-class StreamSource(ArraySource):
-    """An iterable of batches: a DataLoader, a generator, a list of arrays, each ``x`` or ``(x, classes, ...)``.
-
-    It is read once, to its end or to ``count`` samples, into a temporary file that the system removes with the
-    process; so it has a length, any row can be had, and memory stays flat. Batches are as ArraySource wants them, all
-    of one sample shape. Raises InputError where they are not, PlugError where the iterable raises.
-    """
-
-    def __init__(
-        self, stream: Iterable[Any], *, range: str | None = None, count: int | None = None, name: str | None = None
-    ) -> None:
-        name = name or f"stream of {type(stream).__name__}"
-        with tempfile.TemporaryFile(prefix="genbench-") as file:
-            spool = _Spool(name, file, range)
-            for step, item in enumerate(_items(name, stream)):
-                spool.add(step, item, None if count is None else count - spool.rows)
-                if spool.rows == count:
-                    break
-            array, labels = spool.finished()
-        super().__init__(array, labels=labels, name=name)
-
-    @staticmethod
-    def accepts(subject: object) -> bool:
-        """Whether it can be iterated and is none of the others: a DataLoader, a generator, a list of batches."""
-        return _is_data(subject) and hasattr(subject, "__iter__") and not DatasetSource.accepts(subject)
-
-
-def _items(name: str, stream: Iterable[Any]) -> Iterator[Any]:
-    iterator = iter(stream)
-    for step in count_from():
-        try:
-            item = next(iterator)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise PlugError(f"{name} raised at batch {step}: {type(error).__name__}: {error}") from error
-        yield item
-
-
-class _Spool:
-    """Batches on their way into one file, already as Batch.data wants them."""
-
-    def __init__(self, name: str, file: IO[bytes], range: str | None) -> None:
-        self.rows = 0
-        self._name, self._file, self._range = name, file, range
-        self._shape: tuple[int, ...] = ()
-        self._dtype: np.dtype[Any] = np.dtype(np.uint8)
-        self._labels: list[Array] | None = []
-
-    def add(self, step: int, item: Any, room: int | None) -> None:
-        data, label = self._parted(step, item)
-        rows = self._layout(step, data).data(_numpy(data[:room]), self.rows).numpy()
-        if self.rows and (rows.shape[1:], rows.dtype) != (self._shape, self._dtype):
-            raise InputError(
-                f"{self._name}: batch {step} holds samples of shape {list(rows.shape[1:])}, but those before it "
-                f"{list(self._shape)}; one stream has one size."
-            )
-        self._shape, self._dtype = rows.shape[1:], rows.dtype
-        self._write(rows)
-        if label is None or len(label) < len(rows):
-            self._labels = None
-        elif self._labels is not None:
-            self._labels.append(label[: len(rows)])
-        self.rows += len(rows)
-
-    def finished(self) -> tuple[Array, Array | None]:
-        if not self.rows:
-            raise InputError(f"{self._name} gives no samples.")
-        self._file.flush()
-        array = np.memmap(self._file, self._dtype, "r", shape=(self.rows, *self._shape))
-        return array, np.concatenate(self._labels) if self._labels else None
-
-    def _parted(self, step: int, item: Any) -> tuple[Array | torch.Tensor, Array | None]:
-        data, label = item, None
-        if isinstance(item, (tuple, list)) and item:
-            data = item[0]
-            if len(item) > 1 and isinstance(item[1], (np.ndarray, torch.Tensor)):
-                label = _numpy(item[1])
-        if not isinstance(data, (np.ndarray, torch.Tensor)):
-            raise InputError(
-                f"{self._name}: batch {step} is of type {type(data).__name__}; wanted an array or tensor, alone or as "
-                "(images, classes)."
-            )
-        return data, label if label is not None and label.ndim == 1 and label.dtype.kind in "iu" else None
-
-    def _layout(self, step: int, data: Array | torch.Tensor) -> Layout:
-        if data.ndim == 3:
-            raise InputError(
-                f"{self._name}: batch {step} has shape {list(data.shape)}; wanted batches [N, 3, H, W] or [N, H, W, 3] "
-                "(put a DataLoader around a data set, or give gray images a channel axis)."
-            )
-        declare = "StreamSource(batches, range='0..1') or '-1..1'"
-        name = f"{self._name}, batch {step}"
-        return layout_of(name, tuple(data.shape), _dtype(data), range=self._range, declare=declare)
-
-    def _write(self, rows: Array) -> None:
-        try:
-            self._file.write(rows.tobytes())
-        except OSError as error:
-            raise InputError(
-                f"{self._name} does not fit into the temporary folder {tempfile.gettempdir()} "
-                f"({error.strerror or error}); set TMPDIR to one with more space."
-            ) from error

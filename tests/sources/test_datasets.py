@@ -70,7 +70,7 @@ def test_an_unknown_split_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100", "svhn", "stl10", "celeba"])
 def test_a_data_set_that_is_not_there_says_how_to_get_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match=rf"{name} is not whole in data; .*{name},root=FOLDER.*{name},download=true"):
+    with pytest.raises(InputError, match=rf"{name} is missing or incomplete in data; .*{name},root=FOLDER.*{name},download=true"):
         registry.load("sources", name)
     assert capsys.readouterr().out == ""
 
@@ -84,7 +84,7 @@ def test_a_download_that_fails_is_one_sentence(name: str, capsys: pytest.Capture
 
 def test_the_root_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENBENCH_DATA", str(tmp_path / "sets"))
-    with pytest.raises(InputError, match=r"is not whole in .*sets"):
+    with pytest.raises(InputError, match=r"is missing or incomplete in .*sets"):
         mnist()
 
 

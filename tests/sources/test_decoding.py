@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from genbench.sources.decoding import Unreadable, decode, pixels
+from genbench.sources.decoding import Unreadable, decode, to_rgb
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -55,7 +55,7 @@ def test_a_palette_is_expanded_without_a_word_about_its_transparency() -> None:
 def test_an_image_at_hand_keeps_its_transparency() -> None:
     image = Image.fromarray(noise(4, 4) % 4, "L").convert("P")
     image.info["transparency"] = bytes([0, 128])
-    pixels(image)
+    to_rgb(image)
     assert image.info["transparency"] == bytes([0, 128])
 
 

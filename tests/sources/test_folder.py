@@ -21,7 +21,7 @@ from genbench.files import fingerprints
 from genbench.files.fingerprints import FilePart, cached_hashes
 from genbench.plugs import registry
 from genbench.plugs.contracts import Source
-from genbench.sources import decoding
+from genbench.sources import threaded
 from genbench.sources.folder import Files, Folder
 
 
@@ -171,7 +171,7 @@ def test_decoding_stays_a_few_batches_ahead_of_its_user(tmp_path: Path, monkeypa
     batches = source.batches(2)
     next(batches)
     del batches
-    assert max(read) < 2 * (decoding.AHEAD + 2)
+    assert max(read) < 2 * (threaded.BATCHES_AHEAD + 2)
 
 
 def test_threads_end_with_their_batches(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_called_empty(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is an empty folder; wanted images"):
+    with pytest.raises(InputError, match="is an empty folder; expected images"):
         Folder(tmp_path)
 
 
@@ -202,7 +202,7 @@ def test_a_folder_without_images_tells_what_it_holds(tmp_path: Path) -> None:
     for name in ("a.txt", "b.TXT", "deep/c.pt", "README"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
-    with pytest.raises(InputError, match=r"holds 4 files, none an image \(\.txt 2, .*\.pt 1"):
+    with pytest.raises(InputError, match=r"holds 4 files, but no image \(\.txt 2, .*\.pt 1"):
         Folder(tmp_path)
 
 

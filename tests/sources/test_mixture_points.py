@@ -1,0 +1,33 @@
+"""Samples of the 2-D mixtures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from genbench.errors import GenbenchError
+from genbench.plugs import registry
+from genbench.plugs.contracts import Source
+from genbench.theory.mixtures import GRID, RING
+
+
+def rows(source: Source, size: int = 3) -> np.ndarray:
+    return np.concatenate(
+        [batch.data.numpy() for batch in source.batches(size) if isinstance(batch.data, torch.Tensor)]
+    )
+
+
+@pytest.mark.parametrize("mixture", [RING, GRID])
+def test_toys_are_points_of_their_mixture(mixture: Any) -> None:
+    source = registry.load("sources", f"{mixture.name},count=40,seed=3")
+    assert source.name == f"{mixture.name},count=40,seed=3"
+    assert np.array_equal(rows(source), mixture.sample(40, 3).astype(np.float32))
+
+
+@pytest.mark.parametrize("options", ["count=0", "count=1.5", "count=x", "seed=-1"])
+def test_toys_want_a_count_and_a_seed(options: str) -> None:
+    with pytest.raises(GenbenchError, match="count of 1 or more"):
+        registry.load("sources", f"ring,{options}")
