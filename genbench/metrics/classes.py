@@ -34,7 +34,7 @@ class ClassConditional:
 
         ``fid_per_class`` is missing if no class has two rows on both sides.
         """
-        # samplers without classes yield samples without labels
+        # without a requested class there is nothing to score
         if generated.label is None or not isinstance(reference, Features):
             return []
         consistency = class_consistency(generated["mode"], generated.label)
@@ -47,6 +47,7 @@ class ClassConditional:
             values = [score.value for score in distances.values()]
             errors = [score.error or math.nan for score in distances.values()]
             error = math.sqrt(math.fsum(error**2 for error in errors)) / len(errors)
+            # the detail shows which classes are worst
             scores.append(
                 Score(
                     "fid_per_class",
@@ -94,11 +95,12 @@ def _distance_per_class(generated: Features, reference: Features, seed: int) -> 
     assert generated.label is not None
     # without labels, the reference has the classes that the extractor predicts
     reference_label = reference.label if reference.label is not None else reference["mode"]
+
+    # the covariance of a class needs two rows on both sides
     distances = {}
     for label in np.unique(generated.label).tolist():
         rows = generated["embedding"][generated.label == label]
         reference_rows = reference["embedding"][reference_label == label]
-        # a covariance needs two rows
         if min(len(rows), len(reference_rows)) >= 2:
             sides = Features.of(embedding=rows), Features.of(embedding=reference_rows)
             distances[label] = FrechetDistance()(*sides, seed=seed)[0]

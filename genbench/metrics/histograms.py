@@ -107,6 +107,7 @@ def _shares_of(cells: Int64, count: int) -> Float64:
 def _influence_from_slopes(
     slopes: tuple[Float64, Float64], generated: Int64, reference: Int64, used: Bool, error: float
 ) -> Influence | None:
+    # without a histogram there is no slope
     if not used.any():
         return None
     slope, reference_slope = slopes

@@ -149,6 +149,7 @@ def _class_probabilities(rows: Array, order: Int64) -> Iterator[tuple[Float64, F
         probability = np.exp(shifted)
         total = probability.sum(axis=1)
         probability /= total[:, None]
+        # H(y|x) = ln sum_c exp(logit_c) - sum_c p_c logit_c
         yield probability, np.log(total) - (probability * shifted).sum(axis=1)
 
 
@@ -223,6 +224,7 @@ class InceptionScore:
             Score("entropy_conditional", result.entropy_conditional, result.entropy_conditional_error),
         ]
         # without a reference, nothing of the error is shared between samplers
+        # only the limit has its error from the jackknife
         methods = {"is_infinity": "delete-one jackknife"}
         return [
             score._replace(

@@ -25,12 +25,14 @@ def influence_of(generated: npt.ArrayLike, reference: npt.ArrayLike = (), *, err
     sides = [np.asarray(side, np.float64) for side in (generated, reference)]
     if error is None or not math.isfinite(error) or not all(np.isfinite(side).all() for side in sides):
         return None
+
+    # a comparison needs the share of each side in the variance of the error
     variances = [variance_of_sum(side) for side in sides]
     total = sum(variances)
     if error and not total:
         return None
 
-    # each side keeps its share of the variance; together the sides have the variance of the error
+    # each side keeps its share; together both have the variance of the error
     scaled = [variance * (error**2 / total if total else 0.0) for variance in variances]
     return Influence(*(_grouped(side, variance) for side, variance in zip(sides, scaled, strict=True)))
 

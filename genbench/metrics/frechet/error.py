@@ -119,6 +119,7 @@ def _row_influence(generated: _FittedRows, reference: _FittedRows) -> tuple[Floa
     With T the transport map C_g^(-1/2) (C_g^(1/2) C_r C_g^(1/2))^(1/2) C_g^(-1/2), the influence function of the
     generated side is 2 (m_g - m_r)'c + c'(I - T)c - mean; that of the reference has the inverse map.
     """
+    # both Gaussians have full rank
     covariance = generated.gaussian.covariance
     assert covariance is not None
     difference = generated.gaussian.mean - reference.gaussian.mean

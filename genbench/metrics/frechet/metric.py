@@ -101,6 +101,7 @@ class FrechetDistance:
         if reference is None:
             raise PlugError("The Frechet distance needs a reference; name one with --reference.")
         moments = [side if isinstance(side, Moments) else side.moments(self.view) for side in (generated, reference)]
+        # embeddings of different extractors cannot be compared
         size, reference_size = (side.mean.size for side in moments)
         if size != reference_size:
             raise InputError(
@@ -212,6 +213,7 @@ class _PairNumbers:
         if "influence_generated" in arrays:
             sides = (arrays["influence_generated"], arrays["influence_reference"])
             influence = Influence(*(tuple(side.tolist()) for side in sides))
+        # a missing name is None
         return _PairNumbers(
             numbers["mean_term"],
             numbers["covariance_term"],
