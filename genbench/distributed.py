@@ -44,6 +44,7 @@ class Ranks:
         All ranks must call this with the same key. Raises InputError if a rank fails or goes silent.
         """
         with self._connection():
+            # publish this rank's text, then wait for the texts of all others
             self.store.set(f"{key}/{self.rank}", text)
             self._wait(key)
             return [self.store.get(f"{key}/{rank}").decode() for rank in range(self.size)]
@@ -52,9 +53,11 @@ class Ranks:
         # per rank, the last heartbeat and the time at which it arrived
         heartbeats = {rank: (-1, time.monotonic()) for rank in range(self.size)}
         while missing := [rank for rank in heartbeats if not self.store.check([f"{key}/{rank}"])]:
+            # a failed rank leaves its reason under this key
             if self.store.check(["failed"]):
                 raise InputError(f"{self.store.get('failed').decode()}; {RESUME_HINT}")
             for rank in missing:
+                # adding 0 reads a counter of the store without waiting for it
                 beat = self.store.add(f"beat/{rank}", 0)
                 if beat != heartbeats[rank][0]:
                     heartbeats[rank] = beat, time.monotonic()
@@ -84,6 +87,7 @@ def joined() -> Iterator[Ranks | None]:
     Reads RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, which other launchers can also set. An error in the block is
     sent to the other ranks. A terminated rank raises an InputError that says that finished work is stored.
     """
+    # a lone WORLD_SIZE, as some schedulers set it, does not start anything
     launched = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
     if not launched or os.environ["WORLD_SIZE"] == "1":
         yield None

@@ -58,6 +58,7 @@ def _choose_writer(out: Path) -> _Writer:
         raise UsageError(
             f"{out}: samples are not written as {extension}; give a folder, or a file that ends in .zip, .npz or .npy."
         )
+    # a file replaces an existing file, but not a folder
     if extension in _FILE_WRITERS and out.is_dir():
         raise InputError(f"{out} is a folder; name a file in it, or another file.")
     if extension in _FILE_WRITERS:
@@ -103,6 +104,7 @@ def _encode_pngs(batches: _IndexedRows, source: Source) -> Iterator[tuple[str, b
         for position, image in zip(positions, rows, strict=True):
             if image.ndim != 3:
                 raise UsageError(f"{source.name} gives points, not images; write them to a file .npy or .npz.")
+            # the position in the source is the file name, so skipped samples leave gaps
             encoded = io.BytesIO()
             Image.fromarray(image).save(encoded, "png")
             yield f"{position:06d}.png", encoded.getvalue()
@@ -112,6 +114,7 @@ def _write_npz(batches: _IndexedRows, source: Source, out: Path) -> None:
     with (
         atomic_write(out) as temporary,
         zipfile.ZipFile(temporary, "w") as archive,
+        # force_zip64, because the size is not known in advance and may exceed 4 GiB
         archive.open(_dated_member("arr_0.npy"), "w", force_zip64=True) as file,
     ):
         _write_array(batches, source, file)
@@ -132,6 +135,7 @@ def _write_array(batches: _IndexedRows, source: Source, file: IO[bytes]) -> None
         if written == 0:
             header = {"descr": np.lib.format.dtype_to_descr(rows[0].dtype), "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
+        # batches of different sizes come as lists
         if any(row.shape != shape[1:] for row in rows):
             raise InputError(
                 f"{source.name} has images of different sizes, which no array can hold; write a folder or .zip."

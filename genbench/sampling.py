@@ -62,6 +62,7 @@ class Drawn:
         return self._last[1]
 
     def _draw(self, number: int) -> torch.Tensor:
+        # draw the whole chunk, whatever part of it is needed
         label = self._requested_classes(number * CHUNK, (number + 1) * CHUNK)
         seed = chunk_seed(self.seed, number)
         sampler: Any = self.sampler
@@ -74,6 +75,7 @@ class Drawn:
         return as_batch_data(samples, CHUNK, f"The sampler {self.name!r}")
 
     def _requested_classes(self, start: int, stop: int) -> Int64 | None:
+        # the classes take turns: 0, 1, ..., classes - 1, 0, ...
         classes = getattr(self.sampler, "classes", None)
         if not isinstance(classes, int) or classes < 1 or not hasattr(self.sampler, "sample_classes"):
             return None
@@ -82,6 +84,7 @@ class Drawn:
 
 def chunk_seed(seed: int, number: int) -> int:
     """Return the seed of chunk ``number``, below 2**32; the seeds of different chunks are independent."""
+    # SeedSequence mixes both numbers, so neighbouring seeds share no chunks
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
@@ -92,6 +95,7 @@ def as_batch_data(samples: Any, count: int, who: str) -> torch.Tensor:
     """
     import torch
 
+    # convert to numpy, whatever the sampler returned
     expected = f"expected uint8 [{count}, H, W, 3] or [{count}, 3, H, W], or float [{count}, D] points"
     try:
         array = samples.detach().cpu().numpy() if isinstance(samples, torch.Tensor) else np.asarray(samples)
@@ -143,6 +147,7 @@ def subset(source: Source, count: int, seed: int) -> Source:
             f"{source.name} holds {len(source):,} sample{'' if len(source) == 1 else 's'}, but {count:,} are asked "
             "for; give more samples, or ask for fewer."
         )
+    # all rows: the source itself, so that its name and features stay the same
     if count == len(source):
         return source
     chosen = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))

@@ -80,6 +80,7 @@ def extract_all(source: Source, extractors: Sequence[Extractor], options: Extrac
 
 def _require_store(extractors: Sequence[Extractor], options: Extraction) -> None:
     for extractor in extractors:
+        # an extractor without identity has no address in the store
         if not (options.store and extractor.identity):
             raise UsageError(
                 f"Several processes exchange the features of {extractor.name!r} through the store, which needs the "
@@ -95,6 +96,7 @@ def _extract_block(
     hash_rows = getattr(source, "digest", None)
     batches: Iterable[Batch]
     if hash_rows is not None:
+        # the source hashes its rows without decoding them, for example from the files
         digest = str(hash_rows(start, stop))
         batches = source.batches(options.batch_size, start, stop)
     else:  # such a source must be decoded to be hashed: keep the samples of this block for the extractors
@@ -119,6 +121,7 @@ def _extract_block(
 
 def _hash_samples(batches: list[Batch]) -> str:
     digest = hashlib.sha256()
+    # the dtype and shape too, because equal bytes may be different samples
     for batch in batches:
         for row in batch.data:
             digest.update(f"{row.dtype} {tuple(row.shape)}".encode())
@@ -155,6 +158,7 @@ def _compute_block(
 
 def _require_finite(views: Mapping[str, Array], extractor: Extractor, source: Source) -> None:
     for view, rows in views.items():
+        # name the view and the source, because every metric would fail later
         if rows.dtype.kind == "f" and not np.isfinite(rows).all():
             raise PlugError(
                 f"The extractor {extractor.name!r} gave NaN or infinity in {view!r} on {source.name}; check its "
@@ -176,6 +180,7 @@ def _gather(
         for number, digest in json.loads(message).items():
             found = [options.store.find(extractor.identity, digest) for extractor in extractors]
             blocks = [block for block in found if block is not None]
+            # a missing block means that the rank has another store
             if len(blocks) < len(found):
                 raise InputError(
                     f"{options.store.root} lacks blocks that rank {rank} has stored, because all ranks need the same "
@@ -206,5 +211,6 @@ def _assemble(
 
 
 def _positions(block: Block, number: int, length: int) -> Int64:
+    # a block without offset holds all its samples
     start = number * BLOCK_ROWS
     return start + (np.arange(min(BLOCK_ROWS, length - start)) if block.offset is None else block.offset)

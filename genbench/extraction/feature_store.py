@@ -66,9 +66,11 @@ class Store:
     def put(self, identity: str, digest: str, block: Block, *, extractor: str = "") -> Block:
         """Write a block and return it as ``find`` would. Raises InputError if it cannot be written."""
         about = self._extractor_folder(identity) / "about.json"
+        # a readable note for `genbench cache list`; the folder name is only a hash
         if not about.exists():
             with atomic_write(about) as temporary:
                 temporary.write_text(json.dumps({"extractor": extractor, "identity": identity}))
+        # the offset is stored beside the views
         path = self._block_path(identity, digest)
         offset = {} if block.offset is None else {_OFFSET: block.offset}
         _write_arrays(path, {**block.views, **offset})
@@ -85,11 +87,13 @@ class Store:
                 record = json.loads(about.read_text())
             except ValueError:  # the file is damaged; its blocks are still found by content
                 record = {"extractor": "unknown", "identity": about.parent.name}
+            # blocks lie one level below, in folders of two hexadecimal digits
             sizes = [path.stat().st_size for path in about.parent.glob("??/*.safetensors")]
             yield StoredExtractor(record["extractor"], record["identity"], len(sizes), sum(sizes), about.parent)
 
     def size_bytes(self) -> int:
         """Return the size of all features and derived arrays, in bytes."""
+        # other folders under the root, such as the weights, do not count
         files = (path for name in STORE_FOLDERS for path in (self.root / name).rglob("*") if path.is_file())
         return sum(path.stat().st_size for path in files)
 
@@ -118,6 +122,7 @@ class _FileArrays(Mapping[str, Array]):
 
         if name not in self._names:
             raise KeyError(name)
+        # nothing is kept in memory, so features can be larger than the memory
         with safe_open(self._path, framework="np") as file:
             rows: Array = file.get_tensor(name)
         return rows
@@ -162,6 +167,7 @@ class _DerivedArrays(MutableMapping[str, Mapping[str, Array]]):
 def _open_arrays(path: Path) -> _FileArrays | None:
     from safetensors import SafetensorError, safe_open
 
+    # read only the names; a damaged file is removed and will be computed again
     try:
         with safe_open(path, framework="np") as file:
             return _FileArrays(path, tuple(file.keys()))
@@ -173,6 +179,7 @@ def _open_arrays(path: Path) -> _FileArrays | None:
 def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     from safetensors.numpy import save
 
+    # safetensors needs contiguous arrays
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)

@@ -42,6 +42,7 @@ class Moments:
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
+        # files of statistics are made by many tools, so check the shapes and values
         size = self.mean.shape[0] if self.mean.ndim == 1 else -1
         if self.covariance.shape != (size, size):
             raise InputError(
@@ -82,6 +83,7 @@ class Features:
 
         Raises PlugError if the views are empty or differ in length.
         """
+        # every view has one row per sample
         arrays = {view: np.asarray(rows) for view, rows in views.items()}
         if len({len(rows) for rows in arrays.values()}) != 1 or not len(next(iter(arrays.values()))):
             raise PlugError(f"The views of {name!r} need the same number of rows, at least one.")
@@ -129,6 +131,7 @@ class Features:
 
     def moments(self, view: str = "embedding") -> Moments:
         """Return the mean and covariance (ddof 1) of a view in float64. Raises InputError for fewer than two rows."""
+        # computed once per source and extractor, because a covariance of large features takes seconds
         arrays = self.derived(f"moments of {view}", lambda: _mean_and_covariance(self, view))
         return Moments(
             arrays["mean"], arrays["covariance"], len(self), self.name, self.extractor, self.identity, self.fingerprint
@@ -145,6 +148,7 @@ class Features:
         from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
+        # the metadata of safetensors are texts, so everything goes into one JSON text
         metadata = {name: getattr(self, name) for name in ("name", "extractor", "identity", "fingerprint", "modes")}
         views = {view: np.ascontiguousarray(self[view]) for view in self.views}
         # in this format the labels are one more view
@@ -173,6 +177,7 @@ def read_features(path: Path) -> Features:
 
     try:
         with safe_open(path, framework="np") as file:
+            # a file of another tool lacks this key
             metadata = json.loads((file.metadata() or {})[_METADATA_KEY])
             views = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, OSError) as error:
@@ -180,6 +185,7 @@ def read_features(path: Path) -> Features:
             f"{path} is not a features file of genbench ({error}); make one with "
             f"`genbench stats SAMPLES --out {path.stem}.safetensors`."
         ) from error
+    # all entries except the labels are views
     label = views.pop("label", None)
     return Features([views], label=label, **metadata)
 

@@ -77,6 +77,7 @@ def _replacements() -> dict[str, Callable[..., Any] | type]:
     def encode(text: str, code: str) -> bytes:  # pickle protocols before 3 write bytes as encoded text
         return text.encode("latin1")
 
+    # the names that pickles of arrays use, in all protocols and versions of numpy
     return {
         "_codecs.encode": encode,
         "numpy.ndarray": NdArray,
@@ -93,6 +94,7 @@ class _Dtype:
     __slots__ = ("code", "order")
 
     def __init__(self, code: Any) -> None:
+        # floats, integers and booleans; "O" (objects) would allow arbitrary contents
         if not isinstance(code, str) or not re.fullmatch(r"[<>=|]?(f[248]|[iu][1248]|b1)", code):
             raise ValueError(f"an array of {code!r} is not an array of numbers")
         self.code, self.order = code.lstrip("<>=|"), code[0] if code[0] in "<>" else "="
@@ -109,6 +111,7 @@ class _EmptyArray:
     __slots__ = ("array",)
 
     def __setstate__(self, state: Any) -> None:
+        # the state of a pickled array, after its version
         _, shape, dtype, fortran, raw = state
         self.array = _array_of_bytes(raw, dtype, shape, bool(fortran))
 
@@ -117,7 +120,9 @@ class _EmptyArray:
 
 
 def _array_of_bytes(raw: Any, dtype: Any, shape: Any, fortran: bool) -> Array:
+    # a hostile file can pass any object
     if not isinstance(raw, (bytes, bytearray)) or not isinstance(dtype, _Dtype):
         raise ValueError("an array without bytes or dtype")
+    # frombuffer runs no code of the file, and reshape checks the size
     flat = np.frombuffer(bytes(raw), np.dtype(dtype.order + dtype.code))
     return flat.reshape(tuple(int(size) for size in shape), order="F" if fortran else "C")

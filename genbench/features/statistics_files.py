@@ -33,6 +33,7 @@ def read_reference(path: str | os.PathLike[str], *, name: str = "fid") -> Moment
     EDM's ``.pkl`` files (``name`` chooses among several statistics), and ``.safetensors`` files of ``Features.save``.
     Raises InputError if such a file is missing, damaged or unsafe, or holds no valid mean and covariance.
     """
+    # the extension decides the format
     file = Path(path).expanduser()
     kind = file.suffix.lower()
     if kind not in (".npz", ".pkl", ".pickle", ".safetensors"):
@@ -58,6 +59,7 @@ def write_statistics(moments: Moments, path: str | os.PathLike[str]) -> None:
     ``read_reference`` restores name, count, extractor, identity and fingerprint from the entry ``genbench``. The same
     moments give the same bytes. Raises InputError if the file cannot be written.
     """
+    # provenance, as JSON text in a scalar array
     metadata = {
         "source": moments.name,
         "count": moments.count,
@@ -106,8 +108,10 @@ def _from_npz(file: Path) -> Moments:
 
 
 def _checked_moments(file: Path, mu: Any, sigma: Any, metadata: Mapping[str, Any]) -> Moments:
+    # float64 mean [D] and covariance [D, D]
     mean, covariance = _float_array(file, "mu", mu, 1), _float_array(file, "sigma", sigma, 2)
     count = metadata.get("count")
+    # metadata that are missing or of the wrong type become unknown
     moments = Moments(
         mean,
         covariance,

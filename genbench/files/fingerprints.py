@@ -88,6 +88,7 @@ class _HashDatabase:
         root = cache_root()
         if root is None:
             return
+        # open the database; every failure means working without it
         path = root / "fingerprints.sqlite"
         try:
             self._connection = _connect(path)
@@ -108,6 +109,7 @@ class _HashDatabase:
         if self._connection is None:
             return None
         with suppress(sqlite3.Error):
+            # the hash is valid only for this size and time
             sql = "SELECT hash FROM contents WHERE path = ? AND part = ? AND size = ? AND mtime_ns = ?"
             row = self._connection.execute(sql, key).fetchone()
             return None if row is None else str(row[0])
@@ -116,6 +118,7 @@ class _HashDatabase:
     def add(self, hashes: Iterable[tuple[_Key | None, str | None]]) -> None:
         if self._connection is None:
             return
+        # skip parts that must not be cached or cannot be read
         rows = [(*key, content) for key, content in hashes if key is not None and content is not None]
         with suppress(sqlite3.Error), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?)", rows)
@@ -127,6 +130,7 @@ class _HashDatabase:
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # wait up to 10 seconds for another process that writes
     connection = sqlite3.connect(path, timeout=10)
     try:
         # write-ahead logging lets other processes read while one writes

@@ -11,6 +11,7 @@ def cache_root() -> Path | None:
 
     Returns None if ``GENBENCH_CACHE=off``: nothing is cached then.
     """
+    # the environment variable overrides the default, also to switch the cache off
     chosen = os.environ.get("GENBENCH_CACHE", "")
     if chosen.lower() == "off":
         return None

@@ -30,6 +30,7 @@ class _ArrayFile(ArraySource):
 
     def digest(self, start: int, stop: int) -> str:
         """Return the hash of ArraySource for these rows; an unchanged file is not read again."""
+        # the layout is part of the key, because the same bytes give other samples in another layout
         part = FilePart(self.path, f"rows {start}:{stop} {self.layout}")
         (content,) = cached_hashes([part], lambda _: super(_ArrayFile, self).digest(start, stop), workers=1)
         return str(content)
@@ -42,6 +43,7 @@ class Npy(_ArrayFile):
 
     def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
         file = Path(path).expanduser()
+        # report a missing file before numpy does
         require_file(file)
         super().__init__(file, printable(path), _map_array(printable(path), file), range=range)
 
@@ -63,6 +65,7 @@ class Npz(_ArrayFile):
     def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
         file = Path(path).expanduser()
         name = printable(path)
+        # read arr_0, and arr_1 if it exists
         with open_zip(file) as archive:
             keys = [member.removesuffix(".npy") for member in archive.namelist()]
             if "arr_0" not in keys:
@@ -81,6 +84,7 @@ class Npz(_ArrayFile):
 
 
 def _no_arr_0_message(name: str, keys: list[str]) -> str:
+    # users often confuse the two kinds of .npz files
     if {"mu", "sigma"} <= set(keys):
         return f"{name} is a statistics file (mu, sigma), not samples; give it to --reference."
     return (
@@ -116,6 +120,7 @@ def _data_offset(path: Path, member: zipfile.ZipInfo) -> int:
 def _unpack(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     """Return a compressed member as a memory-mapped array in a temporary file."""
     folder = tempfile.gettempdir()
+    # check the free space before the slow unpacking
     if member.file_size > shutil.disk_usage(folder).free:
         raise InputError(
             f"{name} unpacks to {member.file_size:,} bytes, more than is free in {folder}; set TMPDIR to a folder with "
@@ -148,6 +153,7 @@ def _map_array(name: str, path: Path, start: int = 0, size: int | None = None) -
 
 
 def _map_open_file(name: str, file: IO[bytes], start: int, size: int) -> Array:
+    # the header is followed directly by the data
     file.seek(start)
     shape, fortran, dtype = _read_header(name, file)
     offset = file.tell()
@@ -164,6 +170,7 @@ def _map_open_file(name: str, file: IO[bytes], start: int, size: int) -> Array:
 
 
 def _read_header(name: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    # numpy has one reader per version of the format; version 3 is only needed for names of record fields
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
         shape, fortran, dtype = readers[np.lib.format.read_magic(file)](file)

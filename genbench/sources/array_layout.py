@@ -55,6 +55,7 @@ class Layout:
         return points
 
     def _to_uint8(self, rows: Array, first: int) -> Array:
+        # scale to 0..255 in float64, so that float16 and float32 images round alike
         low, high = RANGES[str(self.range)]
         levels = (np.asarray(rows, np.float64) - low) * (255 / (high - low))
         # a value that rounds to 0..255 is in the range, because 1.0000001 is only a rounding error
@@ -65,6 +66,7 @@ class Layout:
     def _refuse(self, wrong: Bool, rows: Array, first: int, rule: str) -> None:
         if not wrong.any():
             return
+        # name the first wrong value
         index = np.unravel_index(int(wrong.argmax()), wrong.shape)
         value = "NaN" if np.isnan(rows[index]) else f"{rows[index]:g}"
         raise InputError(f"{self.name} holds {value} in row {first + int(index[0])}, but {rule}; correct the samples.")
@@ -79,12 +81,14 @@ def layout_of(
     ``range``. Points are float [N, D]. Raises InputError for other arrays, UsageError for a wrong ``range``.
     ``declare`` is the text with which the user declares a range of ``{name}``.
     """
+    # arrays that can hold no samples
     if range is not None and range not in RANGES:
         raise UsageError(f"The range {range!r} is not known{did_you_mean(range, RANGES)}")
     if dtype.kind == "O":
         raise InputError(f"{name} holds Python objects, which are never loaded; save it as a uint8 array.")
     if not shape or 0 in shape:
         raise InputError(f"{name} has shape {list(shape)}, so it holds no samples.")
+    # points: float [N, D]
     if len(shape) == 2 and dtype.kind == "f":
         if range is not None:
             raise UsageError(f"{name} holds points [N, D], not images, so leave out range={range}.")

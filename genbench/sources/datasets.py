@@ -72,6 +72,7 @@ def stl10(split: str = "test", root: str | None = None, download: bool = False) 
     """Return STL-10 (Coates et al. 2011), [N, 3, 96, 96]; splits train, test, unlabeled, train+unlabeled."""
     _check_split("stl10", split, ("train", "test", "unlabeled", "train+unlabeled"))
     dataset = _torchvision("stl10", "STL10", root, download, split=split)
+    # the unlabeled images have the label -1
     labels = None if "unlabeled" in split else dataset.labels
     return ArraySource(dataset.data, labels=labels, name=f"stl10,split={split}")
 
@@ -83,6 +84,7 @@ def celeba(split: str = "test", root: str | None = None, download: bool = False)
     """
     _check_split("celeba", split, ("train", "valid", "test", "all"))
     dataset = _torchvision("celeba", "CelebA", root, download, split=split)
+    # read the image files directly instead of through torchvision, so their bytes can be hashed
     folder = Path(dataset.root) / dataset.base_folder / "img_align_celeba"
     return Files(f"celeba,split={split}", list(dataset.filename), root=folder)
 
@@ -99,6 +101,7 @@ def _check_split(name: str, split: str, known: Sequence[str]) -> None:
 
 def _cifar(name: str, kind: str, split: str, root: str | None, download: bool) -> ArraySource:
     _check_split(name, split, ("train", "test", *CIFAR))
+    # a subset is cut from the official split
     official, rows = CIFAR.get(split, (split, slice(None)))
     dataset = _torchvision(name, kind, root, download, train=official == "train")
     return ArraySource(dataset.data[rows], labels=dataset.targets[rows], name=f"{name},split={split}")
@@ -134,9 +137,12 @@ def _mnist_like(
 ) -> ArraySource:
     """Read files in the format of MNIST. torchvision needs four unpacked files, but two packed ones are enough here."""
     _check_split(name, split, ("train", "test", *sub_splits))
+    # a subset is cut from the official split
     official, rows = sub_splits.get(split, (split, slice(None)))
+    # let torchvision download and verify the files
     if download:
         _torchvision(name, kind, root, True)
+    # the names of the files start with the name of the split
     stem = "train" if official == "train" else "t10k"
 
     def read(folder: Path) -> tuple[Array, Array]:
@@ -152,6 +158,7 @@ def _read_idx(path: Path) -> Array:
     packed = path.with_name(f"{path.name}.gz")
     try:
         data = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
+        # the header states the shape
         zeros, kind, axes = struct.unpack(">HBB", data[:4])
         shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
         if (zeros, kind) != (0, 8):

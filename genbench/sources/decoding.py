@@ -26,6 +26,7 @@ def decode(data: bytes) -> torch.Tensor:
     if not data:
         raise Unreadable("empty file")
     try:
+        # decode, and turn every error into a short reason
         with Image.open(io.BytesIO(data)) as image:
             return to_rgb(image)
     except Unreadable:
@@ -91,6 +92,7 @@ def _scale_gray16(values: Array) -> torch.Tensor:
 
 
 def _describe_non_image(data: bytes) -> str:
+    # the first bytes are enough to recognise an HTML page or an empty block
     start = data[:64]
     if all(byte >= 32 or byte in b"\t\r\n" for byte in start):
         return "text, not an image"

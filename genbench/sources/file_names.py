@@ -24,6 +24,7 @@ def suffix(name: str) -> str:
 
 def is_path_with_suffix(subject: object, expected: str) -> bool:
     """Return whether an object is a path with that extension, but not a folder."""
+    # bytes are data and not a path
     if not isinstance(subject, (str, os.PathLike)) or isinstance(subject, bytes):
         return False
     return suffix(os.fsdecode(subject)) == expected and not os.path.isdir(subject)
@@ -73,6 +74,7 @@ def classes_of(files: Sequence[str]) -> tuple[tuple[str, ...], Int64 | None]:
         level += 1
     if not all(len(parts) > level + 1 for parts in paths):
         return (), None
+    # number the folders in natural order
     classes = tuple(sorted({parts[level] for parts in paths}, key=natural_order))
     number = {name: index for index, name in enumerate(classes)}
     return classes, np.array([number[parts[level]] for parts in paths], np.int64)
@@ -83,6 +85,7 @@ def no_images_message(name: str, kind: str, ignored: Counter[str]) -> str:
     expected = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
     if not ignored:
         return f"{name} is an empty {kind}; expected images ({expected})."
+    # list at most eight extensions, the most frequent first
     found = ", ".join(f"{extension} {count:,}" for extension, count in ignored.most_common(8))
     files = "1 file" if ignored.total() == 1 else f"{ignored.total():,} files"
     return f"{name} holds {files}, but no image ({found}); expected {expected}."

@@ -61,12 +61,14 @@ class Folder(Files):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         root = Path(path).expanduser()
         _require_folder(root)
+        # the order of a folder listing differs between systems, so sort it
         names = sorted(_walk(root), key=natural_order)
         files = [name for name in names if suffix(name) in EXTENSIONS]
         self.ignored = Counter(suffix(name) or "no extension" for name in names if suffix(name) not in EXTENSIONS)
         """Number of files that are not images, by extension."""
         if not files:
             raise InputError(no_images_message(printable(path), "folder", self.ignored))
+        # the labels come from the folders
         self.classes, labels = classes_of(files)
         super().__init__(printable(path), files, root=root, labels=labels)
 
@@ -110,6 +112,7 @@ def _walk(root: Path) -> Iterable[str]:
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
+        # scandir reads the file types together with the names
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError as error:

@@ -62,6 +62,7 @@ class ArraySource:
 
     def digest(self, start: int, stop: int) -> str:
         """Return a hash of the bytes of these rows, their dtype, shape and layout."""
+        # arrays with equal bytes but another dtype or shape must have other hashes
         header = f"array {dtype_of(self._array).str} {tuple(self._array.shape[1:])} {self.layout}\n"
         return content_hash(header.encode(), *(rows.tobytes() for _, rows in self._pieces(start, stop)))
 
@@ -71,11 +72,13 @@ class ArraySource:
         return isinstance(subject, (np.ndarray, torch.Tensor))
 
     def _batch(self, rows: range) -> Batch:
+        # convert only the rows of this batch
         data = self.layout.data(to_numpy(self._array[rows.start : rows.stop]), rows.start)
         label = None if self.labels is None else torch.from_numpy(self.labels[rows.start : rows.stop].copy())
         return Batch(torch.arange(rows.start, rows.stop), data, label)
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, Array]]:
+        # pieces of whole rows, at least one row
         row_bytes = int(np.prod(self._array.shape[1:], dtype=np.int64)) * dtype_of(self._array).itemsize
         step = max(1, PIECE_BYTES // row_bytes)
         for first in np.arange(start, stop, step).tolist():
@@ -86,6 +89,7 @@ def to_numpy(rows: Array | torch.Tensor) -> Array:
     """Return an array or tensor as a numpy array; bfloat16, which numpy lacks, becomes float32."""
     if isinstance(rows, np.ndarray):
         return rows
+    # tensors with gradients or on a device
     rows = rows.detach().cpu()
     return np.asarray((rows.float() if rows.dtype == torch.bfloat16 else rows).numpy())
 
@@ -139,6 +143,7 @@ class DatasetSource(ThreadedSource):
             item = self._dataset[row]
         except Exception as error:  # user code can raise any exception; the likely cause is a corrupt file
             raise Unreadable(f"{type(error).__name__}: {error}") from error
+        # an item is an image, or a tuple of an image, its class and more
         image, label = (
             (item[0], item[1] if len(item) > 1 else None) if isinstance(item, (tuple, list)) else (item, None)
         )
@@ -149,10 +154,12 @@ class DatasetSource(ThreadedSource):
         """Return whether an object has a length and items by number, as a Dataset and a list of images have."""
         if not may_be_samples(subject) or not hasattr(subject, "__getitem__") or not hasattr(subject, "__len__"):
             return False
+        # a list of batches is a stream
         return not (isinstance(subject, (list, tuple)) and _holds_batches(subject))
 
     def _image(self, image: Any, row: int) -> torch.Tensor:
         name = f"{self.name} item {row}"
+        # Pillow images are decoded by the same rule as image files
         if isinstance(image, Image.Image):
             try:
                 return to_rgb(image)
@@ -174,6 +181,7 @@ class DatasetSource(ThreadedSource):
 
 
 def _class_number(label: Any) -> int | None:
+    # scalars of torch and numpy become Python integers
     if isinstance(label, (torch.Tensor, np.ndarray, np.generic)) and np.ndim(label) == 0:
         label = label.item()
     return label if isinstance(label, int) and not isinstance(label, bool) else None
@@ -181,11 +189,13 @@ def _class_number(label: Any) -> int | None:
 
 def may_be_samples(subject: object) -> bool:
     """Return whether an object may be a collection of samples: no path, array, network, sampler or source."""
+    # types that other plugs accept
     others = (str, bytes, os.PathLike, Mapping, np.ndarray, torch.Tensor, torch.nn.Module, type)
     return not isinstance(subject, others) and not hasattr(subject, "sample") and not hasattr(subject, "batches")
 
 
 def _holds_batches(items: list[Any] | tuple[Any, ...]) -> bool:
+    # the first item shows whether these are batches [N, D] or [N, ., ., .], or single images
     first = items[0] if items else None
     if isinstance(first, (tuple, list)) and first:
         first = first[0]

@@ -23,5 +23,6 @@ def _draw_points(mixture: Mixture, count: int, seed: int) -> ArraySource:
     # the values may come from the command line, so their types are checked
     if not isinstance(count, int) or count < 1 or not isinstance(seed, int) or seed < 0:
         raise UsageError(f"{mixture.name} needs a count of 1 or more and a seed of 0 or more, both whole numbers.")
+    # float32, as Batch.data has it
     points = mixture.sample(count, seed).astype(np.float32)
     return ArraySource(points, name=f"{mixture.name},count={count},seed={seed}")

@@ -33,6 +33,7 @@ def stacked_mnist(
 
 
 def _stack(base: Source, name: str, split: str, count: int, seed: int) -> ArraySource:
+    # the values may come from the command line, so their types are checked
     if not isinstance(count, int) or count < 1 or not isinstance(seed, int) or seed < 0:
         raise UsageError(f"{name} needs a count of 1 or more and a seed of 0 or more, both whole numbers.")
     # all digits in one batch: they have the same size and known classes

@@ -29,6 +29,7 @@ class StreamSource(ArraySource):
         self, stream: Iterable[Any], *, range: str | None = None, count: int | None = None, name: str | None = None
     ) -> None:
         name = name or f"stream of {type(stream).__name__}"
+        # copy all batches to an unnamed temporary file, which stays mapped after it is closed
         with tempfile.TemporaryFile(prefix="genbench-") as file:
             spool = _Spool(name, file, range)
             for step, item in enumerate(_iterate(name, stream)):
@@ -45,6 +46,7 @@ class StreamSource(ArraySource):
 
 
 def _iterate(name: str, stream: Iterable[Any]) -> Iterator[Any]:
+    # next() in a try block, so that an error of the iterable names the batch
     iterator = iter(stream)
     for step in count_from():
         try:
@@ -68,8 +70,10 @@ class _Spool:
 
     def add(self, step: int, item: Any, limit: int | None) -> None:
         """Append at most ``limit`` samples of batch number ``step``."""
+        # convert the samples to the format of Batch.data
         data, label = self._split_item(step, item)
         rows = self._layout_of(step, data).data(to_numpy(data[:limit]), self.rows).numpy()
+        # all samples must have the shape and dtype of the first batch
         if self.rows and (rows.shape[1:], rows.dtype) != (self._shape, self._dtype):
             raise InputError(
                 f"{self._name}: batch {step} holds samples of shape {list(rows.shape[1:])}, but earlier batches hold "
@@ -94,6 +98,7 @@ class _Spool:
 
     def _split_item(self, step: int, item: Any) -> tuple[Array | torch.Tensor, Array | None]:
         """Return the samples of a batch and its classes int64 [N], or None if its second element holds no classes."""
+        # a DataLoader gives tuples (samples, classes, ...)
         data, label = item, None
         if isinstance(item, (tuple, list)) and item:
             data = item[0]
@@ -113,6 +118,7 @@ class _Spool:
                 f"{self._name}: batch {step} has shape {list(data.shape)}; expected batches [N, 3, H, W] or "
                 "[N, H, W, 3] (put a DataLoader around a data set, or give gray images a channel axis)."
             )
+        # the other shapes are checked as for arrays
         declare = "StreamSource(batches, range='0..1') or '-1..1'"
         name = f"{self._name}, batch {step}"
         return layout_of(name, tuple(data.shape), dtype_of(data), range=self._range, declare=declare)

@@ -74,6 +74,7 @@ class ThreadedSource(ABC):
 
     def _load_ahead(self, groups: Iterable[range], *, keep: bool = True) -> Iterator[tuple[range, list[_Loaded]]]:
         """Load groups of rows in threads; with ``keep=False``, only the errors are returned."""
+        # one pool per call, so that the threads end with their batches
         workers = self.workers or min(8, os.cpu_count() or 1)
         pool = ThreadPoolExecutor(workers, thread_name_prefix="genbench-decode")
         try:
@@ -83,6 +84,7 @@ class ThreadedSource(ABC):
                 ahead.append((rows, [pool.submit(self._load_rows, rows[i::workers], keep) for i in range(workers)]))
                 if len(ahead) > BATCHES_AHEAD:
                     yield _interleave(*ahead.popleft())
+            # all groups are submitted; yield the last ones
             while ahead:
                 yield _interleave(*ahead.popleft())
         finally:
@@ -99,6 +101,7 @@ class ThreadedSource(ABC):
             return error
 
     def _corrupt_error(self, failed: list[tuple[int, str]]) -> InputError:
+        # name only the first failures, because a long list would hide the advice at the end
         listed = ", ".join(f"{self.place(row)} ({reason})" for row, reason in failed[:LISTED_FAILURES])
         more = f" and {len(failed) - LISTED_FAILURES:,} more" if len(failed) > LISTED_FAILURES else ""
         images, them = ("1 image", "it") if len(failed) == 1 else (f"{len(failed):,} images", "them")
@@ -109,6 +112,7 @@ class ThreadedSource(ABC):
 
 
 def _interleave(rows: range, shares: list[Future[list[_Loaded]]]) -> tuple[range, list[_Loaded]]:
+    # undo the distribution over the threads
     loaded: list[_Loaded] = [None] * len(rows)
     for index, share in enumerate(shares):
         loaded[index :: len(shares)] = share.result()
@@ -124,6 +128,7 @@ def _join(rows: range, loaded: list[_Loaded]) -> Batch | None:
     samples = [(row, *sample) for row, sample in zip(rows, loaded, strict=True) if isinstance(sample, tuple)]
     if not samples:
         return None
+    # stack images of one size; the classes are only useful if all are known
     data = [image for _, image, _ in samples]
     labels = [label for _, _, label in samples if label is not None]
     return Batch(
@@ -153,6 +158,7 @@ class EncodedImages(ThreadedSource):
 
         Nothing is decoded. Files that have not changed on disk since they were last hashed are not read again.
         """
+        # the hash depends on the contents and not on the names, so renamed files keep their features
         parts = [self.part(row) for row in range(start, stop)]
         hashes = cached_hashes(parts, self._hash_row(start), workers=self.workers)
         return content_hash(_DECODING_RULE, *((known or "unreadable").encode() for known in hashes))

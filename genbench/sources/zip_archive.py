@@ -47,6 +47,7 @@ class Zip(EncodedImages):
         self.path = Path(path).expanduser()
         self.name = printable(path)
         self._archive = open_zip(self.path)
+        # images in natural order, and the number of other members by extension
         members = sorted(_visible_members(self.name, self._archive), key=lambda member: natural_order(member.filename))
         self._images = [member for member in members if suffix(member.filename) in EXTENSIONS]
         others = (suffix(member.filename) for member in members)
@@ -54,6 +55,7 @@ class Zip(EncodedImages):
         """Number of members that are not images, by extension."""
         if not self._images:
             raise InputError(no_images_message(self.name, "zip", self.ignored))
+        # check the members before anything is unpacked
         _refuse_bombs(self.name, self._images)
         self.files = tuple(member.filename for member in self._images)
         """Names of the images in the archive."""
@@ -88,6 +90,7 @@ class Zip(EncodedImages):
         if dataset is None or dataset.file_size > LARGEST_MEMBER:
             return classes_of(self.files)
         try:
+            # EDM stores a list of [name, class]
             pairs = json.loads(self._archive.read(dataset))["labels"]
             number = {name: int(label) for name, label in pairs or ()}
         except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError) as error:
@@ -120,6 +123,7 @@ def _visible_members(name: str, archive: zipfile.ZipFile) -> list[zipfile.ZipInf
         path = PureWindowsPath(member.filename)
         if path.is_absolute() or path.drive or path.root or ".." in path.parts:
             raise InputError(f"{name} holds {member.filename!r}, a path that leads out of the archive; pack it again.")
+    # folders and hidden files are no samples
     return [m for m in archive.infolist() if not m.is_dir() and not is_hidden(m.filename.split("/"))]
 
 
