@@ -60,21 +60,8 @@ def inception_score(
     ``logits``: float [N, C]. Raises InputError for another shape, NaN or infinity, or fewer samples than splits or
     than 2, and UsageError for fewer than one split.
     """
-    # check the options and the logits
-    rows = np.asarray(logits)
-    _check_splits_and_seed(splits, seed)
-    if rows.ndim != 2 or rows.shape[1] < 1:
-        raise InputError(f"The Inception Score needs logits of shape [N, C], but the shape is {list(rows.shape)}.")
+    rows = _checked_logits(logits, splits, seed)
     count = len(rows)
-    if count < max(splits, 2):
-        samples = f"{count} sample{'' if count == 1 else 's'}"
-        remedy = f"give at least {splits}, or write is,splits=1" if count >= 2 else "give at least 2, better thousands"
-        raise InputError(
-            f"The Inception Score in {splits} split{'' if splits == 1 else 's'} cannot be computed from {samples}; "
-            f"{remedy}."
-        )
-    if not np.isfinite(rows).all():
-        raise InputError("The logits contain NaN or infinity, so there is no Inception Score; check the extractor.")
 
     # the conventional score: mean and spread over splits of the shuffled samples
     order = np.random.RandomState(seed).permutation(count) if shuffle else np.arange(count)
@@ -100,6 +87,25 @@ def inception_score(
         splits=splits,
         count=count,
     )
+
+
+def _checked_logits(logits: npt.ArrayLike, splits: int, seed: int) -> Array:
+    rows = np.asarray(logits)
+    _check_splits_and_seed(splits, seed)
+    if rows.ndim != 2 or rows.shape[1] < 1:
+        raise InputError(f"The Inception Score needs logits of shape [N, C], but the shape is {list(rows.shape)}.")
+    # each split needs a sample, and an error needs two
+    count = len(rows)
+    if count < max(splits, 2):
+        samples = f"{count} sample{'' if count == 1 else 's'}"
+        remedy = f"give at least {splits}, or write is,splits=1" if count >= 2 else "give at least 2, better thousands"
+        raise InputError(
+            f"The Inception Score in {splits} split{'' if splits == 1 else 's'} cannot be computed from {samples}; "
+            f"{remedy}."
+        )
+    if not np.isfinite(rows).all():
+        raise InputError("The logits contain NaN or infinity, so there is no Inception Score; check the extractor.")
+    return rows
 
 
 def _check_splits_and_seed(splits: int, seed: int) -> None:
