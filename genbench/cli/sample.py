@@ -11,7 +11,6 @@ import click
 from genbench.cli.options import not_empty
 from genbench.cli.printing import say
 from genbench.errors import UsageError
-from genbench.plugs.opening import open_sampler
 
 
 @click.command(name="sample", short_help="Draw samples and write them to disk.")
@@ -36,7 +35,7 @@ def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path
     """
     from genbench.export import write_samples
     from genbench.plugs.contracts import Sampler
-    from genbench.plugs.opening import load_weights
+    from genbench.plugs.opening import load_weights, open_sampler
     from genbench.sampling import Drawn
 
     # stdout is reserved for the message: what a guest prints goes to stderr
