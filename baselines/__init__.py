@@ -1,1 +1,1 @@
-"""Reference models, trained from scratch: guests that happen to live in the same repository."""
+"""Reference models, trained from scratch. They use genbench only as any other guest does: through its entry points."""

@@ -1,4 +1,4 @@
-"""AE: a deterministic autoencoder made a sampler by a prior over its codes, and why the usual one, N(0, I), fails."""
+"""AE: an autoencoder with a prior over its latent codes, and why the usual prior N(0, I) fails."""
 
 from __future__ import annotations
 
@@ -13,62 +13,64 @@ from baselines.data import TrainingData
 from baselines.nets import Decoder, Encoder
 from baselines.train import Baseline, by_data
 
-CODES_KEPT = 0.99
-"""Decay of the moving average of the codes' moments: it looks back over the last 100 batches."""
+MOMENT_DECAY = 0.99
+"""Decay of the moving averages of the codes' moments; they cover about the last 100 batches."""
 
 
 @dataclass
 class AE(Baseline):
-    """Autoencoder: code m(x), reconstruction f(m(x)), minimises E |x - f(m(x))|^2 (Hinton and Salakhutdinov 2006).
+    """Autoencoder with encoder m and decoder f: minimises E |x - f(m(x))|^2 (Hinton and Salakhutdinov 2006).
 
-    Nothing in this loss says where codes lie. ``prior="fitted"`` decodes draws of a Gaussian fitted to the codes of
-    the training data (Ghosh et al. 2019, arXiv 1903.12436); ``prior="normal"`` decodes N(0, I), for which f was never
-    trained. The weights are the same: set ``prior`` on a trained model to see the other's samples.
+    The loss does not control the distribution of the codes m(x). ``prior="fitted"`` decodes samples of a Gaussian that
+    is fitted to the codes of the training data (Ghosh et al. 2019, arXiv 1903.12436). ``prior="normal"`` decodes
+    samples of N(0, I), for which f was not trained. The weights do not depend on ``prior``: change it on a trained
+    model to compare the samples.
     """
 
     prior: Literal["fitted", "normal"] = "fitted"
     latent: int = by_data(points=2, images=8)
     batch_size: int = 128
     learning_rate: float = 1e-3
-    average = 0.0  # the codes fit the decoder's last weights
+    average = 0.0  # the codes match the last weights of the decoder, not their average
 
     def __post_init__(self) -> None:
         if self.prior not in ("fitted", "normal"):
             raise ValueError(f"prior={self.prior!r} is neither fitted nor normal")
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
-        """Make f and m, the Gaussian of the codes, and one optimiser."""
+        """Make the decoder f, the encoder m, the Gaussian of the codes, and one optimiser."""
         self.codes = CodeGaussian(self.latent)
         self.networks = {
             "generator": Decoder(self.latent, shape),
             "encoder": Encoder(shape, self.latent),
             "codes": self.codes,
         }
-        parameters = [one for network in self.networks.values() for one in network.parameters()]
+        parameters = [weight for network in self.networks.values() for weight in network.parameters()]
         self.optimisers = {"reconstruction": torch.optim.Adam(parameters, self.learning_rate)}
 
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Improve the reconstruction once, and let the Gaussian follow the codes."""
+        """Take one step on the reconstruction error, and update the Gaussian of the codes."""
         x, _ = data.draw(self.batch_size, generator)
         z = self.networks["encoder"](x)
         loss = (x - self.networks["generator"](z)).square().flatten(1).sum(dim=1).mean()
 
+        # the learning rate falls to 0 along a cosine
         self.optimisers["reconstruction"].param_groups[0]["lr"] = (
             self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
         )
         self.descend("reconstruction", loss)
-        self.codes.follow(z.detach())
+        self.codes.update(z.detach())
         return {"loss": loss}
 
     def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
-        """x = f(z), z of the prior."""
+        """x = f(z) with z from the prior."""
         z = torch.randn(count, self.latent, generator=generator)
         samples: Tensor = network(self.codes(z) if self.prior == "fitted" else z)
         return samples
 
 
 class CodeGaussian(nn.Module):
-    """N(mean, covariance) of codes, followed batch by batch, so that samples can be drawn at any step."""
+    """Gaussian N(mean, covariance) of the codes; every batch updates it, so samples can be drawn at any step."""
 
     mean: Tensor
     covariance: Tensor
@@ -78,16 +80,17 @@ class CodeGaussian(nn.Module):
         self.register_buffer("mean", torch.zeros(latent, dtype=torch.float64))
         self.register_buffer("covariance", torch.eye(latent, dtype=torch.float64))
 
-    def follow(self, codes: Tensor) -> None:
-        """Take one batch of codes [N, latent] into the moving averages."""
+    def update(self, codes: Tensor) -> None:
+        """Update the moving averages with one batch of codes [N, latent]."""
         codes = codes.double()
-        self.mean.lerp_(codes.mean(dim=0), 1 - CODES_KEPT)
+        self.mean.lerp_(codes.mean(dim=0), 1 - MOMENT_DECAY)
         centred = codes - self.mean
-        self.covariance.lerp_(centred.T @ centred / len(codes), 1 - CODES_KEPT)
+        self.covariance.lerp_(centred.T @ centred / len(codes), 1 - MOMENT_DECAY)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return draws of N(mean, covariance) made from draws z of N(0, I)."""
+        """Transform samples z of N(0, I), [N, latent], into samples of N(mean, covariance)."""
         values, vectors = torch.linalg.eigh(self.covariance)
-        root = vectors * values.clamp(min=0).sqrt()  # [latent, latent], root @ root.T is the covariance
-        draws: Tensor = self.mean + z.double() @ root.T
-        return draws.to(z.dtype)
+        # root @ root.T is the covariance; rounding may make an eigenvalue negative
+        root = vectors * values.clamp(min=0).sqrt()
+        samples: Tensor = self.mean + z.double() @ root.T
+        return samples.to(z.dtype)

@@ -1,4 +1,4 @@
-"""CGAN: both networks of a GAN are told the class (Mirza and Osindero 2014, arXiv 1411.1784)."""
+"""CGAN: a GAN whose two networks also get the class label (Mirza and Osindero 2014, arXiv 1411.1784)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from baselines.train import Conditional, by_data
 
 @dataclass
 class CGAN(Conditional):
-    """The label-conditional GAN: x = G(z, y), and D tells real from generated of the same class.
+    """Conditional GAN: x = G(z, y), and D distinguishes real from generated samples of the same class y.
 
-    D maximises E ln D(x, y) + E ln(1 - D(G(z, y), y)). G maximises E ln D(G(z, y), y) (non-saturating). The class
-    enters D by a projection, logit D(x, y) = a(x) + b_y(x) (Miyato and Koyama 2018, arXiv 1802.05637): put beside the
-    features of x it would hardly be heard.
+    D maximises E ln D(x, y) + E ln(1 - D(G(z, y), y)). G maximises E ln D(G(z, y), y) (non-saturating loss). D uses a
+    projection, logit D(x, y) = a(x) + b_y(x) (Miyato and Koyama 2018, arXiv 1802.05637), because a label that is only
+    concatenated to the features of x has little effect.
     """
 
     latent: int = by_data(points=2, images=16)
@@ -28,7 +28,7 @@ class CGAN(Conditional):
     average: float = 0.998
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
-        """Make G and D and an optimiser for each."""
+        """Make G and D, and an optimiser for each."""
         if not classes:
             raise ValueError("cgan needs the class of each training sample, but these data have no labels")
         generator = Decoder(self.latent, shape, classes, normalised=True)
@@ -39,7 +39,7 @@ class CGAN(Conditional):
         }
 
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Improve D once, then G once."""
+        """Take one step on D, then one step on G."""
         real, label = data.draw_labelled(self.batch_size, generator)
         fake = self.generate_classes(self.networks["generator"], label, generator)
 
@@ -52,10 +52,10 @@ class CGAN(Conditional):
         return {"critic": critic_loss, "generator": generator_loss, "value": -critic_loss}
 
     def logit(self, x: Tensor, label: Tensor) -> Tensor:
-        """Return a(x) + b_y(x), [N]."""
-        judged = self.networks["critic"](x)
-        together: Tensor = judged[:, 0] + judged.gather(1, 1 + label[:, None])[:, 0]
-        return together
+        """Return logit D(x, y) = a(x) + b_y(x), [N]."""
+        outputs = self.networks["critic"](x)  # [N, 1 + classes]: a(x), then b_y(x) of every class
+        logit: Tensor = outputs[:, 0] + outputs.gather(1, 1 + label[:, None])[:, 0]
+        return logit
 
     def generate_classes(self, network: nn.Module, label: Tensor, generator: torch.Generator) -> Tensor:
         """x = G(z, y), z ~ N(0, I)."""

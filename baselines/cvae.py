@@ -1,4 +1,4 @@
-"""CVAE: a VAE whose networks are told the class, so that a class can be asked for (Sohn, Lee and Yan 2015)."""
+"""CVAE: a VAE whose networks also get the class label, so that it generates a chosen class (Sohn et al. 2015)."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from torch import Tensor, nn
 
 from baselines.nets import Decoder, Encoder
 from baselines.train import Conditional, by_data
-from baselines.vae import VAE, Noise
+from baselines.vae import VAE, ObservationNoise
 
 
 @dataclass
 class CVAE(Conditional, VAE):
-    """Conditional VAE: z ~ N(0, I), x ~ N(f(z, y), sigma^2 I), q(z | x, y) = N(m(x, y), diag v(x, y)); y the class.
+    """Conditional VAE: z ~ N(0, I), x ~ N(f(z, y), sigma^2 I), q(z | x, y) = N(m(x, y), diag v(x, y)), class y.
 
-    Maximises the ELBO of ln p(x | y), E_q ln p(x | z, y) - KL(q(z | x, y) || p(z)), by the steps of ``VAE``.
-    ``sigma`` is wider than there, since a code that tells much of a row tells its class too and leaves y unheard.
+    Maximises the ELBO of ln p(x | y), E_q ln p(x | z, y) - KL(q(z | x, y) || p(z)), with the training step of ``VAE``.
+    ``sigma`` is larger than in ``VAE``: with a small sigma the code z describes x in detail, including its class, and
+    the decoder ignores y.
     """
 
     sigma: float = by_data(points=0.1, images=0.5)
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
-        """Make f, m and v, sigma, and one optimiser. Raises ValueError without classes."""
+        """Make the decoder f, the encoder (m, v), sigma, and one optimiser. Raises ValueError without labels."""
         if not classes:
             raise ValueError("cvae needs the class of each training sample, but these data have no labels")
         if self.linear:
-            raise ValueError("linear=true leaves no room for a class; train vae,linear=true")
+            raise ValueError("linear=true does not support classes; use vae,linear=true")
         self.networks = {
             "generator": Decoder(self.latent, shape, classes),
             "encoder": Encoder(shape, 2 * self.latent, classes),
-            "noise": Noise(self.width(shape), learned=False),
+            "noise": ObservationNoise(self.scaled_sigma(shape), learned=False),
         }
-        parameters = [one for network in self.networks.values() for one in network.parameters()]
+        parameters = [weight for network in self.networks.values() for weight in network.parameters()]
         self.optimisers = {"elbo": torch.optim.Adam(parameters, self.learning_rate)}
 
     def generate_classes(self, network: nn.Module, label: Tensor, generator: torch.Generator) -> Tensor:
@@ -49,13 +50,14 @@ class CVAE(Conditional, VAE):
     def log_likelihood(
         self, data: ArrayLike | Tensor, label: ArrayLike | Tensor | None = None, *, samples: int = 500, seed: int = 0
     ) -> np.ndarray[Any, Any]:
-        """Return a lower bound of ln p(x | y), without labels of ln 1/C sum_y p(x | y); float64 [N]."""
+        """Return a lower bound of ln p(x | y), float64 [N]; without labels, of ln p(x) = ln 1/C sum_y p(x | y)."""
         if label is not None:
             return super().log_likelihood(data, label, samples=samples, seed=seed)
         rows = torch.as_tensor(data)
-        each = [
+        # all C classes are equally likely
+        bounds = [
             super(CVAE, self).log_likelihood(rows, torch.full([len(rows)], y), samples=samples, seed=seed)
-            for y in range(self.about["classes"])
+            for y in range(self.metadata["classes"])
         ]
-        bound: np.ndarray[Any, Any] = logsumexp(each, axis=0) - math.log(len(each))
+        bound: np.ndarray[Any, Any] = logsumexp(bounds, axis=0) - math.log(len(bounds))
         return bound

@@ -1,4 +1,4 @@
-"""What a baseline trains on: all rows of a source, scaled for a network, and the way back to samples."""
+"""Training data of a baseline: all samples of a source, scaled for a network, and the inverse of this scaling."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ import torch
 from torch import Tensor
 
 
-class Batch(Protocol):
-    """What a source gives, as far as it matters here."""
+class TrainingBatch(Protocol):
+    """A batch of samples with labels, or None for the labels."""
 
     data: Any
     label: Any
 
 
-class Source(Protocol):
-    """Rows that can be read batch by batch."""
+class TrainingSource(Protocol):
+    """Samples that can be read batch by batch."""
 
-    def batches(self, size: int) -> Iterable[Batch]: ...
+    def batches(self, size: int) -> Iterable[TrainingBatch]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Rows in memory: images in -1..1 (one channel where all are gray), points with root mean square 1."""
+    """All samples in memory: images in -1..1 (one channel if all are gray), points with root mean square 1."""
 
     values: Tensor
     """float32 [N, C, H, W] or [N, D]"""
     label: Tensor | None
     """int64 [N]"""
     scale: float
-    """What points were divided by; 1 for images."""
+    """Points were divided by this number; 1 for images."""
 
     @staticmethod
-    def of(source: Source) -> TrainingData:
-        """Read a source to its end. Raises ValueError where its images differ in size."""
+    def of(source: TrainingSource) -> TrainingData:
+        """Read all samples of a source. Raises ValueError if its images differ in size."""
         batches = list(source.batches(256))
         if any(isinstance(batch.data, list) for batch in batches):
-            raise ValueError("the training images differ in size; resize them to one first")
+            raise ValueError("the training images differ in size; resize them to one size first")
         data = torch.cat([batch.data for batch in batches])
         labels = [batch.label for batch in batches]
-        label = None if any(one is None for one in labels) else torch.cat(labels)
+        label = None if any(batch_label is None for batch_label in labels) else torch.cat(labels)
         if data.ndim == 2:
             scale = float(data.double().square().mean().sqrt())
             return TrainingData(data.float() / scale, label, scale)
@@ -58,23 +58,23 @@ class TrainingData:
 
     @property
     def classes(self) -> int:
-        """How many classes the labels tell; 0 without labels."""
+        """Number of classes; 0 without labels."""
         return 0 if self.label is None else int(self.label.max()) + 1
 
     @property
     def digest(self) -> str:
-        """Which rows and labels these are."""
-        found = hashlib.sha256(self.values.numpy().tobytes())
-        found.update(b"" if self.label is None else self.label.numpy().tobytes())
-        return found.hexdigest()[:16]
+        """Hash of the samples and labels, to recognise the same training data."""
+        sha = hashlib.sha256(self.values.numpy().tobytes())
+        sha.update(b"" if self.label is None else self.label.numpy().tobytes())
+        return sha.hexdigest()[:16]
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Return ``count`` rows drawn with replacement, and their labels."""
+        """Draw ``count`` samples with replacement, and their labels."""
         index = torch.randint(len(self.values), (count,), generator=generator)
         return self.values[index], None if self.label is None else self.label[index]
 
     def draw_labelled(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return rows and labels as ``draw`` does. Raises ValueError where the data have no labels."""
+        """Draw samples and labels as ``draw`` does. Raises ValueError if the data have no labels."""
         values, label = self.draw(count, generator)
         if label is None:
             raise ValueError("a conditional model needs the class of each training sample; these data have no labels")
@@ -82,7 +82,7 @@ class TrainingData:
 
 
 def as_samples(values: Tensor, scale: float) -> np.ndarray[Any, Any]:
-    """Return what a network made as uint8 [N, H, W, 3] images or float32 [N, D] points."""
+    """Convert the output of a network to images uint8 [N, H, W, 3] or points float32 [N, D]."""
     if values.ndim == 2:
         return (values * scale).numpy()
     images = ((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

@@ -1,4 +1,4 @@
-"""GAN: a game of two networks whose value at its optimum is 2 JSD - ln 4 (Goodfellow et al. 2014, arXiv 1406.2661)."""
+"""GAN: the value of the game at its optimum D* is 2 JSD - ln 4 (Goodfellow et al. 2014, arXiv 1406.2661)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from baselines.train import Baseline, by_data
 
 @dataclass
 class GAN(Baseline):
-    """The lecture's GAN: x = G(z), and D tells real from generated.
+    """The GAN of the lecture: generator x = G(z), and a discriminator D of real and generated samples.
 
-    D maximises E ln D(x) + E ln(1 - D(G(z))). G minimises E ln(1 - D(G(z))) (``minimax``) or, since that gives it no
-    slope while D is right, maximises E ln D(G(z)) (``non-saturating``).
+    D maximises E ln D(x) + E ln(1 - D(G(z))). G minimises E ln(1 - D(G(z))) (``minimax``), whose gradient vanishes
+    while D is right, or maximises E ln D(G(z)) (``non-saturating``).
     """
 
     loss: Literal["non-saturating", "minimax"] = "non-saturating"
@@ -35,7 +35,7 @@ class GAN(Baseline):
             raise ValueError(f"loss={self.loss!r} is neither non-saturating nor minimax")
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
-        """Make G and D and an optimiser for each."""
+        """Make G and D, and an optimiser for each."""
         self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
@@ -43,7 +43,7 @@ class GAN(Baseline):
         }
 
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Improve D once, then G once."""
+        """Take one step on D, then one step on G."""
         real, _ = data.draw(self.batch_size, generator)
         fake = self.generate(self.networks["generator"], self.batch_size, generator)
         critic = self.networks["critic"]
@@ -52,17 +52,17 @@ class GAN(Baseline):
         critic_loss = softplus(-critic(real)).mean() + softplus(critic(fake.detach())).mean()
         self.descend("critic", critic_loss)
 
-        judged = critic(fake)
-        generator_loss = softplus(-judged).mean() if self.loss == "non-saturating" else -softplus(judged).mean()
+        logit = critic(fake)
+        generator_loss = softplus(-logit).mean() if self.loss == "non-saturating" else -softplus(logit).mean()
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "value": -critic_loss}
 
     def claim(self, data: ArrayLike, seed: int) -> tuple[str, float, np.ndarray[Any, Any]]:
-        """Return ``"value"``, D's E ln D(x) + E ln(1 - D(G(z))), and the points G(z), [N, D]."""
-        real, fake, points = self.judged(data, seed)
+        """Return ``"value"``, D's estimate of it, E ln D(x) + E ln(1 - D(G(z))), and the points G(z), [N, D]."""
+        real, fake, points = self.critic_outputs(data, seed)
         return "value", -float(softplus(-real).mean() + softplus(fake).mean()), points
 
     def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
-        """x = G(z), z ~ N(0, I)."""
+        """x = G(z) with z ~ N(0, I)."""
         samples: Tensor = network(torch.randn(count, self.latent, generator=generator))
         return samples

@@ -1,4 +1,4 @@
-"""The networks: an MLP for points, a few small convolutions for images; both may be given a class."""
+"""The networks of all baselines: an MLP for points, a small CNN for images; both accept a class label."""
 
 from __future__ import annotations
 
@@ -8,70 +8,77 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDTH = 128
+HIDDEN_UNITS = 128
 """Units of a hidden layer."""
 CHANNELS = 16
-"""Channels at half the size of an image; twice as many at each further halving."""
+"""Channels at half the image size; each further halving doubles them."""
 
 
 class Decoder(nn.Module):
-    """z [N, latent] (and a class [N]) to x of a shape: generator of a GAN, decoder of a VAE; images end in tanh.
+    """Maps z [N, latent] (and a label [N]) to x [N, *shape]: generator of a GAN, decoder of a VAE.
 
-    ``normalised`` puts batch normalisation before each ReLU between convolutions, as in DCGAN (Radford et al. 2015,
-    arXiv 1511.06434), where there are two or more: without it the plain games on 28 x 28 take three times the steps.
+    Images end in tanh. ``normalised`` adds batch normalisation before each ReLU between convolutions, as in DCGAN
+    (Radford et al. 2015, arXiv 1511.06434), if there are at least two convolutions. Without it, the GAN and the WGANs
+    need three times as many steps on 28 x 28 images.
     """
 
     def __init__(self, latent: int, shape: tuple[int, ...], classes: int = 0, *, normalised: bool = False) -> None:
         super().__init__()
         self.classes = classes
         if len(shape) == 1:
-            self.layers: nn.Module = mlp([latent + classes, WIDTH, WIDTH, WIDTH, shape[0]], nn.ReLU())
+            self.layers: nn.Module = mlp([latent + classes, *[HIDDEN_UNITS] * 3, shape[0]], nn.ReLU())
             return
-        channels, coarsest = _halved(shape)
+        channels, coarsest = _resolutions(shape)
         flat = channels[-1] * coarsest[0] * coarsest[1]
-        dense = mlp([latent + classes, *_hidden(channels), flat], nn.ReLU())
+        dense = mlp([latent + classes, *_hidden_widths(channels), flat], nn.ReLU())
         layers: list[nn.Module] = [dense, nn.Unflatten(1, (channels[-1], *coarsest))]
-        for given, wanted in pairwise(reversed(channels)):
-            layers += [nn.BatchNorm2d(given)] if normalised and len(channels) > 2 else []
-            layers += [nn.ReLU(), nn.ConvTranspose2d(given, wanted, 4, stride=2, padding=1)]
+        # each transposed convolution doubles height and width
+        for channels_in, channels_out in pairwise(reversed(channels)):
+            layers += [nn.BatchNorm2d(channels_in)] if normalised and len(channels) > 2 else []
+            layers += [nn.ReLU(), nn.ConvTranspose2d(channels_in, channels_out, 4, stride=2, padding=1)]
         self.layers = nn.Sequential(*layers, nn.Tanh())
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        out: Tensor = self.layers(_with_class(z, label, self.classes))
+        out: Tensor = self.layers(_with_label(z, label, self.classes))
         return out
 
 
 class Encoder(nn.Module):
-    """x (and a class [N]) to [N, outputs]: discriminator, critic, encoder. No normalisation: penalties look at rows."""
+    """Maps x [N, *shape] (and a label [N]) to [N, outputs]: discriminator, critic or encoder.
+
+    It has no batch normalisation, because a gradient penalty must not depend on the other rows of a batch.
+    """
 
     def __init__(self, shape: tuple[int, ...], outputs: int, classes: int = 0) -> None:
         super().__init__()
         self.classes = classes
         if len(shape) == 1:
             self.layers: nn.Module = nn.Identity()
-            self.head = mlp([shape[0] + classes, WIDTH, WIDTH, WIDTH, outputs], nn.LeakyReLU(0.2))
+            self.head = mlp([shape[0] + classes, *[HIDDEN_UNITS] * 3, outputs], nn.LeakyReLU(0.2))
             return
-        channels, coarsest = _halved(shape)
+        channels, coarsest = _resolutions(shape)
         layers: list[nn.Module] = []
-        for given, wanted in pairwise(channels):
-            layers += [nn.Conv2d(given, wanted, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        # each convolution halves height and width
+        for channels_in, channels_out in pairwise(channels):
+            layers += [nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Flatten())
         flat = channels[-1] * coarsest[0] * coarsest[1]
-        self.head = mlp([flat + classes, *_hidden(channels), outputs], nn.LeakyReLU(0.2))
+        self.head = mlp([flat + classes, *_hidden_widths(channels), outputs], nn.LeakyReLU(0.2))
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        out: Tensor = self.head(_with_class(self.layers(x), label, self.classes))
+        out: Tensor = self.head(_with_label(self.layers(x), label, self.classes))
         return out
 
 
 def mlp(widths: list[int], activation: nn.Module) -> nn.Sequential:
-    """Return linear layers from each width to the next, with an activation between them."""
+    """Return linear layers with the given widths, with an activation between them."""
     layers = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), activation)]
     return nn.Sequential(*layers[:-1])
 
 
-def _halved(shape: tuple[int, ...]) -> tuple[list[int], tuple[int, int]]:
-    """Return the channels at each size, finest first, and the coarsest size: 8 -> 4, 28 -> 7, 32 -> 4."""
+def _resolutions(shape: tuple[int, ...]) -> tuple[list[int], tuple[int, int]]:
+    """Return the channels at each resolution, finest first, and the coarsest size: 8 -> 4, 28 -> 7, 32 -> 4."""
+    # halve while both sides are even and larger than 4
     channels, (height, width) = [shape[0]], shape[1:]
     while height % 2 == width % 2 == 0 and min(height, width) > 4:
         height, width = height // 2, width // 2
@@ -79,15 +86,15 @@ def _halved(shape: tuple[int, ...]) -> tuple[list[int], tuple[int, int]]:
     return channels, (height, width)
 
 
-def _hidden(channels: list[int]) -> list[int]:
-    """Return the hidden layer beside the convolutions: one of them alone is too little, with two it does harm.
+def _hidden_widths(channels: list[int]) -> list[int]:
+    """Return the widths of the hidden layers of the MLP: one layer with a single convolution, otherwise none.
 
-    With a hidden layer the games on 28 x 28 digits collapse to one image, as a DCGAN, which has none, does not.
+    With a hidden layer, the GANs on 28 x 28 digits collapse to one image; DCGAN has no hidden layer either.
     """
-    return [2 * WIDTH] if len(channels) == 2 else []
+    return [2 * HIDDEN_UNITS] if len(channels) == 2 else []
 
 
-def _with_class(rows: Tensor, label: Tensor | None, classes: int) -> Tensor:
+def _with_label(rows: Tensor, label: Tensor | None, classes: int) -> Tensor:
     if not classes:
         return rows
     if label is None:

@@ -1,4 +1,4 @@
-"""Noise: uniform values of the data's shape and range, the ceiling of every table."""
+"""Noise: uniform values with the shape and range of the data, an upper limit for every distance."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any
 import numpy as np
 import torch
 
-from baselines.data import Source, TrainingData, as_samples
+from baselines.data import TrainingData, TrainingSource, as_samples
 
 
 @dataclass
 class Noise:
-    """Knows only the shape of the data: pixels are uniform in 0..255, points in the box that holds the data."""
+    """A sampler that ignores the data except for their shape and their smallest and largest value."""
 
     def fit(
         self,
-        source: Source,
+        source: TrainingSource,
         *,
         seed: int,
         steps: int,
         watch: Callable[[int, dict[str, float]], None] | None = None,
         checkpoint: Path | None = None,
     ) -> None:
-        """Remember shape and range; nothing is trained."""
+        """Store the shape and the range of the data; there is nothing to train."""
         data = TrainingData.of(source)
         self.shape, self.scale = data.shape, data.scale
         self.low, self.high = float(data.values.min()), float(data.values.max())
 
     def sample(self, count: int, seed: int) -> np.ndarray[Any, Any]:
-        """Return uint8 [count, H, W, 3] images or float32 [count, D] points."""
+        """Return images uint8 [count, H, W, 3] or points float32 [count, D]."""
         uniform = torch.rand(count, *self.shape, generator=torch.Generator().manual_seed(seed))
         return as_samples(self.low + (self.high - self.low) * uniform, self.scale)

@@ -1,4 +1,4 @@
-"""VAE: maximise a lower bound of ln p(x) by learning to draw codes (Kingma and Welling 2013, arXiv 1312.6114)."""
+"""VAE: an encoder and a decoder that maximise the ELBO (Kingma and Welling 2013, arXiv 1312.6114)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from baselines.data import TrainingData
-from baselines.likelihood import likelihood_bounds, log_unit
+from baselines.likelihood import likelihood_bounds, log_jacobian
 from baselines.nets import Decoder, Encoder
 from baselines.train import Baseline, by_data
 
@@ -21,12 +21,13 @@ from baselines.train import Baseline, by_data
 class VAE(Baseline):
     """Variational autoencoder: z ~ N(0, I), x ~ N(f(z), sigma^2 I), q(z | x) = N(m(x), diag v(x)).
 
-    Maximises the ELBO, E_q ln p(x | z) - KL(q(z | x) || p(z)) <= ln p(x). Samples are the means f(z), as everybody
-    shows them, without the noise that p(x) counts in. ``sigma`` is fixed, in the network's scale: images lie in -1..1
-    there (0.3 is 0.15 of 0..1), points have root mean square 1. It is meant for images of 8 x 8 and grows with their
-    side: the mean error of a pixel then weighs alike at all sizes. ``linear`` makes f and m affine, v the same for all
-    x, and learns sigma, from 1 on: probabilistic PCA (Tipping and Bishop 1999; Lucas et al. 2019, arXiv 1911.02469),
-    whose exact likelihood is known.
+    Maximises the ELBO, E_q ln p(x | z) - KL(q(z | x) || p(z)) <= ln p(x). As usual, samples are the means f(z), without
+    the noise of p(x | z). ``sigma`` is fixed and in the scale of the network: images are in -1..1 (0.3 is 0.15 of
+    0..1), points have root mean square 1. The value is for images of 8 x 8 pixels and is scaled with their side
+    length, so that the mean error of a pixel has the same weight at all sizes.
+
+    ``linear`` makes f and m affine and v equal for all x, and learns sigma, starting at 1. This is probabilistic PCA
+    (Tipping and Bishop 1999; Lucas et al. 2019, arXiv 1911.02469), whose exact likelihood is known.
     """
 
     latent: int = by_data(points=2, images=8)
@@ -34,40 +35,41 @@ class VAE(Baseline):
     linear: bool = False
     batch_size: int = 128
     learning_rate: float = 1e-3
-    average = 0.0  # the encoder fits the decoder's last weights
+    average = 0.0  # the encoder matches the last weights of the decoder, not their average
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
-        """Make f, m and v, sigma, and one optimiser for them all. Raises ValueError where sigma is not above 0."""
+        """Make the decoder f, the encoder (m, v), sigma, and one optimiser. Raises ValueError unless sigma > 0."""
         self.networks = {
             "generator": LinearDecoder(self.latent, shape) if self.linear else Decoder(self.latent, shape),
             "encoder": LinearEncoder(shape, self.latent) if self.linear else Encoder(shape, 2 * self.latent),
-            # from a narrow start the code axes would have to turn towards the principal ones, which takes long
-            "noise": Noise(1.0 if self.linear else self.width(shape), learned=self.linear),
+            # with a small initial sigma the latent axes turn only slowly towards the principal axes
+            "noise": ObservationNoise(1.0 if self.linear else self.scaled_sigma(shape), learned=self.linear),
         }
-        parameters = [one for network in self.networks.values() for one in network.parameters()]
+        parameters = [weight for network in self.networks.values() for weight in network.parameters()]
         self.optimisers = {"elbo": torch.optim.Adam(parameters, self.learning_rate)}
 
-    def width(self, shape: tuple[int, ...]) -> float:
-        """Return the sigma of samples of that shape."""
+    def scaled_sigma(self, shape: tuple[int, ...]) -> float:
+        """Return sigma for samples of this shape."""
         return self.sigma * (math.sqrt(shape[1] * shape[2]) / 8 if len(shape) == 3 else 1)
 
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Climb the ELBO once."""
+        """Take one step on the negative ELBO."""
         x, label = data.draw(self.batch_size, generator)
         mean, log_variance = self.posterior(x, label)
         z = reparameterized(mean, log_variance, generator)
 
-        # ELBO = E_q ln p(x | z) - KL(q(z | x) || p(z)); one z a row estimates the first term, the second is exact
-        fit = self.log_density(x, z, label).mean()
+        # ELBO = E_q ln p(x | z) - KL(q(z | x) || p(z)): one z per row for the first term, the second is exact
+        reconstruction = self.log_density(x, z, label).mean()
         kl = kl_to_prior(mean, log_variance).mean()
-        loss = kl - fit
+        loss = kl - reconstruction
 
+        # the learning rate falls to 0 along a cosine
         self.optimisers["elbo"].param_groups[0]["lr"] = self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
         self.descend("elbo", loss)
-        return {"loss": loss, "misfit": -fit, "kl": kl}
+        return {"loss": loss, "misfit": -reconstruction, "kl": kl}
 
     def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
-        """x = f(z), z ~ N(0, I)."""
+        """x = f(z) with z ~ N(0, I)."""
         samples: Tensor = network(torch.randn(count, self.latent, generator=generator))
         return samples
 
@@ -77,52 +79,53 @@ class VAE(Baseline):
         return mean, log_variance
 
     def log_density(self, x: Tensor, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return ln N(x; f(z), sigma^2 I) in nats, float64 [N]; images count as scaled to 0..1, as in all reports."""
+        """Return ln N(x; f(z), sigma^2 I) in nats, float64 [N]; for images it is the density of pixels in 0..1."""
         log_sigma = self.networks["noise"]()
         squared = (x - self.networks["generator"](z, label)).square().flatten(1).sum(dim=1, dtype=torch.float64)
-        size = math.prod(self.about["shape"])
-        log_scale = size * (log_sigma + math.log(2 * math.pi) / 2)
-        density: Tensor = -squared / (2 * (2 * log_sigma).exp()) - log_scale - log_unit(self.about)
+        size = math.prod(self.metadata["shape"])
+        log_normaliser = size * (log_sigma + math.log(2 * math.pi) / 2)
+        density: Tensor = -squared / (2 * (2 * log_sigma).exp()) - log_normaliser - log_jacobian(self.metadata)
         return density
 
     def log_weights(self, x: Tensor, label: Tensor | None, samples: int, generator: torch.Generator) -> Tensor:
-        """Return ln p(x | z) + ln p(z) - ln q(z | x) of ``samples`` codes z ~ q(z | x) a row, float64 [N, samples]."""
-        mean, log_variance = (one.repeat_interleave(samples, dim=0) for one in self.posterior(x, label))
+        """Return ln p(x | z) + ln p(z) - ln q(z | x) for ``samples`` codes z ~ q per row, float64 [N, samples]."""
+        mean, log_variance = (moment.repeat_interleave(samples, dim=0) for moment in self.posterior(x, label))
         z = reparameterized(mean, log_variance, generator)
+        # ln p(z) - ln q(z | x) = (|e|^2 + ln v - |z|^2) / 2 summed over the latent dimensions
         e_squared = (z - mean).square() / log_variance.exp()
-        prior_to_posterior = (e_squared + log_variance - z.square()).sum(dim=1, dtype=torch.float64) / 2
-        again = None if label is None else label.repeat_interleave(samples)
-        density = self.log_density(x.repeat_interleave(samples, dim=0), z, again)
-        return (density + prior_to_posterior).reshape(-1, samples)
+        log_prior_ratio = (e_squared + log_variance - z.square()).sum(dim=1, dtype=torch.float64) / 2
+        repeated_label = None if label is None else label.repeat_interleave(samples)
+        density = self.log_density(x.repeat_interleave(samples, dim=0), z, repeated_label)
+        return (density + log_prior_ratio).reshape(-1, samples)
 
     def log_likelihood(
         self, data: ArrayLike | Tensor, label: ArrayLike | Tensor | None = None, *, samples: int = 500, seed: int = 0
     ) -> np.ndarray[Any, Any]:
-        """Return a lower bound of ln p(x) for each row, float64 [N]: importance-weighted with that many codes a row."""
+        """Return the importance-weighted lower bound of ln p(x) with ``samples`` codes per row, float64 [N]."""
         return likelihood_bounds(self, data, label, samples=[samples], seed=seed)[0].rows
 
 
 def reparameterized(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
-    """Return z = m + sqrt(v) e, e ~ N(0, I): a draw of N(m, diag v) with slopes in m and v."""
+    """Draw z = m + sqrt(v) e with e ~ N(0, I), [N, latent]: the reparameterization trick; gradients reach m and v."""
     e = torch.randn(mean.shape, generator=generator, dtype=mean.dtype)
     return mean + (log_variance / 2).exp() * e
 
 
 def kl_to_prior(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return KL(N(m, diag v) || N(0, I)) = 1/2 sum(m^2 + v - 1 - ln v) in nats, of [N, latent] each; float64 [N]."""
+    """Return KL(N(m, diag v) || N(0, I)) = 1/2 sum(m^2 + v - 1 - ln v) in nats; [N, latent] -> float64 [N]."""
     kl: Tensor = (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1, dtype=torch.float64) / 2
     return kl
 
 
-class Noise(nn.Module):
-    """ln sigma of p(x | z): kept with the weights, since a likelihood is meaningless without it."""
+class ObservationNoise(nn.Module):
+    """ln sigma of p(x | z); a module, so that checkpoints contain it."""
 
     log_sigma: Tensor
 
     def __init__(self, sigma: float, *, learned: bool) -> None:
         super().__init__()
         if not sigma > 0:
-            raise ValueError(f"sigma={sigma} is not above 0")
+            raise ValueError(f"sigma={sigma} must be greater than 0")
         value = torch.tensor(math.log(sigma))
         if learned:
             self.log_sigma = nn.Parameter(value)
@@ -146,7 +149,7 @@ class LinearDecoder(nn.Module):
 
 
 class LinearEncoder(nn.Module):
-    """m(x) = V x + c, and one ln v for all x: the exact posterior of a linear f with orthogonal columns."""
+    """m(x) = V x + c and the same ln v for all x: the exact posterior of a linear decoder with orthogonal columns."""
 
     def __init__(self, shape: tuple[int, ...], latent: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""WGAN: a critic of bounded slope estimates W1, and G makes it smaller (Arjovsky et al. 2017, arXiv 1701.07875)."""
+"""WGAN: a Lipschitz critic estimates W1, and G minimises it (Arjovsky et al. 2017, arXiv 1701.07875)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from baselines.train import Baseline, by_data
 
 @dataclass
 class WGAN(Baseline):
-    """The lecture's WGAN: W1 = max over 1-Lipschitz f of E f(x) - E f(G(z)).
+    """The WGAN of the lecture: W1 = max over 1-Lipschitz f of E f(x) - E f(G(z)).
 
-    The critic f is kept K-Lipschitz by clipping its weights to -c..c. K is not known, so what it estimates is K W1.
+    Clipping its weights to -c..c makes the critic f K-Lipschitz. K is unknown, so the critic estimates K W1.
     """
 
     critic_steps: int = 5
@@ -30,7 +30,7 @@ class WGAN(Baseline):
     average: float = 0.0
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
-        """Make G and f and an optimiser for each."""
+        """Make G and f, and an optimiser for each."""
         self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.RMSprop(network.parameters(), self.learning_rate)
@@ -38,7 +38,7 @@ class WGAN(Baseline):
         }
 
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Improve f several times, then G once."""
+        """Take several steps on f, then one step on G."""
         critic = self.networks["critic"]
         for _ in range(self.critic_steps):
             real, _ = data.draw(self.batch_size, generator)
@@ -47,24 +47,24 @@ class WGAN(Baseline):
             self.descend("critic", critic_loss)
             clip(critic, self.clip)
 
-        judged = critic(self.generate(self.networks["generator"], self.batch_size, generator))
-        generator_loss = -judged.mean()
+        fake = self.generate(self.networks["generator"], self.batch_size, generator)
+        generator_loss = -critic(fake).mean()
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "w1": -critic_loss * data.scale}
 
     def claim(self, data: ArrayLike, seed: int) -> tuple[str, float, np.ndarray[Any, Any]]:
-        """Return ``"w1"``, the critic's E f(x) - E f(G(z)) in the points' units, and the points G(z), [N, D]."""
-        real, fake, points = self.judged(data, seed)
-        return "w1", float(real.mean() - fake.mean()) * self.about["scale"], points
+        """Return ``"w1"``, f's estimate of it, E f(x) - E f(G(z)), in data units, and the points G(z), [N, D]."""
+        real, fake, points = self.critic_outputs(data, seed)
+        return "w1", float(real.mean() - fake.mean()) * self.metadata["scale"], points
 
     def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
-        """x = G(z), z ~ N(0, I)."""
+        """x = G(z) with z ~ N(0, I)."""
         samples: Tensor = network(torch.randn(count, self.latent, generator=generator))
         return samples
 
 
 def clip(network: nn.Module, bound: float) -> None:
-    """Move every weight into -bound..bound."""
+    """Clip every weight to -bound..bound."""
     with torch.no_grad():
         for weight in network.parameters():
             weight.clamp_(-bound, bound)

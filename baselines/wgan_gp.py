@@ -1,4 +1,4 @@
-"""WGAN-GP: a penalty, not clipping, holds the critic's slope near 1 (Gulrajani et al. 2017, arXiv 1704.00028)."""
+"""WGAN-GP: a gradient penalty replaces weight clipping (Gulrajani et al. 2017, arXiv 1704.00028)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from baselines.train import Baseline, by_data
 
 @dataclass
 class WGANGP(Baseline):
-    """The WGAN with a gradient penalty: W1 = max over 1-Lipschitz f of E f(x) - E f(G(z)).
+    """The WGAN with gradient penalty: W1 = max over 1-Lipschitz f of E f(x) - E f(G(z)).
 
-    The critic f pays lambda E (|grad f(x')| - 1)^2, x' on the lines between real and generated samples. The penalty is
-    soft, so the estimate of W1 lies somewhat above it: theta (1 + theta / (2 lambda)) on two parallel lines.
+    The loss of the critic f has the term lambda E (|grad f(x')| - 1)^2 with x' on the lines between real and generated
+    samples. This is a soft constraint, so the estimate is larger than W1: theta (1 + theta / (2 lambda)) for two
+    parallel lines at the distance theta.
     """
 
     critic_steps: int = 5
@@ -31,7 +32,7 @@ class WGANGP(Baseline):
     average: float = 0.998
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
-        """Make G and f and an optimiser for each."""
+        """Make G and f, and an optimiser for each."""
         self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.0, 0.9))
@@ -39,7 +40,7 @@ class WGANGP(Baseline):
         }
 
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Improve f several times, then G once."""
+        """Take several steps on f, then one step on G."""
         critic = self.networks["critic"]
         for _ in range(self.critic_steps):
             real, _ = data.draw(self.batch_size, generator)
@@ -48,26 +49,26 @@ class WGANGP(Baseline):
             critic_loss = -difference + self.penalty * gradient_penalty(critic, real, fake, generator)
             self.descend("critic", critic_loss)
 
-        judged = critic(self.generate(self.networks["generator"], self.batch_size, generator))
-        generator_loss = -judged.mean()
+        fake = self.generate(self.networks["generator"], self.batch_size, generator)
+        generator_loss = -critic(fake).mean()
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "w1": difference * data.scale}
 
     def claim(self, data: ArrayLike, seed: int) -> tuple[str, float, np.ndarray[Any, Any]]:
-        """Return ``"w1"``, the critic's E f(x) - E f(G(z)) in the points' units, and the points G(z), [N, D]."""
-        real, fake, points = self.judged(data, seed)
-        return "w1", float(real.mean() - fake.mean()) * self.about["scale"], points
+        """Return ``"w1"``, f's estimate of it, E f(x) - E f(G(z)), in data units, and the points G(z), [N, D]."""
+        real, fake, points = self.critic_outputs(data, seed)
+        return "w1", float(real.mean() - fake.mean()) * self.metadata["scale"], points
 
     def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
-        """x = G(z), z ~ N(0, I)."""
+        """x = G(z) with z ~ N(0, I)."""
         samples: Tensor = network(torch.randn(count, self.latent, generator=generator))
         return samples
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
-    """E (|grad f(x')| - 1)^2 with x' = u x + (1 - u) G(z), u uniform in 0..1 for each row."""
-    share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=generator)
-    between = torch.lerp(fake, real, share).requires_grad_()
-    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    excess: Tensor = slope.flatten(1).norm(dim=1) - 1
+    """Return E (|grad f(x')| - 1)^2 with x' = u x + (1 - u) G(z) and u uniform in 0..1 for each row."""
+    u = torch.rand(len(real), *[1] * (real.ndim - 1), generator=generator)
+    interpolates = torch.lerp(fake, real, u).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(interpolates).sum(), interpolates, create_graph=True)
+    excess: Tensor = gradient.flatten(1).norm(dim=1) - 1
     return excess.square().mean()

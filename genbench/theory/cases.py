@@ -174,10 +174,10 @@ def gradient_cases() -> Iterator[TheoryCase]:
     pathwise = partial(reparameterized_gradient, lambda z: 2 * z, 1.0, 0.5)
     by_score = partial(score_function_gradient, lambda z: z**2, 1.0, 0.5, seed=1)
     # exact variances of one draw: Var[2z] = 1 and Var[z^2 (z - 1) / .25] = 21.75
-    yield "", "E z^2: reparameterized gradient", 2.0, 0.05, lambda: pathwise().by_mean.value
-    yield "", "E z^2: error of the reparameterized one", 0.01, 1e-3, lambda: pathwise().by_mean.error
-    yield "", "E z^2: score-function gradient", 2.0, 0.2, lambda: by_score().by_mean.value
-    yield "", "E z^2: error of the score-function one", math.sqrt(21.75) / 100, 5e-3, lambda: by_score().by_mean.error
+    yield "", "gradient of E z^2, reparameterized", 2.0, 0.05, lambda: pathwise().by_mean.value
+    yield "", "its standard error, reparameterized", 0.01, 1e-3, lambda: pathwise().by_mean.error
+    yield "", "gradient of E z^2, score function", 2.0, 0.2, lambda: by_score().by_mean.value
+    yield "", "its standard error, score function", math.sqrt(21.75) / 100, 5e-3, lambda: by_score().by_mean.error
 
 
 def packing_cases() -> Iterator[TheoryCase]:

@@ -1,4 +1,4 @@
-"""The games: each page's loss against a hand-computed case, its contract, and that it learns."""
+"""GANs: the losses against hand-computed cases, the contract of samplers, and that training improves the samples."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from baselines import train
 from baselines.cgan import CGAN
 from baselines.data import TrainingData
 from baselines.gan import GAN
-from baselines.r3gan import R3GAN, cosine, judged_with_slope
+from baselines.r3gan import R3GAN, cosine, critic_with_penalty
 from baselines.train import Baseline
 from baselines.wgan import WGAN, clip
 from baselines.wgan_gp import WGANGP, gradient_penalty
 
-PAGES: list[type[Baseline]] = [GAN, WGAN, WGANGP, R3GAN, CGAN]
+MODELS: list[type[Baseline]] = [GAN, WGAN, WGANGP, R3GAN, CGAN]
 
 
 class Rows:
-    """A source of what it is given."""
+    """A source with one batch."""
 
     def __init__(self, data: Tensor, label: Tensor | None = None) -> None:
         self.data, self.label = data, label
@@ -41,7 +41,7 @@ def images(side: int = 8, channels: int = 1) -> Rows:
 
 
 def points() -> Rows:
-    """Two far classes: around (-2, 1) and (2, 1)."""
+    """Two distant classes: around (-2, 1) and (2, 1)."""
     label = torch.arange(400) % 2
     centre = torch.stack([4.0 * label - 2, torch.ones(400)], dim=1)
     return Rows(centre + 0.1 * torch.randn(400, 2, generator=torch.Generator().manual_seed(0)), label)
@@ -52,8 +52,8 @@ def weights(model: Baseline) -> list[Tensor]:
     return [value for network in networks for value in network.state_dict().values()]
 
 
-class Constant(nn.Module):
-    """A critic that says the same of everything, or of a row the inner product with a vector."""
+class LinearCritic(nn.Module):
+    """A critic with a constant output, plus the inner product of a row with a vector."""
 
     def __init__(self, value: float = 0.0, slope: tuple[float, ...] = (0.0, 0.0), columns: int = 1) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Constant(nn.Module):
 
 
 def first_step(model: Baseline, critic: nn.Module) -> dict[str, float]:
-    """The losses of one step with another critic, which does not learn."""
+    """Return the losses of one step with the given critic, whose weights do not change."""
     data = TrainingData.of(points())
     model._begin(data.shape, data.classes, data.scale, 10, 0)
     model.networks["critic"] = critic
@@ -75,10 +75,12 @@ def first_step(model: Baseline, critic: nn.Module) -> dict[str, float]:
     return {name: float(loss.detach()) for name, loss in losses.items()}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("model_class", MODELS)
 @pytest.mark.parametrize("source", [images(), images(9, 3), points()], ids=["gray", "colour", "points"])
-def test_a_page_trains_on_any_shape_and_keeps_the_contract_of_samplers(page: type[Baseline], source: Rows) -> None:
-    model = page()
+def test_a_model_trains_on_any_shape_and_keeps_the_contract_of_samplers(
+    model_class: type[Baseline], source: Rows
+) -> None:
+    model = model_class()
     model.fit(source, seed=0, steps=1)
     samples = model.sample(5, 0)
     if source.data.ndim == 2:
@@ -87,28 +89,28 @@ def test_a_page_trains_on_any_shape_and_keeps_the_contract_of_samplers(page: typ
         assert (samples.dtype, samples.shape) == (np.uint8, (5, *source.data.shape[2:], 3))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_resumes_to_the_very_weights(
-    page: type[Baseline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("model_class", MODELS)
+def test_a_resumed_training_ends_with_the_same_weights(
+    model_class: type[Baseline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cut(step: int, losses: dict[str, float]) -> None:
+    def interrupt(step: int, losses: dict[str, float]) -> None:
         if step == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "KEPT_EVERY", 2)
-    whole, resumed = page(), page()
+    monkeypatch.setattr(train, "CHECKPOINT_EVERY", 2)
+    whole, resumed = model_class(), model_class()
     whole.fit(points(), seed=1, steps=5)
     with pytest.raises(KeyboardInterrupt):
-        page().fit(points(), seed=1, steps=5, checkpoint=tmp_path / "c", watch=cut)
+        model_class().fit(points(), seed=1, steps=5, checkpoint=tmp_path / "c", watch=interrupt)
     resumed.fit(points(), seed=1, steps=5, checkpoint=tmp_path / "c")
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(weights(resumed), weights(whole), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(weights(resumed), weights(whole), strict=True))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_learns_where_the_data_are(page: type[Baseline]) -> None:
+@pytest.mark.parametrize("model_class", MODELS)
+def test_training_moves_the_samples_to_the_data(model_class: type[Baseline]) -> None:
     label = torch.zeros(500, dtype=torch.int64)
     source = Rows(3 + 0.5 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0)), label)
-    model = page(batch_size=32)  # type: ignore[call-arg]
+    model = model_class(batch_size=32)  # type: ignore[call-arg]
     if isinstance(model, (WGAN, WGANGP)):
         model.critic_steps = 1
     model.fit(source, seed=0, steps=1)
@@ -119,41 +121,41 @@ def test_a_page_learns_where_the_data_are(page: type[Baseline]) -> None:
     assert after < before / 2
 
 
-@pytest.mark.parametrize("page", [GAN, CGAN])
-def test_the_value_of_a_game_that_nobody_can_win_is_minus_ln_4(page: type[Baseline]) -> None:
-    critic = Constant(columns=3 if page is CGAN else 1)  # one for x, one for each of two classes
-    assert first_step(page(), critic)["value"] == pytest.approx(-math.log(4), abs=1e-6)
+@pytest.mark.parametrize("model_class", [GAN, CGAN])
+def test_the_value_of_a_discriminator_that_cannot_discriminate_is_minus_ln_4(model_class: type[Baseline]) -> None:
+    critic = LinearCritic(columns=3 if model_class is CGAN else 1)  # one for x, one for each of two classes
+    assert first_step(model_class(), critic)["value"] == pytest.approx(-math.log(4), abs=1e-6)
 
 
 def test_the_value_is_the_log_likelihood_of_the_discriminator() -> None:
-    says = 1 / (1 + math.exp(-0.7))
-    losses = first_step(GAN(), Constant(0.7))
-    assert losses["value"] == pytest.approx(math.log(says) + math.log(1 - says), abs=1e-6)
-    assert losses["generator"] == pytest.approx(-math.log(says), abs=1e-6)
+    probability = 1 / (1 + math.exp(-0.7))
+    losses = first_step(GAN(), LinearCritic(0.7))
+    assert losses["value"] == pytest.approx(math.log(probability) + math.log(1 - probability), abs=1e-6)
+    assert losses["generator"] == pytest.approx(-math.log(probability), abs=1e-6)
 
 
-def test_minimax_minimises_the_value_itself() -> None:
-    says = 1 / (1 + math.exp(-0.7))
-    losses = first_step(GAN(loss="minimax"), Constant(0.7))
-    assert losses["generator"] == pytest.approx(math.log(1 - says), abs=1e-6)
+def test_the_minimax_generator_minimises_the_value() -> None:
+    probability = 1 / (1 + math.exp(-0.7))
+    losses = first_step(GAN(loss="minimax"), LinearCritic(0.7))
+    assert losses["generator"] == pytest.approx(math.log(1 - probability), abs=1e-6)
 
 
-def test_another_loss_is_refused() -> None:
+def test_an_unknown_loss_is_refused() -> None:
     with pytest.raises(ValueError, match="'hinge' is neither"):
         GAN(loss="hinge")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("page", [WGAN, WGANGP])
-def test_w1_is_the_difference_of_means_in_the_units_of_the_data(page: type[Baseline]) -> None:
-    model = page(critic_steps=1, batch_size=4000, learning_rate=0.0)  # type: ignore[call-arg]
+@pytest.mark.parametrize("model_class", [WGAN, WGANGP])
+def test_w1_is_the_difference_of_means_in_the_units_of_the_data(model_class: type[Baseline]) -> None:
+    model = model_class(critic_steps=1, batch_size=4000, learning_rate=0.0)  # type: ignore[call-arg]
     if isinstance(model, WGAN):
         model.clip = 1
-    w1 = first_step(model, Constant(slope=(0.0, 1.0)))["w1"]  # f(x) = second coordinate, whose mean is 1
-    made = model.generate(model.networks["generator"], 4000, torch.Generator().manual_seed(1))
-    assert w1 == pytest.approx(1 - float(made[:, 1].mean().detach()) * model.about["scale"], abs=0.05)
+    w1 = first_step(model, LinearCritic(slope=(0.0, 1.0)))["w1"]  # f(x) = second coordinate, whose mean is 1
+    samples = model.generate(model.networks["generator"], 4000, torch.Generator().manual_seed(1))
+    assert w1 == pytest.approx(1 - float(samples[:, 1].mean().detach()) * model.metadata["scale"], abs=0.05)
 
 
-def test_clipping_bounds_every_weight_and_leaves_small_ones() -> None:
+def test_clipping_bounds_large_weights_and_keeps_small_ones() -> None:
     layer = nn.Linear(2, 1, bias=False)
     layer.weight.data = torch.tensor([[0.5, -0.003]])
     clip(layer, 0.01)
@@ -167,52 +169,52 @@ def test_the_critic_of_a_wgan_stays_clipped() -> None:
 
 
 @pytest.mark.parametrize(("slope", "penalty"), [((0.6, 0.8), 0.0), ((3.0, 4.0), 16.0), ((0.0, 0.0), 1.0)])
-def test_the_gradient_penalty_of_a_plane_is_its_slope_less_one_squared(
+def test_the_gradient_penalty_of_a_plane_is_the_squared_gradient_norm_minus_one(
     slope: tuple[float, ...], penalty: float
 ) -> None:
     draws = torch.Generator().manual_seed(0)
     real, fake = torch.randn(6, 2, generator=draws), torch.randn(6, 2, generator=draws)
-    found = gradient_penalty(Constant(slope=slope), real, fake, draws)
-    assert float(found.detach()) == pytest.approx(penalty, abs=1e-5)
+    computed = gradient_penalty(LinearCritic(slope=slope), real, fake, draws)
+    assert float(computed.detach()) == pytest.approx(penalty, abs=1e-5)
 
 
-def test_the_gradient_penalty_looks_between_real_and_generated() -> None:
-    seen: list[Tensor] = []
+def test_the_gradient_penalty_uses_points_between_real_and_generated() -> None:
+    inputs: list[Tensor] = []
 
-    class Looking(Constant):
+    class Recorder(LinearCritic):
         def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-            seen.append(x.detach())
+            inputs.append(x.detach())
             return super().forward(x)
 
     real, fake = torch.zeros(100, 2), torch.ones(100, 2)
-    gradient_penalty(Looking(), real, fake, torch.Generator().manual_seed(0))
-    assert torch.equal(seen[0][:, 0], seen[0][:, 1])
-    assert 0 <= float(seen[0].min()) < 0.1
-    assert 0.9 < float(seen[0].max()) <= 1
+    gradient_penalty(Recorder(), real, fake, torch.Generator().manual_seed(0))
+    assert torch.equal(inputs[0][:, 0], inputs[0][:, 1])
+    assert 0 <= float(inputs[0].min()) < 0.1
+    assert 0.9 < float(inputs[0].max()) <= 1
 
 
-def test_r3gan_judges_pairs_and_pays_for_both_slopes() -> None:
-    losses = first_step(R3GAN(gamma=0.5, learning_rate=0), Constant(0.3, (0.0, 0.0)))
+def test_r3gan_compares_pairs_and_penalises_both_gradients() -> None:
+    losses = first_step(R3GAN(gamma=0.5, learning_rate=0), LinearCritic(0.3, (0.0, 0.0)))
     assert losses["critic"] == pytest.approx(math.log(2), abs=1e-6)
     assert losses["generator"] == pytest.approx(math.log(2), abs=1e-6)
-    steep = first_step(R3GAN(gamma=0.5, learning_rate=0), Constant(0.3, (0.3, 0.4)))
+    steep = first_step(R3GAN(gamma=0.5, learning_rate=0), LinearCritic(0.3, (0.3, 0.4)))
     assert (steep["r1"], steep["r2"]) == (pytest.approx(0.25), pytest.approx(0.25))
-    flat = first_step(R3GAN(gamma=0, learning_rate=0), Constant(0.3, (0.3, 0.4)))
+    flat = first_step(R3GAN(gamma=0, learning_rate=0), LinearCritic(0.3, (0.3, 0.4)))
     assert steep["critic"] - flat["critic"] == pytest.approx(0.25 * 0.5, abs=1e-6)
 
 
-def test_the_slope_of_a_square_is_hand_computed() -> None:
+def test_the_penalty_of_a_square_is_hand_computed() -> None:
     class Square(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x.square().sum(dim=1, keepdim=True)
 
-    judged, slope = judged_with_slope(Square(), torch.tensor([[1.0, 2.0], [0.0, 3.0]]))
-    assert judged[:, 0].tolist() == [5, 9]
-    assert float(slope.detach()) == pytest.approx((4 * 5 + 4 * 9) / 2)
+    outputs, penalty = critic_with_penalty(Square(), torch.tensor([[1.0, 2.0], [0.0, 3.0]]))
+    assert outputs[:, 0].tolist() == [5, 9]
+    assert float(penalty.detach()) == pytest.approx((4 * 5 + 4 * 9) / 2)
 
 
 def test_the_cosine_falls_from_one_to_the_last_value() -> None:
-    assert [cosine(at, last=0.1) for at in (0, 0.5, 1)] == pytest.approx([1, 0.55, 0.1])
+    assert [cosine(progress, last=0.1) for progress in (0, 0.5, 1)] == pytest.approx([1, 0.55, 0.1])
 
 
 def test_the_learning_rate_of_r3gan_falls() -> None:
@@ -227,29 +229,29 @@ def test_cgan_needs_labels() -> None:
         CGAN().fit(Rows(points().data), seed=0, steps=1)
 
 
-def test_cgan_that_is_not_trained_says_so() -> None:
+def test_sampling_from_an_untrained_cgan_is_refused() -> None:
     with pytest.raises(ValueError, match="not trained yet"):
         CGAN().sample_classes([0], 0)
 
 
-def test_cgan_makes_the_asked_class() -> None:
+def test_cgan_generates_the_given_class() -> None:
     model = CGAN(batch_size=64)
     model.fit(points(), seed=0, steps=100)
-    asked = np.arange(200) % 2
-    made = model.sample_classes(asked, 0)
-    assert ((made[:, 0] > 0) == (asked == 1)).mean() > 0.9
+    labels = np.arange(200) % 2
+    samples = model.sample_classes(labels, 0)
+    assert ((samples[:, 0] > 0) == (labels == 1)).mean() > 0.9
 
 
-def test_cgan_draws_its_classes_evenly() -> None:
-    model, seen = CGAN(), []
+def test_cgan_samples_all_classes_equally_often() -> None:
+    model, labels = CGAN(), []
     model.fit(images(), seed=0, steps=1)
-    model.averaged.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+    model.averaged.register_forward_pre_hook(lambda _, inputs: labels.append(inputs[1]))
     model.sample(10, 0)
-    assert sorted(torch.bincount(seen[0], minlength=4).tolist()) == [2, 2, 3, 3]
+    assert sorted(torch.bincount(labels[0], minlength=4).tolist()) == [2, 2, 3, 3]
 
 
-def test_a_class_that_cgan_never_saw_is_refused() -> None:
+def test_a_class_that_is_not_in_the_training_data_is_refused() -> None:
     model = CGAN()
     model.fit(points(), seed=0, steps=1)
-    with pytest.raises(ValueError, match="classes go from 0 to 1; asked for 0 to 2"):
+    with pytest.raises(ValueError, match="classes go from 0 to 1; got 0 to 2"):
         model.sample_classes([0, 2], 0)
