@@ -153,7 +153,7 @@ def test_A35_recall_and_modes_notice_five_lost_classes_and_precision_does_not() 
 def official_weights() -> Path | None:
     """Return the file of weights if it exists; called before the fixtures change the folder of weights."""
     folders = (weights_root(), Path(torch.hub.get_dir()) / "checkpoints")
-    copies = [folder / name for folder in folders for name in (INCEPTION.file, *INCEPTION.also)]
+    copies = [folder / name for folder in folders for name in (INCEPTION.file, *INCEPTION.other_names)]
     return next(filter(Path.is_file, copies), None)
 
 

@@ -16,7 +16,7 @@ from tests.cli.commands import refused, run, score_pixels
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "empty is an empty folder; wanted images" in refused(*score_pixels(tmp_path / "empty"))
+    assert "empty is an empty folder; expected images" in refused(*score_pixels(tmp_path / "empty"))
 
 
 def test_a_missing_path_is_named(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_one_image_gives_a_number_or_one_sentence(tmp_path: Path, metrics: str) 
         (np.zeros((4, 8, 8, 2), np.uint8), "channel"),
         (np.zeros((4, 8, 8, 3), np.int32), "uint8"),
         (np.full((4, 2), np.nan), "NaN"),
-        (np.zeros(4), "wanted"),
+        (np.zeros(4), "expected"),
     ],
 )
 def test_a_bad_array_file_is_named(tmp_path: Path, array: np.ndarray, complaint: str) -> None:

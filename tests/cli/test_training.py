@@ -16,7 +16,7 @@ def test_run_prints_a_row_for_each_sampler(tmp_path: Path) -> None:
     outcome = run(*words)
     assert outcome.exit_code == 0, outcome.output
     assert outcome.stdout.index("real") < outcome.stdout.index("noise")
-    assert "No budget is called 'quik', did you mean 'quick'?" in refused(*words[:-4], "--budget", "quik", code=2)
+    assert "There is no budget 'quik', did you mean 'quick'?" in refused(*words[:-4], "--budget", "quik", code=2)
 
 
 @pytest.mark.parametrize(
