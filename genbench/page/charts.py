@@ -49,6 +49,7 @@ def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
         floor = min(row.standing.mean for row in rows) / 3
         ends = [max(end, floor) for end in ends]
     scale = Scale.over(ends, NAME_WIDTH + 8, CHART_WIDTH - 8, log=log)
+    # every row is 22 pixels high
     bottom = 8 + 22.0 * len(rows)
     parts = [x_axis(scale, 4, bottom)]
     for index, row in enumerate(rows):
@@ -61,20 +62,24 @@ def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
         if right > left:
             parts += [line(left, y, right, y, "spread"), line(left, y - 3, left, y + 3, "spread"),
                       line(right, y - 3, right, y + 3, "spread")]  # fmt: skip
+        # a single seed coincides with the mean
         if len(row.values) > 1:
             parts += [dot(scale(value), y, 2, "seed", title=tick_text(float(f"{value:.5g}"))) for value in row.values]
         parts.append(line(scale(row.standing.mean), y - 6, scale(row.standing.mean), y + 6, "mean"))
+    # screen readers get every value
     values = "; ".join(f"{row.standing.name} {_in_words(row.standing)}" for row in rows)
     return chart(CHART_WIDTH, bottom + 18, parts, label=f"{metric} {ARROWS[rows[0].standing.better]}: {values}")
 
 
 def precision_against_recall(rows: Mapping[str, tuple[Standing, Standing]]) -> Markup:
     """Draw precision (first) against recall (second) of each sampler, with the spread over seeds or the error."""
+    # both axes from 0 to 1, or further if an error bar needs it
     top = max([1.0, *(end for pair in rows.values() for standing in pair for end in _reach(standing))])
     across, up = Scale(0, top, 40, CHART_WIDTH - 12), Scale(0, top, CHART_WIDTH - 70, 10)
     parts = [x_axis(across, 10, CHART_WIDTH - 70, label="recall"), y_axis(up, 40, CHART_WIDTH - 12)]
     parts.append(f'<text class="axis" transform="translate(11 {up(top / 2):.0f}) rotate(-90)" '
                  'text-anchor="middle">precision</text>')  # fmt: skip
+    # the places of the labels so far, so that no two overlap
     labels: list[tuple[float, float]] = []
     for name, (precision, recall) in rows.items():
         x, y = across(recall.mean), up(precision.mean)
@@ -92,6 +97,7 @@ def precision_against_recall(rows: Mapping[str, tuple[Standing, Standing]]) -> M
 
 def training_curves(name: str, quantity: str, histories: Mapping[int, History], chosen: Mapping[int, int]) -> Markup:
     """Draw a watched quantity over the training steps, one line for each seed, with dots at the chosen checkpoints."""
+    # the points of each seed, without values that are not finite
     series = {
         seed: [
             (float(watched.step), float(value))
@@ -102,6 +108,7 @@ def training_curves(name: str, quantity: str, histories: Mapping[int, History], 
     }
     points = [point for line_points in series.values() for point in line_points]
     values = [value for _, value in points]
+    # all seeds share the scales; losses that span a decade get a logarithmic one
     across = Scale.over([0, *(step for step, _ in points)], 46, CHART_WIDTH - 10, margin=0.02)
     up = Scale.over(values, 112, 8, log=spans_decades(values, 10))
     parts = [x_axis(across, 8, 112), y_axis(up, 46, CHART_WIDTH - 10)]
@@ -109,6 +116,7 @@ def training_curves(name: str, quantity: str, histories: Mapping[int, History], 
         if not line_points:
             continue
         parts.append(polyline([(across(step), up(value)) for step, value in line_points], f"curve curve-{number % 3}"))
+        # a dot at the chosen checkpoint, if this quantity was watched there
         best = dict(line_points).get(float(chosen.get(seed, -1)))
         if best is not None:
             parts.append(dot(across(chosen[seed]), up(best), 4, "chosen", title=f"seed {seed}: step {chosen[seed]:,}"))
@@ -145,6 +153,7 @@ def _clipped(name: str, letters: int) -> str:
 
 def _free_height(labels: list[tuple[float, float]], x: float, y: float) -> float:
     """Return a height at which a new label does not overlap the others, and add the label to them."""
+    # move down by a line height until the label is free; the top of the chart is not available
     y = max(y, 14)
     while any(abs(x - other) < 90 and abs(y - height) < 11 for other, height in labels):
         y += 11

@@ -31,6 +31,7 @@ class ProvenanceRow(NamedTuple):
 
 def provenance_row(name: str, result: Result, out: str) -> ProvenanceRow:
     """Return how a result was made. ``name`` is the sampler's name in the table, ``out`` the folder of the results."""
+    # samplers without training have a dash instead of steps
     training = result.training
     steps, seconds, chosen = (training.steps, training.seconds, training.chosen_step) if training else (None, 0.0, 0)
     trained = f"{steps:,} steps" if steps else "–"
@@ -52,6 +53,7 @@ def run_commands(results: Sequence[Result], out: str) -> list[str]:
 
     Results of ``run`` with the same budget need one command; every other result needs its own ``genbench score``.
     """
+    # one `genbench run` trains several samplers and seeds, but with one budget
     trained = [result for result in results if result.training is not None and result.benchmark]
     budgets = dict.fromkeys(result.budget or "full" for result in trained)
     commands = [
@@ -62,6 +64,7 @@ def run_commands(results: Sequence[Result], out: str) -> list[str]:
 
 def command(result: Result, out: str) -> str:
     """Return the command that makes one result again."""
+    # results of `run` belong to a benchmark and have a training record
     if result.training is not None and result.benchmark:
         return _run_command([result], out)
     words = ["genbench", "score", "--samples", result.generated.name]
@@ -71,6 +74,7 @@ def command(result: Result, out: str) -> str:
     else:
         words += ["--reference", result.reference.name] if result.reference else []
         words += ["--features", next(iter(result.extractors))]
+        # if the spec of a metric is unknown, the command computes all metrics
         metrics = [_metric_spec(metric) for metric in result.metrics]
         words += ["--metrics", ",".join(dict.fromkeys(filter(None, metrics)))] if all(metrics) and metrics else []
         words += ["--count", str(result.generated.count)]
@@ -91,6 +95,7 @@ def software_versions(results: Sequence[Result]) -> str:
 
 def _run_command(results: Sequence[Result], out: str) -> str:
     """Return one ``genbench run`` for results with the same budget. Options with their default value are left out."""
+    # --repeats N trains the seeds SEED to SEED + N - 1
     budget = results[0].budget or "full"
     seeds = sorted({result.replicate_seed for result in results})
     name = (results[0].benchmark or "").rpartition("@")[0]
@@ -105,6 +110,7 @@ def _metric_spec(metric: str) -> str:
     """Return ``prdc,k=5`` for ``DensityCoverage(k=5)``; empty if no installed metric has this class."""
     # several names may stand for one class: reversed, so that the first name in alphabetical order wins
     plugs = {entry.value.rpartition(":")[2]: name for name, entry in reversed(registry.installed("metrics").items())}
+    # the Result stores the repr of each metric; only plain literals are evaluated
     try:
         call = ast.parse(metric, mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):

@@ -32,6 +32,7 @@ def published_numbers(benchmark: str) -> PublishedNumbers | None:
 
 @cache
 def _all_published() -> dict[str, Any]:
+    # the file is part of the package and is read once
     text = files("genbench.page").joinpath("published.json").read_text(encoding="utf-8")
     benchmarks: dict[str, Any] = json.loads(text)
     return benchmarks

@@ -20,10 +20,12 @@ HISTOGRAM_HEIGHT = 96.0
 
 def histogram(name: str, shares: Sequence[float], reference: Sequence[float], *, what: str) -> Markup:
     """Draw shares as bars, and those of the reference as marks; if there are many, draw two sorted lines instead."""
+    # an empty histogram still needs a positive scale
     top = max([*shares, *reference, 1e-9])
     up = Scale(0, top * 1.08, HISTOGRAM_HEIGHT, 6)
     parts = [y_axis(up, 40, CHART_WIDTH - 6)]
     if len(shares) > MOST_BARS:
+        # the modes of both sides are sorted independently
         across = Scale(0, len(shares) - 1, 42, CHART_WIDTH - 8)
         for values, css in ((reference, "reference"), (shares, "curve curve-0")):
             ordered = sorted(values, reverse=True)
@@ -31,6 +33,7 @@ def histogram(name: str, shares: Sequence[float], reference: Sequence[float], *,
         note = f"{len(shares):,} modes, sorted by share"
         parts.append(svg_text(CHART_WIDTH / 2, HISTOGRAM_HEIGHT + 13, note, "axis", anchor="middle"))
     else:
+        # with more than 12 bars only every fifth has a number
         step = (CHART_WIDTH - 50) / len(shares)
         for index, (share, expected) in enumerate(zip(shares, reference, strict=True)):
             left = 43 + step * index
@@ -50,6 +53,7 @@ def conditional(probabilities: Sequence[float]) -> Markup:
     parts = [line(0, 34, 60, 34, "grid")]
     for index, share in enumerate(probabilities):
         parts.append(box(step * index + step * 0.1, up(share), step * 0.8, 34 - up(share), "bar"))
+    # the number below the highest bar must not leave the chart
     likeliest = max(range(len(probabilities)), key=probabilities.__getitem__)
     parts.append(svg_text(min(max(step * (likeliest + 0.5), 5), 55), 43, str(likeliest), "tick", anchor="middle"))
     label = f"most probable class {likeliest}, probability {probabilities[likeliest]:.2f}"
@@ -68,6 +72,7 @@ def scatter(
     across = Scale(middle[0] - half, middle[0] + half, 4, 236)
     up = Scale(middle[1] - half, middle[1] + half, 236, 4)
     parts = [box(4, 4, 232, 232, "frame")]
+    # the target: circles of at least 1.7 pixels around each mode, or the reference points
     if mixture is not None:
         pixel = 232 / (2 * half)
         parts += [
@@ -77,6 +82,7 @@ def scatter(
         ]
     else:
         parts.append(cloud([(across(p[0]), up(p[1])) for p in reference], "cloud-reference"))
+    # points outside the frame are counted instead of drawn
     inside = [p for p in points if abs(p[0] - middle[0]) <= half and abs(p[1] - middle[1]) <= half]
     parts.append(cloud([(across(p[0]), up(p[1])) for p in inside], "cloud"))
     outside = len(points) - len(inside)
@@ -100,6 +106,7 @@ def distance_by_count(name: str, distances: DistanceByCount, debiased: tuple[flo
     across = Scale.over([0, first], 50, CHART_WIDTH - 14, margin=0.06)
     up = Scale.over(ends, 118, 8, margin=0.08)
     parts = [y_axis(up, 50, CHART_WIDTH - 14)]
+    # each N with its tick and its error bar
     for count, value, error in rows:
         x = across(1 / count)
         parts.append(line(x, 118, x, 121, "spread"))
@@ -111,6 +118,7 @@ def distance_by_count(name: str, distances: DistanceByCount, debiased: tuple[flo
     parts.append(svg_text(across(0), 131, "0", "tick", anchor="middle"))
     parts.append(dot(across(0), up(limit), 3.5, "open", title=f"extrapolated: {limit:.5g}"))
     label = f"{distances.name} of {name} against 1/N, extrapolated to {limit:.4g}"
+    # the debiased value is another estimate for N = infinity
     if debiased is not None:
         x, (value, error) = across(0), debiased
         parts.append(line(x, up(value - (error or 0)), x, up(value + (error or 0)), "chosen-line"))

@@ -29,6 +29,7 @@ def differing(folder: Path) -> list[Path]:
 
 
 def _pages(folder: Path) -> dict[Path, str]:
+    # one section for each file that has results
     sections = [
         Section(path.stem, tuple(results), folder)
         for path in sorted(folder.glob("*.jsonl"))
@@ -58,5 +59,6 @@ def _pages(folder: Path) -> dict[Path, str]:
 
 def _first_heading(path: Path) -> str:
     """Return the first heading of a Markdown file, or the name of a file without headings."""
+    # "# Title" -> "Title"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), path.stem)

@@ -30,12 +30,14 @@ class Scale:
         # on a logarithmic scale the margin is a share of the exponents
         if log:
             low, high = math.log10(low), math.log10(high)
+        # a single value gets a scale around it
         gap = (high - low) * margin or (abs(high) or 1.0) * 0.1
         low, high = low - gap, high + gap
         return Scale(10**low, 10**high, start, stop, True) if log else Scale(low, high, start, stop)
 
     def __call__(self, value: float) -> float:
         """Return the position of a value in pixels. Values beyond an end are drawn at the end."""
+        # nothing is drawn outside the chart
         low, high = self.low, self.high
         value = min(max(value, low), high)
         if self.log:
@@ -55,6 +57,7 @@ def spans_decades(values: Iterable[float], ratio: float = 30) -> bool:
 
 def tick_text(value: float) -> str:
     """Return the shortest text of a tick."""
+    # very small and very large numbers as 2e-5
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
         mantissa, _, exponent = f"{value:.0e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
@@ -63,6 +66,7 @@ def tick_text(value: float) -> str:
 
 def chart(width: float, height: float, parts: Iterable[str], *, label: str, css: str = "") -> Markup:
     """Return a complete ``<svg>``; ``label`` describes it in words for screen readers."""
+    # the chart grows with its column, up to 1.35 times its natural size
     inner = "".join(parts)
     return Markup(
         f'<svg class="chart {css}" viewBox="0 0 {number(width)} {number(height)}" role="img" '
@@ -73,6 +77,7 @@ def chart(width: float, height: float, parts: Iterable[str], *, label: str, css:
 def x_axis(scale: Scale, top: float, bottom: float, *, label: str = "") -> str:
     """Return vertical grid lines with ticks below them; ``label`` names the axis."""
     parts = []
+    # grid lines are drawn first, so they lie below the data
     for value in scale.ticks():
         x = scale(value)
         parts.append(line(x, top, x, bottom, "grid"))
@@ -118,12 +123,14 @@ def box(x: float, y: float, width: float, height: float, css: str) -> str:
 
 def dot(x: float, y: float, radius: float, css: str, *, title: str = "") -> str:
     """Return a circle; ``title`` appears when the pointer is over it."""
+    # browsers show a title element as a tooltip
     inner = f"<title>{escape(title)}</title>" if title else ""
     return f'<circle class="{css}" cx="{number(x)}" cy="{number(y)}" r="{number(radius)}">{inner}</circle>'
 
 
 def cloud(points: Iterable[tuple[float, float]], css: str) -> str:
     """Return many small dots as one path; a thousand dots take ten kilobytes."""
+    # a line of length 0 with round ends is drawn as a dot
     path = "".join(f"M{number(x)} {number(y)}h0" for x, y in points)
     return f'<path class="{css}" d="{path}"/>' if path else ""
 

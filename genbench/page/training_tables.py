@@ -39,9 +39,11 @@ class LikelihoodRow(NamedTuple):
 def critic_rows(results: Sequence[Result]) -> list[CriticRow]:
     """Return one row for each trained model that has a critic's estimate."""
     rows = []
+    # only trainings on 2-D benchmarks with a known density have an exact value
     for result in results:
         critic = result.training.critic if result.training else None
         if critic is not None:
+            # the correlation is undefined if the critic never changed
             correlation = critic.rank_correlation
             rows.append(
                 CriticRow(

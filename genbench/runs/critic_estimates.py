@@ -28,6 +28,7 @@ def critic_estimate(sampler: Any, density: str, *, seed: int = 0) -> CriticRecor
     """
     if not hasattr(sampler, "claim"):
         return None
+    # the points on which the critic is evaluated depend on the seed only
     exact_density = MixtureDensity(mixture(density))
     try:
         quantity, estimate, points = sampler.claim(exact_density.sample(REAL_POINTS, seed).astype(np.float32), seed)
@@ -37,5 +38,6 @@ def critic_estimate(sampler: Any, density: str, *, seed: int = 0) -> CriticRecor
     if quantity == "w1":
         exact, floor = transport_to(points, exact_density, order=1, seed=seed)
         return CriticRecord(quantity, float(estimate), exact.value, floor.value)
+    # the value of the GAN game with an optimal critic is 2 JSD - ln 4; the third floor of ``binned`` is that of JSD
     cells = binned(points, exact_density, seed=seed)
     return CriticRecord(quantity, float(estimate), 2 * cells.jsd.value - math.log(4), 2 * cells.floor[2] - math.log(4))

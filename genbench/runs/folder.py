@@ -47,6 +47,8 @@ class WatchedStep:
         losses = dict(data)
         known = {name: losses.pop(name) for name in ("step", "validation", "kept", "seconds") if name in data}
         critic = None
+        # claimed_w1, exact_w1 and floor_w1 are one CriticRecord
+        # a loss may have a similar name, so all three must exist
         for quantity in [name.removeprefix("claimed_") for name in data if name.startswith("claimed_")]:
             names = [f"{kind}_{quantity}" for kind in ("claimed", "exact", "floor")]
             if all(name in data for name in names):
@@ -83,7 +85,8 @@ class History:
         return tuple(earlier for earlier in self.steps if earlier.step < step)
 
     def extended(self, step: WatchedStep) -> History:
-        """Return the history up to a new step. A resumed training measures some steps again."""
+        """Return the history up to a new step."""
+        # a resumed training starts at its last checkpoint and measures the steps after it again
         return History((*self.before(step.step), step))
 
 
@@ -163,13 +166,16 @@ class Gallery:
         """Return the gallery of a JSON object; the inverse of ``to_json``."""
         # numbers and lists are stored as they are; only the three parts below are objects of their own
         values = {name: data[key] for name, key in _GALLERY_KEYS.items() if key in data}
+        # samples with their neighbours
         values["groups"] = {
             name: SampleGroup(group["rows"], group["nearest"], group["distance"])
             for name, group in data.get("groups", {}).items()
         }
+        # the distance by number of samples is a list of [N, value, error]
         if "by_count" in data:
             rows = [CountedDistance(*row) for row in data["by_count"]["rows"]]
             values["by_count"] = DistanceByCount(data["by_count"]["name"], rows)
+        # "line" is the older name of the gap between tiles
         if "picture" in data:
             layout = dict(data["picture"])
             values["picture"] = SheetLayout(gap=layout.pop("line"), **layout)
@@ -179,7 +185,7 @@ class Gallery:
         """Return the JSON object of ``gallery.json``, without empty parts."""
         values = asdict(self)
         data = {key: values[name] for name, key in _GALLERY_KEYS.items() if values[name] not in (None, (), {})}
-        # the fields below have other names in JSON
+        # the same three parts as in from_json; asdict has converted the rest
         if self.groups:
             data["groups"] = {
                 name: {"rows": group.rows, "nearest": group.nearest, "distance": group.distances}
@@ -191,88 +197,61 @@ class Gallery:
 
 
 _GALLERY_KEYS = {each.name: each.name for each in fields(Gallery)} | {
+    # two keys are older than the names of their fields
     "median_distance": "distance",
     "reference_median_distance": "reference_distance",
 }
-"""The key in ``gallery.json`` of each field of Gallery. Two keys are older than the names of their fields."""
+"""The key in ``gallery.json`` of each field of Gallery."""
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """The folder ``ROOT/BENCHMARK/SAMPLER/seed-N`` of one sampler with one training seed."""
+    """The folder ``ROOT/BENCHMARK/SAMPLER/seed-N`` of one sampler with one training seed.
 
-    root: Path
-    benchmark: str
-    """Name of the benchmark without its version."""
-    sampler: str
-    seed: int
+    ``benchmark`` is the name of the benchmark without its version. Not every folder has every file: a sampler without
+    training has only a result, a gallery and the two pictures of samples.
+    """
 
-    @property
-    def path(self) -> Path:
-        """The folder itself."""
-        return result_folder(self.root, self.benchmark, self.sampler, self.seed)
-
-    # Paths of the files that a run writes.
-
-    @property
-    def result(self) -> Path:
-        """The Result, one line of JSON; it is written last and marks the trial as finished."""
-        return self.path / "result.jsonl"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The state from which an interrupted training continues."""
-        return self.path / "checkpoint.safetensors"
-
-    @property
-    def best_weights(self) -> Path:
-        """The chosen weights."""
-        return self.path / "best.safetensors"
-
-    @property
-    def samples(self) -> Path:
-        """A grid of samples drawn at random."""
-        return self.path / "samples.png"
-
-    @property
-    def sheet(self) -> Path:
-        """Samples above their nearest neighbours; ``Gallery.picture`` describes the layout."""
-        return self.path / "gallery.png"
-
-    @property
-    def curves(self) -> Path:
-        """The training curves."""
-        return self.path / "curves.png"
-
-    # One reader and one writer for each record.
+    def __init__(self, root: Path, benchmark: str, sampler: str, seed: int) -> None:
+        self.sampler, self.seed = sampler, seed
+        self.path = result_folder(root, benchmark, sampler, seed)
+        # training: the state from which an interrupted training continues, the chosen weights, what was watched
+        self.checkpoint = self.path / "checkpoint.safetensors"
+        self.best_weights = self.path / "best.safetensors"
+        self._history = self.path / "history.jsonl"
+        self.curves = self.path / "curves.png"
+        # the TrainingRecord, written when the training is finished
+        self._training = self.path / "training.json"
+        # a grid of samples drawn at random, and the gallery with its sheet of samples and their neighbours
+        self.samples = self.path / "samples.png"
+        self._gallery = self.path / "gallery.json"
+        self.sheet = self.path / "gallery.png"
+        # the Result; it is written last and marks the trial as finished
+        self.result = self.path / "result.jsonl"
 
     def read_history(self) -> History:
         """Return the watched steps, none without a file. Raises InputError if the file is damaged."""
-        path = self.path / "history.jsonl"
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        return History(tuple(_stored(WatchedStep.from_json, line, path) for line in lines))
+        lines = self._history.read_text("utf-8").splitlines() if self._history.is_file() else []
+        return History(tuple(_stored(WatchedStep.from_json, line, self._history) for line in lines))
 
     def write_history(self, history: History) -> None:
         """Write the watched steps, one JSON object a line."""
-        _write_text(self.path / "history.jsonl", "".join(json.dumps(step.to_json()) + "\n" for step in history.steps))
+        _write_text(self._history, "".join(json.dumps(step.to_json()) + "\n" for step in history.steps))
 
     def read_gallery(self) -> Gallery:
         """Return the gallery, an empty one without a file. Raises InputError if the file is damaged."""
-        path = self.path / "gallery.json"
-        return _stored(Gallery.from_json, path.read_text("utf-8"), path) if path.is_file() else Gallery()
+        return _stored_file(Gallery.from_json, self._gallery) or Gallery()
 
     def write_gallery(self, gallery: Gallery) -> None:
         """Write the gallery as one JSON object."""
-        _write_text(self.path / "gallery.json", json.dumps(gallery.to_json(), separators=(",", ":")) + "\n")
+        _write_text(self._gallery, json.dumps(gallery.to_json(), separators=(",", ":")) + "\n")
 
     def read_training(self) -> TrainingRecord | None:
         """Return the record of a finished training; None without a file. Raises InputError if the file is damaged."""
-        path = self.path / "training.json"
-        return _stored(TrainingRecord.from_dict, path.read_text("utf-8"), path) if path.is_file() else None
+        return _stored_file(TrainingRecord.from_dict, self._training)
 
     def write_training(self, record: TrainingRecord) -> None:
         """Write the record of a finished training as one JSON object."""
-        _write_text(self.path / "training.json", json.dumps(record.to_dict(), indent=1) + "\n")
+        _write_text(self._training, json.dumps(record.to_dict(), indent=1) + "\n")
 
     def read_result(self) -> Result | None:
         """Return the result; None if the trial is not finished. Raises InputError if the file is damaged."""
@@ -281,6 +260,10 @@ class RunFolder:
     def write_result(self, result: Result) -> None:
         """Write the result, which marks the trial as finished."""
         _write_text(self.result, result.to_json() + "\n")
+
+
+def _stored_file(from_json: Callable[[Mapping[str, Any]], Stored], path: Path) -> Stored | None:
+    return _stored(from_json, path.read_text("utf-8"), path) if path.is_file() else None
 
 
 def _stored(from_json: Callable[[Mapping[str, Any]], Stored], text: str, path: Path) -> Stored:

@@ -54,6 +54,7 @@ def write_gallery(subject: object, recipe: Benchmark, *, seed: int, folder: RunF
     # a plain grid of samples drawn at random
     drawn = np.random.default_rng(seed).choice(len(source), min(GRID_SIZE, len(source)), replace=False)
     grid_figure(np.stack(_take_rows(source, drawn.tolist())), folder.samples)
+    # what comes from features, then the samples themselves
     gallery = _with_samples(_feature_gallery(sides, recipe), sides, recipe, folder)
     folder.write_gallery(gallery)
 
@@ -94,6 +95,7 @@ def _with_samples(gallery: Gallery, sides: Sides, recipe: Benchmark, folder: Run
     # images of different sizes do not fit on one sheet
     if len({image.shape for images in lines.values() for image in images}) != 1:
         return gallery
+    # each group has its samples, then their nearest reference samples, then their nearest training images
     columns = len(gallery.groups["random"].rows)
     tiles = [
         image
@@ -112,6 +114,7 @@ def _with_neighbours(gallery: Gallery, generated: Array, reference: Array, seed:
     distance, nearest = (neighbours[:, 0] for neighbours in search.kneighbors(generated))
     # without an argument, kneighbors does not count a reference row as its own neighbour
     within_reference = search.kneighbors(n_neighbors=1)[0] if len(reference) > 1 else np.zeros(1)
+    # a stable order gives the same groups on every machine
     order = np.argsort(distance, kind="stable")
     size = min(GROUP_SIZE, len(generated))
     chosen = {
@@ -134,6 +137,7 @@ def _with_neighbours(gallery: Gallery, generated: Array, reference: Array, seed:
 def _with_modes(gallery: Gallery, generated: Features, reference: Features) -> Gallery:
     """Add the number of rows in each mode."""
     sides = generated["mode"], reference["mode"]
+    # modes without any sample count too, if the extractor knows the number of modes
     total = generated.modes or max(int(side.max()) for side in sides) + 1
     modes, reference_modes = (np.bincount(side, minlength=total).tolist() for side in sides)
     return replace(gallery, modes=modes, reference_modes=reference_modes)
@@ -141,6 +145,7 @@ def _with_modes(gallery: Gallery, generated: Features, reference: Features) -> G
 
 def _with_predictions(gallery: Gallery, generated: Array, reference: Array) -> Gallery:
     """Add p(y) of both sides, and p(y|x) of the rows drawn at random, from logits [N, classes]."""
+    # the conditionals are shown beside the images of the random group
     probabilities = _softmax(generated)
     shown = gallery.groups["random"].rows if gallery.groups else []
     return replace(
@@ -152,6 +157,7 @@ def _with_predictions(gallery: Gallery, generated: Array, reference: Array) -> G
 
 
 def _softmax(logits: Array) -> Float64:
+    # the largest logit is subtracted so that exp does not overflow
     exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
@@ -177,6 +183,7 @@ def _distance_by_count(
         rows.append(CountedDistance(len(generated) // count, _rounded(np.mean(values)), _rounded(error)))
     if not rows:
         return None
+    # the whole of both sides, with the metric's own standard error
     score = _distance_score(metric, *sides)
     own_error = None if score.error is None else _rounded(score.error)
     rows.append(CountedDistance(len(generated), _rounded(score.value), own_error))
@@ -199,6 +206,7 @@ def _disjoint_parts(rows: Array, count: int) -> list[Array]:
 def _take_rows(source: Source, indices: Sequence[int]) -> list[Array]:
     """Return the rows of a source at these positions: images as uint8 [H, W, 3], points as float32 [D]."""
     rows: dict[int, Array] = {}
+    # one pass over the source up to the last row
     needed, end = set(indices), max(indices) + 1
     for batch in source.batches(256, 0, end):
         for position, row in enumerate(batch.index.tolist()):
@@ -221,6 +229,7 @@ def _nearest_training_images(images: Sequence[Array], training: Source) -> list[
     """
     if len({image.shape for image in images}) != 1:
         return None
+    # float32 [N, H * W * 3], compared with one batch of training images at a time
     pixels = np.stack(images).reshape(len(images), -1).astype(np.float32)
     smallest, nearest = np.full(len(images), np.inf), list(images)
     for batch in training.batches(256):

@@ -31,6 +31,7 @@ def likelihoods(sampler: Any, source: Source, *, seed: int = 0) -> list[Entry]:
     if log_likelihood is None:
         return []
     parameters = inspect.signature(log_likelihood).parameters
+    # all bounds use the same rows, so that their differences are exact
     rows = subset(source, min(SCORED_ROWS, len(source)), seed)
     batch = _single_batch(rows)
     # pass only the optional arguments that the sampler knows
@@ -42,6 +43,7 @@ def likelihoods(sampler: Any, source: Source, *, seed: int = 0) -> list[Entry]:
     detail = {"rows": len(rows), "of": rows.name, "given": "class" if "label" in options else "nothing"}
     if "samples" not in parameters:
         return [_likelihood_entry("log_likelihood", log_likelihood, batch.data, options, detail)]
+    # the ELBO is the bound with one code
     entries = []
     for codes in CODE_COUNTS:
         name = "elbo" if codes == 1 else f"iwae_{codes}"
@@ -62,6 +64,7 @@ def _single_batch(source: Source) -> Batch:
 def _likelihood_entry(
     name: str, log_likelihood: Any, data: Any, options: dict[str, Any], detail: dict[str, Any]
 ) -> Entry:
+    # a guest's error is reported with its place in the guest's code
     try:
         values = np.asarray(log_likelihood(data, **options), np.float64)  # [N], in nats
     except GenbenchError:

@@ -63,10 +63,12 @@ def run_settings(
     benchmark: str | Benchmark, samplers: Sequence[str] | None, verb: str, options: Mapping[str, Any]
 ) -> RunSettings:
     """Return the settings of ``run`` or ``train``. Raises UsageError for an unknown benchmark, option or budget."""
+    # type checkers refuse unknown names, but not everybody uses one
     known = (RunOptions if verb == "run" else TrainOptions).__annotations__
     for name in options:
         if name not in known:
             raise UsageError(f"{verb} has no option {name!r}{did_you_mean(name, known)}")
+    # paths may be given as text
     recipe = open_benchmark(benchmark)
     changes = {**options, "out": Path(options["out"])} if "out" in options else options
     settings = RunSettings(recipe, tuple(samplers or recipe.samplers), **changes)

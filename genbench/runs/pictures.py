@@ -23,6 +23,7 @@ def grid_figure(samples: npt.ArrayLike, path: Path) -> None:
     if array.ndim == 2:
         _scatter_figure(array, path)
         return
+    # uint8 [N, C, H, W] -> [N, H, W, C]
     images = array if array.shape[-1] in (1, 3) else array.transpose(0, 2, 3, 1)
     columns = int(np.ceil(np.sqrt(len(images))))
     tiles = _tiled(images, columns)
@@ -49,6 +50,7 @@ def _write_png(pixels: npt.NDArray[np.uint8], path: Path) -> None:
 
 # uint8 [N, H, W, 1 or 3] -> uint8 [rows * (H + GAP) + GAP, columns * (W + GAP) + GAP, 3]
 def _tiled(images: Array, columns: int) -> npt.NDArray[np.uint8]:
+    # gray images get three equal channels
     images = np.broadcast_to(images, (*images.shape[:3], 3))
     rows = -(-len(images) // columns)
     height, width = images.shape[1:3]
@@ -63,6 +65,7 @@ def curves_figure(history: History, path: Path) -> None:
     """Write the curves of a training, one panel for each quantity, with a line at the chosen step."""
     if not history.steps:
         return
+    # the quantities of the first step are those of all steps
     names = list(history.steps[0].quantities)
     figure, panels = _panels(len(names))
     steps = [watched.step for watched in history.steps]

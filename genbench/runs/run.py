@@ -67,6 +67,7 @@ def train(sampler: str, benchmark: str | Benchmark, **options: Unpack[TrainOptio
     model: Any = open_sampler(sampler)
     if not hasattr(model, "fit"):
         raise UsageError(f"{sampler!r} cannot be trained: it has no fit(source, seed, steps, watch, checkpoint).")
+    # the returned Training has the record, the history and the path of the weights
     training = Training(settings, sampler, settings.seed)
     training.train(model)
     return training
@@ -108,6 +109,7 @@ def _prepare_process() -> None:
 def _run_trial(settings: RunSettings, name: str, seed: int) -> tuple[Result, bool]:
     """Return the result of one sampler with one seed, and whether it is new."""
     folder = RunFolder(settings.out, settings.benchmark.name, name, seed)
+    # a result of another benchmark version or budget is replaced
     earlier = folder.read_result()
     if earlier and (earlier.benchmark, earlier.budget) == (str(settings.benchmark), settings.budget):
         return earlier, False
@@ -123,6 +125,7 @@ def _trained_and_scored(settings: RunSettings, folder: RunFolder) -> Result:
         result = score(real, recipe, name=REAL, progress=settings.progress)
         write_gallery(real, recipe, seed=0, folder=folder)
         return replace(result, training=TrainingRecord(settings.budget, seed))
+    # a sampler: the score uses the chosen weights and the training seed
     model: Any = open_sampler(name)
     record = Training(settings, name, seed).train(model)
     result = score(model, recipe, name=name, seed=seed, progress=settings.progress)
@@ -133,6 +136,7 @@ def _trained_and_scored(settings: RunSettings, folder: RunFolder) -> Result:
 
 def _saved(settings: RunSettings, result: Result, is_new: bool) -> Result:
     """Save a new result in the benchmark's file and then in its folder, which marks the trial as finished."""
+    # only this process writes results, never the workers of ``jobs``
     if is_new:
         benchmark = settings.benchmark.name
         result.append(results_file(settings.out, benchmark))

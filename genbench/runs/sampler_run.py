@@ -34,6 +34,7 @@ class SamplerRun:
 
     def entry(self, short: str) -> Entry | None:
         """Return the first seed's score with this name before the @; None if there is none."""
+        # several extractors may have a score of this name; the first one counts
         matching = (entry for entry in self.results[0].scores if entry.name.partition("@")[0] == short)
         return next(matching, None)
 
@@ -41,8 +42,10 @@ class SamplerRun:
 def sampler_runs(results: Sequence[Result], root: Path) -> list[SamplerRun]:
     """Return the samplers of results that ``run`` wrote into ``root``, in the order of their first lines."""
     runs = []
+    # results of one sampler with different seeds form one run
     for name, unordered in by_subject(results).items():
         own = sorted(unordered, key=lambda result: result.replicate_seed)
+        # every seed has a history, but only the gallery of the first seed is shown
         folders = [folder for result in own if (folder := _folder_of(result, root)) is not None]
         first = _folder_of(own[0], root)
         runs.append(
@@ -60,6 +63,7 @@ def sampler_runs(results: Sequence[Result], root: Path) -> list[SamplerRun]:
 
 def _folder_of(result: Result, root: Path) -> RunFolder | None:
     """Return the folder of a result; None if it holds a later run, for example with another budget."""
+    # a later run overwrites the files of an earlier one, but the earlier result stays in the benchmark's file
     folder = RunFolder(root, (result.benchmark or "").rpartition("@")[0], result.name, result.replicate_seed)
     if folder.result.is_file() and [later.created for later in read_results(folder.result)] != [result.created]:
         return None

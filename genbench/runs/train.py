@@ -64,7 +64,9 @@ class Training:
         settings = self.settings
         record = TrainingRecord(settings.budget, self.seed)
         if hasattr(model, "fit"):
+            # everything that makes two trainings the same
             planned = replace(record, benchmark=str(settings.benchmark), sampler=self.sampler, steps=settings.steps)
+            # never repeat a finished training
             finished = self._finished(planned)
             if finished is not None:
                 model.load(self.weights)
@@ -85,11 +87,13 @@ class Training:
         return record if all(getattr(record, name) == getattr(planned, name) for name in names) else None
 
     def _fit(self, model: Any) -> None:
+        # an interrupted training continues: its history and its duration are counted
         settings = self.settings
         self._restore_history()
         earlier_seconds = self.history.steps[-1].seconds if self.history.steps else 0.0
         start = time.monotonic()
         steps = settings.steps
+        # every so many steps the samples are scored, and after the last step in any case
         every = max(1, steps // (WATCHED_STEPS_QUICK if settings.budget == "quick" else WATCHED_STEPS))
         source = open_source(settings.benchmark.train)
         with progress_bar(steps, f"{self.sampler}, seed {self.seed}", "step", show=settings.progress) as bar:
@@ -100,6 +104,7 @@ class Training:
                 if step % every == 0 or step == steps:
                     self._measure(model, step, losses, round(earlier_seconds + time.monotonic() - start, 1))
 
+            # the sampler itself writes and reads the checkpoint
             try:
                 model.fit(source, seed=self.seed, steps=steps, watch=watch, checkpoint=self.folder.checkpoint)
             except GenbenchError:
@@ -120,6 +125,7 @@ class Training:
     def _measure(self, model: Any, step: int, losses: Mapping[str, float], seconds: float) -> None:
         """Score the samples of this step on the validation split, and save the weights if they are the best so far."""
         recipe = self.settings.benchmark
+        # the same seed at every step: differences between steps come from the weights, not from the draw
         result = score(
             model,
             reference=recipe.validation,
@@ -132,14 +138,17 @@ class Training:
         # within one standard error of the best value the later checkpoint wins, because it was trained longer
         best = min((earlier.validation for earlier in self.history.before(step)), default=math.inf)
         kept = hasattr(model, "save") and validation <= best + error
+        # a sampler without save is scored with the weights of its last step
         if kept:
             model.save(self.weights)
         critic = critic_estimate(model, recipe.density, seed=self.seed) if recipe.density else None
+        # write the history after every measurement, because the training may be interrupted
         self.history = self.history.extended(WatchedStep(step, dict(losses), validation, kept, seconds, critic))
         self.folder.write_history(self.history)
 
     def _summarised(self, planned: TrainingRecord) -> TrainingRecord:
         """Complete the record with a summary of the history."""
+        # the critic's estimate of the last step stands for the training
         benchmark, steps = self.settings.benchmark, self.history.steps
         critic = steps[-1].critic if steps else None
         return replace(
@@ -170,6 +179,7 @@ def instability(values: Sequence[float]) -> float | None:
 
     None if the last quarter has fewer than two values or the mean 0.
     """
+    # at least two values, also in short trainings
     last = np.asarray(values[-max(2, len(values) // 4) :], np.float64)
     if len(last) < 2 or not last.mean():
         return None

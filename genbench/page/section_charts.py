@@ -1,0 +1,143 @@
+"""The charts of one benchmark's section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from genbench.comparison.leaderboard import leaderboard
+from genbench.page.charts import ForestRow, forest, precision_against_recall, training_curves
+from genbench.page.sample_charts import distance_by_count, histogram, scatter
+from genbench.plugs.specs import parse_specs
+from genbench.results import Result
+from genbench.runs.sampler_run import SamplerRun
+from genbench.tables.leaderboard_table import Table
+from genbench.theory.mixtures import MIXTURES, Mixture
+
+NamedChart = tuple[str, Markup]
+"""A chart with its title."""
+
+
+@dataclass(frozen=True)
+class SectionCharts:
+    """The charts of the ranked results of one benchmark. A method returns nothing if its data are missing."""
+
+    results: Sequence[Result]
+    table: Table
+    runs: Sequence[SamplerRun]
+    """The ranked samplers, in the order of the table."""
+
+    # Charts that compare samplers.
+
+    def forests(self) -> list[NamedChart]:
+        """Return a forest plot of each metric of the table."""
+        # the table has the mean and the errors; the values of single seeds are in the results
+        results = {run.name: run.results for run in self.runs}
+        charts = []
+        for metric, header in zip(self.table.metrics, self.table.headers, strict=True):
+            rows = []
+            # gray rows follow another protocol
+            for row in self.table.rows:
+                if row.ranked and metric in row.cells:
+                    scores = [score for result in results.get(row.name, ()) for score in result.scores]
+                    rows.append(ForestRow(row.cells[metric], [s.value for s in scores if s.name == metric]))
+            if rows:
+                charts.append((header, forest(metric, rows)))
+        return charts
+
+    def precision_recall(self) -> Markup | None:
+        """Return precision against recall, or their variants with k = 5; None if neither pair was scored."""
+        names = list(dict.fromkeys(entry.name for result in self.results for entry in result.scores))
+        for ending in ("", "_k5"):
+            # the first extractor that has the metric
+            by_metric = {name.partition("@")[0]: name for name in reversed(names)}
+            pair = [by_metric[kind + ending] for kind in ("precision", "recall") if kind + ending in by_metric]
+            if len(pair) == 2:
+                boards = [{row.name: row for row in leaderboard(self.results, name)} for name in pair]
+                both = {name: (boards[0][name], boards[1][name]) for name in boards[0] if name in boards[1]}
+                return precision_against_recall(both)
+        return None
+
+    # One chart for each sampler.
+
+    def points(self) -> list[NamedChart]:
+        """Return a scatter plot of each sampler's points."""
+        return [
+            (run.name, scatter(run.name, run.gallery.points, run.gallery.reference_points, self._mixture))
+            for run in self.runs
+            if run.gallery.points
+        ]
+
+    def modes(self) -> list[NamedChart]:
+        """Return a histogram of modes for each sampler."""
+        charts = []
+        for run in self.runs:
+            counts, reference = run.gallery.modes, run.gallery.reference_modes
+            # results from before the galleries contain their own counts
+            entry = None if counts else run.entry("modes")
+            if entry is not None:
+                counts = entry.detail.get("counts_all") or ()
+                reference = [1] * len(counts)
+            if counts and reference:
+                what = "Share of samples in each mode"
+                charts.append((run.name, histogram(run.name, _shares(counts), _shares(reference), what=what)))
+        return charts
+
+    def marginals(self) -> list[NamedChart]:
+        """Return a histogram of the mean prediction p(y) for each sampler."""
+        return [
+            (run.name, histogram(run.name, _shares(gallery.marginal), _shares(gallery.reference_marginal), what="p(y)"))
+            for run in self.runs
+            if (gallery := run.gallery).marginal and gallery.reference_marginal
+        ]
+
+    def distances_by_count(self) -> list[NamedChart]:
+        """Return the Frechet distance against 1/N for each sampler."""
+        charts = []
+        for run in self.runs:
+            distances = run.gallery.by_count
+            if distances is not None:
+                # the jackknife estimate is a score of its own: fd_debiased beside fd
+                entry = run.entry(distances.name.partition("@")[0] + "_debiased")
+                debiased = (entry.value, entry.error) if entry is not None else None
+                charts.append((run.name, distance_by_count(run.name, distances, debiased)))
+        return charts
+
+    def curves(self) -> list[tuple[str, list[NamedChart]]]:
+        """Return the training curves of each sampler, the validation metric first."""
+        charts = []
+        for run in self.runs:
+            # seeds may report different quantities, in the order in which they first appear
+            steps = [step for history in run.histories.values() for step in history.steps]
+            names = list(dict.fromkeys(name for step in steps for name in step.quantities))
+            names.sort(key=lambda name: name != "validation")
+            if names:
+                drawn = [(_curve_title(name, run), training_curves(run.name, name, run.histories, run.chosen_steps))
+                         for name in names]  # fmt: skip
+                charts.append((run.name, drawn))
+        return charts
+
+    @property
+    def _mixture(self) -> Mixture | None:
+        """The 2-D mixture of the benchmark, which is an option of its extractor."""
+        # extractor "points,toy=ring" of the benchmark ring8
+        for result in self.results:
+            for entry in result.scores:
+                toy = parse_specs(entry.extractor)[0].options.get("toy") if "toy=" in entry.extractor else None
+                if toy in MIXTURES:
+                    return MIXTURES[str(toy)]
+        return None
+
+
+def _shares(counts: Sequence[float]) -> list[float]:
+    total = sum(counts) or 1
+    return [count / total for count in counts]
+
+
+def _curve_title(name: str, run: SamplerRun) -> str:
+    """Return the name of a quantity; for the validation metric, how the checkpoint was chosen."""
+    training = run.results[0].training
+    chosen_by = training.chosen_by if training and name == "validation" else ""
+    return chosen_by or name.replace("_", " ")
