@@ -1,1 +1,1 @@
-"""genbench beside its peers: the same images, weights and features, each measured thing in a process of its own."""
+"""Compare the speed of genbench and its peers on the same images, weights and features, each in its own process."""

@@ -1,4 +1,4 @@
-"""One contestant in a process of its own: ``python -m tests.speed.child STAGE CONTESTANT ROOT SIZES``."""
+"""Run one contestant in its own process: ``python -m tests.speed.child STAGE CONTESTANT ROOT SIZES``."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from tests.speed.stages import STAGES
 
 
 def main(stage: str, contestant: str, root: str, sizes: str) -> None:
-    """Print one line of JSON: seconds, memory at its peak and added while timed, the result; or what is absent."""
+    """Print one line of JSON: seconds, peak memory, memory added while timed, and the value; or the missing package."""
     report = os.dup(1)
-    os.dup2(2, 1)  # what peers print is no result
+    os.dup2(2, 1)  # output of the peers must not mix with the result
     try:
         timed = STAGES[stage].contestants[contestant](Path(root), Sizes(**json.loads(sizes)))
         before = _peak_megabytes()
-        began = time.perf_counter()
-        found = timed()
+        start = time.perf_counter()
+        value = timed()
     except ImportError as error:
         os.write(report, json.dumps({"absent": error.name or str(error)}).encode())
         return
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     peak = _peak_megabytes()
-    line = {"seconds": seconds, "megabytes": peak, "extra_megabytes": peak - before, "found": str(found)[:200]}
+    line = {"seconds": seconds, "megabytes": peak, "extra_megabytes": peak - before, "value": str(value)[:200]}
     os.write(report, json.dumps(line).encode())
 
 
 def _peak_megabytes() -> float:
-    """Return the largest resident set of this process or of one that it started and waited for."""
-    status = Path("/proc/self/status").read_text()  # rusage would count what the process was before it became Python
+    """Return the largest resident set of this process and of the child processes that it waited for."""
+    status = Path("/proc/self/status").read_text()  # rusage would include the process before it started Python
     own = int(status.partition("VmHWM:")[2].split()[0])
     return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
 

@@ -1,7 +1,7 @@
-"""The contestants that compare features: distances, their error, and metrics of pairs.
+"""Contestants that compare features: distances, their error, and metrics of pairs.
 
-Peers run with their defaults. A function makes ready and returns what is timed; it raises ImportError where a package
-is not installed.
+Peers run with their defaults. Each function prepares its input and returns the call to be timed. It raises ImportError
+if a package is not installed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.speed.images import patch_peers
 from tests.speed.material import Sizes, Timed
 
 FEW = 512
-"""Rows a side that are a quarter of the dimensions."""
+"""Number of rows on each side; a quarter of the dimensions."""
 
 
 def distance_genbench(root: Path, sizes: Sizes) -> Timed:
@@ -31,8 +31,8 @@ def distance_torch_fidelity(root: Path, sizes: Sizes, rows: int | None = None) -
     """From means and covariances."""
     from torch_fidelity.metric_fid import fid_statistics_to_metric
 
-    one, two = ({"mu": mean, "sigma": covariance} for mean, covariance in _moments(root, rows or sizes.rows))
-    return lambda: next(iter(fid_statistics_to_metric(one, two, False).values()))
+    sides = [{"mu": mean, "sigma": covariance} for mean, covariance in _moments(root, rows or sizes.rows)]
+    return lambda: next(iter(fid_statistics_to_metric(*sides, False).values()))
 
 
 def distance_pytorch_fid(root: Path, sizes: Sizes, rows: int | None = None) -> Timed:
@@ -57,7 +57,7 @@ def distance_torchmetrics(root: Path, sizes: Sizes, rows: int | None = None) -> 
 
 
 def few_rows_genbench(root: Path, sizes: Sizes) -> Timed:
-    """From 512 rows a side, covariances never made."""
+    """From 512 rows on each side, without computing covariances."""
     from genbench.metrics.frechet.metric import frechet_distance_of_rows
 
     generated, reference = _rows(root, FEW)
@@ -80,12 +80,12 @@ def few_rows_torchmetrics(root: Path, sizes: Sizes) -> Timed:
 
 
 def error_genbench(root: Path, sizes: Sizes) -> Timed:
-    """The metric: moments, distance, its error and its debiased value."""
+    """The whole metric: moments, distance, its error and its debiased value."""
     return _metrics(root, sizes, "fid")
 
 
 def pairs_genbench(root: Path, sizes: Sizes) -> Timed:
-    """KID over all and over 100 subsets, precision, recall, all with errors."""
+    """KID over all rows and over 100 subsets, precision and recall, all with errors."""
     return _metrics(root, sizes, "kid,pr")
 
 

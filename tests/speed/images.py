@@ -1,7 +1,7 @@
-"""The contestants that look at images: end to end, the network, its resize, and what starting up costs.
+"""Contestants that read images: end to end, the network, its resize, and the start of the process.
 
-Peers run with their defaults. A function makes ready and returns what is timed; it raises ImportError where a package
-is not installed.
+Peers run with their defaults. Each function prepares its input and returns the call to be timed. It raises ImportError
+if a package is not installed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.speed.material import Sizes, Timed
 
 
 def end_to_end_genbench(root: Path, sizes: Sizes, *more: str) -> Timed:
-    """FID, IS, KID, precision, recall, density and coverage by the command line, nothing kept."""
+    """FID, IS, KID, precision, recall, density and coverage with the command line, without the cache."""
     size = min(1000, sizes.count)
     command = [sys.executable, "-m", "genbench", "score", "--samples", str(root / "generated")]
     command += ["--reference", str(root / "reference"), "--features", "inception", "--weights", _weights(root)]
@@ -45,32 +45,32 @@ def end_to_end_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     def timed() -> Any:
         from torch_fidelity import calculate_metrics
 
-        found = calculate_metrics(
+        scores = calculate_metrics(
             input1=str(root / "generated"), input2=str(root / "reference"), isc=True, fid=True, kid=True, prc=True,
             feature_extractor="inception-v3-compat", feature_extractor_weights_path=_weights(root), cuda=False,
             kid_subset_size=min(1000, sizes.count), cache=False, verbose=False,
         )  # fmt: skip
-        return found["frechet_inception_distance"]
+        return scores["frechet_inception_distance"]
 
     return timed
 
 
 def end_to_end_pytorch_fid(root: Path, sizes: Sizes) -> Timed:
-    """FID alone."""
+    """FID only."""
 
     def timed() -> Any:
         from pytorch_fid import fid_score
 
         patch_peers(root)
         paths = [str(root / "generated"), str(root / "reference")]
-        workers = min(len(os.sched_getaffinity(0)), 8)  # what its command line chooses
+        workers = min(len(os.sched_getaffinity(0)), 8)  # the default of its command line
         return float(fid_score.calculate_fid_given_paths(paths, 50, "cpu", 2048, workers))
 
     return timed
 
 
 def end_to_end_clean_fid(root: Path, sizes: Sizes) -> Timed:
-    """FID alone, with its own resize; its network is pytorch-fid's, since its own file is a program."""
+    """FID only, with its own resize. The network is that of pytorch-fid, because its own file is executable code."""
 
     def timed() -> Any:
         import torch
@@ -92,7 +92,7 @@ def end_to_end_clean_fid(root: Path, sizes: Sizes) -> Timed:
 
 
 def end_to_end_torchmetrics(root: Path, sizes: Sizes) -> Timed:
-    """FID alone, from images decoded in batches of 32."""
+    """FID only, from images decoded in batches of 32."""
 
     def timed() -> Any:
         import torch
@@ -112,7 +112,7 @@ def end_to_end_torchmetrics(root: Path, sizes: Sizes) -> Timed:
 
 
 def forward_genbench(root: Path, sizes: Sizes, backend: str = "torch") -> Timed:
-    """Resize and network as the command line runs them."""
+    """Resize and network, as on the command line."""
     import torch
 
     from genbench.cli.malloc import keep_pages
@@ -126,14 +126,14 @@ def forward_genbench(root: Path, sizes: Sizes, backend: str = "torch") -> Timed:
 
 
 def forward_genbench_openvino(root: Path, sizes: Sizes) -> Timed:
-    """The same by OpenVINO."""
+    """The same with OpenVINO."""
     import openvino  # noqa: F401
 
     return forward_genbench(root, sizes, "openvino")
 
 
 def forward_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
-    """Its module alone."""
+    """Its network module only."""
     import torch
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
@@ -150,7 +150,7 @@ def forward_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
 
 
 def forward_roofline(root: Path, sizes: Sizes) -> Timed:
-    """The multiplications of that pass at the rate of a large matrix product, in float32."""
+    """The multiplications of this pass at the speed of a large matrix product, in float32."""
     import torch
 
     left, right = torch.rand(2048, 2048), torch.rand(2048, 2048)
@@ -160,7 +160,7 @@ def forward_roofline(root: Path, sizes: Sizes) -> Timed:
 
 
 def precision_fp32(root: Path, sizes: Sizes, precision: str = "fp32") -> Timed:
-    """The distance between both folders' features in a precision, both sides alike."""
+    """The distance between the features of both folders, computed with one precision."""
     import torch
 
     from genbench.extractors.inception.extractor import Inception
@@ -178,20 +178,20 @@ def precision_fp32(root: Path, sizes: Sizes, precision: str = "fp32") -> Timed:
 
 
 def precision_bf16(root: Path, sizes: Sizes) -> Timed:
-    """The same in bfloat16; without instructions for it, a CPU takes longer."""
+    """The same in bfloat16; it is slower on a CPU without bfloat16 instructions."""
     return precision_fp32(root, sizes, "bf16")
 
 
 def resize_genbench(root: Path, sizes: Sizes) -> Timed:
-    """TensorFlow's bilinear to 299 pixels."""
-    from genbench.extractors.inception.extractor import tensorflow_bilinear
+    """Bilinear resize to 299 pixels as in TensorFlow."""
+    from genbench.extractors.inception.resizing import tensorflow_bilinear
 
     batches = _batches(root, sizes)
     return lambda: float(sum(tensorflow_bilinear(batch, 299)[0, 0, 0, 0] for batch in batches))
 
 
 def resize_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
-    """The same bits."""
+    """The same resize, equal to the last bit."""
     from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x as resize
 
     batches = _batches(root, sizes)
@@ -201,7 +201,7 @@ def resize_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
 
 
 def cached_genbench(root: Path, sizes: Sizes) -> Timed:
-    """A second run of the same score, everything kept from the first."""
+    """A second run of the same score, with everything in the cache."""
     command = [sys.executable, "-m", "genbench", "score", "--samples", str(root / "generated"), "--reference"]
     command += [str(root / "reference"), "--features", "inception", "--weights", _weights(root), "--quiet"]
     command += ["--metrics", "is,fid,kid,pr,prdc"]
@@ -211,7 +211,7 @@ def cached_genbench(root: Path, sizes: Sizes) -> Timed:
 
 
 def cached_torch(root: Path, sizes: Sizes) -> Timed:
-    """Importing torch and nothing else."""
+    """Importing torch only."""
     return lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True).returncode
 
 
@@ -235,12 +235,12 @@ def _batches(root: Path, sizes: Sizes, role: str = "generated") -> list[Any]:
 
 
 def patch_peers(root: Path) -> None:
-    """Give pytorch-fid our weights for its download, and SciPy's sqrtm the keyword that the peers still pass."""
+    """Make pytorch-fid load the weights under ``root``, and SciPy's sqrtm accept the keyword that the peers pass."""
     import torch
     from pytorch_fid import inception
     from scipy import linalg
 
     state = torch.load(_weights(root), weights_only=True)
     inception.load_state_dict_from_url = lambda *_args, **_keywords: state
-    plain = linalg.sqrtm
-    linalg.sqrtm = lambda matrix, disp=True: plain(matrix) if disp else (plain(matrix), 0.0)
+    sqrtm = linalg.sqrtm
+    linalg.sqrtm = lambda matrix, disp=True: sqrtm(matrix) if disp else (sqrtm(matrix), 0.0)

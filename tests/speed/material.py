@@ -1,4 +1,4 @@
-"""What everybody is measured on: folders of images, one random state dict of Inception-v3, features."""
+"""Write the input of all contestants: folders of images, one random state dict of Inception-v3, and features."""
 
 from __future__ import annotations
 
@@ -17,42 +17,41 @@ DIMENSIONS = 2048
 
 
 Timed = Callable[[], Any]
-"""What is timed; what it returns is shown for comparison."""
+"""The call to be timed; the report shows its return value for comparison."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured."""
+    """Sizes of the input."""
 
     count: int = 256
-    """Images a side, end to end."""
+    """Images on each side, end to end."""
     rows: int = 10_000
-    """Rows a side where features are compared."""
+    """Rows on each side in the comparison of features."""
     batches: int = 4
-    """Batches of 32 through network and resize."""
+    """Batches of 32 images for the network and the resize."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """Everything below a working folder."""
+    """The input files below a working folder."""
 
     root: Path
     sizes: Sizes
     images: Path | None = None
-    """A folder of images of one size to take instead of made ones."""
+    """Folder of images of one size; None means synthetic images."""
 
     def make(self) -> None:
-        """Write everything; the same each time."""
-        from tests.helpers.random_weights import (
-            random_inception_weights,  # brings torch, which a measured process may lack
-        )
+        """Write all files; their content is the same in every run."""
+        # Not at the top: it imports torch, which a measured process may not need.
+        from tests.helpers.random_weights import random_inception_weights
 
         images = self._images()
         for role in ("generated", "reference"):
             (self.root / role).mkdir(parents=True)
             for number, image in enumerate(islice(images, self._count)):
                 image.save(self.root / role / f"{number:05}.png")
-        random_inception_weights(self.root / "inception.pth", 0, self._few())
+        random_inception_weights(self.root / "inception.pth", 0, self._small_images())
         for seed, role in enumerate(("generated", "reference")):
             for rows in (self.sizes.rows, DIMENSIONS // 4):
                 np.save(self.root / f"{role}-{rows}.npy", _features(rows, seed))
@@ -63,28 +62,29 @@ class Material:
 
     def _images(self) -> Iterator[Image.Image]:
         if self.images is None:
-            return (_made(seed) for seed in count())
+            return (_synthetic_image(seed) for seed in count())
         paths = [path for path in sorted(self.images.rglob("*")) if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
-        wanted = 2 * self._count
-        if len(paths) < wanted:
-            raise SystemExit(f"{self.images} holds {len(paths)} images; {wanted} are wanted: give --count.")
-        spread = [paths[number * len(paths) // wanted] for number in range(wanted)]  # over folders of classes
+        needed = 2 * self._count
+        if len(paths) < needed:
+            raise SystemExit(f"{self.images} holds {len(paths)} images, {needed} are needed; give a smaller --count.")
+        # Evenly spread, so that images of every class folder are used.
+        spread = [paths[number * len(paths) // needed] for number in range(needed)]
         return (Image.open(path).convert("RGB") for path in (*spread[::2], *spread[1::2]))
 
-    def _few(self) -> np.ndarray:
+    def _small_images(self) -> np.ndarray:
         paths = [path for role in ("generated", "reference") for path in sorted((self.root / role).iterdir())[:4]]
         arrays = [np.asarray(Image.open(path).resize((48, 48))) for path in paths]
         return np.ascontiguousarray(np.stack(arrays).transpose(0, 3, 1, 2))
 
 
-def _made(seed: int) -> Image.Image:
+def _synthetic_image(seed: int) -> Image.Image:
     from tests.helpers.random_weights import smooth_images
 
     return Image.fromarray(np.ascontiguousarray(smooth_images(1, size=32, seed=seed)[0].transpose(1, 2, 0)))
 
 
 def _features(rows: int, seed: int) -> np.ndarray:
-    """Return float32 [rows, 2048]: not negative and correlated, as Inception's are."""
+    """Return float32 [rows, 2048], not negative and correlated like the features of Inception."""
     mixing = np.random.default_rng(7).normal(size=(256, DIMENSIONS)).astype(np.float32) / 16
     random = np.random.default_rng(seed)
     latent = random.normal(size=(rows, 256)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The memory of a process and all that it starts, while it runs."""
+"""Measure the memory of a process and its descendants while it runs."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from contextlib import suppress
 from pathlib import Path
 
 SECONDS = 0.25
-"""Between two looks."""
+"""Time between two measurements."""
 
 
 def peak_of_all(process: subprocess.Popen[str]) -> float:
-    """Wait for a process; return the most megabytes that it and its descendants held at once.
+    """Wait for a process; return the peak memory in MB of the process and its descendants together.
 
-    Pages that several of them share count once.
+    Pages that several processes share count once.
     """
-    most = 0.0
+    peak = 0.0
     while True:
-        most = max(most, sum(map(_megabytes, _family(process.pid))))
+        peak = max(peak, sum(map(_megabytes, _family(process.pid))))
         with suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS)
-            return most
+            return peak
 
 
 def _family(pid: int) -> list[int]:
-    found = [pid]
-    for one in found:
-        with suppress(OSError):  # it has ended meanwhile
-            for task in Path(f"/proc/{one}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-    return found
+    pids = [pid]
+    for parent in pids:
+        with suppress(OSError):  # the process has ended
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                pids += map(int, (task / "children").read_text().split())
+    return pids
 
 
 def _megabytes(pid: int) -> float:
-    """Return the proportional set size: of a page that n processes share, an n-th."""
+    """Return the proportional set size: a page that n processes share counts 1/n."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:

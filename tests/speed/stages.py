@@ -1,4 +1,4 @@
-"""The stages, who takes part in each, and what genbench is to reach."""
+"""The stages, their contestants, and the targets of genbench."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Contestant = Callable[[Path, Sizes], Timed]
 
 @dataclass(frozen=True)
 class Stage:
-    """One row of the report for each contestant; the first is the one that the others are compared with."""
+    """One table of the report, with a row for each contestant; the others are compared with the first."""
 
     title: str
     contestants: Mapping[str, Contestant]
     targets: Mapping[str, float]
-    """How many times as long as the first the others are to take, at least."""
+    """Smallest acceptable ratio of the time of a contestant to that of the first."""
 
 
 STAGES = {
@@ -46,7 +46,7 @@ STAGES = {
         {"torch-fidelity": 2.0, "its multiplications as one matrix product": 0.85},
     ),
     "precision": Stage(
-        "bfloat16 beside float32: the change of the distance (random weights exaggerate it)",
+        "bfloat16 compared with float32: the change of the distance (random weights exaggerate it)",
         {"fp32": images.precision_fp32, "bf16": images.precision_bf16},
         {},
     ),
@@ -76,7 +76,7 @@ STAGES = {
         {"torch-fidelity": 50.0, "pytorch-fid": 50.0, "torchmetrics": 50.0},
     ),
     "error": Stage(
-        "FID with moments, error and debiased value (nobody else has one)",
+        "FID with moments, error and debiased value (no peer computes an error)",
         {"genbench": comparisons.error_genbench},
         {},
     ),
@@ -94,7 +94,7 @@ STAGES = {
         {"prdc": 4.0},
     ),
     "second-run": Stage(
-        "The same score again, everything kept, whole process",
+        "The same score again from the cache, whole process",
         {"genbench": images.cached_genbench, "import torch": images.cached_torch},
         {},
     ),
