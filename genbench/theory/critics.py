@@ -15,7 +15,7 @@ from torch import Tensor
 from genbench.arrays import Float64
 from genbench.errors import InputError
 
-HIDDEN_UNITS = 32
+CRITIC_UNITS = 32
 LEARNING_RATE = 0.02
 
 
@@ -167,10 +167,10 @@ def train_critic(
 
 
 class _CriticNetwork:
-    """MLP with layers d -> HIDDEN_UNITS -> HIDDEN_UNITS -> 1 and ReLU between them."""
+    """MLP with layers d -> CRITIC_UNITS -> HIDDEN_UNITS -> 1 and ReLU between them."""
 
     def __init__(self, dimension: int, constraint: LipschitzConstraint, generator: torch.Generator) -> None:
-        sizes = (dimension, HIDDEN_UNITS, HIDDEN_UNITS, 1)
+        sizes = (dimension, CRITIC_UNITS, HIDDEN_UNITS, 1)
         self.constraint = constraint
         # all weights are drawn before all biases
         self.weights = [_initial_weights((b, a), a, generator) for a, b in pairwise(sizes)]

@@ -1,38 +1,33 @@
-"""How often 95 % intervals hold the truth, by simulation.
+"""How often 95 % intervals contain the true value, by simulation.
 
 ``python -m tests.studies.error_coverage`` writes reports/errors.md.
 
-Populations are Gaussian, or the features of real images (``--images`` names a folder with CIFAR-10's ``test.zip`` and
-``train-10k.zip``; without it the 1,797 digits). The truth is the population's own distance or score where there is one,
-and else the mean over all repeats: what the number is expected to be at these counts.
+The populations are Gaussians, or the features of real images: with ``--images FOLDER`` those of CIFAR-10 (the folder
+holds ``test.zip`` and ``train-10k.zip``), otherwise those of the 1,797 digits. The true value is the distance or score
+of the population if it is known, otherwise the mean over all repeats, which is the expected value at this sample size.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import genbench
-from genbench.arrays import Array, Int64
+from genbench.arrays import Array
 from genbench.comparison.differences import difference
 from genbench.features.features import Features
-from genbench.metrics.frechet.bias import extrapolation, jackknife
-from genbench.metrics.frechet.error import uncertainty
-from genbench.metrics.frechet.gaussian import terms
 from genbench.metrics.frechet.metric import frechet_distance_of_rows
-from genbench.metrics.frechet.sides import GaussianSide
 from genbench.metrics.inception_score import inception_score
 from genbench.plugs import registry
 from genbench.plugs.contracts import Score
 from genbench.plugs.specs import parse_specs
 from genbench.results import Result, SampleSet
 from genbench.scoring.evaluation import entry
+from tests.studies.frechet_debiasing import cost, debiasing
 from tests.studies.verdict_rates import verdicts
 
 METRICS = "fd,is,kid,subset_size=100,subsets=20,pr,prdc,mind,projections=100,swd,projections=100,modes,ndb,bins=20,c2st"
@@ -42,49 +37,48 @@ SHOWN = (
 )  # fmt: skip
 """In the order of the table."""
 
-Rows = Int64
-
 
 @dataclass(frozen=True)
 class Population:
-    """Where samples come from: three sets of rows in each view, and how some are drawn from them."""
+    """A reference distribution and two generated ones, with known true values."""
 
     name: str
     dimensions: int
     draw: Callable[[np.random.Generator, int, str], Features]
-    """Of a role: ``reference``, ``generated`` or ``other``."""
+    """Draws samples of ``reference``, ``generated`` or ``other`` (the second generated distribution)."""
     distances: dict[str, float]
-    """The true Frechet distance of each generated role."""
+    """True Frechet distance of each generated distribution to the reference."""
     limits: dict[str, float]
-    """The Inception Score of each generated role for endless samples."""
+    """Inception Score of each generated distribution for infinitely large samples."""
 
 
 def gaussian(dimensions: int) -> Population:
-    """Gaussians: ``generated`` is shifted by .2 and 1.1 times as wide in each dimension, ``other`` has .25 and 1."""
-    shifts = {"reference": (0.0, 1.0), "generated": (0.2, 1.1), "other": (0.25, 1.0)}
-    heads = np.random.default_rng(7).standard_normal((dimensions, 10))
+    """Return Gaussians: in each dimension ``generated`` has mean .2 and std 1.1, ``other`` has mean .25 and std 1."""
+    moments = {"reference": (0.0, 1.0), "generated": (0.2, 1.1), "other": (0.25, 1.0)}
+    weights = np.random.default_rng(7).standard_normal((dimensions, 10))
 
     def draw(rng: np.random.Generator, count: int, role: str) -> Features:
-        shift, width = shifts[role]
-        return seen(rng.standard_normal((count, dimensions)) * width + shift, heads)
+        mean, std = moments[role]
+        return with_logits(rng.standard_normal((count, dimensions)) * std + mean, weights)
 
     distances = {
-        role: dimensions * (shift**2 + (width - 1) ** 2) for role, (shift, width) in shifts.items() if role[0] != "r"
+        role: dimensions * (mean**2 + (std - 1) ** 2) for role, (mean, std) in moments.items() if role != "reference"
     }
-    many = {role: draw(np.random.default_rng(8), 200_000, role) for role in distances}
-    return Population(f"Gaussian, d = {dimensions}", dimensions, draw, distances, score_limits(many))
+    large = {role: draw(np.random.default_rng(8), 200_000, role) for role in distances}
+    return Population(f"Gaussian, d = {dimensions}", dimensions, draw, distances, score_limits(large))
 
 
-def seen(rows: Array, heads: Array) -> Features:
-    logits = rows @ heads / np.sqrt(len(heads)) * 2
+def with_logits(rows: Array, weights: Array) -> Features:
+    """Return features whose logits and modes come from a linear classifier with random weights."""
+    logits = rows @ weights / np.sqrt(len(weights)) * 2
     mode = logits.argmax(axis=1)
     return Features.of(embedding=rows, logits=logits, mode=mode, quality=rows[:, 0] < 1.5, modes=10)
 
 
 def real(images: Path | None, *, same: bool) -> Population:
-    """Features of real images: rows for the reference and for both generated roles never overlap.
+    """Return a population of features of real images; the three distributions share no rows.
 
-    Not ``same``: ``generated`` has the first seven classes only, ``other`` the last seven.
+    Unless ``same``, ``generated`` has only the first seven classes and ``other`` only the last seven.
     """
     sources = ["digits,split=train", "digits,split=test"]
     if images is not None:
@@ -92,8 +86,8 @@ def real(images: Path | None, *, same: bool) -> Population:
     sides = [genbench.features_of(source, features="digits", progress=False) for source in sources]
     views = {view: np.concatenate([side[view] for side in sides]) for view in sides[0].views}
     label = np.concatenate([side.label for side in sides if side.label is not None])
-    everyone = np.random.default_rng(0).permutation(len(label))
-    pools = dict(zip(("reference", "generated", "other"), np.array_split(everyone, 3), strict=True))
+    shuffled = np.random.default_rng(0).permutation(len(label))
+    pools = dict(zip(("reference", "generated", "other"), np.array_split(shuffled, 3), strict=True))
     weights = {role: np.ones(len(pool)) for role, pool in pools.items()}
     if not same:
         weights["generated"][label[pools["generated"]] >= 7] = 0.0
@@ -101,20 +95,20 @@ def real(images: Path | None, *, same: bool) -> Population:
 
     def draw(rng: np.random.Generator, count: int, role: str) -> Features:
         share = weights[role] / weights[role].sum()
-        # with replacement, so that each pool is a population: no correction for its being finite is needed
+        # with replacement, so that each pool is an infinite population
         rows = pools[role][rng.choice(len(pools[role]), count, p=share)]
         return Features.of(modes=10, **{view: array[rows] for view, array in views.items()})
 
-    many = {role: draw(np.random.default_rng(8), 100_000, role) for role in pools}
-    rows = {role: features["embedding"].astype(np.float64) for role, features in many.items()}
+    large = {role: draw(np.random.default_rng(8), 100_000, role) for role in pools}
+    rows = {role: features["embedding"].astype(np.float64) for role, features in large.items()}
     distances = {role: frechet_distance_of_rows(rows[role], rows["reference"]) for role in ("generated", "other")}
     name = "CIFAR-10" if images is not None else "digits"
-    limits = score_limits({role: many[role] for role in distances})
+    limits = score_limits({role: large[role] for role in distances})
     return Population(f"{name}, {'all classes' if same else '7 of 10 classes'}", 64, draw, distances, limits)
 
 
-def score_limits(many: dict[str, Features]) -> dict[str, float]:
-    return {role: inception_score(features["logits"]).infinity for role, features in many.items()}
+def score_limits(large: dict[str, Features]) -> dict[str, float]:
+    return {role: inception_score(features["logits"]).infinity for role, features in large.items()}
 
 
 def scores(generated: Features, reference: Features, seed: int) -> tuple[Score, ...]:
@@ -122,21 +116,26 @@ def scores(generated: Features, reference: Features, seed: int) -> tuple[Score, 
     return tuple(score for plug in plugs for score in plug(generated, reference, seed=seed))
 
 
-def as_result(name: str, found: tuple[Score, ...], reference: str, *, parts: bool = True) -> Result:
-    entries = tuple(entry(one if parts else one._replace(influence=None), "x", canonical=True) for one in found)
+def as_result(name: str, scores: tuple[Score, ...], reference: str, *, influence: bool = True) -> Result:
+    """Wrap scores in a result; without ``influence`` a difference treats the two results as independent."""
+    scores = scores if influence else tuple(score._replace(influence=None) for score in scores)
+    entries = tuple(entry(score, "x", canonical=True) for score in scores)
     side = SampleSet(reference, None, reference)
     return Result(name, entries, SampleSet(name, 1, name), side, "x@1", (), {}, 0, "cpu", 1, "", 0.0, {})
 
 
 @dataclass
 class Tally:
-    """Numbers of one score over the repeats."""
+    """The values of one score over the repeats."""
 
     value: list[float]
     error: list[float]
-    apart: list[float]
-    apart_reach: list[float]
+    difference: list[float]
+    """Value of ``generated`` minus value of ``other``."""
+    half_width: list[float]
+    """Half the width of the interval of the difference."""
     ratio: list[float]
+    """Error of the difference, divided by its error for independent results."""
 
 
 def simulate(population: Population, count: int, repeats: int) -> dict[str, Tally]:
@@ -145,134 +144,65 @@ def simulate(population: Population, count: int, repeats: int) -> dict[str, Tall
     for repeat in range(repeats):
         rng = np.random.default_rng([repeat, count])
         drawn = {role: population.draw(rng, count, role) for role in ("reference", "generated", "other")}
-        found = {role: scores(drawn[role], drawn["reference"], repeat) for role in ("generated", "other")}
-        ours, theirs = (as_result(role, each, "r") for role, each in found.items())
-        alone = [as_result(role, each, "r", parts=False) for role, each in found.items()]
+        measured = {role: scores(drawn[role], drawn["reference"], repeat) for role in ("generated", "other")}
+        generated, other = (as_result(role, values, "r") for role, values in measured.items())
+        independent = [as_result(role, values, "r", influence=False) for role, values in measured.items()]
         for name, tally in tallies.items():
-            apart = difference(ours, theirs, name)
-            assert apart.interval is not None
-            tally.value.append(ours[name].value)
-            tally.error.append(ours[name].error or 0.0)
-            tally.apart.append(apart.value)
-            tally.apart_reach.append((apart.interval[1] - apart.interval[0]) / 2)
-            tally.ratio.append((apart.error or 0.0) / (difference(*alone, name).error or np.nan))
+            paired = difference(generated, other, name)
+            assert paired.interval is not None
+            tally.value.append(generated[name].value)
+            tally.error.append(generated[name].error or 0.0)
+            tally.difference.append(paired.value)
+            tally.half_width.append((paired.interval[1] - paired.interval[0]) / 2)
+            tally.ratio.append((paired.error or 0.0) / (difference(*independent, name).error or np.nan))
     return tallies
 
 
-def row(name: str, tally: Tally, truth: float | None, apart_truth: float | None) -> str:
-    value, error, apart = (np.array(each) for each in (tally.value, tally.error, tally.apart))
+def row(name: str, tally: Tally, truth: float | None, true_difference: float | None) -> str:
+    value, error, apart = np.array(tally.value), np.array(tally.error), np.array(tally.difference)
     truth = value.mean() if truth is None else truth
-    apart_truth = apart.mean() if apart_truth is None else apart_truth
+    true_difference = apart.mean() if true_difference is None else true_difference
     covered = np.mean(np.abs(value - truth) <= 1.96 * error)
-    apart_covered = np.mean(np.abs(apart - apart_truth) <= np.array(tally.apart_reach))
+    difference_covered = np.mean(np.abs(apart - true_difference) <= np.array(tally.half_width))
     return (
         f"| `{name}` | {value.mean():.4g} | {truth:.4g} | {value.std(ddof=1):.3g} | {np.sqrt(np.mean(error**2)):.3g} | "
-        f"{100 * covered:.1f} % | {100 * apart_covered:.1f} % | {np.nanmedian(tally.ratio):.2f} |"
+        f"{100 * covered:.1f} % | {100 * difference_covered:.1f} % | {np.nanmedian(tally.ratio):.2f} |"
     )
 
 
 HEAD = (
-    "| score | mean | truth | spread | error | covered | difference covered | its error over the independent one |\n"
+    "| score | mean | true value | spread | error | covered | difference covered | error / independent error |\n"
     "|---|---|---|---|---|---|---|---|"
 )
 
 
 def table(population: Population, count: int, repeats: int) -> str:
-    """Return one table of one population at one count."""
+    """Return the table of one population at one sample size."""
     tallies = simulate(population, count, repeats)
     fd, limit = population.distances, population.limits
     truths = {"fid_debiased": fd, "is_infinity": limit}
     lines = []
     for name, tally in tallies.items():
         true = truths.get(name)
-        own, apart = (true["generated"], true["generated"] - true["other"]) if true else (None, None)
-        lines.append(row(name, tally, own, apart))
+        truth, apart = (true["generated"], true["generated"] - true["other"]) if true else (None, None)
+        lines.append(row(name, tally, truth, apart))
     size = f"{count / population.dimensions:.3g} d"
     return "\n".join([f"### {population.name}: N = M = {count} ({size}), {repeats} repeats\n", HEAD, *lines])
 
 
-DEBIASED: dict[str, Callable[[GaussianSide, GaussianSide, float, int], Any]] = {
-    "jackknife, 20 blocks": lambda one, two, value, seed: jackknife(one, two, value, seed, blocks=20),
-    "5 blocks": lambda one, two, value, seed: jackknife(one, two, value, seed, blocks=5),
-    "1/N line, 15 sizes": extrapolation,
-}
-
-
-def debiasing(repeats: int) -> str:
-    """Return the root mean-square error and the time of both ways to take the bias of a Frechet distance away."""
-    lines = [
-        "### Two ways to take the bias away\n",
-        "Gaussians shifted by .1 and 1.1 times as wide: root mean-square error, and time in distances.\n",
-        f"| d | N | truth | raw | {' | time | '.join(DEBIASED)} | time |",
-        "|---" * (4 + 2 * len(DEBIASED)) + "|",
-        *(debiased_row(*size, repeats) for size in ((16, 1000), (64, 150), (64, 500), (64, 2000))),
-    ]
-    return "\n".join(lines)
-
-
-def debiased_row(dimensions: int, count: int, repeats: int) -> str:
-    truth = dimensions * 2 * 0.1**2
-    raw, raw_seconds = [], 0.0
-    squares, seconds = dict.fromkeys(DEBIASED, 0.0), dict.fromkeys(DEBIASED, 0.0)
-    for repeat in range(repeats):
-        rng = np.random.default_rng(repeat)
-        widths = ((1.1, 0.1), (1.0, 0.0))
-        rows = [rng.standard_normal((count, dimensions)) * width + shift for width, shift in widths]
-        one, two = (GaussianSide.of(Features.of(embedding=each), "embedding") for each in rows)
-        began = time.process_time()
-        raw.append(sum(terms(one.gaussian, two.gaussian)))
-        raw_seconds += time.process_time() - began
-        for name, method in DEBIASED.items():
-            began = time.process_time()
-            found = method(one, two, raw[-1], repeat)
-            seconds[name] += time.process_time() - began
-            squares[name] += (getattr(found, "value", found) - truth) ** 2 / repeats
-    cells = [f"{np.sqrt(squares[name]):.3g} | {seconds[name] / raw_seconds:.0f}" for name in DEBIASED]
-    return f"| {dimensions} | {count} | {truth:.3g} | {np.mean(raw):.3g} | {' | '.join(cells)} |"
-
-
-def cost(count: int, dimensions: int) -> str:
-    """Return the processor seconds of a distance, of its error and of its debiased value."""
-    rng = np.random.default_rng(0)
-    sets = [rng.standard_normal((count, dimensions), np.float32) * np.float32(1 + 0.1 * side) for side in range(2)]
-    pair = [Features.of(embedding=rows) for rows in sets]
-    sides: list[GaussianSide] = []
-    seconds: dict[str, float] = {}
-
-    def timed(name: str, work: Callable[[], Any]) -> None:
-        began = time.process_time()
-        work()
-        seconds[name] = time.process_time() - began
-
-    timed(
-        "moments and roots of both sides",
-        lambda: sides.extend(GaussianSide.of(features, "embedding") for features in pair),
-    )
-    timed("distance from these", lambda: terms(sides[0].gaussian, sides[1].gaussian))
-    timed("error of the distance", lambda: uncertainty(*sides, None, 0))
-    value = sum(terms(sides[0].gaussian, sides[1].gaussian))
-    timed("debiased value, 5 blocks", lambda: jackknife(*sides, value, 0))
-    distance = seconds["moments and roots of both sides"] + seconds["distance from these"]
-    lines = [f"| {what} | {taken:.1f} | {taken / distance:.1f} |" for what, taken in seconds.items()]
-    return "\n".join([
-        f"### Cost at N = M = {count:,}, d = {dimensions:,}\n",
-        "Processor seconds on one thread; the distance itself is the first two rows together.\n",
-        "| what | seconds | times the distance |", "|---|---|---|", *lines,
-    ])  # fmt: skip
-
-
-INTRODUCTION = """# How far the errors can be trusted
+INTRODUCTION = """# Coverage of the error bars
 
 ```sh
 python -m tests.studies.error_coverage --images {images} --repeats {repeats} --counts {counts}
 ```
 
-Nominal 95 % intervals, value ± 1.96 errors, and how often they hold the truth. `mean` and `spread` are those of the
-value over the repeats, `error` is the root mean square of the standard errors that genbench gave. `difference` is that
-of two generated sets scored against one reference: how often its interval holds the true difference, and its error over
-the one that would ignore what both share in the reference. The truth is the population's own Frechet distance and
-Inception Score for `fid_debiased` and `is_infinity`, and for the others the mean over all repeats: what a number is
-expected to be at these counts. {repeats} repeats leave ± {chance:.1f} points of chance around 95 %.
+How often nominal 95 % intervals (value ± 1.96 errors) contain the true value. `mean` and `spread` are the mean and the
+standard deviation of the value over the repeats; `error` is the root mean square of the standard errors of genbench.
+`difference covered` is about two generated sets scored against one reference: how often the interval of their
+difference contains the true difference. The last column divides the error of that difference by the error for two
+independent references. The true value of `fid_debiased` and `is_infinity` is the Frechet distance or Inception Score of
+the population. For the other scores it is the mean over all repeats, the expected value at this sample size. With
+{repeats} repeats, coverage has a standard error of {chance:.1f} percentage points.
 """
 
 
@@ -296,9 +226,9 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--counts", type=int, nargs="*", default=[48, 160])
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "reports" / "errors.md")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     sections = []
-    for section in report(given.images, given.repeats, given.counts):
+    for section in report(arguments.images, arguments.repeats, arguments.counts):
         print(section, flush=True)
         sections.append(section)
-        given.out.write_text("\n\n".join(each.strip() for each in sections) + "\n", encoding="utf-8")
+        arguments.out.write_text("\n\n".join(text.strip() for text in sections) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""How often verdicts are right, by simulation at the count of ``digits``: a section of reports/errors.md.
+"""How often verdicts are right, by simulation: the sections on verdicts in reports/errors.md.
 
-The subject is a VAE trained here for 500 steps. Draws of one checkpoint should be tied, and a model that lost a mode or
-blurs its samples should be worse.
+The model is a VAE trained for 500 steps. Two draws of the same checkpoint should be tied. A model that lost a mode, or
+whose samples are blurred, should be worse.
 """
 
 from __future__ import annotations
@@ -28,21 +28,22 @@ from tests.helpers.compared import result
 SCORES = ("fd", "modes", "mode_kl", "mode_tv")
 
 POOL = 20_000
-"""How many samples stand for the model: draws are made from them."""
+"""Number of generated samples that the trials draw from."""
 CHANGES = {
     "the same checkpoint, another draw": "tied",
     "blurred, std 1 pixel": "worse",
     "one of ten modes dropped": "worse",
-    "half of one mode (5 % of the samples) dropped": "for scale",
+    "half of one mode (5 % of the samples) dropped": "none",
 }
+"""The expected verdict for each change of the model."""
 
 
 @cache
 def pools() -> dict[str, Features]:
-    """Return the features of many samples of each model."""
+    """Return the features of ``POOL`` samples of the model and of each change."""
     images = samples()
     blurred = np.stack([gaussian_filter(image, (1, 1, 0)) for image in images])
-    whole, soft = (genbench.features_of(each, features="digits", progress=False) for each in (images, blurred))
+    whole, soft = (genbench.features_of(array, features="digits", progress=False) for array in (images, blurred))
     lost = np.flatnonzero(whole["mode"] == 0)
     return {
         "model": whole,
@@ -57,8 +58,8 @@ def samples() -> npt.NDArray[np.uint8]:
     recipe: Any = registry.load("benchmarks", "digits")
     model: Any = open_subject("vae", ("samplers",))
     model.fit(open_subject(recipe.train, ("sources",)), seed=0, steps=500, watch=lambda step, losses: None)
-    drawn = np.asarray(model.sample(POOL, 0), np.uint8)
-    images = drawn if drawn.shape[-1] in (1, 3) else drawn.transpose(0, 2, 3, 1)
+    images = np.asarray(model.sample(POOL, 0), np.uint8)
+    images = images if images.shape[-1] in (1, 3) else images.transpose(0, 2, 3, 1)
     return np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:3], 3)))
 
 
@@ -66,8 +67,8 @@ def without(features: Features, rows: Int64) -> Features:
     return Features.of(modes=10, **{view: np.delete(features[view], rows, axis=0) for view in features.views})
 
 
-def drawn(name: str, pool: Features, reference: Features, count: int, seed: int) -> Result:
-    """Score a draw of a model by the distance and by its modes."""
+def score_draw(name: str, pool: Features, reference: Features, count: int, seed: int) -> Result:
+    """Draw ``count`` samples of a pool and score them by Frechet distance and mode coverage."""
     rows = np.random.default_rng(seed).choice(len(pool), count)
     features = Features.of(modes=10, **{view: pool[view][rows] for view in pool.views})
     scores = [score for metric in (FrechetDistance(), ModeCoverage()) for score in metric(features, reference, seed=0)]
@@ -75,70 +76,70 @@ def drawn(name: str, pool: Features, reference: Features, count: int, seed: int)
 
 
 def verdict(after: Result, before: Result, metrics: tuple[str, ...] = SCORES) -> str:
-    """Return what all scores together say, after Holm's correction: worse or better where any is, else tied."""
-    found = {one.verdict for one in holm([difference(after, before, metric) for metric in metrics])}
-    return next((each for each in ("worse", "better") if each in found), "tied")
+    """Return the joint verdict after Holm's correction: worse or better if any score is, otherwise tied."""
+    names = {corrected.verdict for corrected in holm([difference(after, before, metric) for metric in metrics])}
+    return next((name for name in ("worse", "better") if name in names), "tied")
 
 
 def verdicts(trials: int) -> str:
-    """Return the table: how often each verdict came."""
+    """Return the table of the frequency of each verdict."""
     recipe: Any = registry.load("benchmarks", "digits")
     reference = genbench.features_of(recipe.reference, features="digits", progress=False)
     lines, listed = [], ", ".join(f"`{name}`" for name in SCORES)
-    for at, (change, wanted) in enumerate(CHANGES.items()):
-        found: list[str] = []
+    for index, (change, expected) in enumerate(CHANGES.items()):
+        observed: list[str] = []
         for trial in range(trials):
-            before = drawn("before", pools()["model"], reference, recipe.count, 1000 * trial)
-            after = drawn("after", pools()[change], reference, recipe.count, 1000 * trial + 1 + at)
-            found.append(verdict(after, before))
-        lines.append(_line(change, wanted, found))
+            before = score_draw("before", pools()["model"], reference, recipe.count, 1000 * trial)
+            after = score_draw("after", pools()[change], reference, recipe.count, 1000 * trial + 1 + index)
+            observed.append(verdict(after, before))
+        lines.append(_verdict_row(change, expected, observed))
     return "\n".join([
         f"### Verdicts of `digits` by {listed} at {recipe.count} samples against {len(reference)}, {trials} trials\n",
-        "A VAE trained for 500 steps beside what became of it; draws are made from 20,000 of its samples.\n",
-        "| change | wanted | better | tied | worse |", "|---|---|---|---|---|", *lines,
+        "The model is a VAE trained for 500 steps; each trial draws from 20,000 of its samples.\n",
+        "| change | expected | better | tied | worse |", "|---|---|---|---|---|", *lines,
     ])  # fmt: skip
 
 
 STACKS = 200_000
-"""How many stacks of real digits stand for a perfect model of 1,000 modes."""
-OF_MODES = ("modes", "mode_kl", "mode_tv")
+"""Number of stacks of real digits, which stand for the samples of a perfect model of 1,000 modes."""
+MODE_SCORES = ("modes", "mode_kl", "mode_tv")
 
 
 def stacked_verdicts(trials: int) -> str:
-    """Return the table for 50 of the 1,000 modes of ``stacked-digits`` dropped."""
+    """Return the same table for ``stacked-digits``, with 50 of the 1,000 modes dropped."""
     recipe: Any = registry.load("benchmarks", "stacked-digits")
     real = f"stacked-digits,split=train,count={STACKS},seed=1"
     mode = genbench.features_of(real, features="stacked-digits", batch_size=1000, progress=False)["mode"]
-    some = np.random.default_rng(0).choice(1000, 50, replace=False)
-    changes = {"another draw": (mode, "tied"), "5 % of the modes dropped": (mode[~np.isin(mode, some)], "worse")}
+    dropped = np.random.default_rng(0).choice(1000, 50, replace=False)
+    changes = {"another draw": (mode, "tied"), "5 % of the modes dropped": (mode[~np.isin(mode, dropped)], "worse")}
     lines = []
-    for at, (change, (pool, wanted)) in enumerate(changes.items()):
-        found = [
+    for index, (change, (pool, expected)) in enumerate(changes.items()):
+        observed = [
             verdict(
-                _stacks("after", pool, recipe.count, 1000 * trial + 1 + at),
-                _stacks("before", mode, recipe.count, 1000 * trial),
-                OF_MODES,
+                _stacked_result("after", pool, recipe.count, 1000 * trial + 1 + index),
+                _stacked_result("before", mode, recipe.count, 1000 * trial),
+                MODE_SCORES,
             )
             for trial in range(trials)
         ]
-        lines.append(_line(change, wanted, found))
-    listed = ", ".join(f"`{name}`" for name in OF_MODES)
+        lines.append(_verdict_row(change, expected, observed))
+    listed = ", ".join(f"`{name}`" for name in MODE_SCORES)
     return "\n".join([
         f"### Verdicts of `stacked-digits` by {listed} at {recipe.count:,} samples, {trials} trials\n",
-        f"Stacks of real digits stand for the model; draws are made from {STACKS:,} of them.\n",
-        "| change | wanted | better | tied | worse |", "|---|---|---|---|---|", *lines,
+        f"Stacks of real digits stand for the samples of a model; each trial draws from {STACKS:,} of them.\n",
+        "| change | expected | better | tied | worse |", "|---|---|---|---|---|", *lines,
     ])  # fmt: skip
 
 
-def _stacks(name: str, pool: Int64, count: int, seed: int) -> Result:
+def _stacked_result(name: str, pool: Int64, count: int, seed: int) -> Result:
     mode = pool[np.random.default_rng(seed).choice(len(pool), count)]
     scores = ModeCoverage(target="uniform")(Features.of(mode=mode, modes=1000), None, seed=0)
     return result(name, *scores, reference="uniform")
 
 
-def _line(change: str, wanted: str, found: list[str]) -> str:
-    shares = [f"{100 * found.count(each) / len(found):.1f} %" for each in ("better", "tied", "worse")]
-    return f"| {change} | {wanted} | {' | '.join(shares)} |"
+def _verdict_row(change: str, expected: str, observed: list[str]) -> str:
+    shares = [f"{100 * observed.count(name) / len(observed):.1f} %" for name in ("better", "tied", "worse")]
+    return f"| {change} | {expected} | {' | '.join(shares)} |"
 
 
 if __name__ == "__main__":
