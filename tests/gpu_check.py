@@ -1,6 +1,6 @@
-"""``python -m tests.gpu_check``: where there is a GPU, its numbers against the CPU's, and what each route costs.
+"""``python -m tests.gpu_check``: compare the numbers of a GPU with those of the CPU, and measure the speed.
 
-Prints one line a check; leaves with 1 where one fails. Random weights, made here.
+Prints one line per check; exits with 1 if a check fails. Uses random weights.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from genbench.extraction.forward import Caller
+from genbench.extraction.forward import ForwardPass
 from genbench.extractors.inception.extractor import Inception
 from genbench.metrics.frechet.metric import frechet_distance_of_rows
 from tests.helpers.random_weights import random_inception_weights, smooth_images
@@ -25,13 +25,13 @@ ROUTES = {
     "tf32": ({"precision": "tf32"}, 5e-2, 1e-1),
     "bf16": ({"precision": "bf16"}, 5e-1, 1e-1),
 }
-"""Options, and how far features (of the largest) and distance (relative) may be off."""
+"""Options, tolerance of the features (relative to the largest value), and relative tolerance of the distance."""
 
 
 def main() -> None:
     """Check every route."""
     if not torch.cuda.is_available():
-        sys.exit("no GPU that torch can use: nothing was checked")
+        sys.exit("torch has no GPU: nothing was checked")
     print(torch.cuda.get_device_name(), "torch", torch.__version__)
     with tempfile.TemporaryDirectory() as folder:
         weights = random_inception_weights(Path(folder) / "inception.pth")
@@ -42,22 +42,24 @@ def main() -> None:
 def _checks(weights: Path) -> Iterator[tuple[str, bool]]:
     images = torch.from_numpy(smooth_images(COUNT, size=64, seed=3))
     exact = Inception(weights=weights)(images)["embedding"]
-    wanted = frechet_distance_of_rows(exact[: COUNT // 2], exact[COUNT // 2 :])
-    for name, (options, features_off, distance_off) in ROUTES.items():
+    expected = frechet_distance_of_rows(exact[: COUNT // 2], exact[COUNT // 2 :])
+    for name, (options, features_tolerance, distance_tolerance) in ROUTES.items():
         extractor = Inception(weights=weights, device="cuda", **options)
         on_gpu = extractor(images)["embedding"]
         if on_gpu.device.type != "cuda":
-            yield _told(f"{name}: the features lie on {on_gpu.device}", False)
-        found = on_gpu.cpu()
-        off = float((found - exact).abs().max() / exact.abs().max())
-        moved = abs(frechet_distance_of_rows(found[: COUNT // 2], found[COUNT // 2 :]) / wanted - 1)
-        speed = _images_a_second(extractor, images)
-        line = f"{name}: features off by {off:.1e}, distance by {moved:.1e}, {speed:.0f} images a second"
-        yield _told(f"{line} ({extractor.computed_by})", off <= features_off and moved <= distance_off)
+            yield _report(f"{name}: the features are on {on_gpu.device}", False)
+        features = on_gpu.cpu()
+        features_error = float((features - exact).abs().max() / exact.abs().max())
+        distance = frechet_distance_of_rows(features[: COUNT // 2], features[COUNT // 2 :])
+        distance_error = abs(distance / expected - 1)
+        speed = _images_per_second(extractor, images)
+        line = f"{name}: error of features {features_error:.1e}, of distance {distance_error:.1e}, {speed:.0f} images/s"
+        passed = features_error <= features_tolerance and distance_error <= distance_tolerance
+        yield _report(f"{line} ({extractor.computed_by})", passed)
     yield _memory(weights)
 
 
-def _images_a_second(extractor: Inception, images: torch.Tensor) -> float:
+def _images_per_second(extractor: Inception, images: torch.Tensor) -> float:
     began = time.perf_counter()
     for _ in range(10):
         extractor(images)["embedding"].cpu()
@@ -65,19 +67,20 @@ def _images_a_second(extractor: Inception, images: torch.Tensor) -> float:
 
 
 def _memory(weights: Path) -> tuple[str, bool]:
-    """Leave room for a part of the batch, and see the batch halved."""
-    told: list[str] = []
-    caller = Caller(Inception(weights=weights, device="cuda"), told.append)
-    caller.views(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))  # builds the network
+    """Limit the memory to a part of the batch, and check that the batch is halved."""
+    messages: list[str] = []
+    forward = ForwardPass(Inception(weights=weights, device="cuda"), messages.append)
+    forward.views(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))  # builds the network
     torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info()
     torch.cuda.set_per_process_memory_fraction((total - free + 2e9) / total)
-    views = caller.views(torch.zeros(2048, 3, 64, 64, dtype=torch.uint8))
+    views = forward.views(torch.zeros(2048, 3, 64, 64, dtype=torch.uint8))
     torch.cuda.set_per_process_memory_fraction(1.0)
-    return _told(f"out of memory: {'; '.join(told) or 'never'}", bool(told) and len(views["embedding"]) == 2048)
+    passed = bool(messages) and len(views["embedding"]) == 2048
+    return _report(f"out of memory: {'; '.join(messages) or 'never'}", passed)
 
 
-def _told(line: str, passed: bool) -> tuple[str, bool]:
+def _report(line: str, passed: bool) -> tuple[str, bool]:
     print("ok    " if passed else "FAILED", line)
     return line, passed
 

@@ -1,1 +1,1 @@
-"""What looks at samples: pretrained networks, small classifiers, raw values."""
+"""Extractors: pretrained networks, small classifiers, raw values, and users' networks."""

@@ -1,4 +1,4 @@
-"""A guest's network as an extractor: a torch module, a plain callable, or a TorchScript file."""
+"""Make an extractor from a user's network: a torch module, a plain callable, or a TorchScript file."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ import torch
 from torch import nn
 
 from genbench.errors import PlugError, UsageError, did_you_mean
-from genbench.extractors.raw import describe
-from genbench.plugs.torch_modules import SUFFIXES, device_of, evaluating, first_line, moved, read_torchscript
+from genbench.plugs.torch_modules import (
+    SUFFIXES,
+    device_of,
+    dtype_and_shape,
+    evaluation_mode,
+    first_line,
+    move_to_device,
+    read_torchscript,
+)
 
 
 class ModuleExtractor:
-    """A torch module, or any callable, that maps uint8 [N, 3, H, W] (float32 [N, D] for points) to its views.
+    """A torch module, or any callable, that maps uint8 [N, 3, H, W] (float32 [N, D] for points) to views.
 
     It may return a tensor [N, D] (the embedding), a tuple (embedding, logits), or a dict of views. A module is called
-    in evaluation mode and gets its own mode back.
+    in evaluation mode; its mode is restored afterwards.
 
-    ``identity`` is the module's own attribute of that name where it has one. Else it is a hash of the module's
-    structure, settings, parameters, buffers and source files; what its forward calls in other files is not seen, so
-    a module that leans on such code should carry an ``identity``. It is empty, so that nothing is kept, for a plain
-    callable and for a module with hooks or with attributes that no hash covers.
-    Raises PlugError, naming the plug, where it cannot take uint8 images or returns something else.
+    ``identity`` is the module's attribute of that name if it has one. Otherwise it is a hash of the module's
+    structure, settings, parameters, buffers and source files. The hash does not cover code in other files that the
+    module calls, so a module that depends on such code should have an ``identity``. For a plain callable, and for a
+    module with hooks or with attributes that cannot be hashed, it is empty, and the features are not cached.
+    Raises PlugError, with the name of the extractor, if the module does not accept uint8 images or returns no views.
     """
 
     def __init__(self, module: Callable[[torch.Tensor], Any]) -> None:
@@ -39,41 +46,42 @@ class ModuleExtractor:
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Tell whether this is a torch module or a plain callable."""
+        """Return whether this is a torch module or a plain callable."""
         return callable(subject) and not inspect.isclass(subject)
 
     @property
     def device(self) -> str:
-        """Where images are moved before the call; setting it moves a torch module there."""
+        """Device that images are moved to before the call; setting it moves a torch module as well."""
         return self._device
 
     @device.setter
     def device(self, device: str) -> None:
         if isinstance(self.module, nn.Module):
-            moved(self.module, device, self.name)
+            move_to_device(self.module, device, self.name)
         self._device = device
 
     def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W] or float32 [N, D]."""
         try:
-            with evaluating(self.module), torch.inference_mode():
-                answer = self.module(data)
+            with evaluation_mode(self.module), torch.inference_mode():
+                output = self.module(data)
         except RuntimeError as error:
+            # The most frequent mistake, a network that expects floats, gets a message of its own.
             if data.dtype == torch.uint8 and any(word in str(error) for word in ("Byte", "unsigned char")):
                 raise PlugError(
-                    f"The extractor {self.name!r} cannot take uint8 images ({first_line(error)}); convert them inside "
-                    "it, as in self.network(images.float() / 255)."
+                    f"The extractor {self.name!r} does not accept uint8 images ({first_line(error)}); convert them "
+                    "inside it, as in self.network(images.float() / 255)."
                 ) from error
             raise
-        views = _named(answer, self.name)
-        return {view: _checked(rows, view, self.name, count=len(data)) for view, rows in views.items()}
+        views = _views_by_name(output, self.name)
+        return {view: _checked_view(rows, view, self.name, count=len(data)) for view, rows in views.items()}
 
 
 class TorchScriptExtractor(ModuleExtractor):
     """A TorchScript file as an extractor; its identity is the sha256 of the file.
 
-    A TorchScript file is a program: open those of people you trust. Anything else in such a file (a state dict, a
-    pickled module) is refused without being unpickled.
+    A TorchScript file is a program: open only files from people whom you trust. A file with other contents (a state
+    dict, a pickled module) is rejected without being unpickled.
     """
 
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
@@ -83,76 +91,85 @@ class TorchScriptExtractor(ModuleExtractor):
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Tell whether this is the path of a file that may hold TorchScript."""
+        """Return whether this is the path of a file that may contain TorchScript."""
         return isinstance(subject, (str, Path)) and Path(subject).suffix.lower() in SUFFIXES
 
 
 def _identity(module: object) -> str:
+    """Return the identity of a module or callable; empty if unknown."""
     own = getattr(module, "identity", None)
     if isinstance(own, str):
         return own
     if not isinstance(module, nn.Module) or isinstance(module, torch.jit.ScriptModule):
         return ""
+    # Hash the code and settings of every submodule ...
     digest = hashlib.sha256(torch.__version__.encode())
-    for name, part in module.named_modules():
-        about = _about(part)
-        if about is None:
+    for name, submodule in module.named_modules():
+        description = _code_and_settings(submodule)
+        if description is None:
             return ""
-        digest.update(f"{name}: ".encode() + about)
+        digest.update(f"{name}: ".encode() + description)
+    # ... and the values of all tensors.
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return f"{type(module).__module__}.{type(module).__qualname__},{digest.hexdigest()}"
 
 
-_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+# Attributes that torch sets on every module; the remaining ones are the settings of a module.
+_COMMON_ATTRIBUTES = frozenset(vars(nn.Module()))
 
 
-def _about(part: nn.Module) -> bytes | None:
-    """Return what decides the numbers of a module beside its tensors and its parts; None where that is unknown."""
-    settings = {key: value for key, value in vars(part).items() if key not in _OF_EVERY_MODULE}
-    hooked = part._forward_hooks or part._forward_pre_hooks or part._forward_hooks_with_kwargs
-    if hooked or not _settled(settings):
+def _code_and_settings(module: nn.Module) -> bytes | None:
+    """Return the settings and the source files of a module, without tensors and submodules; None if unknown."""
+    settings = {key: value for key, value in vars(module).items() if key not in _COMMON_ATTRIBUTES}
+    hooks = module._forward_hooks or module._forward_pre_hooks or module._forward_hooks_with_kwargs
+    if hooks or not _has_stable_repr(settings):
         return None
-    written = [f"{part!r} {settings!r}".encode()]
-    for kind in type(part).__mro__:
-        if kind.__module__.split(".")[0] not in ("torch", "builtins"):
+    description = [f"{module!r} {settings!r}".encode()]
+    # torch's version is part of the hash, so only the source files of other base classes are read
+    for base_class in type(module).__mro__:
+        if base_class.__module__.split(".")[0] not in ("torch", "builtins"):
             try:
-                source = inspect.getsourcefile(kind)
-                written.append(f"{kind.__qualname__} ".encode() + Path(source or "").read_bytes())
-            except (TypeError, OSError):  # defined at a prompt or in compiled code
+                source = inspect.getsourcefile(base_class)
+                description.append(f"{base_class.__qualname__} ".encode() + Path(source or "").read_bytes())
+            # a class that was defined at a prompt or in compiled code has no source file
+            except (TypeError, OSError):
                 return None
-    return b"".join(written)
+    return b"".join(description)
 
 
-def _settled(value: object) -> bool:
-    """Tell whether ``repr(value)`` is the same whenever the value is."""
+def _has_stable_repr(value: object) -> bool:
+    """Return whether equal values have equal ``repr``, which does not contain a memory address, for example."""
     if isinstance(value, Mapping):
-        return all(_settled(item) for item in value.values())
+        return all(_has_stable_repr(item) for item in value.values())
     if isinstance(value, (tuple, list)):
-        return all(_settled(item) for item in value)
+        return all(_has_stable_repr(item) for item in value)
     return value is None or isinstance(value, (bool, int, float, str, type, torch.dtype, torch.device))
 
 
-def _named(answer: object, name: str) -> Mapping[str, object]:
-    if isinstance(answer, Mapping):
-        for view in answer:
+def _views_by_name(output: object, name: str) -> Mapping[str, object]:
+    """Return a module's output as a dict of views. Raises PlugError for an output of another form."""
+    if isinstance(output, Mapping):
+        for view in output:
             if view not in _VIEWS:
                 raise PlugError(f"The extractor {name!r} returned a view {view!r}{did_you_mean(str(view), _VIEWS)}")
-        if answer:
-            return answer
-    elif isinstance(answer, (tuple, list)):
-        if len(answer) == 2:
-            return {"embedding": answer[0], "logits": answer[1]}
-    elif answer is not None:
-        return {"embedding": answer}
-    size = f" of {len(answer)}" if isinstance(answer, (tuple, list, Mapping)) else ""
+        if output:
+            return output
+    elif isinstance(output, (tuple, list)):
+        if len(output) == 2:
+            return {"embedding": output[0], "logits": output[1]}
+    elif output is not None:
+        return {"embedding": output}
+    # Neither a dict of views, nor a pair, nor a tensor.
+    size = f" of {len(output)}" if isinstance(output, (tuple, list, Mapping)) else ""
     raise PlugError(
-        f"The extractor {name!r} returned a {type(answer).__name__}{size}; "
+        f"The extractor {name!r} returned a {type(output).__name__}{size}; "
         "return a tensor [N, D], a tuple (embedding, logits) or a dict of views."
     )
 
 
+# The views of the contract: their form in words, and their dtype.
 _VIEWS = {
     "embedding": ("float32 [N, D]", torch.float32),
     "logits": ("float32 [N, C]", torch.float32),
@@ -161,18 +178,20 @@ _VIEWS = {
 }
 
 
-def _checked(answer: object, view: str, name: str, *, count: int) -> torch.Tensor:
-    wanted, dtype = _VIEWS[view]
+def _checked_view(output: object, view: str, name: str, *, count: int) -> torch.Tensor:
+    """Return a view as a tensor on the CPU with the dtype of the contract. Raises PlugError if it does not fit."""
+    expected, dtype = _VIEWS[view]
     try:
-        rows = torch.as_tensor(answer).cpu()
+        rows = torch.as_tensor(output).cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise PlugError(
-            f"The extractor {name!r} returned a {type(answer).__name__} as {view!r}, not a tensor."
+            f"The extractor {name!r} returned a {type(output).__name__} as {view!r}, not a tensor."
         ) from error
+    # Another precision of the same kind of number is converted; another kind is an error.
     dimensions = 2 if dtype.is_floating_point else 1
-    if rows.ndim != dimensions or len(rows) != count or _sort(rows.dtype) != _sort(dtype):
+    if rows.ndim != dimensions or len(rows) != count or _number_kind(rows.dtype) != _number_kind(dtype):
         raise PlugError(
-            f"The extractor {name!r} returned {view} {describe(rows)} for {count} samples; wanted {wanted}."
+            f"The extractor {name!r} returned {view} {dtype_and_shape(rows)} for {count} samples; expected {expected}."
         )
     rows = rows.to(dtype)
     if dtype.is_floating_point and not rows.isfinite().all():
@@ -183,7 +202,7 @@ def _checked(answer: object, view: str, name: str, *, count: int) -> torch.Tenso
     return rows
 
 
-def _sort(dtype: torch.dtype) -> str:
+def _number_kind(dtype: torch.dtype) -> str:
     if dtype == torch.bool:
         return "bool"
     return "float" if dtype.is_floating_point else "complex" if dtype.is_complex else "integer"

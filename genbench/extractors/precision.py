@@ -1,4 +1,4 @@
-"""In what arithmetic a network computes: float32 as it is written, or the shortcuts that somebody asked for."""
+"""The arithmetic of a network: exact float32 by default, TF32 or bfloat16 only on request."""
 
 from __future__ import annotations
 
@@ -11,38 +11,40 @@ import torch
 from genbench.errors import UsageError, did_you_mean
 
 PRECISIONS = ("fp32", "tf32", "bf16")
-"""float32; float32 whose products NVIDIA's tensor cores round to 10 bits; bfloat16, 7 bits."""
+"""float32 (23 bits of mantissa); float32 with products in TF32 (10 bits), on NVIDIA's GPUs; bfloat16 (7 bits)."""
 
 
 def check_precision(precision: str, device: str) -> None:
-    """Raise UsageError for an unknown precision, or one that the device does not have."""
+    """Raise UsageError if a precision is unknown or the device does not support it."""
     if precision not in PRECISIONS:
-        raise UsageError(f"No precision is called {precision!r}{did_you_mean(str(precision), PRECISIONS)}")
+        raise UsageError(f"There is no precision {precision!r}{did_you_mean(str(precision), PRECISIONS)}")
     if precision == "tf32" and not device.startswith("cuda"):
-        raise UsageError(
-            f"tf32 is arithmetic of NVIDIA's GPUs, and the device is {device}; leave out --precision or choose bf16."
-        )
+        raise UsageError(f"tf32 needs an NVIDIA GPU, but the device is {device}; leave out --precision or choose bf16.")
 
 
 @contextmanager
 def arithmetic(precision: str) -> Iterator[None]:
-    """Allow TF32 where it was asked for and nowhere else, whatever the caller allows; then restore what was allowed."""
-    before = [(holder, option, getattr(holder, option)) for holder, option, *_ in _SWITCHES]
+    """Allow TF32 if ``precision`` is tf32, forbid it otherwise, and restore the caller's settings afterwards."""
+    # The switches are global in torch, so other code of the process sees them until they are restored.
+    previous = [(backend, setting, getattr(backend, setting)) for backend, setting, *_ in _SWITCHES]
     try:
-        for holder, option, exact, rounded in _SWITCHES:
-            setattr(holder, option, rounded if precision == "tf32" else exact)
+        for backend, setting, exact, rounded in _SWITCHES:
+            setattr(backend, setting, rounded if precision == "tf32" else exact)
         yield
     finally:
-        for holder, option, value in before:
-            setattr(holder, option, value)
+        for backend, setting, value in previous:
+            setattr(backend, setting, value)
 
 
 def _switches() -> list[tuple[Any, str, Any, Any]]:
+    """Return torch's settings of TF32: the object, its attribute, the value for float32, and the value for tf32."""
     backends: Any = torch.backends
-    if hasattr(backends.cudnn, "conv"):  # torch 2.9 and later
+    # torch 2.9 replaced the switches of cuDNN and cuBLAS by one setting per operation
+    if hasattr(backends.cudnn, "conv"):
         gpu = [
             (operation, "fp32_precision", "ieee", "tf32") for operation in (backends.cudnn.conv, backends.cuda.matmul)
         ]
+        # on a CPU, oneDNN must never use TF32
         cpu = (backends.mkldnn.conv, backends.mkldnn.matmul)
         return [*gpu, *((operation, "fp32_precision", "ieee", "ieee") for operation in cpu)]
     return [(backends.cudnn, "allow_tf32", False, True), (backends.cuda.matmul, "allow_tf32", False, True)]

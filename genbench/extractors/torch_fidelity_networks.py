@@ -1,4 +1,4 @@
-"""torch-fidelity's other extractors: CLIP, DINOv2 and VGG-16, with weights that genbench finds, checks and reads."""
+"""CLIP, DINOv2 and VGG-16 with the preprocessing of torch-fidelity; genbench finds, verifies and reads the weights."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from genbench.errors import InputError, UsageError, did_you_mean
-from genbench.extractors.weights import Pretrained, Weights, file_sha256, fill, is_torchscript, read_weights
+from genbench.extractors.pretrained import Pretrained
+from genbench.extractors.state_dicts import StateDict, fill, is_torchscript, read_state_dict
+from genbench.extractors.weights import Weights, file_sha256
 
 
 class _TorchFidelity(Pretrained):
-    """One feature of one of torch-fidelity's extractors, with its own preprocessing."""
+    """A feature of an extractor of torch-fidelity, with its preprocessing."""
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the embedding of uint8 [N, 3, H, W] on the device."""
+        # The result is float32 in every precision, as the contract of extractors demands.
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return {"embedding": self.network(images)[0].float()}
 
@@ -29,10 +32,11 @@ class _TorchFidelity(Pretrained):
 class Clip(_TorchFidelity):
     """CLIP's image tower (Radford et al. 2021, arXiv 2103.00020): embedding float32 [N, 512] for ViT-B/32.
 
-    Views of uint8 [N, 3, H, W]: embedding alone, torch-fidelity's feature ``clip``: resized by TensorFlow 1's
-    bilinear, not normalised to length one. OpenAI's files are TorchScript programs, and opening one runs it: only a
-    file with OpenAI's own checksum is opened so; any other must be a plain state dict of the whole model.
-    Raises UsageError for an unknown variant, InputError where the weights are missing or do not fit.
+    Views of uint8 [N, 3, H, W]: the embedding only, torch-fidelity's feature ``clip``: images are resized with
+    TensorFlow 1's bilinear filter, and the embedding is not normalised to unit length. OpenAI's files are TorchScript
+    programs, which run code when they are opened. Only a file with OpenAI's checksum is opened in this way; any other
+    file must be a plain state dict of the whole model.
+    Raises UsageError for an unknown variant, InputError if the weights are missing or do not fit.
     """
 
     variant: str = "vit-b-32"
@@ -43,50 +47,54 @@ class Clip(_TorchFidelity):
             raise UsageError(f"'clip' has no variant={self.variant}{did_you_mean(str(self.variant), _CLIP_MEGABYTES)}")
 
     @property
-    def space(self) -> str:
-        """For people."""
+    def variant_name(self) -> str:
+        """Name of the network, without the precision."""
         return "clip" if self.variant == "vit-b-32" else f"clip,variant={self.variant}"
 
     @property
-    def record(self) -> Weights:
+    def published_weights(self) -> Weights:
         """The published file of weights."""
         from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS
 
         model = f"clip-{self.variant}"
-        sha256, published = MODEL_METADATA[model]["hash"], MODEL_METADATA[model]["filename"]
+        sha256, file_stem = MODEL_METADATA[model]["hash"], MODEL_METADATA[model]["filename"]
         return Weights(
             file=f"{model}-{sha256}.pt",
             urls=(MODEL_URLS[model],),
             sha256=sha256,
             megabytes=_CLIP_MEGABYTES[self.variant],
             used_by=self.name,
-            also=(f"{published}.pt",),
+            other_names=(f"{file_stem}.pt",),
         )
 
     def build(self, path: Path) -> torch.nn.Module:
-        """Return torch-fidelity's extractor, filled with the weights in a file."""
+        """Return torch-fidelity's extractor with the weights in a file."""
         from torch_fidelity.feature_extractor_clip import FeatureExtractorCLIP, build_model
 
+        # The constructor draws initial values, which are overwritten: protect the caller's generator.
         try:
-            with torch.random.fork_rng(devices=[]):  # initial values are drawn, and then written over
-                model = build_model(self._state(path), torch.float32)
+            with torch.random.fork_rng(devices=[]):
+                model = build_model(self._read_state(path), torch.float32)
         except (KeyError, RuntimeError, ValueError, AssertionError) as error:
-            lacks = f"it lacks {error}" if isinstance(error, KeyError) else "its tensors do not make up CLIP"
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else "its tensors do not form a CLIP model"
             raise InputError(
-                f"{path} does not fit {self.name}: {lacks}; wanted is {self.record.file} or the state dict of a model "
-                "like it."
+                f"{path} does not fit {self.name}: {reason}; expected {self.published_weights.file} or the state dict "
+                "of a similar model."
             ) from error
-        return _filled(FeatureExtractorCLIP, "clip", model=model, resolution=model.visual.input_resolution)
+        return _wrap(FeatureExtractorCLIP, "clip", model=model, resolution=model.visual.input_resolution)
 
-    def _state(self, path: Path) -> dict[str, torch.Tensor]:
-        if is_torchscript(path) and file_sha256(path) == self.record.sha256:
-            run: Any = torch.jit.load
+    def _read_state(self, path: Path) -> StateDict:
+        # Opening a TorchScript file runs its code, so only the file that OpenAI published is trusted.
+        if is_torchscript(path) and file_sha256(path) == self.published_weights.sha256:
+            load: Any = torch.jit.load
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that torch will give up TorchScript
-                return dict(run(str(path), map_location="cpu").state_dict())
-        return read_weights(path, self.name)
+                # torch warns that TorchScript is deprecated
+                warnings.simplefilter("ignore")
+                return dict(load(str(path), map_location="cpu").state_dict())
+        return read_state_dict(path, self.name)
 
 
+# Sizes of OpenAI's files by variant; torch-fidelity knows their addresses and checksums.
 _CLIP_MEGABYTES = {
     "rn50": 256,
     "rn101": 292,
@@ -102,20 +110,20 @@ _CLIP_MEGABYTES = {
 
 @dataclass(frozen=True)
 class Vgg16(_TorchFidelity):
-    """VGG-16 (Simonyan and Zisserman 2014, arXiv 1409.1556): embedding float32 [N, 4096], 0 or more.
+    """VGG-16 (Simonyan and Zisserman 2014, arXiv 1409.1556): non-negative embedding float32 [N, 4096].
 
-    Views of uint8 [N, 3, H, W]: embedding alone, torch-fidelity's feature ``fc2_relu``: the second fully connected
-    layer after its ReLU, the space of improved precision and recall (Kynkaanniemi et al. 2019, arXiv 1904.06991), here
-    with torchvision's weights. Raises InputError where the weights are missing or do not fit.
+    Views of uint8 [N, 3, H, W]: the embedding only, torch-fidelity's feature ``fc2_relu``: the second fully connected
+    layer after its ReLU, with torchvision's weights. Improved precision and recall use this layer (Kynkaanniemi et al.
+    2019, arXiv 1904.06991). Raises InputError if the weights are missing or do not fit.
     """
 
     @property
-    def space(self) -> str:
-        """For people."""
+    def variant_name(self) -> str:
+        """Name of the network, without the precision."""
         return "vgg16"
 
     @property
-    def record(self) -> Weights:
+    def published_weights(self) -> Weights:
         """The published file of weights."""
         return Weights(
             file="vgg16-397923af.pth",
@@ -126,53 +134,60 @@ class Vgg16(_TorchFidelity):
         )
 
     def build(self, path: Path) -> torch.nn.Module:
-        """Return torch-fidelity's extractor, filled with the weights in a file."""
+        """Return torch-fidelity's extractor with the weights in a file."""
         from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
         from torchvision.models import vgg16
 
+        # On the meta device, the network takes no memory until the weights are loaded.
         with torch.device("meta"):
             model = vgg16()
-        fill(model, read_weights(path, self.name), path=path, record=self.record)
-        del model.classifier[4:]  # what comes after the second fully connected layer
+        fill(model, read_state_dict(path, self.name), path=path, published=self.published_weights)
+        # drop the layers after the second fully connected layer and its ReLU
+        del model.classifier[4:]
         model.to(memory_format=torch.channels_last)
-        return _filled(FeatureExtractorVGG16, "fc2_relu", model=model)
+        return _wrap(FeatureExtractorVGG16, "fc2_relu", model=model)
 
 
 @dataclass(frozen=True)
 class Dinov2(_TorchFidelity):
     """DINOv2 with patches of 14 pixels (Oquab et al. 2023, arXiv 2304.07193): embedding float32 [N, 384 to 1536].
 
-    Views of uint8 [N, 3, H, W]: embedding alone, torch-fidelity's feature ``dinov2``: the class token after the last
-    norm, images resized to 224 by TensorFlow 1's bilinear. The network itself is code of facebookresearch/dinov2, which
-    torch hub downloads, and runs, in the pinned revision; a copy in torch hub's folder is used first, the one that
-    torch-fidelity leaves there included. Raises InputError where weights or code are missing or do not fit.
+    Views of uint8 [N, 3, H, W]: the embedding only, torch-fidelity's feature ``dinov2``: the class token after the last
+    norm, of images resized to 224 x 224 with TensorFlow 1's bilinear filter. The code of the network comes from the
+    repository facebookresearch/dinov2. A copy in torch hub's folder is used if there is one, including a copy that
+    torch-fidelity downloaded; otherwise torch hub downloads and runs the pinned revision.
+    Raises InputError if weights or code are missing or do not fit.
     """
+
+    statistics_name: ClassVar[str] = "fd_dinov2"
+    """Key of DINOv2's statistics in files that hold several, such as EDM's."""
 
     size: str
     """One of s, b, l, g."""
 
     @property
-    def space(self) -> str:
-        """For people."""
+    def variant_name(self) -> str:
+        """Name of the network, without the precision."""
         return f"dinov2-vit-{self.size}-14"
 
     @property
-    def record(self) -> Weights:
+    def published_weights(self) -> Weights:
         """The published file of weights."""
-        sha256, megabytes = _DINOV2[self.size]
+        sha256, megabytes = _DINOV2_FILES[self.size]
         model = f"dinov2_vit{self.size}14"
         url = f"https://dl.fbaipublicfiles.com/dinov2/{model}/{model}_pretrain.pth"
         return Weights(f"{model}_pretrain.pth", (url,), sha256, megabytes, self.name)
 
     def build(self, path: Path) -> torch.nn.Module:
-        """Return torch-fidelity's extractor, filled with the weights in a file."""
+        """Return torch-fidelity's extractor with the weights in a file."""
         from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 
-        state = read_weights(path, self.name)
-        with torch.random.fork_rng(devices=[]):  # initial values are drawn, and then written over
-            model = _dinov2_network(f"dinov2_vit{self.size}14")
-        fill(model, state, path=path, record=self.record)
-        return _filled(FeatureExtractorDinoV2, "dinov2", model=model)
+        state = read_state_dict(path, self.name)
+        # The constructor draws initial values, which are overwritten: protect the caller's generator.
+        with torch.random.fork_rng(devices=[]):
+            model = _load_dinov2_network(f"dinov2_vit{self.size}14")
+        fill(model, state, path=path, published=self.published_weights)
+        return _wrap(FeatureExtractorDinoV2, "dinov2", model=model)
 
 
 def dinov2_vit_s_14(*, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32") -> Dinov2:
@@ -186,7 +201,7 @@ def dinov2_vit_b_14(*, weights: str | Path | None = None, device: str = "cpu", p
 
 
 def dinov2_vit_l_14(*, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32") -> Dinov2:
-    """Return DINOv2 ViT-L/14: embedding float32 [N, 1024], the space of Stein et al. 2023 (arXiv 2306.04675)."""
+    """Return DINOv2 ViT-L/14: embedding float32 [N, 1024], recommended by Stein et al. 2023 (arXiv 2306.04675)."""
     return Dinov2("l", weights=weights, device=device, precision=precision)
 
 
@@ -195,30 +210,37 @@ def dinov2_vit_g_14(*, weights: str | Path | None = None, device: str = "cpu", p
     return Dinov2("g", weights=weights, device=device, precision=precision)
 
 
-_DINOV2 = {  # sha256 and megabytes
+# Files of weights by size: sha256 and megabytes.
+_DINOV2_FILES = {
     "s": ("b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9", 88),
     "b": ("0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73", 346),
     "l": ("d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428", 1218),
     "g": ("baf8467e50af277596bbbafa06887c177ee899ab46033649c383577d7e9309d3", 4546),
 }
-_DINOV2_CODE = "7764ea0f912e53c92e82eb78a2a1631e92725fc8"
+
+# The commit of facebookresearch/dinov2 that is downloaded.
+_DINOV2_REVISION = "7764ea0f912e53c92e82eb78a2a1631e92725fc8"
 
 
-def _dinov2_network(model: str) -> torch.nn.Module:
-    """Return the network without its weights, made by the code in torch hub's folder or, failing that, on GitHub."""
+def _load_dinov2_network(model: str) -> torch.nn.Module:
+    """Return the network without weights, built by the code in torch hub's folder or, if there is none, on GitHub."""
+    # Look for a copy on this computer: the pinned revision, or "main", which torch-fidelity downloads.
     hub = Path(torch.hub.get_dir())
-    folders = [hub / f"facebookresearch_dinov2_{revision}" for revision in (_DINOV2_CODE, "main")]
+    folders = [hub / f"facebookresearch_dinov2_{revision}" for revision in (_DINOV2_REVISION, "main")]
     local = next((folder for folder in folders if (folder / "hubconf.py").is_file()), None)
-    place = {"repo_or_dir": str(local), "source": "local"}
     if local is None:
-        place = {"repo_or_dir": f"facebookresearch/dinov2:{_DINOV2_CODE}", "source": "github", "trust_repo": "check"}
+        repository = f"facebookresearch/dinov2:{_DINOV2_REVISION}"
+        location = {"repo_or_dir": repository, "source": "github", "trust_repo": "check"}
+    else:
+        location = {"repo_or_dir": str(local), "source": "local"}
     load: Any = torch.hub.load
     try:
         with _without_xformers():
-            network: torch.nn.Module = load(model=model, pretrained=False, **place)
-    except Exception as error:  # a download and other people's code: anything may be raised
+            network: torch.nn.Module = load(model=model, pretrained=False, **location)
+    # Downloads and foreign code can raise any exception.
+    except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        remedy = "delete that folder" if local else f"put the repository, at {_DINOV2_CODE[:8]}, into {folders[0]}"
+        remedy = "delete that folder" if local else f"put the repository, at {_DINOV2_REVISION[:8]}, into {folders[0]}"
         raise InputError(
             f"DINOv2's code ({local or 'https://github.com/facebookresearch/dinov2'}) cannot be loaded ({reason}): "
             f"{remedy}, or measure without it with --features pixels, digits or mnist."
@@ -228,25 +250,26 @@ def _dinov2_network(model: str) -> torch.nn.Module:
 
 @contextmanager
 def _without_xformers() -> Iterator[None]:
-    """Make DINOv2's code take plain attention whatever is installed, as torch-fidelity does."""
-    before = os.environ.get("XFORMERS_DISABLED")
+    """Make DINOv2's code use plain attention even if xFormers is installed, as torch-fidelity does."""
+    previous = os.environ.get("XFORMERS_DISABLED")
     os.environ["XFORMERS_DISABLED"] = "1"
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="xFormers is")
             yield
     finally:
-        if before is None:
+        if previous is None:
             del os.environ["XFORMERS_DISABLED"]
         else:
-            os.environ["XFORMERS_DISABLED"] = before
+            os.environ["XFORMERS_DISABLED"] = previous
 
 
-def _filled(kind: Any, feature: str, **attributes: object) -> torch.nn.Module:
-    """Put a ready model into one of torch-fidelity's extractors, past its constructor, which would unpickle a path."""
+def _wrap(extractor_class: Any, feature: str, **attributes: object) -> torch.nn.Module:
+    """Return an extractor of torch-fidelity around a model that is already loaded."""
     from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
-    extractor: torch.nn.Module = kind.__new__(kind)
+    # Its constructor would unpickle a file of weights, so call only the constructor of the base class.
+    extractor: torch.nn.Module = extractor_class.__new__(extractor_class)
     FeatureExtractorBase.__init__(extractor, feature, [feature])
     for name, value in {"feature_extractor_internal_dtype": torch.float32, **attributes}.items():
         setattr(extractor, name, value)

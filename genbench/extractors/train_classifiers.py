@@ -1,6 +1,7 @@
-"""Trains the classifiers that genbench ships: ``python -m genbench.extractors.train_classifiers digits|mnist``.
+"""Train the classifiers that genbench ships: ``python -m genbench.extractors.train_classifiers digits|mnist``.
 
-One thread, one seed and deterministic algorithms: on one machine and torch version the file comes out bit for bit.
+Training uses one thread, one seed and deterministic algorithms, so the file is bit-identical on the same machine with
+the same version of torch.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from torch import nn
 from torch.nn import functional
 
 from genbench.errors import GenbenchError, InputError
-from genbench.extractors.classifier import QUALITY, Classifier, Network, network
+from genbench.extractors.classifier import QUALITY, Classifier, Network, empty_network
 from genbench.files.atomic_write import atomic_write
 
 SEED = 0
 
 
 class Split(NamedTuple):
-    """Labelled images: uint8 [N, H, W] and int64 [N], to train on and held out."""
+    """Images uint8 [N, H, W] with labels int64 [N], for training and held out."""
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -40,25 +41,25 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a shipped file."""
+    """Data and hyperparameters of a shipped classifier."""
 
     name: str
     data: str
     rule: str
-    """How the data are split, in words."""
+    """Description of the split."""
     read: Callable[[Path], Split]
     epochs: int
+    # Augmentation: the largest shift as a fraction of the side, rotation in degrees, and relative change of size.
     shift: float
-    """Augmentation: the largest shift, as a share of the side."""
     degrees: float
     scale: float
-    batch: int = 64
-    rate: float = 3e-3
-    decay: float = 1e-2
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
 
 
 def read_digits(root: Path) -> Split:
-    """Split scikit-learn's embedded digits (UCI, 1,797 images of 8x8); ``root`` is not read."""
+    """Split the digits that scikit-learn contains (UCI, 1,797 images of 8x8); ``root`` is not used."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -71,21 +72,23 @@ def read_digits(root: Path) -> Split:
 
 
 def read_mnist(root: Path) -> Split:
-    """Split the 10,000 images of MNIST's test files (28x28) in ``root/MNIST/raw``, torchvision's layout."""
-    images = torch.from_numpy(_idx(root / "MNIST/raw/t10k-images-idx3-ubyte.gz", 16)).view(-1, 28, 28)
-    labels = torch.from_numpy(_idx(root / "MNIST/raw/t10k-labels-idx1-ubyte.gz", 8)).long()
+    """Split the 10,000 images of MNIST's test files (28x28) in ``root/MNIST/raw``, where torchvision stores them."""
+    # the headers have 16 bytes (images) and 8 bytes (labels)
+    images = torch.from_numpy(_read_idx_file(root / "MNIST/raw/t10k-images-idx3-ubyte.gz", 16)).view(-1, 28, 28)
+    labels = torch.from_numpy(_read_idx_file(root / "MNIST/raw/t10k-labels-idx1-ubyte.gz", 8)).long()
     return Split(images[:6000], labels[:6000], images[6000:], labels[6000:])
 
 
-def _idx(path: Path, header: int) -> npt.NDArray[np.uint8]:
+def _read_idx_file(path: Path, header: int) -> npt.NDArray[np.uint8]:
     try:
         return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header).copy()
     except (OSError, EOFError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be read ({error}); name with --root the folder where torchvision keeps MNIST."
+            f"{path} cannot be read ({error}); give with --root the folder in which torchvision stores MNIST."
         ) from error
 
 
+# The strings ``data`` and ``rule`` are stored in the files, so a change of their text changes the files.
 RECIPES = {
     "digits": Recipe(
         "digits",
@@ -110,12 +113,13 @@ RECIPES = {
 }
 
 
-def train(recipe: Recipe, root: Path, out: Path) -> Classifier:
-    """Train as the recipe says, write the weights with their record to ``out``, return the classifier read from it."""
+def train_classifier(recipe: Recipe, root: Path, out: Path) -> Classifier:
+    """Train a classifier, write the weights and their record to ``out``, and return the classifier read from there."""
     split = recipe.read(root)
-    with _reproducible():
+    with _deterministic():
         trained = _fit(recipe, split)
-        record = _record(recipe, split) | _measured(trained, split)
+        record = _origin(recipe, split) | _held_out_results(trained, split)
+    # The record is the metadata of the safetensors file.
     weights = {name: tensor.contiguous() for name, tensor in trained.state_dict().items()}
     with atomic_write(out) as temporary:
         save_file(weights, temporary, metadata={"genbench.classifier": json.dumps(record)})
@@ -123,30 +127,32 @@ def train(recipe: Recipe, root: Path, out: Path) -> Classifier:
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+def _deterministic() -> Iterator[None]:
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def _fit(recipe: Recipe, split: Split) -> Network:
     generator = torch.Generator().manual_seed(SEED)
     model = _initialised(split.images.shape[-1], generator)
-    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=recipe.decay)
+    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=recipe.weight_decay)
     gray = split.images[:, None].float() / 255  # [N, 1, size, size]
-    steps_an_epoch = len(gray) // recipe.batch
-    steps = recipe.epochs * steps_an_epoch
+    steps_per_epoch = len(gray) // recipe.batch_size
+    steps = recipe.epochs * steps_per_epoch
     for step in range(steps):
-        if step % steps_an_epoch == 0:
+        # every epoch visits the images in a new order
+        if step % steps_per_epoch == 0:
             order = torch.randperm(len(gray), generator=generator)
-        rows = order[step % steps_an_epoch * recipe.batch :][: recipe.batch]
+        rows = order[step % steps_per_epoch * recipe.batch_size :][: recipe.batch_size]
         loss = functional.cross_entropy(model(_augmented(gray[rows], recipe, generator)), split.labels[rows])
-        optimiser.param_groups[0]["lr"] = recipe.rate * (1 + math.cos(math.pi * step / steps)) / 2
+        # the learning rate follows half a cosine from its initial value to 0
+        optimiser.param_groups[0]["lr"] = recipe.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
@@ -154,7 +160,8 @@ def _fit(recipe: Recipe, split: Split) -> Network:
 
 
 def _initialised(size: int, generator: torch.Generator) -> Network:
-    model = network(size).to_empty(device="cpu")
+    # torch's own initialisation draws from the global generator, so each kind of layer is initialised here
+    model = empty_network(size).to_empty(device="cpu")
     for layer in model.modules():
         if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
             layer.reset_parameters()
@@ -166,17 +173,18 @@ def _initialised(size: int, generator: torch.Generator) -> Network:
 
 
 def _augmented(gray: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+    """Return the images [N, 1, size, size], each rotated, scaled and shifted at random."""
     turn, scale, across, down = torch.rand(4, len(gray), generator=generator) * 2 - 1  # each -1..1
     angle = turn * math.radians(recipe.degrees)
     factor = 1 + scale * recipe.scale
     cosine, sine = factor * angle.cos(), factor * angle.sin()
-    # affine_grid counts -1..1 from edge to edge, so that a share s of the side is 2 s
-    rows = [cosine, -sine, 2 * recipe.shift * across, sine, cosine, 2 * recipe.shift * down]
-    grid = functional.affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(gray.shape), align_corners=False)
+    # In affine_grid, an image extends from -1 to 1, so a fraction f of its side is 2 f.
+    matrix = [cosine, -sine, 2 * recipe.shift * across, sine, cosine, 2 * recipe.shift * down]
+    grid = functional.affine_grid(torch.stack(matrix, dim=1).view(-1, 2, 3), list(gray.shape), align_corners=False)
     return functional.grid_sample(gray, grid, align_corners=False)
 
 
-def _record(recipe: Recipe, split: Split) -> dict[str, str | int | float]:
+def _origin(recipe: Recipe, split: Split) -> dict[str, str | int | float]:
     return {
         "size": split.images.shape[-1],
         "data": recipe.data,
@@ -187,9 +195,9 @@ def _record(recipe: Recipe, split: Split) -> dict[str, str | int | float]:
     }
 
 
-def _measured(trained: Network, split: Split) -> dict[str, int | float]:
+def _held_out_results(trained: Network, split: Split) -> dict[str, int | float]:
     with torch.inference_mode():
-        sure, mode = trained(split.held_out_images[:, None].float() / 255).softmax(dim=1).max(dim=1)
+        probability, mode = trained(split.held_out_images[:, None].float() / 255).softmax(dim=1).max(dim=1)
     count = len(split.held_out_labels)
     correct = int((mode == split.held_out_labels).sum())
     return {
@@ -197,21 +205,21 @@ def _measured(trained: Network, split: Split) -> dict[str, int | float]:
         "held_out_correct": correct,
         "held_out_accuracy": correct / count,
         "quality": QUALITY,
-        "held_out_quality": int((sure >= QUALITY).sum()) / count,
+        "held_out_quality": int((probability >= QUALITY).sum()) / count,
     }
 
 
 @click.command()
 @click.argument("name", type=click.Choice(sorted(RECIPES)))
-@click.option("--root", type=click.Path(path_type=Path), default=Path("."), help="Folder that holds MNIST/raw.")
-@click.option("--out", type=click.Path(path_type=Path), help="File to write; default: the one that genbench ships.")
+@click.option("--root", type=click.Path(path_type=Path), default=Path("."), help="Folder that contains MNIST/raw.")
+@click.option("--out", type=click.Path(path_type=Path), help="Output file (default: the file that genbench ships).")
 def main(name: str, root: Path, out: Path | None) -> None:
     """Train a classifier that genbench ships and print its record."""
     try:
-        made = train(RECIPES[name], root, out or Path(__file__).with_name(f"{name}.safetensors"))
+        classifier = train_classifier(RECIPES[name], root, out or Path(__file__).with_name(f"{name}.safetensors"))
     except GenbenchError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(made.record, indent=2))
+    click.echo(json.dumps(classifier.record, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Networks that guests bring: evaluation mode, device, and TorchScript files read without unpickling anything."""
+"""Handle users' networks and tensors: evaluation mode, device, TorchScript files, and tensors in error messages."""
 
 from __future__ import annotations
 
@@ -13,54 +13,62 @@ from torch import nn
 from genbench.errors import InputError, UsageError
 
 SUFFIXES = frozenset({".pt", ".pth", ".ts", ".jit", ".torchscript"})
-"""What a file that may hold TorchScript is called, in lower case."""
+"""Suffixes of files that may contain TorchScript, in lower case."""
 
 
 @contextmanager
-def evaluating(module: object) -> Iterator[None]:
-    """Put a torch module into evaluation mode, and each of its parts back into its own mode afterwards."""
+def evaluation_mode(module: object) -> Iterator[None]:
+    """Put a torch module into evaluation mode; afterwards, restore the mode of each of its submodules."""
     if not isinstance(module, nn.Module):
         yield
         return
-    mode, modes = module.training, {part: part.training for part in module.modules()}
+    mode, modes = module.training, {submodule: submodule.training for submodule in module.modules()}
     module.eval()
     try:
         yield
     finally:
-        module.train(mode)  # its own method, which may do more than set the flags
-        for part, own in modes.items():
-            part.training = own
+        # A module may override ``train`` to do more than set the flags, so call it before the flags are restored.
+        module.train(mode)
+        for submodule, training in modes.items():
+            submodule.training = training
 
 
 def read_torchscript(path: Path, device: str) -> nn.Module:
-    """Read a TorchScript file onto a device. Raises InputError for another file, UsageError for no such device."""
+    """Load a TorchScript file on a device. Raises InputError for other files, UsageError for an unknown device."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # torch.jit is out of fashion; its files are still around
+            # torch deprecates TorchScript, but its files are still in use
+            warnings.simplefilter("ignore", FutureWarning)
             module: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as error:
-        found = "is not a TorchScript file" if path.is_file() else "is not a file"
+        problem = "is not a TorchScript file" if path.is_file() else "is not a file"
         raise InputError(
-            f"{path} {found}; write one with torch.jit.trace(model, example).save(PATH) (state dicts and pickled "
-            "modules are not opened, name their Python class as module:attribute)."
+            f"{path} {problem}; write one with torch.jit.trace(model, example).save(PATH) (state dicts and pickled "
+            "modules are not opened: give their Python class as module:attribute instead)."
         ) from error
-    return moved(module, device, path.name).eval()
+    return move_to_device(module, device, path.name).eval()
 
 
-def moved(module: nn.Module, device: str, name: str) -> nn.Module:
-    """Move a module to a device. Raises UsageError where that is not to be had."""
+def move_to_device(module: nn.Module, device: str, name: str) -> nn.Module:
+    """Move a module to a device. Raises UsageError if the device is not available."""
     try:
         return module.to(device)
-    except (RuntimeError, AssertionError) as error:  # an AssertionError is what torch built without CUDA raises
+    # torch without CUDA raises an AssertionError
+    except (RuntimeError, AssertionError) as error:
         raise UsageError(f"The device {device!r} cannot be used for {name!r}: {first_line(error)}.") from error
 
 
 def device_of(module: object) -> str:
-    """Return where a module's parameters lie; ``cpu`` where it has none."""
+    """Return the device of a module's parameters, ``cpu`` if it has none."""
     first = next(module.parameters(), None) if isinstance(module, nn.Module) else None
     return "cpu" if first is None else str(first.device)
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an exception says."""
+    """Return the first line of the message of an exception, without the full stop."""
     return next(iter(str(error).splitlines()), "").rstrip(". ")
+
+
+def dtype_and_shape(data: torch.Tensor) -> str:
+    """Return the dtype and the shape as text: ``float32 [64, 2]``."""
+    return f"{str(data.dtype).removeprefix('torch.')} {list(data.shape)}"

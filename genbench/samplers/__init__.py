@@ -1,1 +1,1 @@
-"""What a guest hands over, made a Sampler: a function, a torch module, a TorchScript or ONNX file, a program."""
+"""Make samplers from functions, torch modules, TorchScript and ONNX files, and programs."""

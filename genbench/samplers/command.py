@@ -1,4 +1,4 @@
-"""A program in any language as a sampler: it is told a count and a seed, and leaves its samples where it is told to."""
+"""Make a sampler from a program in any language, which gets a count, a seed and an output folder as arguments."""
 
 from __future__ import annotations
 
@@ -21,129 +21,142 @@ from genbench.plugs.contracts import Source
 
 EXAMPLE = "command:./generate --count {count} --seed {seed} --out {out}"
 
-PLACES = ("count", "seed", "out")
-"""What a command has to name in braces. Without its seed a program would give the same samples chunk after chunk."""
+PLACEHOLDERS = ("count", "seed", "out")
+"""Names that a command must contain in braces. Without the seed, every chunk would contain the same samples."""
 
 LAST_LINES = 5
-"""How much is shown of what a failed program printed."""
+"""Number of lines of a failed program's output that the error message contains."""
 
 
 class CommandSampler:
     """A program in any language: ``command:./generate --count {count} --seed {seed} --out {out}``.
 
-    It is started without a shell in the folder that genbench was started in, once for every 256 samples, with whole
-    numbers for ``{count}`` and ``{seed}`` (below 2**32) and a path for ``{out}``: a new, empty folder, which it fills
-    with ``count`` images of one size, taken in natural order of their names. Or it writes one array or archive in
-    there, or beside it as ``{out}.npz``, ``{out}.npy`` or ``{out}.zip``; float [count, D] are points. The folder lies
-    in the system's temporary folder and is gone afterwards. What the program prints is shown only where it fails.
-    Raises UsageError for a command without its three places, PlugError where the program cannot be started, fails, or
-    leaves something else than ``count`` samples.
+    The program is started once for every 256 samples, without a shell, in the current folder. ``{count}`` and
+    ``{seed}`` (below 2**32) are replaced by whole numbers, ``{out}`` by the path of a new, empty folder. The program
+    writes ``count`` images of equal size into this folder; they are read in the natural order of their names. Instead,
+    it may write one array or archive into the folder, or beside it as ``{out}.npz``, ``{out}.npy`` or ``{out}.zip``;
+    float [count, D] are points. The folder is temporary and is deleted afterwards. The output of the program is shown
+    only if it fails.
+    Raises UsageError for a command without its three placeholders, PlugError if the program cannot be started, fails,
+    or does not write ``count`` samples.
     """
 
     def __init__(self, command: str) -> None:
         self.command = str(command)
         self.name = f"command:{command}"
-        self._words = _words(self.command)
+        self._arguments = _split(self.command)
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
-        """Return uint8 [count, 3, H, W] or float32 [count, D], what the program leaves for that count and seed."""
+        """Return uint8 [count, 3, H, W] or float32 [count, D], written by the program for this count and seed."""
         with tempfile.TemporaryDirectory(prefix="genbench-", ignore_cleanup_errors=True) as folder:
             out = Path(folder, "samples")
             out.mkdir()
             try:
-                said = _run(self._words, {"count": str(count), "seed": str(seed), "out": str(out)})
-                return _read(out, count, said)
-            except _Failure as failure:
-                raise PlugError(f"The command {self.command!r} {failure}") from failure.__cause__
+                values = {"count": str(count), "seed": str(seed), "out": str(out)}
+                last_lines = _run_program(self._arguments, values)
+                return _read_samples(out, count, last_lines)
+            except _ProgramError as error:
+                raise PlugError(f"The command {self.command!r} {error}") from error.__cause__
 
 
-class _Failure(Exception):
-    """What went wrong with a run of the program: the rest of a sentence that begins with its command."""
+class _ProgramError(Exception):
+    """A failed run of the program; the message continues a sentence that starts with the command."""
 
 
-def _words(command: str) -> list[str]:
-    """Return the program and its arguments. Raises UsageError, PlugError where it is no such program."""
-    for place in PLACES:
-        if f"{{{place}}}" not in command:
-            raise UsageError(f"The command {command!r} does not say {{{place}}}; write it as in {EXAMPLE!r}.")
+def _split(command: str) -> list[str]:
+    """Return the program and its arguments. Raises UsageError for a wrong command, PlugError for a missing program."""
+    for placeholder in PLACEHOLDERS:
+        if f"{{{placeholder}}}" not in command:
+            raise UsageError(f"The command {command!r} does not contain {{{placeholder}}}; write it as in {EXAMPLE!r}.")
+    # The words are split as in a shell, but only ~ is expanded.
     try:
-        words = [os.path.expanduser(word) for word in shlex.split(command)]
+        arguments = [os.path.expanduser(word) for word in shlex.split(command)]
     except ValueError as error:
-        raise UsageError(f"The command {command!r} cannot be split into words ({error}); mend its quotes.") from error
-    if shutil.which(words[0]) is None:
-        raise PlugError(_no_program(words[0]))
-    return words
+        raise UsageError(f"The command {command!r} cannot be split into words ({error}); fix its quotes.") from error
+    if shutil.which(arguments[0]) is None:
+        raise PlugError(_missing_program(arguments[0]))
+    return arguments
 
 
-def _no_program(program: str) -> str:
+def _missing_program(program: str) -> str:
+    """Return the reason why a program cannot be started, with a remedy."""
     if os.path.isdir(program):
-        return f"The program {program!r} is a folder; name the program in it."
+        return f"The program {program!r} is a folder; give the path of a program in it."
     if os.path.exists(program):
         return (
-            f"The program {program!r} is not executable; type `chmod +x {program}`, or write its interpreter before "
+            f"The program {program!r} is not executable; run `chmod +x {program}`, or write its interpreter before "
             f"it, as in 'command:python {program} ...'."
         )
-    return f"The program {program!r} is not found (you are in {Path.cwd()}); check its path, or install it."
+    return f"The program {program!r} was not found (the current folder is {Path.cwd()}); check its path, or install it."
 
 
-def _run(words: list[str], values: Mapping[str, str]) -> str:
-    """Run the program to its end and return what it said last."""
-    filled = [re.sub("{(count|seed|out)}", lambda found: values[found[1]], word) for word in words]
-    with tempfile.TemporaryFile() as said:  # a pipe would hold in memory all that a chatty program prints
+def _run_program(arguments: list[str], values: Mapping[str, str]) -> str:
+    """Run the program to its end and return its last lines of output."""
+    filled = [re.sub("{(count|seed|out)}", lambda match: values[match[1]], argument) for argument in arguments]
+    # Output goes to a file, because a pipe would hold all of it in memory.
+    with tempfile.TemporaryFile() as log:
         try:
-            program = subprocess.Popen(filled, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+            program = subprocess.Popen(filled, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         except OSError as error:
-            raise _Failure(
+            raise _ProgramError(
                 f"cannot be started ({error.strerror or error}); a script needs a first line like "
                 "#!/usr/bin/env python3, or its interpreter before it."
             ) from error
+        # If the user interrupts genbench, stop the program as well; otherwise it has already ended.
         try:
-            code = program.wait()
-        finally:  # it has ended by itself, unless somebody interrupts
+            exit_code = program.wait()
+        finally:
             program.kill()
             program.wait()
-        last = _last_lines(said)
-    if code:
-        raise _Failure(f"{_ending(code)}; mend the program, or its arguments, and run again.{last}")
-    return last
+        last_lines = _last_lines(log)
+    if exit_code:
+        raise _ProgramError(
+            f"{_describe_exit(exit_code)}; fix the program, or its arguments, and try again.{last_lines}"
+        )
+    return last_lines
 
 
-def _ending(code: int) -> str:
-    if code > 0:
-        return f"ended with exit code {code}"
-    return f"was stopped by signal {-code} ({signal.strsignal(-code) or 'unknown'})"
+def _describe_exit(exit_code: int) -> str:
+    if exit_code > 0:
+        return f"ended with exit code {exit_code}"
+    return f"was stopped by signal {-exit_code} ({signal.strsignal(-exit_code) or 'unknown'})"
 
 
-def _last_lines(said: IO[bytes]) -> str:
-    size = said.seek(0, os.SEEK_END)
-    said.seek(max(0, size - (1 << 14)))
-    text = said.read().decode(errors="replace")
-    # of a line that a progress bar wrote over and over, the last state is left
+def _last_lines(log: IO[bytes]) -> str:
+    """Return a sentence with the last lines of the program's output; empty if there is no output."""
+    size = log.seek(0, os.SEEK_END)
+    log.seek(max(0, size - (1 << 14)))
+    text = log.read().decode(errors="replace")
+    # A progress bar overwrites its line after each carriage return: keep its last state.
     lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n") if line.strip()]
-    return f" Its last words: {' | '.join(line.strip() for line in lines[-LAST_LINES:])}" if lines else ""
+    return f" Its last lines: {' | '.join(line.strip() for line in lines[-LAST_LINES:])}" if lines else ""
 
 
-def _read(out: Path, count: int, said: str) -> torch.Tensor:
+def _read_samples(out: Path, count: int, last_lines: str) -> torch.Tensor:
+    """Return the samples that the program wrote. Raises _ProgramError unless they are ``count`` and of equal size."""
     try:
-        source = _opened(out)
+        source = _open_output(out)
         if source is None:
-            raise InputError(f"{out} is not there any more, nor an .npz, .npy or .zip beside it")
+            raise InputError(f"{out} does not exist any more, and there is no .npz, .npy or .zip beside it")
         if len(source) != count:
-            raise InputError(f"{len(source):,} of them lie in {source.name}, but {count:,} were asked for")
+            raise InputError(f"{source.name} contains {len(source):,} samples instead of {count:,}")
         batches = [batch.data for batch in source.batches(count)]
         data = [rows for rows in batches if isinstance(rows, torch.Tensor)]
         if len(data) < len(batches):
-            raise InputError("the images are of unlike sizes, but the samples of one sampler have one size")
+            raise InputError("the images have different sizes, but a sampler must use one size")
     except InputError as error:
-        # the remedy that a reader of files gives would be no help: what is to be mended is the program
+        # Remove the remedy for users' files from the message: here, the program must be fixed.
         reason = (str(error).rpartition("; ")[0] or str(error)).replace(str(out), "{out}")
-        raise _Failure(f"left samples that cannot be used: {reason}; mend the program and run again.{said}") from error
+        raise _ProgramError(
+            f"wrote samples that cannot be used: {reason}; fix the program and try again.{last_lines}"
+        ) from error
     return torch.cat(data)
 
 
-def _opened(out: Path) -> Source | None:
-    """Return the images in the folder, or else the one array or archive that lies in it or beside it."""
+def _open_output(out: Path) -> Source | None:
+    """Return the images in the folder, or else the only array or archive in it or beside it, or None."""
     arrays = [path for path in out.parent.rglob("*") if path.suffix.lower() in (".npz", ".npy", ".zip")]
+    # A folder without images is an error only if there is no array.
     try:
         source: Source | None = registry.open_accepted(("sources",), out)
     except InputError:

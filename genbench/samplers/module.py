@@ -1,4 +1,4 @@
-"""A guest's generator network as a sampler: a torch module, or a TorchScript file, that maps latents to samples."""
+"""Make a sampler from a user's generator network: a torch module or a TorchScript file that maps latents to samples."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import nn
 
 from genbench.errors import PlugError, UsageError, did_you_mean
 from genbench.plugs.contracts import Sampler
-from genbench.plugs.torch_modules import SUFFIXES, device_of, evaluating, read_torchscript
-from genbench.samplers.function import seeded
+from genbench.plugs.torch_modules import SUFFIXES, device_of, dtype_and_shape, evaluation_mode, read_torchscript
+from genbench.samplers.function import seeded_generators
 
 Latent = int | str | tuple[int, ...]
 
 
 class ModuleSampler:
-    """A torch module G as a sampler: samples are G(z) of latents z float32 [count, *latent] drawn from the seed.
+    """A torch module G as a sampler: the samples are G(z) for latents z, float32 [count, *latent].
 
-    ``latent``: the length of z, or its shape as ``100x1x1``. ``distribution``: ``normal`` N(0, I), ``uniform`` on
-    -1..1, or ``unit``, normal scaled to length 1 over all but the first axis.
-    G may return uint8 images, float points [count, D], or float images whose ``range`` is declared, ``-1..1`` or
-    ``0..1``; these are rounded to uint8, and what overshoots the range a little is clipped.
-    G is called in evaluation mode, where its parameters lie, and gets its own mode back.
-    Raises UsageError for a missing or unknown option, PlugError where the output is not what was declared.
+    The seed determines z. ``latent`` is the length of z, or its shape as ``100x1x1``. ``distribution`` is ``normal``
+    for N(0, I), ``uniform`` on -1..1, or ``unit`` for normal latents scaled to length 1 over all but the first axis.
+    G may return uint8 images, float points [count, D], or float images. The values of float images must lie in the
+    declared ``range``, ``-1..1`` or ``0..1``; they are rounded to uint8, and values slightly outside are clipped.
+    G is called in evaluation mode, on the device of its parameters; its mode is restored afterwards.
+    Raises UsageError for a missing or unknown option, PlugError if the output differs from the declaration.
     """
 
     def __init__(
@@ -36,35 +36,36 @@ class ModuleSampler:
         range: str | None = None,
     ) -> None:
         if not isinstance(module, nn.Module):
-            raise UsageError(f"'module' takes a torch.nn.Module, not {module!r}; name one as module:attribute.")
+            raise UsageError(f"'module' expects a torch.nn.Module, not {module!r}; give one as module:attribute.")
         self.module = module
         self.name = type(module).__name__
-        self.latent = _shape(latent, self.name)
-        self.distribution = _known("distribution", distribution, _DISTRIBUTIONS)
-        self.range = range if range is None else _known("range", range, _RANGES)
+        self.latent = _latent_shape(latent, self.name)
+        self.distribution = _check_option("distribution", distribution, _DISTRIBUTIONS)
+        self.range = range if range is None else _check_option("range", range, _RANGES)
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Tell whether this is a torch module that is not a Sampler already."""
+        """Return whether this is a torch module that is not already a Sampler."""
         return isinstance(subject, nn.Module) and not isinstance(subject, Sampler)
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
-        """Return uint8 images or float32 [count, D] points on the CPU; the same seed gives the same ones."""
+        """Return uint8 images [count, C, H, W] or float32 points [count, D] on the CPU, determined by the seed."""
         latents = _DISTRIBUTIONS[self.distribution]((count, *self.latent), torch.Generator().manual_seed(seed))
-        with seeded(seed), evaluating(self.module), torch.inference_mode():
-            answer: object = self.module(latents.to(device_of(self.module)))
-        if not isinstance(answer, torch.Tensor):
+        # The global generators are seeded as well, for noise that the module draws itself.
+        with seeded_generators(seed), evaluation_mode(self.module), torch.inference_mode():
+            output: object = self.module(latents.to(device_of(self.module)))
+        if not isinstance(output, torch.Tensor):
             raise PlugError(
-                f"The sampler {self.name!r} returned a {type(answer).__name__}; wanted a tensor of samples."
+                f"The sampler {self.name!r} returned a {type(output).__name__}; expected a tensor of samples."
             )
-        return _as_samples(answer.cpu(), self.range, self.name)
+        return _as_samples(output.cpu(), self.range, self.name)
 
 
 class TorchScriptSampler(ModuleSampler):
     """A TorchScript file as a sampler, with the options of ModuleSampler.
 
-    A TorchScript file is a program: open those of people you trust. Anything else in such a file (a state dict, a
-    pickled module) is refused without being unpickled.
+    A TorchScript file is a program: open only files from people whom you trust. A file with other contents (a state
+    dict, a pickled module) is rejected without being unpickled.
     """
 
     def __init__(
@@ -78,20 +79,26 @@ class TorchScriptSampler(ModuleSampler):
     ) -> None:
         module = read_torchscript(Path(path), device)
         if latent is None:
-            raise UsageError(
-                f"{path} needs the length or shape of its latents: write "
-                f"torchscript,path={path},latent=128 (or latent=100x1x1; float images also range=-1..1)."
-            )
+            raise missing_latent("torchscript", path)
         super().__init__(module, latent, distribution=distribution, range=range)
         self.name = Path(path).name
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Tell whether this is the path of a file that may hold TorchScript."""
+        """Return whether this is the path of a file that may contain TorchScript."""
         return isinstance(subject, (str, Path)) and Path(subject).suffix.lower() in SUFFIXES
 
 
-def _shape(latent: Latent | None, name: str) -> tuple[int, ...]:
+def missing_latent(plug: str, path: str | Path) -> UsageError:
+    """Return the error for a file of a generator whose latents have an unknown shape."""
+    return UsageError(
+        f"{path} needs the length or shape of its latents: write {plug},path={path},latent=128 "
+        "(or latent=100x1x1; float images also need range=-1..1)."
+    )
+
+
+def _latent_shape(latent: Latent | None, name: str) -> tuple[int, ...]:
+    """Return the shape of one latent. Raises UsageError unless all its sizes are at least 1."""
     sizes = latent if isinstance(latent, tuple) else str(latent).split("x")
     try:
         shape = tuple(int(size) for size in sizes)
@@ -105,48 +112,53 @@ def _shape(latent: Latent | None, name: str) -> tuple[int, ...]:
     return shape
 
 
-def _known(option: str, value: str, known: Collection[str]) -> str:
+def _check_option(option: str, value: str, known: Collection[str]) -> str:
     if value not in known:
-        raise UsageError(f"A sampler knows no {option}={value}{did_you_mean(str(value), known)}")
+        raise UsageError(f"A sampler has no {option}={value}{did_you_mean(str(value), known)}")
     return value
 
 
-def _normal(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+def _normal_latents(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     return torch.randn(shape, generator=generator)
 
 
-def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+def _uniform_latents(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     return torch.rand(shape, generator=generator) * 2 - 1
 
 
-def _unit(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    return nn.functional.normalize(_normal(shape, generator).flatten(1)).view(shape)
+def _unit_latents(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    return nn.functional.normalize(_normal_latents(shape, generator).flatten(1)).view(shape)
 
 
-_DISTRIBUTIONS = {"normal": _normal, "uniform": _uniform, "unit": _unit}
+# The values of the options ``distribution`` and ``range``.
+_DISTRIBUTIONS = {"normal": _normal_latents, "uniform": _uniform_latents, "unit": _unit_latents}
 
 _RANGES = {"-1..1": (-1.0, 1.0), "0..1": (0.0, 1.0)}
 
 
-def _as_samples(answer: torch.Tensor, declared: str | None, name: str) -> torch.Tensor:
-    """Return integers as they came, points as float32, and images of a declared range as uint8."""
-    if not answer.is_floating_point():
-        return answer
-    came = f"The sampler {name!r} returned {str(answer.dtype).removeprefix('torch.')} {list(answer.shape)}"
-    answer = answer.to(torch.float32)
-    if not answer.isfinite().all():
-        raise PlugError(f"{came} with NaN or infinity among them; the model may have diverged.")
-    if answer.ndim == 2 and declared is None:
-        return answer
-    if answer.ndim == 2:
-        raise PlugError(f"{came}, which are points, but range={declared} is for images [count, channels, H, W].")
-    least, most = answer.min().item(), answer.max().item()
-    spread = f"with values from {least:.3g} to {most:.3g}"
-    if declared is None:
-        raise PlugError(f"{came} {spread}; declare what they mean, range=-1..1 or range=0..1, or return uint8.")
-    low, high = _RANGES[declared]
-    images = (answer - low) / (high - low)
-    # a linear last layer overshoots a little; half the range on either side is another range, not an overshoot
+def _as_samples(output: torch.Tensor, declared_range: str | None, name: str) -> torch.Tensor:
+    """Return integers unchanged, points as float32, and images of a declared range as uint8."""
+    if not output.is_floating_point():
+        return output
+    returned = f"The sampler {name!r} returned {dtype_and_shape(output)}"
+    output = output.to(torch.float32)
+    if not output.isfinite().all():
+        raise PlugError(f"{returned} with NaN or infinity among the values; the model may have diverged.")
+    # Two axes are points, which have no range.
+    if output.ndim == 2 and declared_range is None:
+        return output
+    if output.ndim == 2:
+        raise PlugError(
+            f"{returned}, which are points, but range={declared_range} is for images [count, channels, H, W]."
+        )
+    # More axes are images. Their range cannot be guessed from the values.
+    least, most = output.min().item(), output.max().item()
+    values = f"with values from {least:.3g} to {most:.3g}"
+    if declared_range is None:
+        raise PlugError(f"{returned} {values}; declare their range (range=-1..1 or range=0..1), or return uint8.")
+    low, high = _RANGES[declared_range]
+    images = (output - low) / (high - low)
+    # A linear last layer exceeds the range slightly. An excess of half the range means that the range is wrong.
     if images.min() < -0.5 or images.max() > 1.5:
-        raise PlugError(f"{came} {spread}, far outside the declared range={declared}; declare the right one.")
+        raise PlugError(f"{returned} {values}, far outside the declared range={declared_range}; declare the right one.")
     return images.clamp(0, 1).mul(255).round().to(torch.uint8)

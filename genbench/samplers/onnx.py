@@ -1,4 +1,4 @@
-"""A guest's generator in an ONNX file as a sampler, run by onnxruntime on the CPU."""
+"""Make a sampler from a generator in an ONNX file, which onnxruntime runs on the CPU."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import nn
 from genbench.arrays import Array
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.torch_modules import first_line
-from genbench.samplers.module import Latent, ModuleSampler
+from genbench.samplers.module import Latent, ModuleSampler, missing_latent
 
 
 class OnnxSampler(ModuleSampler):
-    """An ONNX file of one input, the latents, and one output, the samples, with the options of ModuleSampler.
+    """An ONNX file with one input, the latents, and one output, the samples. The options are those of ModuleSampler.
 
-    ``latent`` may be left out where the file says the shape of its input. The latents are handed over in the input's
-    own type; a file that was exported for one batch size is called in batches of that size. Noise that the network
-    draws itself follows the seed. Needs onnxruntime. Raises UsageError for a missing or contradicting option,
-    InputError where the file is not such a network, PlugError where its output is not what was declared.
+    ``latent`` may be omitted if the file contains the shape of its input. The latents are converted to the type of the
+    input. A file that was exported for a fixed batch size is called with batches of that size. Noise that the network
+    draws itself depends on the seed as well. Needs onnxruntime. Raises UsageError for a missing or contradictory
+    option, InputError for a file with other contents, PlugError if the output differs from the declaration.
     """
 
     def __init__(
@@ -32,96 +32,95 @@ class OnnxSampler(ModuleSampler):
         distribution: str = "normal",
         range: str | None = None,
     ) -> None:
-        network = _Network(Path(path))
+        network = _OnnxModule(Path(path))
         if latent is None and not network.latent:
-            raise UsageError(
-                f"{path} does not say the shape of its latents: write onnx,path={path},latent=128 "
-                "(or latent=100x1x1; float images also range=-1..1)."
-            )
+            raise missing_latent("onnx", path)
         super().__init__(network, network.latent if latent is None else latent, distribution=distribution, range=range)
         if network.latent and network.latent != self.latent:
-            raise UsageError(
-                f"{path} takes latents of shape {_by_x(network.latent)}, not {_by_x(self.latent)}; leave out latent=."
-            )
+            taken, given = ("x".join(map(str, shape)) for shape in (network.latent, self.latent))
+            raise UsageError(f"{path} takes latents of shape {taken}, not {given}; leave out latent=.")
         self.name = Path(path).name
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Tell whether this is the path of an ONNX file."""
+        """Return whether this is the path of an ONNX file."""
         return isinstance(subject, (str, Path)) and Path(subject).suffix.lower() == ".onnx"
 
 
-class _Network(nn.Module):
-    """An ONNX file as a module, so that it is sampled as any other."""
+class _OnnxModule(nn.Module):
+    """An ONNX file as a torch module, so that ModuleSampler can sample from it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        session = _session(path, 0)
-        taken, given = _signature(session.get_inputs()), _signature(session.get_outputs())
-        if len(taken) != 1 or len(given) != 1:
+        # The network must map one float input to one output.
+        session = _new_session(path, 0)
+        inputs, outputs = _signature(session.get_inputs()), _signature(session.get_outputs())
+        if len(inputs) != 1 or len(outputs) != 1:
             raise InputError(
-                f"{path} takes {_list(taken)} and gives {_list(given)}; wanted one input, the latents, and one output, "
-                "the samples: export the network so."
+                f"{path} takes {_listed(inputs)} and returns {_listed(outputs)}; expected one input, the latents, and "
+                "one output, the samples: export the network again."
             )
-        ((self.input, shape, kind),) = taken
-        if kind not in _TYPES or not shape:
+        ((self.input, shape, type_name),) = inputs
+        if type_name not in _FLOAT_TYPES or not shape:
             raise InputError(
-                f"{path} takes {_list(taken)}; wanted latents [count, ...] of float16, float32 or float64."
+                f"{path} takes {_listed(inputs)}; expected latents [count, ...] of float16, float32 or float64."
             )
-        self.dtype = _TYPES[kind]
+        # A size is a number if it is fixed, and a name or None if it is free.
+        self.dtype = _FLOAT_TYPES[type_name]
         self.batch: int | None = shape[0] if isinstance(shape[0], int) else None
         sizes = [size for size in shape[1:] if isinstance(size, int)]
         self.latent = tuple(sizes) if len(sizes) == len(shape) - 1 else ()
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
         rows = latents.numpy().astype(self.dtype)
-        # nodes that draw noise are seeded only when a session is made, so one is made for every call
-        session = _session(self.path, int(torch.randint(2**31, ())))
+        # Nodes that draw noise are seeded only when a session is created, so every call creates one.
+        session = _new_session(self.path, int(torch.randint(2**31, ())))
         size = self.batch or len(rows)
+        # onnxruntime's exception classes are not public
         try:
-            parts = [self._call(session, rows[at : at + size], size) for at in range(0, len(rows), size)]
-        except Exception as error:  # what onnxruntime raises has no name outside of its compiled part
+            batches = [self._run(session, rows[start : start + size], size) for start in range(0, len(rows), size)]
+        except Exception as error:
             raise PlugError(f"{self.path} cannot be run ({first_line(error)}); export the network again.") from error
-        return torch.from_numpy(np.concatenate(parts))
+        return torch.from_numpy(np.concatenate(batches))
 
-    def _call(self, session: Any, rows: Array, size: int) -> Array:
-        filled = np.resize(rows, (size, *rows.shape[1:]))  # the last few are repeated to fill a fixed batch
-        (answer,) = session.run(None, {self.input: filled})
-        return np.asarray(answer)[: len(rows)]
-
-
-_TYPES = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(double)": np.float64}
+    def _run(self, session: Any, rows: Array, size: int) -> Array:
+        # Rows are repeated if there are too few for a fixed batch size.
+        batch = np.resize(rows, (size, *rows.shape[1:]))
+        (output,) = session.run(None, {self.input: batch})
+        return np.asarray(output)[: len(rows)]
 
 
-def _session(path: Path, seed: int) -> Any:
+_FLOAT_TYPES = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(double)": np.float64}
+
+
+def _new_session(path: Path, seed: int) -> Any:
+    """Load an ONNX file. Raises UsageError without onnxruntime, InputError if the file cannot be read."""
     try:
         import onnxruntime
     except ImportError as error:
         raise UsageError(
-            f"{path} is an ONNX file, which needs onnxruntime; type `pip install onnxruntime` and run again."
+            f"{path} is an ONNX file, which needs onnxruntime; run `pip install onnxruntime` and try again."
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors; they are raised as well
+    # log errors only
+    options.log_severity_level = 3
     onnxruntime.set_seed(seed)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        found = f"cannot be read as ONNX ({first_line(error)})" if path.is_file() else "is not a file"
-        raise InputError(f"{path} {found}; write one with torch.onnx.export(model, example, PATH).") from error
+        problem = f"cannot be read as ONNX ({first_line(error)})" if path.is_file() else "is not a file"
+        raise InputError(f"{path} {problem}; write one with torch.onnx.export(model, example, PATH).") from error
 
 
-_Shape = list["int | str | None"]
+# Name, shape and type of an input or output; a free size has a name or is None.
+_Node = tuple[str, "list[int | str | None]", str]
 
 
-def _signature(nodes: list[Any]) -> list[tuple[str, _Shape, str]]:
+def _signature(nodes: list[Any]) -> list[_Node]:
     return [(node.name, node.shape, node.type) for node in nodes]
 
 
-def _list(nodes: list[tuple[str, _Shape, str]]) -> str:
-    return ", ".join(f"{name} {kind} {shape}" for name, shape, kind in nodes) or "nothing"
-
-
-def _by_x(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
+def _listed(nodes: list[_Node]) -> str:
+    return ", ".join(f"{name} {type_name} {shape}" for name, shape, type_name in nodes) or "nothing"

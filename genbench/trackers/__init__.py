@@ -1,1 +1,1 @@
-"""Trackers: where people already keep their numbers, each through its own client library."""
+"""Trackers, each of which sends results through the client library of an experiment tracker."""

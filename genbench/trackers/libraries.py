@@ -1,4 +1,4 @@
-"""A tracker's client library, imported when it is first needed."""
+"""Import a tracker's client library when it is first needed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 from genbench.errors import UsageError
 
 
-def library(module: str, wanted: str, *, extra: str) -> Any:
-    """Return a module that has the attribute ``wanted``. Raises UsageError, naming the extra, where there is none."""
+def import_library(module: str, attribute: str, *, extra: str) -> Any:
+    """Return a module that has an attribute. Raises UsageError, with the extra to install, if there is none."""
     try:
-        found = import_module(module)
+        library = import_module(module)
     except ImportError:
-        found = None
-    if not hasattr(found, wanted):  # a folder of that name, such as wandb leaves behind, can be imported as well
-        raise UsageError(f"{extra} is not installed; type `pip install 'genbench[{extra}]'` and run again.")
-    return found
+        library = None
+    # Python can also import a plain folder of that name, such as the folder "wandb" that W&B creates.
+    if not hasattr(library, attribute):
+        raise UsageError(f"{extra} is not installed; run `pip install 'genbench[{extra}]'` and try again.")
+    return library

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.extractors.classifier import Classifier, digits_classifier, mnist_classifier
-from genbench.extractors.raw import resized
-from genbench.extractors.train_classifiers import RECIPES, main, read_digits, read_mnist, train
+from genbench.extractors.raw import resize_antialiased
+from genbench.extractors.train_classifiers import RECIPES, main, read_digits, read_mnist, train_classifier
 from genbench.plugs.contracts import Extractor
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -33,7 +33,7 @@ def test_the_shipped_weights_have_the_held_out_accuracy_of_their_record(name, le
     images, labels = held_out(name)
     classifier = SHIPPED[name]()
     correct = int((classifier(images)["mode"] == labels).sum())
-    # one image on the edge may fall to the other side on another processor
+    # another processor may round differently, which can change the class of one image
     assert abs(correct - classifier.record["held_out_correct"]) <= 1
     assert correct / len(labels) >= least
 
@@ -48,10 +48,10 @@ def test_nearly_all_held_out_real_digits_count_as_high_quality(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_record_says_how_the_weights_came_about(name):
+def test_the_record_describes_the_origin_of_the_weights(name):
     record = SHIPPED[name]().record
-    wanted = {"data", "split", "train_count", "held_out_count", "held_out_accuracy", "seed", "torch", "quality"}
-    assert wanted <= set(record)
+    expected = {"data", "split", "train_count", "held_out_count", "held_out_accuracy", "seed", "torch", "quality"}
+    assert expected <= set(record)
     assert record["held_out_accuracy"] == record["held_out_correct"] / record["held_out_count"]
 
 
@@ -62,7 +62,7 @@ def test_a_shipped_file_stays_below_half_a_megabyte(name):
     assert (Path(genbench.extractors.__file__).parent / f"{name}.safetensors").stat().st_size < 500_000
 
 
-def test_the_halves_of_digits_share_no_row_and_cover_all():
+def test_the_halves_of_digits_together_are_all_rows():
     split = read_digits(Path())
     assert (len(split.images), len(split.held_out_images)) == (898, 899)
     assert split.images.max() == 255
@@ -94,24 +94,26 @@ def test_the_embedding_of_real_digits_has_a_covariance_of_full_rank():
 def test_an_image_of_another_size_is_resized_to_the_size_of_training():
     images, _ = held_out("digits")
     enlarged = images[:50].repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
-    small = resized(enlarged, 8)
+    small = resize_antialiased(enlarged, 8)
     assert small.shape == (50, 3, 8, 8)
-    assert torch.equal(digits_classifier()(enlarged)["mode"], digits_classifier()(small.round().to(torch.uint8))["mode"])
+    assert torch.equal(
+        digits_classifier()(enlarged)["mode"], digits_classifier()(small.round().to(torch.uint8))["mode"]
+    )
 
 
-def test_colours_count_by_their_mean():
+def test_only_the_mean_of_the_colours_matters():
     gray = read_digits(Path()).images[:20]
-    apart = torch.minimum(gray, 255 - gray)
-    coloured = torch.stack([gray - apart, gray, gray + apart], dim=1)
+    offset = torch.minimum(gray, 255 - gray)
+    coloured = torch.stack([gray - offset, gray, gray + offset], dim=1)
     assert not torch.equal(coloured, rgb(gray))
     assert torch.equal(digits_classifier()(coloured)["logits"], digits_classifier()(rgb(gray))["logits"])
 
 
 def test_the_batch_changes_the_numbers_by_rounding_only():
     images, _ = held_out("digits")
-    together = digits_classifier()(images[:64])["embedding"]
-    alone = torch.cat([digits_classifier()(row[None])["embedding"] for row in images[:64]])
-    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+    batched = digits_classifier()(images[:64])["embedding"]
+    single = torch.cat([digits_classifier()(row[None])["embedding"] for row in images[:64]])
+    torch.testing.assert_close(batched, single, rtol=1e-5, atol=1e-5)
 
 
 def test_making_a_classifier_leaves_the_global_generator_as_it_was():
@@ -129,7 +131,7 @@ def test_the_threshold_of_quality_is_an_option_and_part_of_the_identity():
 
 
 @pytest.mark.parametrize("quality", [90, -0.1, "high"])
-def test_a_threshold_that_is_no_probability_is_refused(quality):
+def test_a_threshold_that_is_not_a_probability_is_rejected(quality):
     with pytest.raises(UsageError, match=f"quality={quality}"):
         digits_classifier(quality=quality)
 
@@ -139,13 +141,13 @@ def test_the_identity_holds_the_hash_of_the_weights():
     assert len(digits_classifier().identity.rpartition("weights=")[2]) == 64
 
 
-def test_points_are_refused():
-    with pytest.raises(PlugError, match=r"'digits' looks at images"):
+def test_points_are_rejected():
+    with pytest.raises(PlugError, match=r"'digits' expects images"):
         digits_classifier()(torch.zeros(4, 2))
 
 
-@pytest.mark.parametrize("content", [None, b"", b"some words that are no safetensors file"])
-def test_a_file_that_is_no_classifier_is_named(content, tmp_path):
+@pytest.mark.parametrize("content", [None, b"", b"text that is not a safetensors file"])
+def test_the_message_names_a_file_that_is_not_a_classifier(content, tmp_path):
     path = tmp_path / "mine.safetensors"
     if content is not None:
         path.write_bytes(content)
@@ -153,7 +155,7 @@ def test_a_file_that_is_no_classifier_is_named(content, tmp_path):
         Classifier(path)
 
 
-def test_the_weights_of_another_network_are_named(tmp_path):
+def test_the_message_names_the_file_with_weights_of_another_network(tmp_path):
     from safetensors.torch import save_file
 
     path = tmp_path / "mine.safetensors"
@@ -163,25 +165,25 @@ def test_the_weights_of_another_network_are_named(tmp_path):
 
 
 def test_training_on_mnist_without_its_files_names_the_file_and_the_option(tmp_path):
-    told = CliRunner().invoke(main, ["mnist", "--root", str(tmp_path), "--out", str(tmp_path / "made.safetensors")])
-    assert told.exit_code == 1
-    assert "t10k-images-idx3-ubyte.gz cannot be read" in told.output
-    assert "--root" in told.output
-    assert not (tmp_path / "made.safetensors").exists()
+    result = CliRunner().invoke(main, ["mnist", "--root", str(tmp_path), "--out", str(tmp_path / "new.safetensors")])
+    assert result.exit_code == 1
+    assert "t10k-images-idx3-ubyte.gz cannot be read" in result.output
+    assert "--root" in result.output
+    assert not (tmp_path / "new.safetensors").exists()
 
 
 @pytest.mark.slow
 def test_training_digits_again_gives_the_shipped_file(tmp_path):
     shipped = digits_classifier()
-    made = train(RECIPES["digits"], DATA, tmp_path / "digits.safetensors")
-    if made.identity != shipped.identity:  # another processor or version of torch rounds otherwise
-        assert made.record["held_out_accuracy"] == pytest.approx(shipped.record["held_out_accuracy"], abs=0.01)
+    trained = train_classifier(RECIPES["digits"], DATA, tmp_path / "digits.safetensors")
+    if trained.identity != shipped.identity:  # another processor or version of torch rounds differently
+        assert trained.record["held_out_accuracy"] == pytest.approx(shipped.record["held_out_accuracy"], abs=0.01)
 
 
 @pytest.mark.slow
 def test_training_twice_gives_the_same_bytes(tmp_path):
-    files = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
+    files = [tmp_path / "first.safetensors", tmp_path / "second.safetensors"]
     for number, path in enumerate(files):
-        torch.manual_seed(number)  # the global generator plays no part
-        train(RECIPES["digits"], DATA, path)
+        torch.manual_seed(number)  # the global generator must not matter
+        train_classifier(RECIPES["digits"], DATA, path)
     assert files[0].read_bytes() == files[1].read_bytes()

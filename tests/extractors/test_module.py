@@ -1,4 +1,4 @@
-"""A guest's torch module, callable or TorchScript file as an extractor."""
+"""A user's torch module, callable or TorchScript file as an extractor."""
 
 import importlib.util
 import pickle
@@ -33,8 +33,8 @@ def flat(images):
     return images.flatten(1).float()
 
 
-def answering(answer):
-    return ModuleExtractor(lambda data: answer)
+def extractor_returning(output):
+    return ModuleExtractor(lambda data: output)
 
 
 def test_a_tensor_is_the_embedding():
@@ -42,33 +42,33 @@ def test_a_tensor_is_the_embedding():
 
 
 def test_a_tuple_is_embedding_and_logits():
-    views = answering((torch.zeros(2, 3), torch.ones(2, 7)))(IMAGES)
+    views = extractor_returning((torch.zeros(2, 3), torch.ones(2, 7)))(IMAGES)
     assert {view: list(rows.shape) for view, rows in views.items()} == {"embedding": [2, 3], "logits": [2, 7]}
 
 
-def test_a_dict_of_views_passes_with_the_types_of_the_contract():
-    given = {
+def test_a_dict_of_views_is_converted_to_the_types_of_the_contract():
+    expected = {
         "embedding": torch.zeros(2, 3, dtype=torch.float64),
         "mode": torch.tensor([1, 0], dtype=torch.int32),
         "quality": torch.tensor([True, False]),
     }
-    views = answering(given)(IMAGES)
-    assert [views[view].dtype for view in given] == [torch.float32, torch.int64, torch.bool]
+    views = extractor_returning(expected)(IMAGES)
+    assert [views[view].dtype for view in expected] == [torch.float32, torch.int64, torch.bool]
 
 
-def test_a_numpy_array_is_taken():
+def test_a_numpy_array_is_accepted():
     assert ModuleExtractor(lambda data: np.ones((len(data), 3)))(IMAGES)["embedding"].dtype == torch.float32
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("output", "message"),
     [
-        (torch.zeros(2, 3, 1, 1), r"embedding float32 \[2, 3, 1, 1\] for 2 samples; wanted float32 \[N, D\]"),
+        (torch.zeros(2, 3, 1, 1), r"embedding float32 \[2, 3, 1, 1\] for 2 samples; expected float32 \[N, D\]"),
         (torch.zeros(1, 3), r"for 2 samples"),
         (torch.zeros(2, 3, dtype=torch.int64), "embedding int64"),
         (torch.tensor([[0.0], [torch.nan]]), "NaN or infinity in the embedding of 1 of 2 samples"),
-        ({"mode": torch.zeros(2)}, r"mode float32 \[2\].*wanted int64 \[N\]"),
-        ({"quality": torch.zeros(2, dtype=torch.int64)}, "wanted bool"),
+        ({"mode": torch.zeros(2)}, r"mode float32 \[2\].*expected int64 \[N\]"),
+        ({"quality": torch.zeros(2, dtype=torch.int64)}, "expected bool"),
         ({"embeding": torch.zeros(2, 3)}, "did you mean 'embedding'"),
         ({}, "dict of 0; return a tensor"),
         ((torch.zeros(2, 3),), "tuple of 1; return a tensor"),
@@ -76,20 +76,20 @@ def test_a_numpy_array_is_taken():
         ("rows", "a str as 'embedding', not a tensor"),
     ],
 )
-def test_what_breaks_the_contract_is_refused_with_the_name_of_the_plug(answer, words):
-    with pytest.raises(PlugError, match=f"'<lambda>'.*{words}"):
-        answering(answer)(IMAGES)
+def test_the_message_about_an_output_that_breaks_the_contract_names_the_extractor(output, message):
+    with pytest.raises(PlugError, match=f"'<lambda>'.*{message}"):
+        extractor_returning(output)(IMAGES)
 
 
 @pytest.mark.parametrize(
     "network", [nn.Conv2d(3, 4, 3), nn.Sequential(nn.Flatten(), nn.Linear(48, 4))], ids=["convolution", "linear"]
 )
-def test_a_network_that_wants_floats_is_told_how_to_take_images(network):
-    with pytest.raises(PlugError, match=r"cannot take uint8 images .*images\.float\(\) / 255"):
+def test_the_message_about_a_network_that_needs_floats_shows_the_conversion(network):
+    with pytest.raises(PlugError, match=r"does not accept uint8 images .*images\.float\(\) / 255"):
         ModuleExtractor(network)(IMAGES)
 
 
-def test_another_exception_of_a_guest_keeps_its_traceback():
+def test_other_exceptions_of_a_users_function_keep_their_traceback():
     def broken(images):
         raise KeyError("weights")
 
@@ -97,7 +97,7 @@ def test_another_exception_of_a_guest_keeps_its_traceback():
         ModuleExtractor(broken)(IMAGES)
 
 
-def test_a_module_is_called_in_evaluation_mode_and_gets_its_own_modes_back():
+def test_a_module_is_called_in_evaluation_mode_and_its_modes_are_restored():
     module = nn.Sequential(nn.Flatten(), nn.Dropout(0.5))
     module[0].eval()
     ones = ModuleExtractor(module)(torch.ones(2, 300))["embedding"]
@@ -105,14 +105,14 @@ def test_a_module_is_called_in_evaluation_mode_and_gets_its_own_modes_back():
     assert [part.training for part in module.modules()] == [True, False, True]
 
 
-def test_a_module_gets_its_own_modes_back_when_it_raises():
+def test_the_modes_of_a_module_are_restored_if_it_raises():
     module = nn.Sequential(nn.Linear(3, 3)).train()
     with pytest.raises(RuntimeError):
         ModuleExtractor(module)(torch.ones(2, 5))
     assert module.training
 
 
-def test_the_same_module_made_twice_has_one_identity():
+def test_two_equal_modules_have_the_same_identity():
     assert ModuleExtractor(Scaled()).identity == ModuleExtractor(Scaled()).identity != ""
 
 
@@ -154,13 +154,13 @@ def test_the_mode_of_a_module_does_not_change_its_identity():
 
 
 def test_a_module_with_a_hook_or_an_unknown_attribute_has_no_identity():
-    hooked, leaning = Scaled(), Scaled()
+    hooked, dependent = Scaled(), Scaled()
     hooked.register_forward_hook(lambda module, given, answer: answer * 2)
-    leaning.table = np.ones(3)
-    assert [ModuleExtractor(module).identity for module in (hooked, leaning)] == ["", ""]
+    dependent.table = np.ones(3)
+    assert [ModuleExtractor(module).identity for module in (hooked, dependent)] == ["", ""]
 
 
-def test_a_plain_callable_has_no_identity_but_its_own():
+def test_a_plain_callable_has_no_identity_unless_it_defines_one():
     def named(images):
         return flat(images)
 
@@ -168,7 +168,7 @@ def test_a_plain_callable_has_no_identity_but_its_own():
     assert (ModuleExtractor(flat).identity, ModuleExtractor(named).identity) == ("", "flat, version 2")
 
 
-def test_modules_and_callables_are_accepted_but_no_classes_and_no_words():
+def test_modules_and_callables_are_accepted_but_not_classes_or_strings():
     assert [ModuleExtractor.accepts(plug) for plug in (Scaled(), flat, Scaled, "flat", 3)] == [
         True,
         True,
@@ -178,12 +178,12 @@ def test_modules_and_callables_are_accepted_but_no_classes_and_no_words():
     ]
 
 
-def test_a_word_is_refused_as_a_module():
+def test_a_string_is_rejected_as_a_module():
     with pytest.raises(UsageError, match="module:attribute"):
         ModuleExtractor("flat")
 
 
-def test_the_device_can_be_set_and_one_that_is_not_there_is_named():
+def test_the_device_can_be_set_and_an_unknown_device_is_an_error():
     extractor = ModuleExtractor(Scaled())
     extractor.device = "cpu"
     assert isinstance(extractor, Extractor)
@@ -199,7 +199,7 @@ def scripted(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
-def test_a_torchscript_file_gives_what_its_module_gives(scripted):
+def test_a_torchscript_file_gives_the_same_features_as_its_module(scripted):
     assert TorchScriptExtractor.accepts(scripted)
     torch.testing.assert_close(
         TorchScriptExtractor(scripted)(IMAGES)["embedding"], ModuleExtractor(Scaled())(IMAGES)["embedding"]
@@ -207,7 +207,7 @@ def test_a_torchscript_file_gives_what_its_module_gives(scripted):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
-def test_the_identity_of_a_torchscript_file_is_its_content(scripted, tmp_path):
+def test_the_identity_of_a_torchscript_file_depends_only_on_its_content(scripted, tmp_path):
     copy = tmp_path / "copy.pt"
     copy.write_bytes(scripted.read_bytes())
     assert TorchScriptExtractor(scripted).identity == TorchScriptExtractor(copy).identity
@@ -220,7 +220,7 @@ class Exploding:
 
 
 @pytest.mark.parametrize("kind", ["pickle", "saved module", "state dict", "text", "empty", "absent", "folder"])
-def test_a_file_that_is_not_torchscript_is_refused_without_being_unpickled(kind, tmp_path):
+def test_a_file_that_is_not_torchscript_is_rejected_without_being_unpickled(kind, tmp_path):
     path = tmp_path / "file.pt"
     if kind == "pickle":
         path.write_bytes(pickle.dumps(Exploding()))
@@ -231,6 +231,6 @@ def test_a_file_that_is_not_torchscript_is_refused_without_being_unpickled(kind,
     elif kind == "folder":
         path.mkdir()
     elif kind != "absent":
-        path.write_text("some words" if kind == "text" else "")
+        path.write_text("some text" if kind == "text" else "")
     with pytest.raises(InputError, match=r"file\.pt is not a (TorchScript )?file; write one with torch\.jit\.trace"):
         TorchScriptExtractor(path)

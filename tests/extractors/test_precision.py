@@ -1,4 +1,4 @@
-"""TF32 and bfloat16 reach nobody who has not asked, and are never compared with float32."""
+"""TF32 and bfloat16 are used only on request, and are never compared with float32."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return random_inception_weights(tmp_path_factory.mktemp("weights") / "random.pth", seed=5)
 
 
-@pytest.mark.parametrize(("precision", "wanted"), [("fp32", 2), ("bf16", 2), ("tf32", 3)])
-def test_arithmetic_is_as_asked_inside_and_as_before_outside(precision: str, wanted: int) -> None:
+@pytest.mark.parametrize(("precision", "column"), [("fp32", 2), ("bf16", 2), ("tf32", 3)])
+def test_arithmetic_is_as_requested_inside_and_unchanged_outside(precision: str, column: int) -> None:
     torch.set_float32_matmul_precision("medium")
     try:
         with arithmetic(precision):
-            inside = [getattr(holder, option) for holder, option, *_ in _SWITCHES]
+            inside = [getattr(backend, setting) for backend, setting, *_ in _SWITCHES]
         assert torch.get_float32_matmul_precision() == "medium"
-        assert inside == [switch[wanted] for switch in _SWITCHES]
+        assert inside == [switch[column] for switch in _SWITCHES]
     finally:
         torch.set_float32_matmul_precision("highest")
 
@@ -54,27 +54,27 @@ def test_bfloat16_is_near_float32_and_not_equal(path: Path) -> None:
     images = torch.from_numpy(smooth_images(2, size=32))
     exact, rounded = (Inception(weights=path, precision=name)(images)["embedding"] for name in ("fp32", "bf16"))
     assert rounded.dtype == torch.float32
-    apart = (exact - rounded).norm() / exact.norm()
-    assert 1e-4 < apart < 0.5
+    difference = (exact - rounded).norm() / exact.norm()
+    assert 1e-4 < difference < 0.5
 
 
-def test_an_unknown_precision_is_told_the_nearest() -> None:
+def test_the_message_about_an_unknown_precision_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'bf16'"):
         Inception(precision="bf61")
 
 
-def test_tf32_without_a_gpu_is_refused() -> None:
+def test_tf32_without_a_gpu_is_rejected() -> None:
     with pytest.raises(UsageError, match="NVIDIA"):
         Inception(precision="tf32")
 
 
-@pytest.mark.parametrize("wish", ["weights", "precision", "backend"])
-def test_an_extractor_without_the_choice_says_so(wish: str) -> None:
-    with pytest.raises(UsageError, match=f"no {wish} to choose; leave out --{wish}"):
-        open_extractor("pixels", device="cpu", **{wish: "bf16"})
+@pytest.mark.parametrize("option", ["weights", "precision", "backend"])
+def test_an_option_that_an_extractor_lacks_is_rejected(option: str) -> None:
+    with pytest.raises(UsageError, match=f"no option '{option}'; leave out --{option}"):
+        open_extractor("pixels", device="cpu", **{option: "bf16"})
 
 
-def test_statistics_of_unknown_precision_meet_float32_only(path: Path, tmp_path: Path) -> None:
+def test_statistics_of_unknown_precision_are_compared_with_float32_only(path: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "real.npz", mu=np.zeros(2048), sigma=np.eye(2048))
     images = smooth_images(3, size=32)
     with pytest.raises(InputError, match="does not say in what precision"):

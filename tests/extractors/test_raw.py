@@ -29,18 +29,18 @@ def test_pixels_of_a_constant_image_are_that_constant_whatever_its_size():
     torch.testing.assert_close(Pixels(8)(data)["embedding"], torch.full((2, 192), 0.2), rtol=0, atol=1e-6)
 
 
-def test_pixels_shrink_as_pillow_does_up_to_its_rounding():
+def test_pixels_of_a_shrunk_image_agree_with_pillow_up_to_rounding():
     data = images(1, height=64, width=48)
     pillow = Image.fromarray(data[0].permute(1, 2, 0).numpy()).resize((16, 16), Image.Resampling.BILINEAR)
-    ours = Pixels()(data)["embedding"].view(3, 16, 16).permute(1, 2, 0) * 255
-    assert np.abs(ours.numpy() - np.asarray(pillow, np.float32)).max() <= 1.01
+    pixels = Pixels()(data)["embedding"].view(3, 16, 16).permute(1, 2, 0) * 255
+    assert np.abs(pixels.numpy() - np.asarray(pillow, np.float32)).max() <= 1.01
 
 
 def test_pixels_of_an_image_do_not_depend_on_the_batch():
     data = images(40, height=300, width=400)  # large enough to be resized in several parts
-    together = Pixels()(data)["embedding"]
-    alone = torch.cat([Pixels()(row[None])["embedding"] for row in data])
-    assert torch.equal(together, alone)
+    batched = Pixels()(data)["embedding"]
+    single = torch.cat([Pixels()(row[None])["embedding"] for row in data])
+    assert torch.equal(batched, single)
 
 
 def test_pixels_do_not_depend_on_the_memory_layout():
@@ -54,22 +54,22 @@ def test_the_size_of_pixels_is_part_of_the_name_and_the_identity():
 
 
 @pytest.mark.parametrize("size", [0, -3, 1.5, "big", True])
-def test_pixels_refuse_a_size_that_is_no_count(size):
+def test_pixels_reject_a_size_that_is_not_a_positive_integer(size):
     with pytest.raises(UsageError, match="whole number of pixels"):
         Pixels(size)
 
 
-def test_pixels_refuse_points_and_name_the_extractor_for_them():
-    with pytest.raises(PlugError, match=r"float32 \[4, 2\]; write --features points"):
+def test_pixels_reject_points_and_suggest_the_right_extractor():
+    with pytest.raises(PlugError, match=r"float32 \[4, 2\]; use --features points"):
         Pixels()(torch.zeros(4, 2))
 
 
-def test_pixels_refuse_float_images():
+def test_pixels_reject_float_images():
     with pytest.raises(PlugError, match="8 bits"):
         Pixels()(torch.zeros(4, 3, 8, 8))
 
 
-def test_points_are_their_own_embedding():
+def test_the_embedding_of_points_is_the_points():
     data = points([[1, 2, 3], [4, 5, 6]])
     views = Points()(data)
     assert list(views) == ["embedding"]
@@ -78,19 +78,19 @@ def test_points_are_their_own_embedding():
 
 
 @pytest.mark.parametrize(("toy", "mixture"), [("ring", RING), ("grid", GRID)])
-def test_each_mean_of_a_toy_is_its_own_mode_of_high_quality(toy, mixture):
+def test_each_mean_of_a_toy_has_its_own_mode_and_high_quality(toy, mixture):
     extractor = Points(toy=toy)
     views = extractor(points(mixture.means))
     assert views["mode"].tolist() == list(range(extractor.modes))
     assert views["quality"].all()
 
 
-def test_a_point_beyond_three_standard_deviations_is_not_of_high_quality():
-    beside = points(RING.means[0] + np.array([[2.9 * RING.std, 0], [3.1 * RING.std, 0]]))
-    assert Points(toy="ring")(beside)["quality"].tolist() == [True, False]
+def test_a_point_beyond_three_standard_deviations_has_no_high_quality():
+    samples = points(RING.means[0] + np.array([[2.9 * RING.std, 0], [3.1 * RING.std, 0]]))
+    assert Points(toy="ring")(samples)["quality"].tolist() == [True, False]
 
 
-def test_the_perfect_sampler_has_the_share_of_high_quality_that_theory_says():
+def test_a_perfect_sampler_has_the_theoretical_share_of_high_quality():
     quality = Points(toy="grid")(points(GRID.sample(100_000, seed=0)))["quality"]
     expected = 1 - np.exp(-4.5)
     assert abs(quality.float().mean().item() - expected) < 4 * np.sqrt(expected * (1 - expected) / 100_000)
@@ -105,16 +105,16 @@ def test_the_views_of_a_toy_have_the_types_of_the_contract():
     }
 
 
-def test_points_refuse_images_and_name_the_extractor_for_them():
-    with pytest.raises(PlugError, match="write --features pixels"):
+def test_points_reject_images_and_suggest_the_right_extractor():
+    with pytest.raises(PlugError, match="use --features pixels"):
         Points()(images(2))
 
 
-def test_a_toy_refuses_points_of_another_dimension():
+def test_a_toy_rejects_points_of_another_dimension():
     with pytest.raises(PlugError, match=r"2 dimensions.*\[4, 3\]"):
         Points(toy="ring")(torch.zeros(4, 3))
 
 
-def test_an_unknown_toy_is_answered_with_the_known_ones():
+def test_the_message_about_an_unknown_toy_suggests_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'ring'"):
         Points(toy="rings")

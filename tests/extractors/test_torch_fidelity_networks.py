@@ -1,4 +1,4 @@
-"""CLIP, VGG-16 and DINOv2 give torch-fidelity's features from weights that are read without running code."""
+"""CLIP, VGG-16 and DINOv2 give the features of torch-fidelity, and read weights without running code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMAGES = torch.from_numpy(smooth_images(3, size=40, seed=2))
 
 
 class TinyClip(torch.nn.Module):
-    """CLIP as OpenAI's files hold it, as far as an image tower needs it: 2 layers, patches of 16, images of 64."""
+    """The image tower of CLIP, as in OpenAI's files, with 2 layers, patches of 16 pixels and images of 64 pixels."""
 
     def __init__(self) -> None:
         from torch_fidelity.feature_extractor_clip import CLIPVisual
@@ -38,7 +38,7 @@ class TinyClip(torch.nn.Module):
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "program.pt"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that TorchScript is going away
+        warnings.simplefilter("ignore")  # torch deprecates TorchScript
         torch.jit.trace(TinyClip().eval(), torch.zeros(1, 3, 64, 64)).save(str(path))
     return path
 
@@ -48,9 +48,9 @@ def state_file(folder: Path) -> Path:
     return folder / "clip.pth"
 
 
-def same(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
-    assert theirs.std(dim=0).mean() > 1e-3
-    return bool((ours - theirs).abs().max() <= 1e-5 * theirs.abs().max())
+def same(features: torch.Tensor, expected: torch.Tensor) -> bool:
+    assert expected.std(dim=0).mean() > 1e-3
+    return bool((features - expected).abs().max() <= 1e-5 * expected.abs().max())
 
 
 def test_clip_gives_torch_fidelitys_features(tmp_path: Path, program: Path) -> None:
@@ -58,50 +58,50 @@ def test_clip_gives_torch_fidelitys_features(tmp_path: Path, program: Path) -> N
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = FeatureExtractorCLIP("clip-vit-b-32", ["clip"], str(program))(IMAGES)[0]
-    assert same(Clip(weights=state_file(tmp_path))(IMAGES)["embedding"], theirs)
+        expected = FeatureExtractorCLIP("clip-vit-b-32", ["clip"], str(program))(IMAGES)[0]
+    assert same(Clip(weights=state_file(tmp_path))(IMAGES)["embedding"], expected)
 
 
-def test_a_torchscript_file_of_clip_is_opened_with_its_publishers_checksum_only(
+def test_a_torchscript_file_of_clip_is_opened_only_with_the_published_checksum(
     tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="TorchScript"):
         Clip(weights=program)(IMAGES)
-    published = replace(Clip().record, sha256=file_sha256(program))
-    monkeypatch.setattr(Clip, "record", published)
+    published = replace(Clip().published_weights, sha256=file_sha256(program))
+    monkeypatch.setattr(Clip, "published_weights", published)
     opened = Clip(weights=program)(IMAGES)["embedding"]
     assert torch.equal(opened, Clip(weights=state_file(tmp_path))(IMAGES)["embedding"])
 
 
-@pytest.mark.parametrize("lost", ["text_projection", "visual.conv1.weight", "visual.ln_post.bias"])
-def test_a_state_dict_that_is_not_clips_is_named(tmp_path: Path, lost: str) -> None:
+@pytest.mark.parametrize("missing", ["text_projection", "visual.conv1.weight", "visual.ln_post.bias"])
+def test_the_message_names_a_state_dict_that_does_not_fit_clip(tmp_path: Path, missing: str) -> None:
     state = TinyClip().state_dict()
-    del state[lost]
+    del state[missing]
     torch.save(state, tmp_path / "half.pth")
     with pytest.raises(InputError, match=r"half\.pth does not fit clip"):
         Clip(weights=tmp_path / "half.pth")(IMAGES)
 
 
-def test_an_unknown_variant_is_told_the_nearest() -> None:
+def test_the_message_about_an_unknown_variant_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'vit-l-14'"):
         Clip("vit-l14")
 
 
-def test_variants_have_names_and_files_of_their_own() -> None:
-    one, other = Clip(), Clip("rn50")
-    assert (one.name, other.name) == ("clip", "clip,variant=rn50")
-    assert one.record.file != other.record.file
+def test_variants_have_different_names_and_files() -> None:
+    default, other = Clip(), Clip("rn50")
+    assert (default.name, other.name) == ("clip", "clip,variant=rn50")
+    assert default.published_weights.file != other.published_weights.file
 
 
 def vgg16_file(folder: Path) -> Path:
-    """Write a state dict of VGG-16 whose large matrices are views of short vectors: small on disk, yet full of rank."""
+    """Write a state dict of VGG-16 whose large matrices are views of short vectors: small on disk, but of full rank."""
     from torchvision.models import vgg16
 
     with torch.device("meta"):
-        wanted = vgg16().state_dict()
+        expected = vgg16().state_dict()
     generator = torch.Generator().manual_seed(0)
     state = {}
-    for name, tensor in wanted.items():
+    for name, tensor in expected.items():
         spread = (2 / tensor[0].numel()) ** 0.5 if tensor.ndim > 1 else 0.1
         if tensor.ndim == 2:
             vector = torch.randn(sum(tensor.shape), generator=generator) * spread
@@ -116,13 +116,13 @@ def test_vgg16_gives_torch_fidelitys_features(tmp_path: Path) -> None:
     from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
 
     path = vgg16_file(tmp_path)
-    theirs = FeatureExtractorVGG16("vgg16", ["fc2_relu"], str(path))(IMAGES)[0]
-    ours = Vgg16(weights=path)(IMAGES)["embedding"]
-    assert ours.shape == (3, 4096)
-    assert same(ours, theirs)
+    expected = FeatureExtractorVGG16("vgg16", ["fc2_relu"], str(path))(IMAGES)[0]
+    features = Vgg16(weights=path)(IMAGES)["embedding"]
+    assert features.shape == (3, 4096)
+    assert same(features, expected)
 
 
-def test_weights_that_are_not_vgg16s_are_named(tmp_path: Path) -> None:
+def test_the_message_names_weights_that_do_not_fit_vgg16(tmp_path: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(64, 1, 3, 3)}, tmp_path / "gray.pth")
     with pytest.raises(InputError, match=r"gray\.pth does not fit vgg16.*vgg16-397923af\.pth"):
         Vgg16(weights=tmp_path / "gray.pth")(IMAGES)
@@ -174,20 +174,20 @@ def test_dinov2_runs_the_code_in_torch_hubs_folder_on_torch_fidelitys_preprocess
     (code / "hubconf.py").write_text(HUBCONF)
     path = dinov2_weights(tmp_path)
     before = torch.get_rng_state()
-    ours = dinov2_vit_s_14(weights=path)(IMAGES)["embedding"]
+    features = dinov2_vit_s_14(weights=path)(IMAGES)["embedding"]
     assert torch.equal(torch.get_rng_state(), before)
     resized = interpolate_bilinear_2d_like_tensorflow1x(IMAGES.float(), size=(224, 224), align_corners=False) / 255
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    seen = (resized - mean[:, None, None]) / std[:, None, None]
-    theirs = torch.nn.functional.conv2d(seen, torch.load(path)["patches.weight"], stride=14).mean(dim=(2, 3))
-    assert same(ours, theirs)
+    normalised = (resized - mean[:, None, None]) / std[:, None, None]
+    expected = torch.nn.functional.conv2d(normalised, torch.load(path)["patches.weight"], stride=14).mean(dim=(2, 3))
+    assert same(features, expected)
 
 
-def test_without_dinov2s_code_one_sentence_says_what_to_put_where(
+def test_without_dinov2s_code_one_sentence_says_which_code_to_put_where(
     hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(**place: object) -> None:
-        raise OSError(f"no network for {place['repo_or_dir']}")
+    def unreachable(**location: object) -> None:
+        raise OSError(f"no network for {location['repo_or_dir']}")
 
     monkeypatch.setattr(torch.hub, "load", unreachable)
     with pytest.raises(InputError) as error:
@@ -198,7 +198,7 @@ def test_without_dinov2s_code_one_sentence_says_what_to_put_where(
         assert part in message
 
 
-def test_broken_code_in_torch_hubs_folder_is_named(hub: Path, tmp_path: Path) -> None:
+def test_the_message_names_broken_code_in_torch_hubs_folder(hub: Path, tmp_path: Path) -> None:
     code = hub / "facebookresearch_dinov2_main"
     code.mkdir(parents=True)
     (code / "hubconf.py").write_text("raise RuntimeError('half a download')")
@@ -206,10 +206,16 @@ def test_broken_code_in_torch_hubs_folder_is_named(hub: Path, tmp_path: Path) ->
         dinov2_vit_s_14(weights=dinov2_weights(tmp_path))(IMAGES)
 
 
+@pytest.mark.parametrize("make", [dinov2_vit_s_14, dinov2_vit_l_14])
+def test_statistics_of_dinov2_have_their_own_name(make: Callable[[], Dinov2]) -> None:
+    assert make().statistics_name == "fd_dinov2"
+    assert not hasattr(Vgg16(), "statistics_name")
+
+
 @pytest.mark.parametrize("make", [Clip, Vgg16, dinov2_vit_l_14])
-def test_nothing_is_read_before_the_first_need(make: Callable[..., Clip | Vgg16 | Dinov2], tmp_path: Path) -> None:
+def test_nothing_is_read_before_it_is_needed(make: Callable[..., Clip | Vgg16 | Dinov2], tmp_path: Path) -> None:
     extractor = make(weights=tmp_path / "nowhere.pth")
     assert extractor.name
-    assert isinstance(extractor.record, Weights)
+    assert isinstance(extractor.published_weights, Weights)
     with pytest.raises(InputError, match=r"nowhere\.pth"):
         _ = extractor.identity

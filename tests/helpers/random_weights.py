@@ -1,4 +1,4 @@
-"""Random weights of the right shapes, made at test time: networks give other numbers with them, but true ones."""
+"""Random weights of Inception-v3, created at test time, so that tests need no download."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from PIL import Image
 def random_inception_weights(path: Path, seed: int = 0, images: npt.NDArray[np.uint8] | None = None) -> Path:
     """Write a random state dict of Inception-v3 that torch-fidelity, pytorch-fid and genbench all read.
 
-    Kaiming's scale, with batch norms that fit ``images`` (uint8 [N, 3, H, W]; a few smooth ones if none are given), so
-    that features differ between images and stay of order one.
+    The weights have Kaiming's scale, and the batch norms fit ``images`` (uint8 [N, 3, H, W], by default a few smooth
+    images), so that features differ between images and are of order one.
     """
     if images is None:
         images = smooth_images(6, size=48, seed=seed)
-    network = _inception(_drawn(seed))
+    network = _inception(_random_state_dict(seed))
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.train()
-        norm.momentum = 1.0  # take over the statistics of the one batch that follows
+        norm.momentum = 1.0  # use the statistics of the next batch only
     with torch.inference_mode():
         network(torch.from_numpy(images))
     torch.save(network.state_dict(), path)
@@ -31,7 +31,7 @@ def random_inception_weights(path: Path, seed: int = 0, images: npt.NDArray[np.u
 
 
 def smooth_images(count: int, *, size: int = 32, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """Return uint8 [count, 3, size, size], 0..255: smooth noise at two scales that went through JPEG, as photos do."""
+    """Return uint8 [count, 3, size, size], 0..255: smooth noise at two scales, compressed by JPEG as photos are."""
     random = np.random.default_rng(seed)
     return np.stack([_smooth_image(random, size) for _ in range(count)])
 
@@ -47,16 +47,16 @@ def _smooth_image(random: np.random.Generator, size: int) -> npt.NDArray[np.uint
     return np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1)
 
 
-def _drawn(seed: int) -> dict[str, torch.Tensor]:
+def _random_state_dict(seed: int) -> dict[str, torch.Tensor]:
     from torchvision.models import inception_v3
 
-    with torch.device("meta"):  # torchvision's names and shapes are those of the published file
-        wanted = inception_v3(num_classes=1008, aux_logits=False, init_weights=False, weights=None).state_dict()
+    with torch.device("meta"):  # torchvision's names and shapes agree with the published file
+        expected = inception_v3(num_classes=1008, aux_logits=False, init_weights=False, weights=None).state_dict()
     generator = torch.Generator().manual_seed(seed)
-    return {name: _value(name, tensor, generator) for name, tensor in wanted.items()}
+    return {name: _random_tensor(name, tensor, generator) for name, tensor in expected.items()}
 
 
-def _value(name: str, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def _random_tensor(name: str, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     if like.ndim > 1:
         spread = 0.2 if name == "fc.weight" else (2 / like[0].numel()) ** 0.5
         return torch.randn(like.shape, generator=generator) * spread

@@ -1,4 +1,4 @@
-"""Programs as samplers: what they are told, what they may leave, and what is said of those that fail."""
+"""Programs as samplers: their arguments, their output, and the messages about programs that fail."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ from genbench.plugs.contracts import Sampler
 from genbench.samplers.command import CommandSampler
 from genbench.sampling import Drawn
 
-TOLD = "--count {count} --seed {seed} --out {out}"
+ARGUMENTS = "--count {count} --seed {seed} --out {out}"
 
 Program = Callable[[str], str]
 
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Return what writes a Python program that knows ``count``, ``seed`` and ``out``, and gives the command for it."""
+    """Return a function that writes a Python program with ``count``, ``seed`` and ``out``, and returns its command."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
 
-    def written(body: str) -> str:
+    def write(body: str) -> str:
         path = tmp_path / "generate.py"
         path.write_text(f"{HEAD}\n{body}\n")
-        return f"{sys.executable} {path} {TOLD}"
+        return f"{sys.executable} {path} {ARGUMENTS}"
 
-    return written
+    return write
 
 
 HEAD = "import os, sys\ncount, seed, out = int(sys.argv[2]), int(sys.argv[4]), sys.argv[6]"
 
 IMAGES = """
-for at in range(count):
-    with open(f"{out}/image{at}.ppm", "wb") as file:
-        file.write(b"P6 5 4 255\\n" + bytes([at]) * 60)
+for index in range(count):
+    with open(f"{out}/image{index}.ppm", "wb") as file:
+        file.write(b"P6 5 4 255\\n" + bytes([index]) * 60)
 """
 
 POINTS = "import numpy as np\npoints = np.random.default_rng(seed).standard_normal((count, 2))\n"
 
 
-def complaint(command: str, count: int = 3) -> str:
-    with pytest.raises(PlugError) as caught:
+def message_of_failure(command: str, count: int = 3) -> str:
+    with pytest.raises(PlugError) as error:
         CommandSampler(command).sample(count, 0)
-    return str(caught.value)
+    return str(error.value)
 
 
-def test_a_folder_of_images_comes_back_in_natural_order(program: Program) -> None:
+def test_a_folder_of_images_is_read_in_natural_order(program: Program) -> None:
     images = CommandSampler(program(IMAGES)).sample(12, 0)
     assert (images.dtype, images.shape) == (torch.uint8, (12, 3, 4, 5))
     assert images[:, 0, 0, 0].tolist() == list(range(12))
@@ -67,7 +67,7 @@ def test_a_command_is_a_sampler(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    "written",
+    "statement",
     [
         'np.save(out + ".npy", points)',
         "np.savez(out, points)",
@@ -75,17 +75,17 @@ def test_a_command_is_a_sampler(program: Program) -> None:
         "os.rmdir(out); np.save(out, points)",
     ],
 )
-def test_points_come_back_from_an_array_in_the_folder_or_beside_it(program: Program, written: str) -> None:
-    points = CommandSampler(program(POINTS + written)).sample(5, 7)
+def test_points_are_read_from_an_array_in_the_folder_or_beside_it(program: Program, statement: str) -> None:
+    points = CommandSampler(program(POINTS + statement)).sample(5, 7)
     assert (points.dtype, points.shape) == (torch.float32, (5, 2))
 
 
-def test_an_array_beside_images_is_not_taken_for_them(program: Program) -> None:
+def test_images_have_priority_over_an_array_beside_them(program: Program) -> None:
     command = program(IMAGES + POINTS + 'np.save(out + "/latents.npy", points)')
     assert CommandSampler(command).sample(3, 0).shape == (3, 3, 4, 5)
 
 
-def test_the_seed_reaches_the_program_and_decides_its_samples(program: Program) -> None:
+def test_the_seed_is_passed_to_the_program_and_determines_its_samples(program: Program) -> None:
     sampler = CommandSampler(program(POINTS + 'np.save(out + ".npy", points)'))
     assert torch.equal(sampler.sample(4, 1), sampler.sample(4, 1))
     assert not torch.equal(sampler.sample(4, 1), sampler.sample(4, 2))
@@ -97,83 +97,83 @@ def test_a_command_is_drawn_like_any_sampler(program: Program) -> None:
     assert batch.data.shape == (44, 2)  # type: ignore[union-attr]
 
 
-def test_words_in_quotes_stay_one_argument_and_no_shell_sees_them(program: Program) -> None:
+def test_words_in_quotes_are_one_argument_and_no_shell_expands_them(program: Program) -> None:
     command = program('assert sys.argv[8] == "a b; $HOME {x}"' + IMAGES)
     assert len(CommandSampler(command + " --note 'a b; $HOME {x}'").sample(2, 0)) == 2
 
 
-def test_a_program_that_fails_is_named_with_its_exit_code_and_last_lines(program: Program) -> None:
-    said = complaint(program('for at in range(99): print("step", at, file=sys.stderr)\nsys.exit(3)'))
-    assert "generate.py" in said
-    assert "ended with exit code 3" in said
-    assert said.endswith("Its last words: step 94 | step 95 | step 96 | step 97 | step 98")
+def test_the_message_about_a_program_that_fails_has_its_exit_code_and_last_lines(program: Program) -> None:
+    message = message_of_failure(program('for index in range(99): print("step", index, file=sys.stderr)\nsys.exit(3)'))
+    assert "generate.py" in message
+    assert "ended with exit code 3" in message
+    assert message.endswith("Its last lines: step 94 | step 95 | step 96 | step 97 | step 98")
 
 
-def test_a_program_that_works_is_silent(program: Program, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_output_of_a_program_that_works_is_hidden(program: Program, capfd: pytest.CaptureFixture[str]) -> None:
     CommandSampler(program('print("loading"); print("slow", file=sys.stderr)' + IMAGES)).sample(2, 0)
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_program_that_a_signal_stops_is_told(program: Program) -> None:
-    assert "was stopped by signal 9 (Killed)" in complaint(program("os.kill(os.getpid(), 9)"))
+def test_the_message_names_the_signal_that_stopped_a_program(program: Program) -> None:
+    assert "was stopped by signal 9 (Killed)" in message_of_failure(program("os.kill(os.getpid(), 9)"))
 
 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
         ("", "{out} is an empty folder"),
-        ("os.rmdir(out)", "{out} is not there any more"),
-        ('open(out + "/notes.txt", "w").write("x")', "{out} holds 1 file, none an image"),
-        ("count += 1" + IMAGES, "4 of them lie in {out}, but 3 were asked for"),
-        (POINTS + 'np.save(out + ".npy", points[1:])', "2 of them lie in {out}.npy, but 3 were asked for"),
+        ("os.rmdir(out)", "{out} does not exist any more"),
+        ('open(out + "/notes.txt", "w").write("x")', "{out} holds 1 file, but no image"),
+        ("count += 1" + IMAGES, "{out} contains 4 samples instead of 3"),
+        (POINTS + 'np.save(out + ".npy", points[1:])', "{out}.npy contains 2 samples instead of 3"),
         (POINTS + 'np.save(out + ".npy", np.zeros((count, 4, 4, 3)))', "whose range is not guessed"),
         (POINTS + 'np.save(out + ".npy", points * np.nan)', "holds NaN in row 0"),
         (IMAGES + 'open(out + "/image1.ppm", "w").write("oops")', "{out}/image1.ppm (text, not an image)"),
-        (IMAGES + 'open(out + "/image1.ppm", "wb").write(b"P6 1 1 255\\n123")', "of unlike sizes"),
+        (IMAGES + 'open(out + "/image1.ppm", "wb").write(b"P6 1 1 255\\n123")', "have different sizes"),
     ],
 )
-def test_samples_that_cannot_be_used_are_told_apart(program: Program, body: str, reason: str) -> None:
-    said = complaint(program(body))
-    assert "left samples that cannot be used: " in said
-    assert reason in said
-    assert tempfile.gettempdir() not in said.replace(sys.executable, "")
+def test_the_message_says_why_samples_cannot_be_used(program: Program, body: str, reason: str) -> None:
+    message = message_of_failure(program(body))
+    assert "wrote samples that cannot be used: " in message
+    assert reason in message
+    assert tempfile.gettempdir() not in message.replace(sys.executable, "")
 
 
-def test_nothing_stays_in_the_temporary_folder(program: Program) -> None:
+def test_no_file_remains_in_the_temporary_folder(program: Program) -> None:
     CommandSampler(program(IMAGES)).sample(2, 0)
-    complaint(program("sys.exit(1)"))
+    message_of_failure(program("sys.exit(1)"))
     assert os.listdir(tempfile.gettempdir()) == []
 
 
-@pytest.mark.parametrize("place", ["{count}", "{seed}", "{out}"])
-def test_a_command_without_one_of_its_places_is_refused(place: str) -> None:
-    with pytest.raises(UsageError, match=f"does not say {place}"):
-        CommandSampler(f"sh {TOLD}".replace(place, ""))
+@pytest.mark.parametrize("placeholder", ["{count}", "{seed}", "{out}"])
+def test_a_command_without_one_of_its_placeholders_is_rejected(placeholder: str) -> None:
+    with pytest.raises(UsageError, match=f"does not contain {placeholder}"):
+        CommandSampler(f"sh {ARGUMENTS}".replace(placeholder, ""))
 
 
-def test_an_open_quote_is_refused() -> None:
+def test_an_open_quote_is_rejected() -> None:
     with pytest.raises(UsageError, match="No closing quotation"):
-        CommandSampler(f"sh 'x {TOLD}")
+        CommandSampler(f"sh 'x {ARGUMENTS}")
 
 
-def test_a_program_that_is_not_there_is_refused_at_once() -> None:
-    with pytest.raises(PlugError, match=r"'\./no-such-program' is not found"):
-        CommandSampler(f"./no-such-program {TOLD}")
+def test_a_missing_program_is_rejected_at_once() -> None:
+    with pytest.raises(PlugError, match=r"'\./no-such-program' was not found"):
+        CommandSampler(f"./no-such-program {ARGUMENTS}")
 
 
-def test_a_file_that_is_not_executable_says_what_to_type(tmp_path: Path) -> None:
+def test_the_message_about_a_file_that_is_not_executable_contains_the_command(tmp_path: Path) -> None:
     (tmp_path / "generate").write_text("#!/bin/sh\n")
-    with pytest.raises(PlugError, match=r"type `chmod \+x"):
-        CommandSampler(f"{tmp_path}/generate {TOLD}")
+    with pytest.raises(PlugError, match=r"run `chmod \+x"):
+        CommandSampler(f"{tmp_path}/generate {ARGUMENTS}")
 
 
-def test_a_script_without_an_interpreter_says_so(tmp_path: Path) -> None:
+def test_a_script_without_an_interpreter_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "generate").write_text("print(1)\n")
     (tmp_path / "generate").chmod(0o755)
-    assert "cannot be started (Exec format error)" in complaint(f"{tmp_path}/generate {TOLD}")
+    assert "cannot be started (Exec format error)" in message_of_failure(f"{tmp_path}/generate {ARGUMENTS}")
 
 
-def test_an_interrupt_stops_the_program_and_leaves_nothing(program: Program, tmp_path: Path) -> None:
+def test_an_interrupt_stops_the_program_and_leaves_no_file(program: Program, tmp_path: Path) -> None:
     started = tmp_path / "started"
     command = program(f"import time\nopen({str(started)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
 

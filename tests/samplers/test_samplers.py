@@ -24,9 +24,9 @@ class Scaled(nn.Module):
         return self.factor * z
 
 
-def answering(answer):
+def module_returning(output):
     module = nn.Identity()
-    module.forward = lambda z: answer
+    module.forward = lambda z: output
     return module
 
 
@@ -42,7 +42,7 @@ def by_keyword(*, count, seed):
     return ("both", count, seed)
 
 
-def turned_round(seed, count):
+def in_reverse_order(seed, count):
     return ("both", count, seed)
 
 
@@ -61,14 +61,14 @@ class Callable:
 
 @pytest.mark.parametrize(
     "function",
-    [both, by_other_names, by_keyword, turned_round, positional_only, with_an_option, Callable()],
+    [both, by_other_names, by_keyword, in_reverse_order, positional_only, with_an_option, Callable()],
     ids=lambda function: getattr(function, "__name__", "object"),
 )
-def test_count_and_seed_reach_a_function_by_position_or_name(function):
+def test_count_and_seed_are_passed_by_position_or_name(function):
     assert FunctionSampler(function).sample(5, 7) == ("both", 5, 7)
 
 
-def test_a_second_parameter_with_a_default_is_not_taken_for_the_seed():
+def test_a_second_parameter_with_a_default_does_not_get_the_seed():
     assert FunctionSampler(lambda count, temperature=1.0: temperature).sample(5, 7) == 1.0
 
 
@@ -80,18 +80,18 @@ def test_a_keyword_only_count_is_enough():
 
 
 @pytest.mark.parametrize("draw", [lambda count: torch.randn(count, 2).numpy(), lambda count: np.random.rand(count, 2)])
-def test_a_function_without_a_seed_draws_the_same_for_the_same_seed(draw):
+def test_the_samples_of_a_function_without_a_seed_depend_on_the_seed_only(draw):
     sampler = FunctionSampler(draw)
     first, again, other = sampler.sample(4, 1), sampler.sample(4, 1), sampler.sample(4, 2)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-def test_a_seed_beyond_32_bits_is_taken():
+def test_a_seed_beyond_32_bits_is_accepted():
     assert FunctionSampler(lambda count: np.random.rand(count)).sample(3, 2**40 + 1).shape == (3,)
 
 
-def test_sampling_leaves_the_global_generators_as_they_were():
+def test_sampling_does_not_change_the_global_generators():
     def function(count):
         torch.manual_seed(99)
         return torch.rand(count), np.random.rand(count), random.random()
@@ -103,7 +103,7 @@ def test_sampling_leaves_the_global_generators_as_they_were():
     assert before[2] == random.getstate()
 
 
-def test_the_global_generators_come_back_when_the_function_raises():
+def test_the_global_generators_are_restored_if_the_function_raises():
     def function(count):
         torch.rand(count)
         raise KeyError("weights")
@@ -115,12 +115,12 @@ def test_the_global_generators_come_back_when_the_function_raises():
 
 
 @pytest.mark.parametrize("function", [lambda: 0, lambda count, seed, weights: 0, lambda *, size: 0])
-def test_a_function_that_wants_other_arguments_is_refused_at_once(function):
-    with pytest.raises(PlugError, match=r"wanted \(count, seed\) or \(count\)"):
+def test_a_function_with_other_parameters_is_rejected_at_once(function):
+    with pytest.raises(PlugError, match=r"expected \(count, seed\) or \(count\)"):
         FunctionSampler(function)
 
 
-def test_a_function_that_is_a_word_is_refused():
+def test_a_string_is_rejected_as_a_function():
     with pytest.raises(UsageError, match="module:attribute"):
         FunctionSampler("draw")
 
@@ -137,7 +137,7 @@ def test_functions_are_accepted_but_not_classes_modules_or_samplers():
     assert [FunctionSampler.accepts(other) for other in (Callable, nn.Identity(), Ready(), "folder", 3)] == [False] * 5
 
 
-def test_modules_are_accepted_but_not_those_that_sample_by_themselves():
+def test_modules_are_accepted_unless_they_are_samplers():
     class Ready(nn.Identity):
         def sample(self, count, seed):
             return torch.zeros(count, 2)
@@ -145,18 +145,18 @@ def test_modules_are_accepted_but_not_those_that_sample_by_themselves():
     assert [ModuleSampler.accepts(other) for other in (nn.Identity(), Ready(), both)] == [True, False, False]
 
 
-def test_the_samplers_keep_the_contract(tmp_path):
+def test_the_samplers_fulfil_the_contract(tmp_path):
     assert isinstance(FunctionSampler(both), Sampler)
     assert isinstance(ModuleSampler(nn.Identity(), 2), Sampler)
 
 
-def test_a_module_draws_the_same_for_the_same_seed():
+def test_the_samples_of_a_module_depend_on_the_seed_only():
     sampler = ModuleSampler(nn.Identity(), 2)
     assert torch.equal(sampler.sample(4, 1), sampler.sample(4, 1))
     assert not torch.equal(sampler.sample(4, 1), sampler.sample(4, 2))
 
 
-def test_a_module_that_draws_noise_of_its_own_is_repeatable():
+def test_a_module_that_draws_noise_itself_is_repeatable():
     class Noisy(nn.Module):
         def forward(self, z):
             return torch.randn_like(z)
@@ -166,97 +166,99 @@ def test_a_module_that_draws_noise_of_its_own_is_repeatable():
 
 
 def test_normal_latents_have_mean_0_and_variance_1():
-    drawn = ModuleSampler(nn.Identity(), 4).sample(20_000, 0)
-    assert drawn.mean().abs() < 0.02
-    assert (drawn.var() - 1).abs() < 0.02
+    samples = ModuleSampler(nn.Identity(), 4).sample(20_000, 0)
+    assert samples.mean().abs() < 0.02
+    assert (samples.var() - 1).abs() < 0.02
 
 
 def test_uniform_latents_fill_the_range_from_minus_1_to_1():
-    drawn = ModuleSampler(nn.Identity(), 4, distribution="uniform").sample(20_000, 0)
-    assert -1 <= drawn.min() < -0.999
-    assert 0.999 < drawn.max() <= 1
-    assert (drawn.var() - 1 / 3).abs() < 0.01
+    samples = ModuleSampler(nn.Identity(), 4, distribution="uniform").sample(20_000, 0)
+    assert -1 <= samples.min() < -0.999
+    assert 0.999 < samples.max() <= 1
+    assert (samples.var() - 1 / 3).abs() < 0.01
 
 
 def test_unit_latents_have_length_1():
-    drawn = ModuleSampler(nn.Identity(), 8, distribution="unit").sample(100, 0)
-    torch.testing.assert_close(drawn.norm(dim=1), torch.ones(100))
+    samples = ModuleSampler(nn.Identity(), 8, distribution="unit").sample(100, 0)
+    torch.testing.assert_close(samples.norm(dim=1), torch.ones(100))
 
 
 @pytest.mark.parametrize(("latent", "shape"), [(7, (7,)), ("7", (7,)), ("5x1x2", (5, 1, 2)), ((5, 1, 2), (5, 1, 2))])
-def test_the_shape_of_the_latents_can_be_written_in_each_way(latent, shape):
+def test_the_shape_of_the_latents_can_be_written_in_several_ways(latent, shape):
     assert ModuleSampler(nn.Identity(), latent).latent == shape
 
 
 @pytest.mark.parametrize("latent", [None, 0, "wide", "3x", (), (2, -1), 1.5])
-def test_a_missing_or_senseless_latent_is_refused(latent):
+def test_a_missing_or_invalid_latent_is_rejected(latent):
     with pytest.raises(UsageError, match="latent=128 or latent=100x1x1"):
         ModuleSampler(nn.Identity(), latent)
 
 
-def test_an_unknown_distribution_is_answered_with_the_known_ones():
+def test_the_message_about_an_unknown_distribution_suggests_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'normal'"):
         ModuleSampler(nn.Identity(), 2, distribution="normale")
 
 
-def test_an_unknown_range_is_refused():
+def test_an_unknown_range_is_rejected():
     with pytest.raises(UsageError, match=r"range=0\.\.255"):
         ModuleSampler(nn.Identity(), 2, range="0..255")
 
 
 @pytest.mark.parametrize(("declared", "values"), [("-1..1", [-1, -0.2, 0.6, 1]), ("0..1", [0, 0.4, 0.8, 1])])
 def test_float_images_of_a_declared_range_become_uint8(declared, values):
-    module = answering(torch.tensor(values).view(1, 1, 2, 2))
-    drawn = ModuleSampler(module, 2, range=declared).sample(1, 0)
-    assert drawn.dtype == torch.uint8
-    assert drawn.flatten().tolist() == [0, 102, 204, 255]
+    module = module_returning(torch.tensor(values).view(1, 1, 2, 2))
+    samples = ModuleSampler(module, 2, range=declared).sample(1, 0)
+    assert samples.dtype == torch.uint8
+    assert samples.flatten().tolist() == [0, 102, 204, 255]
 
 
-def test_a_small_overshoot_is_clipped():
-    drawn = ModuleSampler(answering(torch.tensor([[[[-1.2, 1.3]]]])), 2, range="-1..1").sample(1, 0)
-    assert drawn.flatten().tolist() == [0, 255]
+def test_values_slightly_outside_the_range_are_clipped():
+    samples = ModuleSampler(module_returning(torch.tensor([[[[-1.2, 1.3]]]])), 2, range="-1..1").sample(1, 0)
+    assert samples.flatten().tolist() == [0, 255]
 
 
 @pytest.mark.parametrize(("declared", "value"), [("0..1", -1.0), ("-1..1", 255.0), ("0..1", 255.0)])
-def test_values_of_another_range_than_the_declared_one_are_refused(declared, value):
+def test_values_far_outside_the_declared_range_are_rejected(declared, value):
     with pytest.raises(PlugError, match=f"outside the declared range={declared}"):
-        ModuleSampler(answering(torch.full((1, 1, 2, 2), value)), 2, range=declared).sample(1, 0)
+        ModuleSampler(module_returning(torch.full((1, 1, 2, 2), value)), 2, range=declared).sample(1, 0)
 
 
-def test_float_images_without_a_declared_range_are_refused():
+def test_float_images_without_a_declared_range_are_rejected():
     with pytest.raises(PlugError, match=r"float32 \[2, 3, 4, 4\] with values from 0 to 0; declare"):
-        ModuleSampler(answering(torch.zeros(2, 3, 4, 4)), 2).sample(2, 0)
+        ModuleSampler(module_returning(torch.zeros(2, 3, 4, 4)), 2).sample(2, 0)
 
 
-def test_flat_images_of_a_declared_range_are_refused_as_points():
+def test_flat_images_of_a_declared_range_are_rejected_as_points():
     with pytest.raises(PlugError, match=r"\[2, 784\], which are points"):
-        ModuleSampler(answering(torch.zeros(2, 784)), 2, range="0..1").sample(2, 0)
+        ModuleSampler(module_returning(torch.zeros(2, 784)), 2, range="0..1").sample(2, 0)
 
 
-def test_uint8_images_pass_as_they_are():
+def test_uint8_images_are_returned_unchanged():
     images = torch.arange(48, dtype=torch.uint8).view(1, 3, 4, 4)
-    assert torch.equal(ModuleSampler(answering(images), 2).sample(1, 0), images)
+    assert torch.equal(ModuleSampler(module_returning(images), 2).sample(1, 0), images)
 
 
 def test_points_of_another_float_type_become_float32():
-    assert ModuleSampler(answering(torch.zeros(2, 2, dtype=torch.float64)), 2).sample(2, 0).dtype == torch.float32
+    assert (
+        ModuleSampler(module_returning(torch.zeros(2, 2, dtype=torch.float64)), 2).sample(2, 0).dtype == torch.float32
+    )
 
 
-def test_nan_from_a_module_is_named():
+def test_nan_from_a_module_is_an_error():
     with pytest.raises(PlugError, match=r"'Identity' returned float32 .* NaN"):
-        ModuleSampler(answering(torch.full((2, 2), torch.nan)), 2).sample(2, 0)
+        ModuleSampler(module_returning(torch.full((2, 2), torch.nan)), 2).sample(2, 0)
 
 
-def test_a_module_that_returns_a_tuple_is_refused():
+def test_a_module_that_returns_a_tuple_is_rejected():
     with pytest.raises(PlugError, match="returned a tuple"):
-        ModuleSampler(answering((torch.zeros(2, 2),)), 2).sample(2, 0)
+        ModuleSampler(module_returning((torch.zeros(2, 2),)), 2).sample(2, 0)
 
 
-def test_a_module_samples_in_evaluation_mode_and_gets_its_own_modes_back():
+def test_a_module_is_called_in_evaluation_mode_and_its_modes_are_restored():
     module = nn.Sequential(nn.Identity(), nn.Dropout(0.5))
     module[0].eval()
-    drawn = ModuleSampler(module, 500).sample(2, 0)
-    assert (drawn != 0).all()
+    samples = ModuleSampler(module, 500).sample(2, 0)
+    assert (samples != 0).all()
     assert [part.training for part in module.modules()] == [True, False, True]
 
 
@@ -266,25 +268,25 @@ def script(module, path):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
-def test_a_torchscript_file_samples_as_the_module_that_it_was_made_of(tmp_path):
+def test_a_torchscript_file_gives_the_same_samples_as_its_module(tmp_path):
     path = script(Scaled(2.5), tmp_path / "generator.pt")
     assert torch.equal(TorchScriptSampler(path, 3).sample(4, 1), ModuleSampler(Scaled(2.5), 3).sample(4, 1))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
-def test_a_torchscript_file_without_a_latent_says_what_to_write(tmp_path):
+def test_the_message_about_a_torchscript_file_without_a_latent_contains_the_option(tmp_path):
     path = script(Scaled(), tmp_path / "generator.pt")
     with pytest.raises(UsageError, match=r"torchscript,path=.*generator\.pt,latent=128"):
         TorchScriptSampler(path)
 
 
-def test_a_state_dict_is_not_taken_for_torchscript(tmp_path):
+def test_a_state_dict_is_not_opened_as_torchscript(tmp_path):
     torch.save(Scaled().state_dict(), tmp_path / "weights.pt")
     with pytest.raises(InputError, match=r"weights\.pt is not a TorchScript file"):
         TorchScriptSampler(tmp_path / "weights.pt", 3)
 
 
-def test_paths_are_accepted_by_their_ending(tmp_path):
+def test_paths_are_accepted_by_their_suffix(tmp_path):
     names = ["g.pt", "g.TS", "g.jit", "g.torchscript", "images.zip", "folder"]
     assert [TorchScriptSampler.accepts(tmp_path / name) for name in names] == [True] * 4 + [False] * 2
     assert not TorchScriptSampler.accepts(nn.Identity())

@@ -1,4 +1,4 @@
-"""Inception-v3 as FID uses it: the extractor, its fused network and its backends."""
+"""Inception-v3 as used by FID: the extractor, its fused network, and the libraries that run it."""
 
 from genbench.extractors.inception.extractor import Inception
 

@@ -1,11 +1,11 @@
-"""What computes a network: torch with oneDNN's fused kernels, torch.compile, or OpenVINO; the numbers agree."""
+"""Libraries that run a network: torch with oneDNN's fused kernels, torch.compile, or OpenVINO; the numbers agree."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -13,114 +13,124 @@ from torch.nn import functional
 
 from genbench.errors import UsageError, did_you_mean
 from genbench.extractors.inception.convolution import Convolution
-from genbench.extractors.inception.threads import one_thread_in, side_by_side
+from genbench.extractors.inception.threads import Output, map_in_threads, share_of_threads
 
+# Values of the option --backend.
 BACKENDS = ("torch", "openvino", "compile")
 
-IN_STREAM = 2
-"""Samples that go through a network together on one core."""
-
-Found = TypeVar("Found")
+SAMPLES_PER_CORE = 2
+"""Number of samples that pass through a network together on one core."""
 
 
-class Prepared(NamedTuple):
-    """A network ready to run, how it runs, for the record, and how it is best run."""
+class PreparedNetwork(NamedTuple):
+    """A network that is ready to run, with the best way to split batches for it."""
 
     run: Callable[[torch.Tensor], torch.Tensor]
     route: str
-    at_once: int | None = None
-    """Samples at a time, fewer of which are slower and more of which take more memory; None leaves it to the caller."""
-    streams: bool = False
-    """Whether parts of that size go side by side, each on one core."""
+    """Library and kernels that run it, for the record."""
+    chunk_size: int | None = None
+    """Number of samples per call: fewer are slower, more take more memory. None means whole batches."""
+    in_threads: bool = False
+    """Whether the chunks run in parallel, each on one core."""
 
-    def each(self, work: Callable[[torch.Tensor], Found], batch: torch.Tensor) -> list[Found]:
-        """Return what ``work``, which calls ``run``, makes of the parts of a batch."""
-        parts = torch.split(batch, self.at_once) if self.at_once and len(batch) else (batch,)
-        return side_by_side(work, parts) if self.streams else [work(part) for part in parts]
+    def map_chunks(self, function: Callable[[torch.Tensor], Output], batch: torch.Tensor) -> list[Output]:
+        """Return the outputs of ``function``, which calls ``run``, for the chunks of a batch."""
+        chunks = torch.split(batch, self.chunk_size) if self.chunk_size and len(batch) else (batch,)
+        return map_in_threads(function, chunks) if self.in_threads else [function(chunk) for chunk in chunks]
 
 
 def check_backend(backend: str, device: str) -> None:
-    """Raise UsageError for an unknown backend, or one that is not installed or does not know the device."""
+    """Raise UsageError if a backend is unknown, not installed, or does not support the device."""
     if backend not in BACKENDS:
-        raise UsageError(f"No backend is called {backend!r}{did_you_mean(str(backend), BACKENDS)}")
+        raise UsageError(f"There is no backend {backend!r}{did_you_mean(str(backend), BACKENDS)}")
     if backend != "openvino":
         return
+    # OpenVINO is an optional dependency, and genbench uses it on the CPU only.
     if find_spec("openvino") is None:
         raise UsageError(
-            "The backend openvino is not installed; type `pip install 'genbench[openvino]'`, or leave out --backend."
+            "The backend openvino is not installed; run `pip install 'genbench[openvino]'`, or leave out --backend."
         )
     if device != "cpu":
-        raise UsageError(f"The backend openvino computes on the cpu, not on {device}; choose one of them.")
+        raise UsageError(f"The backend openvino runs on the CPU, not on {device}; leave out --backend or --device.")
 
 
-def prepared(network: nn.Module, backend: str, example: torch.Tensor, again: Callable[[], nn.Module]) -> Prepared:
-    """Return a network as the backend runs it.
+def prepare(
+    network: nn.Module, backend: str, example: torch.Tensor, rebuild: Callable[[], nn.Module]
+) -> PreparedNetwork:
+    """Return a network in the form that the backend runs. ``run`` takes float32 inputs.
 
-    ``example`` is an input of one sample in the dtype to compute in; what is run takes float32. ``again`` builds the
-    network once more, where fusing has used it up and torch turns out to lack the kernel.
+    ``example`` is an input of one sample in the dtype of the computation. ``rebuild`` builds the network again; it is
+    called if fusing has consumed the weights and torch then turns out to lack the kernel.
     """
     if backend == "openvino":
-        return _openvino(network, example)
+        return _prepare_openvino(network, example)
     network, version = network.to(example.dtype), f"torch {torch.__version__}"
     if backend == "compile":
-        return Prepared(_Compiled(network, example.dtype), f"{version}, compiled")
+        return PreparedNetwork(_CompiledNetwork(network, example.dtype), f"{version}, compiled")
     if next(network.buffers()).device.type != "cpu":
-        return Prepared(lambda x: network(x.to(example.dtype)), version)
+        return PreparedNetwork(lambda x: network(x.to(example.dtype)), version)
+    # On a CPU, try the fused kernels. They are not part of torch's public interface: they may be missing or changed,
+    # so any exception means that torch's ordinary kernels run instead.
     route = f"{version}, convolutions fused by oneDNN"
     try:
-        _fuse(network, example.expand(IN_STREAM, *example.shape[1:]))
-    except Exception:  # the kernel is not part of torch's public interface: it may be gone, or mean something else
-        network, route = again().to(example.dtype), version
-    return Prepared(lambda x: network(x.to(example.dtype)), route, IN_STREAM, streams=True)
+        _fuse_convolutions(network, example.expand(SAMPLES_PER_CORE, *example.shape[1:]))
+    except Exception:
+        network, route = rebuild().to(example.dtype), version
+    return PreparedNetwork(lambda x: network(x.to(example.dtype)), route, SAMPLES_PER_CORE, in_threads=True)
 
 
-def _fuse(network: nn.Module, example: torch.Tensor) -> None:
-    """Fuse each convolution when the example reaches it: their old and new weights are never all in memory."""
+def _fuse_convolutions(network: nn.Module, example: torch.Tensor) -> None:
+    """Fuse each convolution when the example reaches it, so that memory never holds all weights in both layouts."""
 
-    def fuse(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+    def fuse(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         assert isinstance(module, Convolution)
-        module.fuse(given[0].shape)
+        module.fuse(inputs[0].shape)
 
-    convolutions = [part for part in network.modules() if isinstance(part, Convolution)]
-    hooks = [one.register_forward_pre_hook(fuse) for one in convolutions]
-    with torch.inference_mode(), one_thread_in(torch.get_num_threads()):  # the layout depends on it
+    convolutions = [module for module in network.modules() if isinstance(module, Convolution)]
+    hooks = [convolution.register_forward_pre_hook(fuse) for convolution in convolutions]
+    # The best layout of the weights depends on the number of threads, and chunks run on one thread each.
+    with torch.inference_mode(), share_of_threads(torch.get_num_threads()):
         network(example)
     for hook in hooks:
         hook.remove()
 
 
-class _Compiled:
-    """A compiled network; compiling takes a minute, so a batch smaller than one before it is filled up to its size."""
+class _CompiledNetwork:
+    """A compiled network. Compiling takes a minute, so a smaller batch is padded to the size of the largest so far."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         self._run: Any = torch.compile(network, dynamic=False)
-        self._dtype, self._most = dtype, 0
+        self._dtype, self._largest = dtype, 0
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        self._most = max(self._most, len(x))
-        filled = functional.pad(x, (0,) * (2 * x.ndim - 1) + (self._most - len(x),))
-        found: torch.Tensor = self._run(filled.to(self._dtype))
-        return found[: len(x)]
+        self._largest = max(self._largest, len(x))
+        # ``pad`` takes two numbers per axis, the last axis first; only the end of the first axis is padded.
+        padded = functional.pad(x, (0,) * (2 * x.ndim - 1) + (self._largest - len(x),))
+        output: torch.Tensor = self._run(padded.to(self._dtype))
+        return output[: len(x)]
 
 
-def _openvino(network: nn.Module, example: torch.Tensor) -> Prepared:
+def _prepare_openvino(network: nn.Module, example: torch.Tensor) -> PreparedNetwork:
     import openvino
 
-    wanted = "bf16" if example.dtype == torch.bfloat16 else "f32"
-    if wanted == "bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    precision = "bf16" if example.dtype == torch.bfloat16 else "f32"
+    if precision == "bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UsageError(
             "This CPU has no instructions for bf16, and OpenVINO would compute in float32; leave out --precision."
         )
-    small = example[:, :, :80, :80].float()  # tracing computes with it, and its size changes nothing
+    # Trace the network on a small image to save time: its operations do not depend on the size.
+    small = example[:, :, :80, :80].float()
     shape = openvino.PartialShape([-1, *example.shape[1:]])
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that torch will give up the tracing that OpenVINO leans on
+        # torch warns that tracing is deprecated
+        warnings.simplefilter("ignore")
         trace: Any = torch.jit.trace
         model = openvino.convert_model(trace(network, small, check_trace=False), input=shape)
-    how = {
-        "INFERENCE_PRECISION_HINT": wanted,
+    # Compile it for the requested precision and torch's number of threads.
+    settings = {
+        "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
-    compiled = openvino.compile_model(model, "CPU", how)
+    compiled = openvino.compile_model(model, "CPU", settings)
     route = f"openvino {openvino.__version__}"
-    return Prepared(lambda x: torch.from_numpy(compiled(x.numpy())[0].copy()), route, at_once=8)
+    return PreparedNetwork(lambda x: torch.from_numpy(compiled(x.numpy())[0].copy()), route, chunk_size=8)

@@ -1,4 +1,4 @@
-"""A convolution with its bias and ReLU, in one kernel where torch has one."""
+"""A convolution with bias and ReLU, computed by one kernel if torch has it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch.nn import functional
 
 
 class Convolution(nn.Module):
-    """``relu(conv(x) + bias)`` of float [N, C, H, W], best in channels_last.
+    """``relu(conv(x) + bias)`` of float [N, C, H, W], fastest in the memory format channels_last.
 
-    ``fuse`` makes oneDNN's kernel do all three on a CPU, its weights laid out beforehand; equal to rounding.
+    After ``fuse``, one kernel of oneDNN computes it on a CPU, with weights in the layout that this kernel needs. The
+    numbers agree up to rounding.
     """
 
     weight: torch.Tensor
@@ -33,28 +34,30 @@ class Convolution(nn.Module):
         self.register_buffer("bias", bias)
         self.stride, self.relu = stride, relu
         self.padding = (padding, padding) if isinstance(padding, int) else padding
-        self._laid_out: torch.Tensor | None = None
+        self._fused_weight: torch.Tensor | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the activations [N, D, H', W']."""
-        if self._laid_out is not None:
-            return self._fused(x, self._laid_out)
-        found = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
-        return functional.relu_(found) if self.relu else found
+        if self._fused_weight is not None:
+            return self._run_fused(x, self._fused_weight)
+        output = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        return functional.relu_(output) if self.relu else output
 
     def fuse(self, shape: Sequence[int]) -> None:
-        """Lay the weights out as oneDNN wants them for inputs of a shape [N, C, H, W], and drop what they were.
+        """Convert the weights to oneDNN's layout for inputs of a shape [N, C, H, W], and free the original weights.
 
-        Inputs of other shapes cost a new layout each time. Raises AttributeError or RuntimeError where torch does not
-        offer it.
+        Inputs of other shapes are slower: each call converts the weights again. Raises AttributeError or RuntimeError
+        if torch does not have the kernel.
         """
-        lay_out: Any = torch.ops.mkldnn._reorder_convolution_weight
-        self._laid_out = lay_out(self.weight, self.padding, [self.stride] * 2, [1, 1], 1, list(shape))
+        # The arguments after the weights: padding, stride, dilation, groups, shape of the input.
+        reorder: Any = torch.ops.mkldnn._reorder_convolution_weight
+        self._fused_weight = reorder(self.weight, self.padding, [self.stride] * 2, [1, 1], 1, list(shape))
+        # Free the original weights only now: an exception above leaves the convolution usable.
         self.weight = self.weight.new_empty(0)
 
-    def _fused(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    def _run_fused(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        # A private operator of torch, which its compiler uses. The last two arguments are options of the activation.
         run: Any = torch.ops.mkldnn._convolution_pointwise
-        found: torch.Tensor = run(
-            x, weight, self.bias, self.padding, [self.stride] * 2, [1, 1], 1, "relu" if self.relu else "none", [], ""
-        )
-        return found
+        activation = "relu" if self.relu else "none"
+        output: torch.Tensor = run(x, weight, self.bias, self.padding, [self.stride] * 2, [1, 1], 1, activation, [], "")
+        return output

@@ -1,7 +1,8 @@
-"""Inception-v3 as FID knows it, rewritten to run faster and give the same numbers to rounding.
+"""Inception-v3 as used by FID, rewritten to run faster; the numbers agree up to rounding.
 
-Batch norms are folded into the convolutions, the 1x1 convolutions that read the same input are one, and average pools
-come after the 1x1 convolution that follows them: fewer channels, and both are linear. Memory is channels_last.
+Batch norms are folded into the convolutions. The 1x1 convolutions of the same input are computed as one. An average
+pool and the 1x1 convolution after it are exchanged, because both are linear and the convolution has fewer output
+channels. The memory format is channels_last.
 """
 
 from __future__ import annotations
@@ -13,90 +14,99 @@ from torch import nn
 from torch.nn import functional
 
 from genbench.extractors.inception.convolution import Convolution
-
-State = dict[str, torch.Tensor]
+from genbench.extractors.state_dicts import StateDict
 
 EPSILON = 0.001
-"""What TensorFlow's batch norm adds to the variance."""
+"""Number that TensorFlow's batch norm adds to the variance."""
 
 
 class InceptionGraph(nn.Module):
-    """From float32 [N, 3, 299, 299], -1..1, to the last average pool [N, 2048].
+    """Maps float32 [N, 3, 299, 299], -1..1, to the last average pool, float32 [N, 2048].
 
-    Takes its tensors out of ``state`` one by one, so that the weights are never in memory twice.
+    Removes its tensors from ``state`` one by one, so that the weights are never in memory twice.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: StateDict) -> None:
         super().__init__()
+        # The names are those of the published weights; the sizes are those of the outputs.
         self.body = nn.Sequential(
-            _one(state, "Conv2d_1a_3x3", stride=2),  # 149 x 149
-            _one(state, "Conv2d_2a_3x3"),
-            _one(state, "Conv2d_2b_3x3", padding=1),  # 147 x 147
+            _convolution(state, "Conv2d_1a_3x3", stride=2),  # 149 x 149
+            _convolution(state, "Conv2d_2a_3x3"),
+            _convolution(state, "Conv2d_2b_3x3", padding=1),  # 147 x 147
             nn.MaxPool2d(3, stride=2),  # 73 x 73
-            _one(state, "Conv2d_3b_1x1"),
-            _one(state, "Conv2d_4a_3x3"),  # 71 x 71
+            _convolution(state, "Conv2d_3b_1x1"),
+            _convolution(state, "Conv2d_4a_3x3"),  # 71 x 71
             nn.MaxPool2d(3, stride=2),  # 35 x 35
-            *(_BlockA(_part(state, name)) for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d")),
-            _BlockB(_part(state, "Mixed_6a")),  # 17 x 17
-            *(_BlockC(_part(state, name)) for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e")),
-            _BlockD(_part(state, "Mixed_7a")),  # 8 x 8
-            _BlockE(_part(state, "Mixed_7b"), _average),
-            _BlockE(_part(state, "Mixed_7c"), None),
+            *(_BlockA(_take(state, name)) for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d")),
+            _BlockB(_take(state, "Mixed_6a")),  # 17 x 17
+            *(_BlockC(_take(state, name)) for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e")),
+            _BlockD(_take(state, "Mixed_7a")),  # 8 x 8
+            _BlockE(_take(state, "Mixed_7b"), _average_pool),
+            _BlockE(_take(state, "Mixed_7c"), None),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the embedding [N, 2048] of images as the network sees them."""
-        seen: torch.Tensor = self.body(images.contiguous(memory_format=torch.channels_last))
-        return seen.mean(dim=(2, 3), dtype=torch.float32)
+        """Return the embedding float32 [N, 2048] of preprocessed images [N, 3, 299, 299]."""
+        activations: torch.Tensor = self.body(images.contiguous(memory_format=torch.channels_last))
+        return activations.mean(dim=(2, 3), dtype=torch.float32)
 
 
 class _BlockA(nn.Module):
-    def __init__(self, state: State) -> None:
+    """35 x 35: branches of 1x1, 5x5, two 3x3, and the pool."""
+
+    def __init__(self, state: StateDict) -> None:
         super().__init__()
-        self.first = _Shared(state, "branch1x1", "branch5x5_1", "branch3x3dbl_1")
-        self.five = _one(state, "branch5x5_2", padding=2)
-        self.three = _chain(state, "branch3x3dbl", (1, 1))
-        self.pool = _one(state, "branch_pool", relu=False)
+        self.first = _MergedConvolutions(state, "branch1x1", "branch5x5_1", "branch3x3dbl_1")
+        self.five = _convolution(state, "branch5x5_2", padding=2)
+        self.three = _convolutions(state, "branch3x3dbl", (1, 1))
+        self.pool = _convolution(state, "branch_pool", relu=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        one, five, three = self.first(x)
-        return torch.cat([one, self.five(five), self.three(three), _average(self.pool(x)).relu_()], 1)
+        branch_1x1, five, three = self.first(x)
+        # The average pool comes after its 1x1 convolution, and the ReLU after both, because it is not linear.
+        return torch.cat([branch_1x1, self.five(five), self.three(three), _average_pool(self.pool(x)).relu_()], 1)
 
 
 class _BlockB(nn.Module):
-    def __init__(self, state: State) -> None:
+    """From 35 x 35 to 17 x 17: branches of 3x3, 1x1 and two 3x3, and the pool, all with stride 2 at the end."""
+
+    def __init__(self, state: StateDict) -> None:
         super().__init__()
-        self.three = _one(state, "branch3x3", stride=2)
-        self.first = _one(state, "branch3x3dbl_1")
-        self.second = _one(state, "branch3x3dbl_2", padding=1)
-        self.third = _one(state, "branch3x3dbl_3", stride=2)
+        self.three = _convolution(state, "branch3x3", stride=2)
+        self.first = _convolution(state, "branch3x3dbl_1")
+        self.second = _convolution(state, "branch3x3dbl_2", padding=1)
+        self.third = _convolution(state, "branch3x3dbl_3", stride=2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cat([self.three(x), self.third(self.second(self.first(x))), functional.max_pool2d(x, 3, 2)], 1)
 
 
 class _BlockC(nn.Module):
-    def __init__(self, state: State) -> None:
+    """17 x 17: branches of 1x1, 7x7, two 7x7, and the pool; each 7x7 is split into 1x7 and 7x1."""
+
+    def __init__(self, state: StateDict) -> None:
         super().__init__()
         wide, tall = (0, 3), (3, 0)
-        self.first = _Shared(state, "branch1x1", "branch7x7_1", "branch7x7dbl_1")
-        self.seven = _chain(state, "branch7x7", (wide, tall))
-        self.twice = _chain(state, "branch7x7dbl", (tall, wide, tall, wide))
-        self.pool = _one(state, "branch_pool", relu=False)
+        self.first = _MergedConvolutions(state, "branch1x1", "branch7x7_1", "branch7x7dbl_1")
+        self.seven = _convolutions(state, "branch7x7", (wide, tall))
+        self.twice = _convolutions(state, "branch7x7dbl", (tall, wide, tall, wide))
+        self.pool = _convolution(state, "branch_pool", relu=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        one, seven, twice = self.first(x)
-        return torch.cat([one, self.seven(seven), self.twice(twice), _average(self.pool(x)).relu_()], 1)
+        branch_1x1, seven, twice = self.first(x)
+        return torch.cat([branch_1x1, self.seven(seven), self.twice(twice), _average_pool(self.pool(x)).relu_()], 1)
 
 
 class _BlockD(nn.Module):
-    def __init__(self, state: State) -> None:
+    """From 17 x 17 to 8 x 8: branches of 3x3, 7x7 and 3x3, and the pool, all with stride 2 at the end."""
+
+    def __init__(self, state: StateDict) -> None:
         super().__init__()
-        self.first = _Shared(state, "branch3x3_1", "branch7x7x3_1")
-        self.three = _one(state, "branch3x3_2", stride=2)
+        self.first = _MergedConvolutions(state, "branch3x3_1", "branch7x7x3_1")
+        self.three = _convolution(state, "branch3x3_2", stride=2)
         self.seven = nn.Sequential(
-            _chain(state, "branch7x7x3", ((0, 3), (3, 0))),
-            _one(state, "branch7x7x3_4", stride=2),
+            _convolutions(state, "branch7x7x3", ((0, 3), (3, 0))),
+            _convolution(state, "branch7x7x3_4", stride=2),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -105,71 +115,78 @@ class _BlockD(nn.Module):
 
 
 class _BlockE(nn.Module):
-    """``pool`` comes after its 1x1 convolution where that is the same; else, as in Mixed_7c, a max pool before it."""
+    """8 x 8: branches of 1x1, 3x3, two 3x3, and the pool; the last 3x3 is split into 1x3 and 3x1, side by side.
 
-    def __init__(self, state: State, pool: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+    ``pool`` is the average pool after the 1x1 convolution; None means a max pool before it.
+    """
+
+    def __init__(self, state: StateDict, pool: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
         super().__init__()
-        self.first = _Shared(state, "branch1x1", "branch3x3_1", "branch3x3dbl_1")
-        self.three = nn.ModuleList(_cross(state, "branch3x3_2"))
-        self.second = _one(state, "branch3x3dbl_2", padding=1)
-        self.twice = nn.ModuleList(_cross(state, "branch3x3dbl_3"))
-        self.after = pool
-        self.pool = _one(state, "branch_pool", relu=pool is None)
+        self.first = _MergedConvolutions(state, "branch1x1", "branch3x3_1", "branch3x3dbl_1")
+        self.three = nn.ModuleList(_split_3x3(state, "branch3x3_2"))
+        self.second = _convolution(state, "branch3x3dbl_2", padding=1)
+        self.twice = nn.ModuleList(_split_3x3(state, "branch3x3dbl_3"))
+        self.average_pool = pool
+        self.pool = _convolution(state, "branch_pool", relu=pool is None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        one, three, twice = self.first(x)
+        branch_1x1, three, twice = self.first(x)
         twice = self.second(twice)
-        crossed = [branch(three) for branch in self.three] + [branch(twice) for branch in self.twice]
-        if self.after is None:
+        split = [branch(three) for branch in self.three] + [branch(twice) for branch in self.twice]
+        # A max pool is not linear, so Mixed_7c keeps the published order.
+        if self.average_pool is None:
             pooled = self.pool(functional.max_pool2d(x, 3, stride=1, padding=1))
         else:
-            pooled = self.after(self.pool(x)).relu_()
-        return torch.cat([one, *crossed, pooled], 1)
+            pooled = self.average_pool(self.pool(x)).relu_()
+        return torch.cat([branch_1x1, *split, pooled], 1)
 
 
-class _Shared(nn.Module):
-    """Several 1x1 convolutions of one input, computed as one."""
+class _MergedConvolutions(nn.Module):
+    """Several 1x1 convolutions of the same input, computed as one."""
 
-    def __init__(self, state: State, *names: str) -> None:
+    def __init__(self, state: StateDict, *names: str) -> None:
         super().__init__()
-        weights, biases = zip(*(_folded(_part(state, name)) for name in names), strict=True)
+        # concatenate along the output channels, and split the outputs again in ``forward``
+        weights, biases = zip(*(_fold_batch_norm(_take(state, name)) for name in names), strict=True)
         self.sizes = [len(bias) for bias in biases]
-        self.all = Convolution(torch.cat(weights), torch.cat(biases))
+        self.merged = Convolution(torch.cat(weights), torch.cat(biases))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return self.all(x).split(self.sizes, dim=1)  # type: ignore[no-any-return]
+        return self.merged(x).split(self.sizes, dim=1)  # type: ignore[no-any-return]
 
 
-def _chain(state: State, name: str, paddings: tuple[int | tuple[int, int], ...]) -> nn.Sequential:
-    """Return the convolutions ``name_2``, ``name_3``, ... one after the other."""
+def _convolutions(state: StateDict, name: str, paddings: tuple[int | tuple[int, int], ...]) -> nn.Sequential:
+    """Return the sequence of the convolutions ``name_2``, ``name_3``, ..."""
     return nn.Sequential(
-        *(_one(state, f"{name}_{at}", padding=padding) for at, padding in enumerate(paddings, 2)),
+        *(_convolution(state, f"{name}_{number}", padding=padding) for number, padding in enumerate(paddings, 2)),
     )
 
 
-def _cross(state: State, name: str) -> list[Convolution]:
-    return [_one(state, f"{name}a", padding=(0, 1)), _one(state, f"{name}b", padding=(1, 0))]
+def _split_3x3(state: StateDict, name: str) -> list[Convolution]:
+    # a kernel of 1 x 3 and one of 3 x 1, whose outputs are concatenated
+    return [_convolution(state, f"{name}a", padding=(0, 1)), _convolution(state, f"{name}b", padding=(1, 0))]
 
 
-def _one(
-    state: State, name: str, *, stride: int = 1, padding: int | tuple[int, int] = 0, relu: bool = True
+def _convolution(
+    state: StateDict, name: str, *, stride: int = 1, padding: int | tuple[int, int] = 0, relu: bool = True
 ) -> Convolution:
-    return Convolution(*_folded(_part(state, name)), stride=stride, padding=padding, relu=relu)
+    return Convolution(*_fold_batch_norm(_take(state, name)), stride=stride, padding=padding, relu=relu)
 
 
-def _part(state: State, name: str) -> State:
-    """Take the tensors below a name out of a state dict."""
+def _take(state: StateDict, name: str) -> StateDict:
+    """Remove the tensors whose keys start with ``name`` from a state dict, and return them without that prefix."""
     return {key.removeprefix(f"{name}."): state.pop(key) for key in list(state) if key.startswith(f"{name}.")}
 
 
-def _folded(state: State) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return weight and bias of a convolution and the batch norm after it as one, made in float64."""
+def _fold_batch_norm(state: StateDict) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return weight and bias of the convolution that includes the batch norm after it; computed in float64."""
+    # bn(conv(x)) = scale * (conv(x) - mean) + bn_bias, where scale = bn_weight / sqrt(variance + EPSILON)
     scale = state["bn.weight"].double() / (state["bn.running_var"].double() + EPSILON).sqrt()
     weight = state["conv.weight"].double() * scale[:, None, None, None]
     bias = state["bn.bias"].double() - state["bn.running_mean"].double() * scale
     return weight.float(), bias.float()
 
 
-def _average(x: torch.Tensor) -> torch.Tensor:
-    """Pool as TensorFlow does: what is padded does not count."""
+def _average_pool(x: torch.Tensor) -> torch.Tensor:
+    """Average 3 x 3 pixels as TensorFlow does: padded pixels do not count."""
     return functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)

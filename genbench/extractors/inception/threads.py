@@ -1,4 +1,4 @@
-"""Parts of a batch side by side, each on one core: a few images at a time stay in its cache, and no core waits."""
+"""Process chunks of a batch in parallel, each on one core: a few images fit its cache, and no core waits."""
 
 from __future__ import annotations
 
@@ -9,33 +9,35 @@ from typing import TypeVar
 
 import torch
 
-Part = TypeVar("Part")
-Found = TypeVar("Found")
+Chunk = TypeVar("Chunk")
+Output = TypeVar("Output")
 
 
-def side_by_side(work: Callable[[Part], Found], parts: Sequence[Part]) -> list[Found]:
-    """Return what ``work`` makes of each part, in order, as many at a time as torch may use threads.
+def map_in_threads(function: Callable[[Chunk], Output], chunks: Sequence[Chunk]) -> list[Output]:
+    """Return the outputs of ``function`` for the chunks, in order, computed in as many threads as torch may use.
 
-    Each runs in a thread of its own, in which torch keeps to its share of those threads.
+    The threads share the cores: inside each, torch uses its share of the threads that it may use outside.
     """
     threads = torch.get_num_threads()
-    streams = min(threads, len(parts))
-    if streams < 2:
-        return [work(part) for part in parts]
-    with one_thread_in(streams):
-        pool = ThreadPoolExecutor(streams, initializer=torch.set_num_threads, initargs=(threads // streams,))
+    workers = min(threads, len(chunks))
+    if workers < 2:
+        return [function(chunk) for chunk in chunks]
+    with share_of_threads(workers):
+        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
+        # After an error, chunks that have not started are dropped.
         try:
-            return list(pool.map(work, parts))
+            return list(pool.map(function, chunks))
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def one_thread_in(streams: int) -> Iterator[None]:
-    """Let torch use one in so many of its threads; afterwards all of them again."""
+def share_of_threads(workers: int) -> Iterator[None]:
+    """Limit torch to the share of one of ``workers`` in its threads, at least one; restore the number afterwards."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // streams))
+    torch.set_num_threads(max(1, threads // workers))
     try:
         yield
     finally:
-        torch.set_num_threads(threads)  # also undoes what its linear algebra heard from the threads of a pool
+        # This also restores the setting of torch's linear algebra, which the threads of a pool have changed.
+        torch.set_num_threads(threads)

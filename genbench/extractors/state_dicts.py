@@ -1,0 +1,91 @@
+"""State dicts: read them from files without running any code, and load them into networks after a check of shapes."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from genbench.errors import InputError
+from genbench.extractors.weights import Weights
+
+StateDict = dict[str, torch.Tensor]
+
+
+def read_state_dict(path: Path, used_by: str) -> StateDict:
+    """Return the state dict in a file of ``torch.save``; tensors of floats become float32.
+
+    No code in the file is executed. Raises InputError for a TorchScript archive, for a pickle that contains anything
+    but tensors, and for a broken or different file.
+    """
+    if is_torchscript(path):
+        raise InputError(
+            f"{path} is a TorchScript program, which genbench does not run to get weights; for {used_by} give its "
+            "state dict, saved with torch.save(network.state_dict(), PATH)."
+        )
+    try:
+        with warnings.catch_warnings():
+            # torch warns about old pickle protocols
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    # A broken or malicious pickle can make the reader raise any exception.
+    except Exception as error:
+        raise InputError(
+            f"{path} cannot be read as weights ({type(error).__name__}): it is broken or contains more than tensors, "
+            f"and no code in it was run; for {used_by} give a state dict, saved with "
+            "torch.save(network.state_dict(), PATH)."
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise InputError(
+            f"{path} contains {type(state).__name__}, not a plain state dict; for {used_by} give one, saved with "
+            "torch.save(network.state_dict(), PATH)."
+        )
+    return {
+        str(name): tensor.to(torch.float32) if tensor.is_floating_point() else tensor for name, tensor in state.items()
+    }
+
+
+def is_torchscript(path: Path) -> bool:
+    """Return whether a file was saved by ``torch.jit.save``; reads only its table of contents."""
+    with suppress(OSError, zipfile.BadZipFile, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
+        return any(name.split("/")[-1] == "constants.pkl" for name in archive.namelist())
+    return False
+
+
+def fill(network: torch.nn.Module, state: StateDict, *, path: Path, published: Weights) -> None:
+    """Load a state dict into a network, which may be on the meta device.
+
+    Raises InputError, as ``check_fit`` does, if the names or shapes differ.
+    """
+    check_fit(network.state_dict(), state, path=path, published=published)
+    network.load_state_dict(state, assign=True)
+
+
+def check_fit(expected: Mapping[str, torch.Tensor], state: StateDict, *, path: Path, published: Weights) -> None:
+    """Raise InputError, with the file and the first difference, unless ``state`` has the expected names and shapes.
+
+    Adds the counts of training steps (``num_batches_tracked``), which old files lack and which no network reads.
+    """
+    for name in expected:
+        if name.endswith(".num_batches_tracked"):
+            state.setdefault(name, torch.zeros((), dtype=torch.int64))
+    difference = next(_differences(expected, state), None)
+    if difference is not None:
+        raise InputError(f"{path} does not fit {published.used_by}: {difference}; expected {published}.")
+
+
+def _differences(expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> Iterator[str]:
+    # tensors of the network that are missing or have another shape
+    for name, tensor in expected.items():
+        if name not in state:
+            yield f"it lacks {name!r}"
+        elif state[name].shape != tensor.shape:
+            yield f"its {name!r} has the shape {list(state[name].shape)}, not {list(tensor.shape)}"
+    # tensors that the network does not have
+    for name in state:
+        if name not in expected:
+            yield f"it has {name!r}, which is not in the network"
