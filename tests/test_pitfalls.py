@@ -134,7 +134,7 @@ def test_pitfall_06_repeated_reference_rows_are_never_covered_under_the_strict_r
     strict = density_coverage(rows, rows)
     assert (strict.density, strict.coverage, strict.precision, strict.recall) == (0, 0, 0, 0)
     assert precision_recall(rows, rows).f_score == 1
-    assert "equal reference rows have balls that hold nothing" in " ".join(str(density_coverage.__doc__).split())
+    assert "the balls of k + 1 equal reference rows hold nothing" in " ".join(str(density_coverage.__doc__).split())
 
 
 def test_pitfall_07_equal_distributions_have_precision_far_below_one_in_many_dimensions() -> None:
