@@ -76,7 +76,7 @@ def test_the_batch_size_changes_nothing(batch_size: int) -> None:
     assert np.array_equal(rows(Images(), batch_size=batch_size), rows(Images()))
 
 
-def test_images_of_unlike_sizes_come_back_in_order() -> None:
+def test_images_of_different_sizes_keep_their_order() -> None:
     source = Images(count=50, sizes=(4, 6, 5))
     expected = np.stack([source.image(row).float().mean(dim=(1, 2)).numpy() for row in range(50)])
     assert np.allclose(rows(source), expected)
@@ -157,7 +157,7 @@ def test_skipped_samples_are_counted_and_labels_stay_with_their_rows(tmp_path: P
         assert features.views == ("embedding", "mode")
 
 
-def test_a_block_with_gaps_is_read_again_when_gaps_are_not_allowed(tmp_path: Path) -> None:
+def test_a_block_that_lacks_corrupt_samples_is_computed_again_without_skip_corrupt(tmp_path: Path) -> None:
     extract(Images(drop=(3,), skip_corrupt=True), Means(), Extraction(Store(tmp_path)))
     strict = Images(drop=(3,))
     extract(strict, Means(), Extraction(Store(tmp_path)))
@@ -187,7 +187,7 @@ def test_an_empty_source_is_an_error() -> None:
         extract(Images(count=0), Means())
 
 
-def test_an_extractor_that_raises_is_named() -> None:
+def test_an_error_names_an_extractor_that_raises() -> None:
     def broken(data: torch.Tensor) -> dict[str, torch.Tensor]:
         raise ValueError("no such layer")
 
@@ -204,7 +204,7 @@ def test_an_extractor_that_raises_is_named() -> None:
         ({"embedding": torch.full((32, 3), torch.nan)}, "NaN or infinity"),
     ],
 )
-def test_an_extractor_that_breaks_its_contract_is_named(views: dict[str, torch.Tensor], complaint: str) -> None:
+def test_an_error_names_an_extractor_that_breaks_its_contract(views: dict[str, torch.Tensor], complaint: str) -> None:
     extractor = Means()
     extractor.__class__ = type("Broken", (Means,), {"__call__": lambda self, data: views})
     with pytest.raises(PlugError, match=complaint):

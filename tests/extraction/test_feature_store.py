@@ -1,4 +1,4 @@
-"""The content-addressed store."""
+"""The content-addressed store of features."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_offset_of_a_block_is_an_entry_of_its_file_and_no_view(tmp_path: Pat
     assert sorted(block.views) == ["embedding", "mode"]
 
 
-def test_another_extractor_does_not_see_the_block(tmp_path: Path) -> None:
+def test_another_extractor_does_not_find_the_block(tmp_path: Path) -> None:
     Store(tmp_path).put("net@1", "abcd", Block(VIEWS))
     assert Store(tmp_path).find("net@2", "abcd") is None
 
@@ -49,7 +49,7 @@ def test_a_damaged_block_is_removed_and_counts_as_missing(tmp_path: Path) -> Non
     assert not path.exists()
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_incomplete_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path)
     store.put("net@1", "abcd", Block(VIEWS))
 

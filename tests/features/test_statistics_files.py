@@ -1,4 +1,4 @@
-"""Reference statistics in files: those of other tools, ours, damaged and hostile ones."""
+"""Files of reference statistics: of other tools and of genbench, damaged and hostile ones."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ ROWS = np.random.default_rng(0).standard_normal((20, 3))
 MU, SIGMA = ROWS.mean(axis=0), np.cov(ROWS, rowvar=False)
 
 
-def moments(found: object) -> Moments:
-    assert isinstance(found, Moments)
-    assert found.mean.dtype == found.covariance.dtype == np.float64
-    return found
+def moments(statistics: object) -> Moments:
+    assert isinstance(statistics, Moments)
+    assert statistics.mean.dtype == statistics.covariance.dtype == np.float64
+    return statistics
 
 
-def check(found: object, *, tolerance: float = 0.0) -> Moments:
-    read = moments(found)
+def check(statistics: object, *, tolerance: float = 0.0) -> Moments:
+    read = moments(statistics)
     np.testing.assert_allclose(read.mean, MU, atol=tolerance, rtol=0)
     np.testing.assert_allclose(read.covariance, SIGMA, atol=tolerance, rtol=0)
     return read
@@ -39,13 +39,13 @@ def check(found: object, *, tolerance: float = 0.0) -> Moments:
 
 def test_statistics_of_pytorch_fid_are_read(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "x.npz", mu=MU, sigma=SIGMA)
-    found = check(read_reference(tmp_path / "x.npz"))
-    assert (found.count, found.extractor, found.identity) == (None, "", "")
-    assert found.name == str(tmp_path / "x.npz")
-    assert len(found.fingerprint) == 64
+    statistics = check(read_reference(tmp_path / "x.npz"))
+    assert (statistics.count, statistics.extractor, statistics.identity) == (None, "", "")
+    assert statistics.name == str(tmp_path / "x.npz")
+    assert len(statistics.fingerprint) == 64
 
 
-def test_statistics_of_adm_are_read_and_their_images_are_told(tmp_path: Path) -> None:
+def test_statistics_of_adm_are_read_and_their_images_are_detected(tmp_path: Path) -> None:
     images = np.zeros((2, 4, 4, 3), np.uint8)
     np.savez(tmp_path / "x.npz", images, mu=MU, sigma=SIGMA, mu_s=np.zeros(5), sigma_s=np.eye(5))
     check(read_reference(tmp_path / "x.npz"))
@@ -62,21 +62,21 @@ def test_float32_statistics_are_read_as_float64(tmp_path: Path) -> None:
     check(read_reference(tmp_path / "x.npz"), tolerance=1e-6)
 
 
-def test_an_npz_of_images_is_no_statistics(tmp_path: Path) -> None:
+def test_an_npz_of_images_holds_no_statistics(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", np.zeros((2, 4, 4, 3), np.uint8))
     assert read_reference(tmp_path / "x.npz") is None
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.npy", "x", "folder.d"])
-def test_what_is_no_statistics_by_its_name_is_left_to_others(tmp_path: Path, name: str) -> None:
+def test_files_with_other_extensions_hold_no_statistics(tmp_path: Path, name: str) -> None:
     assert read_reference(tmp_path / name) is None
 
 
 def test_features_of_genbench_are_read(tmp_path: Path) -> None:
     Features.of(embedding=ROWS, name="mine").save(tmp_path / "x.safetensors")
-    found = read_reference(tmp_path / "x.safetensors")
-    assert isinstance(found, Features)
-    assert np.array_equal(found["embedding"], ROWS)
+    statistics = read_reference(tmp_path / "x.safetensors")
+    assert isinstance(statistics, Features)
+    assert np.array_equal(statistics["embedding"], ROWS)
 
 
 def test_a_features_file_written_by_hand_is_read(tmp_path: Path) -> None:
@@ -91,16 +91,16 @@ def test_a_features_file_written_by_hand_is_read(tmp_path: Path) -> None:
     assert features.label.tolist() == list(range(20))
 
 
-def test_what_is_written_is_read_back_whole(tmp_path: Path) -> None:
+def test_written_statistics_are_read_back_unchanged(tmp_path: Path) -> None:
     written = Moments(MU, SIGMA, 20, "mine", "inception", "inception 1a2b", "c0ffee")
     write_statistics(written, tmp_path / "new" / "x.npz")
-    found = check(read_reference(str(tmp_path / "new" / "x.npz")))
+    statistics = check(read_reference(str(tmp_path / "new" / "x.npz")))
     for name in ("count", "name", "extractor", "identity", "fingerprint"):
-        assert getattr(found, name) == getattr(written, name)
+        assert getattr(statistics, name) == getattr(written, name)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["x.npz"]
 
 
-def test_a_name_without_npz_is_kept(tmp_path: Path) -> None:
+def test_another_file_extension_is_not_changed(tmp_path: Path) -> None:
     write_statistics(Moments(MU, SIGMA), tmp_path / "x.stats")
     assert [path.name for path in tmp_path.iterdir()] == ["x.stats"]
 
@@ -111,7 +111,7 @@ def test_the_same_moments_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
 
 
-def test_pytorch_fid_reads_what_is_written(tmp_path: Path) -> None:
+def test_pytorch_fid_reads_written_statistics(tmp_path: Path) -> None:
     fid_score = pytest.importorskip("pytorch_fid.fid_score")
     write_statistics(Moments(MU, SIGMA, 20, "mine"), tmp_path / "x.npz")
     mean, covariance = fid_score.compute_statistics_of_path(str(tmp_path / "x.npz"), None, 1, 3, "cpu")
@@ -119,14 +119,14 @@ def test_pytorch_fid_reads_what_is_written(tmp_path: Path) -> None:
     assert np.array_equal(covariance, SIGMA)
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_statistics(Moments(MU, SIGMA), tmp_path / "file" / "x.npz")
 
 
 @pytest.mark.parametrize(
-    ("mu", "sigma", "said"),
+    ("mu", "sigma", "message"),
     [
         (MU, SIGMA[:2, :2], "do not belong together"),
         (MU[None], SIGMA, "mu has dtype float64 and shape"),
@@ -140,13 +140,13 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
         (np.zeros(0), np.zeros((0, 0)), "expected floats"),
     ],
 )
-def test_what_is_no_mean_and_covariance_is_refused(tmp_path: Path, mu: Any, sigma: Any, said: str) -> None:
+def test_other_arrays_than_a_mean_and_covariance_are_refused(tmp_path: Path, mu: Any, sigma: Any, message: str) -> None:
     np.savez(tmp_path / "x.npz", mu=mu, sigma=sigma)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_reference(tmp_path / "x.npz")
 
 
-def test_a_damaged_npz_is_one_sentence(tmp_path: Path) -> None:
+def test_a_damaged_npz_is_an_error(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "x.npz", mu=MU, sigma=SIGMA)
     data = (tmp_path / "x.npz").read_bytes()
     (tmp_path / "x.npz").write_bytes(data[:-30])
@@ -159,12 +159,12 @@ def test_a_damaged_npz_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["npz", "pkl", "safetensors"])
-def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path, kind: str) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path, kind: str) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_reference(tmp_path / f"x.{kind}")
 
 
-def test_a_foreign_note_in_our_entry_is_refused(tmp_path: Path) -> None:
+def test_other_contents_in_the_entry_genbench_are_refused(tmp_path: Path) -> None:
     for note in ("no json", "[1]"):
         np.savez(tmp_path / "x.npz", mu=MU, sigma=SIGMA, genbench=np.array(note))
         with pytest.raises(InputError, match=r"x\.npz"):
@@ -190,13 +190,13 @@ def test_statistics_of_the_other_byte_order_are_read(tmp_path: Path) -> None:
     check(read_reference(pickled(tmp_path / "x.pkl", {"mu": MU.astype(">f8"), "sigma": SIGMA.astype(">f8")})))
 
 
-def test_nested_statistics_of_edm_are_chosen_by_their_space(tmp_path: Path) -> None:
+def test_nested_statistics_of_edm_are_chosen_by_name(tmp_path: Path) -> None:
     content = {"fid": {"mu": MU, "sigma": SIGMA}, "fd_dinov2": {"mu": MU * 2, "sigma": SIGMA}}
     path = pickled(tmp_path / "x.pkl", content)
     assert check(read_reference(path)).extractor == "inception"
-    found = moments(read_reference(path, name="fd_dinov2"))
-    assert found.extractor == "dinov2-vit-l-14"
-    assert np.array_equal(found.mean, MU * 2)
+    statistics = moments(read_reference(path, name="fd_dinov2"))
+    assert statistics.extractor == "dinov2-vit-l-14"
+    assert np.array_equal(statistics.mean, MU * 2)
     with pytest.raises(InputError, match="it holds fid, fd_dinov2"):
         read_reference(path, name="clip")
 
@@ -239,7 +239,7 @@ def test_an_npz_of_objects_is_refused_and_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["numpy\nndarray", "numpy\ndtype", "numpy.core.multiarray\n_reconstruct"])
-def test_what_stands_for_numpy_cannot_be_changed_by_a_file(tmp_path: Path, name: str) -> None:
+def test_a_file_cannot_change_the_replacements_of_numpy(tmp_path: Path, name: str) -> None:
     state = b"}U\x08__name__U\x04evilsU\x0c__defaults__(K\x01ts"
     (tmp_path / "evil.pkl").write_bytes(b"\x80\x02c" + name.encode() + b"\n" + state + b"b.")
     with pytest.raises(InputError):
@@ -248,15 +248,15 @@ def test_what_stands_for_numpy_cannot_be_changed_by_a_file(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("content", [{}, [], {"mu": MU}, {"mu": "x", "sigma": SIGMA}, 3, {"a": {"b": 1}}])
-def test_a_pickle_of_something_else_is_one_sentence(tmp_path: Path, content: object) -> None:
+def test_a_pickle_of_other_objects_is_an_error(tmp_path: Path, content: object) -> None:
     with pytest.raises(InputError, match=r"x\.pkl"):
         read_reference(pickled(tmp_path / "x.pkl", content))
 
 
-def test_damaged_pickles_raise_nothing_but_a_sentence(tmp_path: Path) -> None:
+def test_damaged_pickles_raise_only_input_errors(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     plain = pickle.dumps({"mu": MU, "sigma": SIGMA}, 4)
-    said = 0
+    message = 0
     for _ in range(300):
         data = bytearray(plain)
         for at in rng.integers(0, len(data), 3):
@@ -265,5 +265,5 @@ def test_damaged_pickles_raise_nothing_but_a_sentence(tmp_path: Path) -> None:
         try:
             moments(read_reference(tmp_path / "x.pkl"))
         except InputError as error:
-            said += "x.pkl" in str(error)
-    assert said > 100
+            message += "x.pkl" in str(error)
+    assert message > 100

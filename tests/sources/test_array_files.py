@@ -42,7 +42,7 @@ def settle(path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_arr_0_of_an_npz_is_images_and_arr_1_their_classes(tmp_path: Path, save: Callable[..., None]) -> None:
+def test_arr_0_of_an_npz_holds_images_and_arr_1_their_classes(tmp_path: Path, save: Callable[..., None]) -> None:
     save(tmp_path / "x.npz", images(), np.arange(5))
     source = registry.open_accepted(("sources",), tmp_path / "x.npz")
     assert isinstance(source, Npz)
@@ -53,13 +53,13 @@ def test_arr_0_of_an_npz_is_images_and_arr_1_their_classes(tmp_path: Path, save:
     assert [label.tolist() for label in labels if label is not None] == [[0, 1, 2], [3, 4]]
 
 
-def test_an_npz_is_mapped_and_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_npz_is_memory_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez(tmp_path / "x.npz", images())
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("unpacked"))
     assert len(rows(Npz(tmp_path / "x.npz"))) == 5
 
 
-def test_a_compressed_and_a_plain_npz_have_one_digest(tmp_path: Path) -> None:
+def test_a_compressed_and_an_uncompressed_npz_have_the_same_digest(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", images())
     np.savez_compressed(tmp_path / "y.npz", images())
     np.save(tmp_path / "z.npy", images())
@@ -75,13 +75,13 @@ def test_an_unchanged_npy_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
     assert Npy(tmp_path / "x.npy").digest(0, 5) == first
 
 
-def test_an_npz_without_arr_0_lists_its_keys(tmp_path: Path) -> None:
+def test_the_error_for_an_npz_without_arr_0_lists_its_entries(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", samples=images(), z=np.zeros(3))
     with pytest.raises(InputError, match="holds samples, z; expected arr_0"):
         Npz(tmp_path / "x.npz")
 
 
-def test_a_statistics_file_is_no_samples_and_says_where_it_belongs(tmp_path: Path) -> None:
+def test_the_error_for_a_statistics_file_points_to_the_option_reference(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", mu=np.zeros(3), sigma=np.eye(3))
     with pytest.raises(InputError, match=r"statistics file .* --reference"):
         Npz(tmp_path / "x.npz")
@@ -116,7 +116,7 @@ def test_records_that_hold_objects_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_a_damaged_npz_is_one_sentence(tmp_path: Path, save: Callable[..., None]) -> None:
+def test_a_damaged_npz_is_an_error(tmp_path: Path, save: Callable[..., None]) -> None:
     save(tmp_path / "x.npz", images())
     data = bytearray((tmp_path / "x.npz").read_bytes())
     data[data.index(b"arr_0") + 30 : data.index(b"arr_0") + 60] = bytes(30)
@@ -147,18 +147,18 @@ def test_every_layout_of_images_is_read(tmp_path: Path, axes: str) -> None:
         "Fortran": np.asfortranarray(colour),
     }[axes]
     np.save(tmp_path / "x.npy", stored)
-    wanted = np.stack([gray] * 3, axis=1) if axes.startswith("gray") else colour.transpose(0, 3, 1, 2)
-    assert np.array_equal(rows(Npy(tmp_path / "x.npy")), wanted)
+    expected = np.stack([gray] * 3, axis=1) if axes.startswith("gray") else colour.transpose(0, 3, 1, 2)
+    assert np.array_equal(rows(Npy(tmp_path / "x.npy")), expected)
 
 
 @pytest.mark.parametrize(("range", "low"), [("0..1", 0.0), ("-1..1", -1.0)])
-def test_floats_of_a_declared_range_become_levels(tmp_path: Path, range: str, low: float) -> None:
+def test_floats_with_a_declared_range_become_uint8(tmp_path: Path, range: str, low: float) -> None:
     np.save(tmp_path / "x.npy", (images() / 255 * (1 - low) + low).astype(np.float32))
     source = registry.load("sources", f"npy,path={tmp_path / 'x.npy'},range={range}")
     assert np.array_equal(rows(source), images().transpose(0, 3, 1, 2))
 
 
-def test_floats_without_a_range_are_refused_with_what_to_type(tmp_path: Path) -> None:
+def test_the_error_for_floats_without_a_range_shows_how_to_declare_it(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((2, 4, 4, 3)))
     np.savez(tmp_path / "x.npz", np.zeros((2, 4, 4, 3)))
     for kind in ("npy", "npz"):
@@ -173,7 +173,7 @@ def test_an_unknown_range_is_refused(tmp_path: Path) -> None:
         Npy(tmp_path / "x.npy", range="0-255")
 
 
-def test_a_nan_is_named_with_its_row(tmp_path: Path) -> None:
+def test_the_error_for_nan_names_the_row(tmp_path: Path) -> None:
     floats = np.zeros((9, 4, 4, 3), np.float32)
     floats[7, 1, 2, 0] = np.nan
     np.save(tmp_path / "x.npy", floats)
@@ -182,7 +182,7 @@ def test_a_nan_is_named_with_its_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("range", "value"), [("0..1", -0.5), ("0..1", 1.5), ("-1..1", 255.0), ("0..1", np.inf)])
-def test_a_value_out_of_the_range_is_named_with_its_row(tmp_path: Path, range: str, value: float) -> None:
+def test_the_error_for_a_value_out_of_range_names_the_row(tmp_path: Path, range: str, value: float) -> None:
     floats = np.zeros((9, 4, 4, 3), np.float32)
     floats[3, 0, 0, 1] = value
     np.save(tmp_path / "x.npy", floats)
@@ -190,13 +190,13 @@ def test_a_value_out_of_the_range_is_named_with_its_row(tmp_path: Path, range: s
         Npy(tmp_path / "x.npy", range=range)
 
 
-def test_a_rounding_error_beyond_the_range_is_no_mistake(tmp_path: Path) -> None:
+def test_a_rounding_error_outside_of_the_range_is_accepted(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.full((2, 4, 4, 3), 1.0000001, np.float32))
     assert rows(Npy(tmp_path / "x.npy", range="0..1")).min() == 255
 
 
 @pytest.mark.parametrize(
-    ("array", "said"),
+    ("array", "message"),
     [
         (np.zeros((2, 4, 4, 4), np.uint8), r"neither 1 nor 3 channels \(drop alpha"),
         (np.zeros((2, 5, 4, 7), np.uint8), "neither 1 nor 3 channels"),
@@ -209,21 +209,21 @@ def test_a_rounding_error_beyond_the_range_is_no_mistake(tmp_path: Path) -> None
         (np.zeros((2, 4, 4, 3), bool), "bool; expected uint8"),
     ],
 )
-def test_what_is_no_images_is_refused_with_its_shape_or_dtype(tmp_path: Path, array: np.ndarray, said: str) -> None:
+def test_the_error_for_other_arrays_states_the_shape_or_dtype(tmp_path: Path, array: np.ndarray, message: str) -> None:
     np.save(tmp_path / "x.npy", array)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         Npy(tmp_path / "x.npy")
 
 
 def test_float_rows_are_points(tmp_path: Path) -> None:
     points = np.random.default_rng(0).standard_normal((7, 2))
     np.save(tmp_path / "x.npy", points)
-    found = rows(Npy(tmp_path / "x.npy"))
-    assert found.dtype == np.float32
-    assert np.array_equal(found, points.astype(np.float32))
+    points_read = rows(Npy(tmp_path / "x.npy"))
+    assert points_read.dtype == np.float32
+    assert np.array_equal(points_read, points.astype(np.float32))
 
 
-def test_a_truncated_npy_is_cut_short(tmp_path: Path) -> None:
+def test_a_truncated_npy_is_an_error(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", images())
     data = (tmp_path / "x.npy").read_bytes()
     (tmp_path / "x.npy").write_bytes(data[:-10])
@@ -232,12 +232,12 @@ def test_a_truncated_npy_is_cut_short(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\x93NUMPY\x01\x00\x10\x00import os       "])
-def test_what_is_no_npy_is_one_sentence(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_npy_is_an_error(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.npy").write_bytes(data)
     with pytest.raises(InputError, match=r"is not a \.npy array"):
         Npy(tmp_path / "x.npy")
 
 
-def test_an_npy_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_npy_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         Npy(tmp_path / "x.npy")

@@ -1,4 +1,4 @@
-"""The data sets by name: what comes with scikit-learn, and torchvision's where they lie on this computer."""
+"""The data sets by name: the digits of scikit-learn, and the data sets of torchvision."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_digits_are_all_1797_with_levels_0_to_255() -> None:
     assert np.bincount(source.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
-def test_the_halves_of_digits_are_apart_and_stratified() -> None:
+def test_the_halves_of_digits_are_disjoint_and_stratified() -> None:
     train, test, both = (registry.load("sources", f"digits,split={split}") for split in ("train", "test", "all"))
     assert (len(train), len(test)) == (898, 899)
     assert abs(np.bincount(train.labels) - np.bincount(test.labels)).max() <= 1
@@ -69,20 +69,22 @@ def test_an_unknown_split_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100", "svhn", "stl10", "celeba"])
-def test_a_data_set_that_is_not_there_says_how_to_get_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match=rf"{name} is missing or incomplete in data; .*{name},root=FOLDER.*{name},download=true"):
+def test_the_error_for_a_missing_data_set_shows_the_remedy(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(
+        InputError, match=rf"{name} is missing or incomplete in data; .*{name},root=FOLDER.*{name},download=true"
+    ):
         registry.load("sources", name)
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn"])
-def test_a_download_that_fails_is_one_sentence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_download_is_an_error(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match=f"{name} could not be downloaded to data"):
         registry.load("sources", f"{name},download=true")
     assert capsys.readouterr().out == ""
 
 
-def test_the_root_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_can_set_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENBENCH_DATA", str(tmp_path / "sets"))
     with pytest.raises(InputError, match=r"is missing or incomplete in .*sets"):
         mnist()
@@ -109,7 +111,7 @@ def test_mnist_files_are_read_packed_or_not(tmp_path: Path, name: str, folder: s
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\0\x0d\x01\0\0\0\1\0\0\0\0", idx(np.zeros((2, 28, 28), np.uint8))[:-5]])
-def test_a_damaged_mnist_file_is_named(tmp_path: Path, data: bytes) -> None:
+def test_an_error_names_a_damaged_mnist_file(tmp_path: Path, data: bytes) -> None:
     raw = tmp_path / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     (raw / "t10k-images-idx3-ubyte").write_bytes(data)
@@ -130,7 +132,7 @@ def test_mnist_test_images_are_the_official_ten_thousand() -> None:
 
 
 def fake_integrity(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """Let made-up files pass for the official ones."""
+    """Skip the checksum test of torchvision, so that small test files are accepted."""
     monkeypatch.setattr(f"torchvision.datasets.{module}.check_integrity", lambda path, *_: Path(path).exists())
 
 
@@ -192,7 +194,7 @@ def test_stl10_is_read_and_its_unlabeled_part_has_no_labels(tmp_path: Path, monk
     assert stl10(split="unlabeled").labels is None
 
 
-def test_celeba_is_its_files_in_the_order_of_its_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_celeba_holds_the_files_of_a_split_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torchvision.datasets.CelebA._check_integrity", lambda _: True)
     folder = tmp_path / "data" / "celeba"
     (folder / "img_align_celeba").mkdir(parents=True)

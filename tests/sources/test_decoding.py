@@ -1,4 +1,4 @@
-"""The rule by which one image's bytes become uint8 RGB."""
+"""Decoding of one image to uint8 RGB."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def test_rgb_comes_back_as_it_was_saved() -> None:
+def test_an_rgb_image_is_read_back_unchanged() -> None:
     rgb = noise(5, 7, 3)
-    found = decode(encoded(Image.fromarray(rgb)))
-    assert found.dtype == torch.uint8
-    assert np.array_equal(found.numpy(), rgb.transpose(2, 0, 1))
+    image_tensor = decode(encoded(Image.fromarray(rgb)))
+    assert image_tensor.dtype == torch.uint8
+    assert np.array_equal(image_tensor.numpy(), rgb.transpose(2, 0, 1))
 
 
 def test_gray_is_replicated() -> None:
@@ -42,17 +42,17 @@ def test_alpha_is_dropped_and_not_blended() -> None:
     assert np.array_equal(decode(encoded(Image.fromarray(rgba))).numpy(), rgba[..., :3].transpose(2, 0, 1))
 
 
-def test_a_palette_is_expanded_without_a_word_about_its_transparency() -> None:
+def test_a_palette_with_transparency_is_expanded_without_a_warning() -> None:
     image = Image.fromarray(noise(5, 7) % 4, "L").convert("P")
     image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = decode(encoded(image, transparency=bytes([0, 128, 255, 7])))
+        image_tensor = decode(encoded(image, transparency=bytes([0, 128, 255, 7])))
     palette = np.arange(10, 130, 10, dtype=np.uint8).reshape(4, 3)
-    assert np.array_equal(found.numpy(), palette[np.array(image)].transpose(2, 0, 1))
+    assert np.array_equal(image_tensor.numpy(), palette[np.array(image)].transpose(2, 0, 1))
 
 
-def test_an_image_at_hand_keeps_its_transparency() -> None:
+def test_the_image_of_the_caller_keeps_its_transparency() -> None:
     image = Image.fromarray(noise(4, 4) % 4, "L").convert("P")
     image.info["transparency"] = bytes([0, 128])
     to_rgb(image)
@@ -62,8 +62,8 @@ def test_an_image_at_hand_keeps_its_transparency() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_16_bit_gray_is_scaled_by_257_and_rounded(kind: str) -> None:
     values = np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16)
-    found = decode(encoded(Image.fromarray(values), kind))
-    assert found[0].tolist() == [np.rint(values[0] / 257).astype(int).tolist()] == [[0, 0, 1, 1, 128, 255]]
+    image_tensor = decode(encoded(Image.fromarray(values), kind))
+    assert image_tensor[0].tolist() == [np.rint(values[0] / 257).astype(int).tolist()] == [[0, 0, 1, 1, 128, 255]]
 
 
 def test_32_bit_values_are_refused() -> None:
@@ -93,44 +93,44 @@ def test_exif_orientation_is_not_applied(kind: str, orientation: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
-def test_of_an_animated_file_the_first_frame_counts(kind: str) -> None:
+def test_only_the_first_frame_of_an_animation_is_decoded(kind: str) -> None:
     first, second = (Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255)))
     options = {"lossless": True} if kind == "WEBP" else {}
     data = encoded(first, kind, save_all=True, append_images=[second], **options)
     assert decode(data)[:, 0, 0].tolist() == [255, 0, 0]
 
 
-def test_a_truncated_jpeg_is_cut_short() -> None:
+def test_a_truncated_jpeg_is_reported_as_cut_short() -> None:
     data = encoded(Image.fromarray(noise(64, 64, 3)), "JPEG")
     with pytest.raises(Unreadable, match="cut short"):
         decode(data[: len(data) // 2])
 
 
-def test_text_is_called_text() -> None:
+def test_text_is_reported_as_text() -> None:
     with pytest.raises(Unreadable, match="text, not an image"):
-        decode(b"404: not found\n")
+        decode(b"404: not image_tensor\n")
 
 
-def test_a_zero_byte_file_is_called_empty() -> None:
+def test_an_empty_file_is_reported_as_empty() -> None:
     with pytest.raises(Unreadable, match="empty file"):
         decode(b"")
 
 
 @pytest.mark.parametrize("side", [10_000, 20_000])
-def test_a_decompression_bomb_is_refused_unseen(side: int, recwarn: pytest.WarningsRecorder) -> None:
+def test_a_decompression_bomb_is_refused_before_decoding(side: int, recwarn: pytest.WarningsRecorder) -> None:
     with pytest.raises(Unreadable, match="decompression bomb"):
         decode(bomb(side))
 
 
 def bomb(side: int) -> bytes:
-    """Return a small PNG that declares side x side pixels: its header is patched, its data are for 1 x 1."""
+    """Return a small PNG whose header declares side x side pixels, but which holds only 1 x 1."""
     buffer = io.BytesIO()
     PngImagePlugin.putchunk(buffer, b"IHDR", side.to_bytes(4, "big") * 2, b"\x08\x02\x00\x00\x00")
     plain = encoded(Image.new("RGB", (1, 1)))
     return plain[:8] + buffer.getvalue() + plain[33:]
 
 
-def test_damaged_bytes_never_raise_anything_but_unreadable(tmp_path: Path) -> None:
+def test_damaged_bytes_raise_only_unreadable(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     kinds = ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "PPM"]
     outcomes = set()
@@ -148,9 +148,9 @@ def test_damaged_bytes_never_raise_anything_but_unreadable(tmp_path: Path) -> No
 
 def outcome(data: bytes) -> str:
     try:
-        found = decode(data)
+        image_tensor = decode(data)
     except Unreadable:
         return "unreadable"
-    assert found.dtype == torch.uint8
-    assert found.shape[0] == 3
+    assert image_tensor.dtype == torch.uint8
+    assert image_tensor.shape[0] == 3
     return "image"

@@ -1,4 +1,4 @@
-"""Folders of images: what counts, in which order, and what is said about what cannot be used."""
+"""Folders of images: what counts, in which order, and what is message about what cannot be used."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 def put(folder: Path, *names: str, size: tuple[int, int] = (4, 4)) -> Path:
-    """Save an image of its own at each name; the red level counts up."""
+    """Save a different image at each name; the red level counts up."""
     for level, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", size, (level, 100, 200)).save(folder / name)
@@ -41,7 +41,7 @@ def put(folder: Path, *names: str, size: tuple[int, int] = (4, 4)) -> Path:
 
 
 def settle(folder: Path) -> None:
-    """Make files look an hour old, so that their hashes may be remembered."""
+    """Make files look an hour old, so that their hashes can be cached."""
     then = time.time() - 3600
     for path in folder.rglob("*"):
         if path.is_file():
@@ -52,13 +52,13 @@ def reds(source: Source, size: int = 3) -> list[int]:
     return [int(image[0, 0, 0]) for batch in source.batches(size) for image in batch.data]
 
 
-def said(source: Source) -> str:
+def error_text(source: Source) -> str:
     with pytest.raises(InputError) as caught:
         list(source.batches(4))
     return str(caught.value)
 
 
-def test_a_folder_is_opened_by_path_and_is_a_source(tmp_path: Path) -> None:
+def test_the_path_of_a_folder_opens_as_a_source(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
     for subject in (tmp_path, str(tmp_path)):
         source = registry.open_accepted(("sources",), subject)
@@ -67,7 +67,7 @@ def test_a_folder_is_opened_by_path_and_is_a_source(tmp_path: Path) -> None:
         assert source.name == str(tmp_path)
 
 
-def test_the_order_is_natural_and_extensions_may_be_in_any_case(tmp_path: Path) -> None:
+def test_the_order_is_natural_and_extensions_are_not_case_sensitive(tmp_path: Path) -> None:
     put(tmp_path, "img1.png", "img2.PNG", "img10.Jpeg", "img010.bmp", "sub2/a.tif", "sub10/a.webp")
     assert Folder(tmp_path).files == ("img1.png", "img2.PNG", "img010.bmp", "img10.Jpeg", "sub2/a.tif", "sub10/a.webp")
 
@@ -97,28 +97,28 @@ def test_one_image_outside_of_the_folders_means_no_classes(tmp_path: Path) -> No
     assert next(Folder(tmp_path).batches(2)).label is None
 
 
-def test_a_folder_that_only_wraps_the_classes_is_no_class(tmp_path: Path) -> None:
+def test_a_single_folder_around_the_classes_is_not_a_class(tmp_path: Path) -> None:
     put(tmp_path, "val/cat/a.png", "val/dog/b.png")
     assert Folder(tmp_path).classes == ("cat", "dog")
 
 
-def test_links_that_go_round_end(tmp_path: Path) -> None:
+def test_links_to_a_folder_above_are_not_followed(tmp_path: Path) -> None:
     put(tmp_path, "a/x.png")
     (tmp_path / "a" / "round").symlink_to(tmp_path)
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert Folder(tmp_path).files == ("a/x.png", "b/x.png")
 
 
-def test_a_broken_link_is_named_and_not_dropped(tmp_path: Path) -> None:
+def test_a_broken_link_is_an_error_and_is_not_ignored(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
-    text = said(Folder(tmp_path))
+    text = error_text(Folder(tmp_path))
     assert "gone.png (cannot be read" in text
     assert "self.png (cannot be read" in text
 
 
-def test_batches_are_uint8_rgb_and_carry_their_rows(tmp_path: Path) -> None:
+def test_batches_are_uint8_rgb_with_the_index_of_each_row(tmp_path: Path) -> None:
     source = Folder(put(tmp_path, *(f"{i}.png" for i in range(7)), size=(6, 5)))
     batches = list(source.batches(3))
     assert [batch.index.tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
@@ -135,7 +135,7 @@ def test_rows_can_be_taken_from_the_middle(tmp_path: Path) -> None:
     assert [int(image[0, 0, 0]) for batch in batches for image in batch.data] == [4, 5, 6, 7]
 
 
-def test_rows_that_are_not_there_are_an_error_at_once(tmp_path: Path) -> None:
+def test_missing_rows_are_an_error_at_the_call(tmp_path: Path) -> None:
     source = Folder(put(tmp_path, "a.png"))
     with pytest.raises(UsageError, match="no rows 0 to 2"):
         source.batches(1, 0, 2)
@@ -150,7 +150,7 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
         assert reds(source, 7) == list(range(20))
 
 
-def test_mixed_sizes_come_as_a_list(tmp_path: Path) -> None:
+def test_images_of_different_sizes_form_a_list(tmp_path: Path) -> None:
     put(tmp_path, "a.png", size=(4, 4))
     put(tmp_path, "b.png", size=(8, 2))
     batch = next(Folder(tmp_path).batches(2))
@@ -158,7 +158,7 @@ def test_mixed_sizes_come_as_a_list(tmp_path: Path) -> None:
     assert [tuple(image.shape) for image in batch.data] == [(3, 4, 4), (3, 2, 8)]
 
 
-def test_decoding_stays_a_few_batches_ahead_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_few_batches_are_decoded_in_advance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Folder(put(tmp_path, *(f"{i}.png" for i in range(40))))
     read: list[int] = []
     plain = Files.read
@@ -182,23 +182,23 @@ def test_threads_end_with_their_batches(tmp_path: Path) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("genbench-decode")]
 
 
-def test_no_such_folder_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         Folder(tmp_path / "nope")
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_instead_of_a_folder_is_an_error(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
     with pytest.raises(InputError, match="is a file"):
         Folder(tmp_path / "a.png")
 
 
-def test_an_empty_folder_is_called_empty(tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is an empty folder; expected images"):
         Folder(tmp_path)
 
 
-def test_a_folder_without_images_tells_what_it_holds(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_images_lists_its_extensions(tmp_path: Path) -> None:
     for name in ("a.txt", "b.TXT", "deep/c.pt", "README"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
@@ -206,17 +206,17 @@ def test_a_folder_without_images_tells_what_it_holds(tmp_path: Path) -> None:
         Folder(tmp_path)
 
 
-def test_a_truncated_jpeg_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_truncated_jpeg(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "b.jpg", size=(64, 64))
     data = (tmp_path / "b.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(data[: len(data) // 2])
-    text = said(Folder(tmp_path))
+    text = error_text(Folder(tmp_path))
     assert f"1 image of 2 cannot be decoded: {tmp_path / 'b.jpg'} (cut short" in text
     assert "--skip-corrupt" in text
 
 
 def spoil(folder: Path) -> list[Path]:
-    """Return four files that are no images, far apart among forty that are."""
+    """Create forty images, replace four of them by corrupt files, and return these four."""
     put(folder, *(f"{i:03}.png" for i in range(40)))
     bad = [folder / f"{i:03}.png" for i in (1, 14, 15, 39)]
     bad[0].write_text("404: not found")
@@ -228,27 +228,27 @@ def spoil(folder: Path) -> list[Path]:
 
 def test_all_corrupt_files_are_named_and_not_only_the_first(tmp_path: Path) -> None:
     bad = spoil(tmp_path)
-    text = said(Folder(tmp_path))
+    text = error_text(Folder(tmp_path))
     assert "4 images of 40" in text
     for path, reason in zip(bad, ("text, not an image", "empty file", "zeros", "cut short"), strict=True):
         assert f"{path} ({reason}" in text
 
 
-def test_corrupt_files_behind_the_rows_asked_for_are_named_too(tmp_path: Path) -> None:
+def test_corrupt_files_after_the_requested_rows_are_named_too(tmp_path: Path) -> None:
     spoil(tmp_path)
     with pytest.raises(InputError, match=r"3 images of 40.*039\.png"):
         list(Folder(tmp_path).batches(2, 10, 16))
 
 
-def test_beyond_fifty_corrupt_files_are_counted(tmp_path: Path) -> None:
+def test_more_than_fifty_corrupt_files_are_counted(tmp_path: Path) -> None:
     for i in range(60):
         (tmp_path / f"{i}.png").write_bytes(b"")
-    text = said(Folder(tmp_path))
+    text = error_text(Folder(tmp_path))
     assert text.count("(empty file)") == 50
     assert "and 10 more" in text
 
 
-def test_skip_corrupt_leaves_them_out_and_the_rows_tell(tmp_path: Path) -> None:
+def test_skip_corrupt_leaves_corrupt_files_out_of_the_rows(tmp_path: Path) -> None:
     spoil(tmp_path)
     source = Folder(tmp_path)
     source.skip_corrupt = True
@@ -257,7 +257,7 @@ def test_skip_corrupt_leaves_them_out_and_the_rows_tell(tmp_path: Path) -> None:
     assert reds(source) == rows
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "a.png", "b.png")
     plain = Path.read_bytes
 
@@ -267,11 +267,11 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
         return plain(path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert f"{tmp_path / 'b.png'} (cannot be read: Permission denied)" in said(Folder(tmp_path))
+    assert f"{tmp_path / 'b.png'} (cannot be read: Permission denied)" in error_text(Folder(tmp_path))
     assert len(Folder(tmp_path).digest(0, 2)) == 64
 
 
-def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
@@ -280,14 +280,14 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
         Folder(tmp_path)
 
 
-def test_the_digest_follows_content_and_order_and_not_names(tmp_path: Path) -> None:
-    one = Folder(put(tmp_path / "one", "a.png", "b.png", "c.png"))
-    renamed = Folder(put(tmp_path / "two", "x/1.png", "x/2.png", "y/3.png"))
-    swapped = Folder(put(tmp_path / "three", "b.png", "a.png", "c.png"))
-    assert one.digest(0, 3) == renamed.digest(0, 3)
-    assert one.digest(0, 3) != swapped.digest(0, 3)
-    assert one.digest(0, 2) != one.digest(1, 3)
-    assert one.digest(2, 3) == swapped.digest(2, 3)
+def test_the_digest_depends_on_content_and_order_but_not_on_names(tmp_path: Path) -> None:
+    original = Folder(put(tmp_path / "original", "a.png", "b.png", "c.png"))
+    renamed = Folder(put(tmp_path / "renamed", "x/1.png", "x/2.png", "y/3.png"))
+    swapped = Folder(put(tmp_path / "swapped", "b.png", "a.png", "c.png"))
+    assert original.digest(0, 3) == renamed.digest(0, 3)
+    assert original.digest(0, 3) != swapped.digest(0, 3)
+    assert original.digest(0, 2) != original.digest(1, 3)
+    assert original.digest(2, 3) == swapped.digest(2, 3)
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -312,7 +312,7 @@ def test_an_unchanged_folder_is_not_read_again(tmp_path: Path, monkeypatch: pyte
     assert len(opened) == 5
 
 
-def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(5)))
     settle(tmp_path)
     first = Folder(tmp_path).digest(0, 5)
@@ -322,7 +322,7 @@ def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: pytest
     assert opened == [tmp_path / "3.png"]
 
 
-def test_a_file_of_the_same_size_and_another_time_is_read_again(tmp_path: Path) -> None:
+def test_a_file_with_a_new_mtime_and_the_same_size_is_read_again(tmp_path: Path) -> None:
     put(tmp_path, "a.ppm")
     settle(tmp_path)
     first = Folder(tmp_path).digest(0, 1)
@@ -333,19 +333,19 @@ def test_a_file_of_the_same_size_and_another_time_is_read_again(tmp_path: Path) 
     assert Folder(tmp_path).digest(0, 1) != first
 
 
-def test_a_file_that_has_just_changed_is_not_trusted_to_its_clock(tmp_path: Path) -> None:
+def test_the_hash_of_a_file_that_has_just_changed_is_not_cached(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
-    about = (tmp_path / "a.png").stat()
+    stat = (tmp_path / "a.png").stat()
     first = Folder(tmp_path).digest(0, 1)
     data = bytearray((tmp_path / "a.png").read_bytes())
     data[-20] ^= 1
     (tmp_path / "a.png").write_bytes(data)
-    os.utime(tmp_path / "a.png", ns=(about.st_atime_ns, about.st_mtime_ns))
+    os.utime(tmp_path / "a.png", ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert Folder(tmp_path).digest(0, 1) != first
 
 
 @pytest.mark.parametrize("spoilt", [b"this is no database" * 100, b""])
-def test_a_broken_memory_is_dropped_and_made_again(
+def test_a_damaged_database_of_hashes_is_created_again(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, spoilt: bytes
 ) -> None:
     put(tmp_path, "a.png")
@@ -359,14 +359,14 @@ def test_a_broken_memory_is_dropped_and_made_again(
 
 
 @pytest.mark.parametrize("where", ["off", "/dev/null/nowhere"])
-def test_without_a_place_to_remember_hashes_are_made(
+def test_without_a_cache_folder_hashes_are_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     put(tmp_path, "a.png")
     settle(tmp_path)
-    kept = Folder(tmp_path).digest(0, 1)
+    digest = Folder(tmp_path).digest(0, 1)
     monkeypatch.setenv("GENBENCH_CACHE", where)
-    assert Folder(tmp_path).digest(0, 1) == kept
+    assert Folder(tmp_path).digest(0, 1) == digest
 
 
 def hash_folder(path: Path) -> str:
@@ -374,7 +374,7 @@ def hash_folder(path: Path) -> str:
     return source.digest(0, len(source))
 
 
-def test_two_processes_may_remember_at_once(tmp_path: Path, cache: Path) -> None:
+def test_two_processes_can_cache_hashes_at_the_same_time(tmp_path: Path, cache: Path) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(30)))
     settle(tmp_path)
     with ProcessPoolExecutor(2) as pool:
@@ -383,20 +383,20 @@ def test_two_processes_may_remember_at_once(tmp_path: Path, cache: Path) -> None
         assert database.execute("SELECT count(*) FROM contents").fetchone() == (30,)
 
 
-def test_a_file_name_that_is_no_text_is_remembered_and_printed(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_valid_text_is_cached_and_printed(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff\xfe.png")
     try:
         put(tmp_path, "a.png")
         (tmp_path / "a.png").rename(tmp_path / name)
     except OSError:
-        pytest.skip("this file system wants text")
+        pytest.skip("this file system accepts only text")
     settle(tmp_path)
     assert Folder(tmp_path).digest(0, 1) == Folder(tmp_path).digest(0, 1)
     (tmp_path / name).write_bytes(b"")
-    said(Folder(tmp_path)).encode()
+    error_text(Folder(tmp_path)).encode()
 
 
-def test_hashes_made_before_a_kill_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashes_computed_before_a_kill_stay_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(6)))
     settle(tmp_path)
     parts = [FilePart(tmp_path / f"{i}.png") for i in range(6)]
@@ -413,7 +413,7 @@ def test_hashes_made_before_a_kill_are_kept(tmp_path: Path, monkeypatch: pytest.
     assert cached_hashes(parts, lambda row: f"new {next(again)}", workers=1)[:4] == [f"hash {i}" for i in range(4)]
 
 
-def test_one_image_is_a_source_of_one(tmp_path: Path) -> None:
+def test_a_folder_can_hold_a_single_image(tmp_path: Path) -> None:
     source = Folder(put(tmp_path, "a.png"))
     assert len(source) == 1
     assert np.shape(next(source.batches(32)).data) == (1, 3, 4, 4)

@@ -27,8 +27,8 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 3, 6, 8), dtype=np.uint8)
 
 
-class Given(Dataset[Any]):
-    """A data set of the items given."""
+class Items(Dataset[Any]):
+    """A data set of a list of items."""
 
     def __init__(self, *items: Any) -> None:
         self.items = items
@@ -49,8 +49,7 @@ def rows(source: Source, size: int = 3) -> np.ndarray:
 
 
 def opened(subject: object) -> Source:
-    found: Any = registry.open_accepted(("sources",), subject)
-    return found  # type: ignore[no-any-return]
+    return registry.open_accepted(("sources",), subject)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def opened(subject: object) -> Source:
     [
         (IMAGES, ArraySource),
         (torch.from_numpy(IMAGES), ArraySource),
-        (Given(*IMAGES), DatasetSource),
+        (Items(*IMAGES), DatasetSource),
         (TensorDataset(torch.from_numpy(IMAGES), torch.arange(7)), DatasetSource),
         ([Image.fromarray(image.transpose(1, 2, 0)) for image in IMAGES], DatasetSource),
         (list(IMAGES), DatasetSource),
@@ -68,7 +67,7 @@ def opened(subject: object) -> Source:
         ((batch for batch in (IMAGES[:4], IMAGES[4:])), StreamSource),
     ],
 )
-def test_each_object_is_opened_by_its_own_source_and_gives_its_images(subject: object, kind: type) -> None:
+def test_each_object_is_opened_by_exactly_one_source(subject: object, kind: type) -> None:
     accepting = [
         name
         for name, entry in registry.installed("sources").items()
@@ -84,7 +83,7 @@ def test_each_object_is_opened_by_its_own_source_and_gives_its_images(subject: o
 @pytest.mark.parametrize(
     "subject", [torch.nn.Sequential(torch.nn.ReLU()), {"a": 1}, "nowhere", Path("nowhere"), 3, int]
 )
-def test_what_is_no_samples_is_accepted_by_none(subject: object) -> None:
+def test_other_objects_are_accepted_by_no_source(subject: object) -> None:
     assert opened(subject) is None
 
 
@@ -116,7 +115,7 @@ def test_rows_can_be_taken_from_the_middle() -> None:
     assert batches[1].label.tolist() == [5]
 
 
-def test_the_digest_follows_the_rows_and_how_they_are_read() -> None:
+def test_the_digest_depends_on_the_rows_and_their_layout() -> None:
     source = ArraySource(IMAGES)
     assert source.digest(0, 7) == ArraySource(torch.from_numpy(IMAGES)).digest(0, 7)
     assert source.digest(0, 7) == ArraySource(np.asfortranarray(IMAGES)).digest(0, 7)
@@ -125,7 +124,7 @@ def test_the_digest_follows_the_rows_and_how_they_are_read() -> None:
     assert ArraySource(floats, range="0..1").digest(0, 7) != ArraySource(floats, range="-1..1").digest(0, 7)
 
 
-def test_an_array_larger_than_a_block_has_one_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_does_not_depend_on_the_size_of_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ArraySource(IMAGES).digest(0, 7)
     monkeypatch.setattr("genbench.sources.memory.PIECE_BYTES", 2 * IMAGES[0].nbytes)
     assert ArraySource(IMAGES).digest(0, 7) == whole
@@ -137,19 +136,19 @@ def test_points_must_be_finite(array: Any) -> None:
         ArraySource(array)
 
 
-def test_a_float_array_says_how_to_declare_its_range() -> None:
+def test_the_error_for_a_float_array_shows_how_to_declare_its_range() -> None:
     with pytest.raises(InputError, match=r"ArraySource\(x, range='0..1'\)"):
         ArraySource(IMAGES / 255)
 
 
-def test_labels_must_be_one_whole_number_a_row() -> None:
+def test_labels_must_be_one_whole_number_per_row() -> None:
     with pytest.raises(InputError, match="expected 7 whole numbers"):
         ArraySource(IMAGES, labels=np.zeros(6, np.int64))
     with pytest.raises(InputError, match="expected 7 whole numbers"):
         ArraySource(IMAGES, labels=np.zeros(7))
 
 
-def test_one_number_is_no_samples() -> None:
+def test_a_single_number_is_an_error() -> None:
     with pytest.raises(InputError, match="no samples"):
         ArraySource(np.array(3.0))
 
@@ -159,29 +158,29 @@ def test_one_number_is_no_samples() -> None:
 
 @pytest.mark.parametrize("gray", [lambda x: x[0], lambda x: x[:1], lambda x: x[0][..., None]])
 def test_gray_items_are_replicated(gray: Any) -> None:
-    source = DatasetSource(Given(*(gray(image) for image in IMAGES)))
+    source = DatasetSource(Items(*(gray(image) for image in IMAGES)))
     assert np.array_equal(rows(source), np.repeat(IMAGES[:, :1], 3, axis=1))
 
 
 def test_a_pillow_item_is_decoded_by_the_same_rule_as_a_file() -> None:
     wide = Image.fromarray(np.full((4, 4), 257 * 9, np.uint16))
-    assert rows(DatasetSource(Given(wide))).max() == 9
+    assert rows(DatasetSource(Items(wide))).max() == 9
 
 
-def test_items_of_unlike_sizes_come_as_a_list() -> None:
-    batch = next(DatasetSource(Given(IMAGES[0], IMAGES[1][:, :2])).batches(2))
+def test_items_of_different_sizes_form_a_list() -> None:
+    batch = next(DatasetSource(Items(IMAGES[0], IMAGES[1][:, :2])).batches(2))
     assert isinstance(batch.data, list)
 
 
 def test_the_class_of_an_item_is_its_label() -> None:
-    source = DatasetSource(Given((IMAGES[0], 4), (IMAGES[1], torch.tensor(2)), (IMAGES[2], np.int64(7))))
+    source = DatasetSource(Items((IMAGES[0], 4), (IMAGES[1], torch.tensor(2)), (IMAGES[2], np.int64(7))))
     batch = next(source.batches(3))
     assert batch.label is not None
     assert batch.label.tolist() == [4, 2, 7]
 
 
-def test_targets_of_a_data_set_are_its_labels_beforehand() -> None:
-    dataset = Given((IMAGES[0], 4), (IMAGES[1], 2))
+def test_the_targets_of_a_data_set_are_its_labels() -> None:
+    dataset = Items((IMAGES[0], 4), (IMAGES[1], 2))
     dataset.targets = [4, 2]  # type: ignore[attr-defined]
     labels = DatasetSource(dataset).labels
     assert labels is not None
@@ -190,22 +189,22 @@ def test_targets_of_a_data_set_are_its_labels_beforehand() -> None:
 
 def test_float_items_of_one_axis_are_points() -> None:
     points = np.random.default_rng(0).standard_normal((4, 2)).astype(np.float32)
-    assert np.array_equal(rows(DatasetSource(Given(*points))), points)
+    assert np.array_equal(rows(DatasetSource(Items(*points))), points)
 
 
 def test_float_images_in_a_data_set_need_a_range() -> None:
-    with pytest.raises(InputError, match=r"Given item 0 .*declare it with DatasetSource"):
-        rows(DatasetSource(Given(*(IMAGES / 255))))
-    assert np.array_equal(rows(DatasetSource(Given(*(IMAGES / 255)), range="0..1")), IMAGES)
+    with pytest.raises(InputError, match=r"Items item 0 .*declare it with DatasetSource"):
+        rows(DatasetSource(Items(*(IMAGES / 255))))
+    assert np.array_equal(rows(DatasetSource(Items(*(IMAGES / 255)), range="0..1")), IMAGES)
 
 
-def test_an_item_that_is_no_image_is_named() -> None:
-    with pytest.raises(InputError, match="Given item 1 is of type dict"):
-        rows(DatasetSource(Given(IMAGES[0], {"image": 1})))
+def test_an_error_names_an_item_that_is_not_an_image() -> None:
+    with pytest.raises(InputError, match="Items item 1 is of type dict"):
+        rows(DatasetSource(Items(IMAGES[0], {"image": 1})))
 
 
-def test_items_that_raise_are_all_named_or_left_out() -> None:
-    dataset = Given(IMAGES[0], OSError("disk on fire"), *IMAGES[2:6], ValueError("bad"))
+def test_items_that_raise_are_named_in_an_error_or_skipped() -> None:
+    dataset = Items(IMAGES[0], OSError("disk on fire"), *IMAGES[2:6], ValueError("bad"))
     with pytest.raises(
         InputError, match=r"2 images of 7.*item 1 \(OSError: disk on fire\), item 6 \(ValueError: bad\)"
     ):
@@ -216,18 +215,18 @@ def test_items_that_raise_are_all_named_or_left_out() -> None:
 
 
 def test_items_are_fetched_in_order() -> None:
-    seen: list[int] = []
+    rows_read: list[int] = []
 
-    class Watched(Given):
+    class Watched(Items):
         def __getitem__(self, row: int) -> Any:
             time.sleep(0.01 * (row % 2 == 0))  # a second thread would overtake
-            seen.append(row)
+            rows_read.append(row)
             return super().__getitem__(row)
 
     rows(DatasetSource(Watched(*IMAGES)), 2)
-    assert seen == list(range(7))
+    assert rows_read == list(range(7))
 
 
 def test_an_empty_data_set_is_refused() -> None:
     with pytest.raises(InputError, match="no samples"):
-        DatasetSource(Given())
+        DatasetSource(Items())

@@ -21,13 +21,13 @@ def rows(source: Source, size: int = 3) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mixture", [RING, GRID])
-def test_toys_are_points_of_their_mixture(mixture: Any) -> None:
+def test_points_are_drawn_from_the_mixture(mixture: Any) -> None:
     source = registry.load("sources", f"{mixture.name},count=40,seed=3")
     assert source.name == f"{mixture.name},count=40,seed=3"
     assert np.array_equal(rows(source), mixture.sample(40, 3).astype(np.float32))
 
 
 @pytest.mark.parametrize("options", ["count=0", "count=1.5", "count=x", "seed=-1"])
-def test_toys_want_a_count_and_a_seed(options: str) -> None:
+def test_an_invalid_count_or_seed_is_an_error(options: str) -> None:
     with pytest.raises(GenbenchError, match="count of 1 or more"):
         registry.load("sources", f"ring,{options}")

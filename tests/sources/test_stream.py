@@ -32,7 +32,7 @@ def rows(source: Source, size: int = 3) -> np.ndarray:
     )
 
 
-def test_a_stream_is_read_once_and_can_be_gone_through_again() -> None:
+def test_a_stream_is_read_once_and_gives_its_batches_repeatedly() -> None:
     def batches() -> Iterator[np.ndarray]:
         yield IMAGES[:2]
         yield IMAGES[2:]
@@ -51,7 +51,7 @@ def test_a_stream_keeps_the_classes_of_its_batches() -> None:
     assert source.labels.tolist() == list(range(7))
 
 
-def test_a_count_ends_a_stream_that_has_no_end() -> None:
+def test_a_count_limits_an_endless_stream() -> None:
     def endless() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         while True:
             yield IMAGES[:4], np.arange(4)
@@ -76,13 +76,13 @@ def test_a_stream_of_float_images_needs_a_range() -> None:
     assert np.array_equal(rows(StreamSource([IMAGES / 255], range="0..1")), IMAGES)
 
 
-def test_a_stream_of_points_is_one_of_points() -> None:
+def test_a_stream_can_hold_points() -> None:
     points = np.random.default_rng(0).standard_normal((4, 2)).astype(np.float32)
     assert np.array_equal(rows(StreamSource([points, points])), np.concatenate([points, points]))
 
 
 @pytest.mark.parametrize(
-    ("batches", "said"),
+    ("batches", "message"),
     [
         ([IMAGES, IMAGES[..., :4]], "batch 1 holds samples of shape"),
         (iter(IMAGES), "put a DataLoader around"),
@@ -92,12 +92,12 @@ def test_a_stream_of_points_is_one_of_points() -> None:
         ([np.full((2, 4, 6, 3), np.nan)], "NaN in row 0"),
     ],
 )
-def test_a_stream_of_something_else_is_refused(batches: Any, said: str) -> None:
-    with pytest.raises(GenbenchError, match=said):
-        StreamSource(batches, range="0..1" if "NaN" in said else None)
+def test_a_stream_of_other_objects_is_refused(batches: Any, message: str) -> None:
+    with pytest.raises(GenbenchError, match=message):
+        StreamSource(batches, range="0..1" if "NaN" in message else None)
 
 
-def test_samples_that_come_one_by_one_are_refused_with_the_remedy() -> None:
+def test_the_error_for_a_stream_of_single_samples_suggests_a_dataloader() -> None:
     class OneByOne(IterableDataset[Any]):
         def __iter__(self) -> Iterator[torch.Tensor]:
             return iter(torch.from_numpy(IMAGES))
@@ -106,7 +106,7 @@ def test_samples_that_come_one_by_one_are_refused_with_the_remedy() -> None:
         StreamSource(OneByOne())
 
 
-def test_a_stream_that_raises_is_named_with_its_batch() -> None:
+def test_an_error_names_the_batch_at_which_a_stream_raised() -> None:
     def broken() -> Iterator[np.ndarray]:
         yield IMAGES
         raise RuntimeError("out of ideas")
@@ -115,7 +115,7 @@ def test_a_stream_that_raises_is_named_with_its_batch() -> None:
         StreamSource(broken())
 
 
-def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def __enter__(self) -> Full:
             return self

@@ -69,19 +69,19 @@ def test_folders_in_a_zip_are_classes(tmp_path: Path) -> None:
 
 
 def test_edm_labels_of_a_zip_are_read(tmp_path: Path) -> None:
-    about = json.dumps({"labels": [["00000/b.png", 3], ["00000/a.png", 7]]}).encode()
-    members = {"dataset.json": about, "00000/a.png": png(1), "00000/b.png": png(2)}
+    labels = json.dumps({"labels": [["00000/b.png", 3], ["00000/a.png", 7]]}).encode()
+    members = {"dataset.json": labels, "00000/a.png": png(1), "00000/b.png": png(2)}
     source = Zip(zipped(tmp_path / "x.zip", members))
     assert source.labels is not None
     assert source.labels.tolist() == [7, 3]
 
 
-def test_edm_zip_without_labels_has_none(tmp_path: Path) -> None:
+def test_a_zip_of_edm_without_labels_has_none(tmp_path: Path) -> None:
     members = {"dataset.json": b'{"labels": null}', "00000/a.png": png(1)}
     assert Zip(zipped(tmp_path / "x.zip", members)).labels is None
 
 
-def test_a_zip_and_the_folder_it_was_made_of_have_one_digest(tmp_path: Path) -> None:
+def test_a_zip_and_its_unpacked_folder_have_the_same_digest(tmp_path: Path) -> None:
     members = {f"{i}.png": png(i) for i in range(3)}
     source = Zip(zipped(tmp_path / "x.zip", members, zipfile.ZIP_DEFLATED))
     (tmp_path / "folder").mkdir()
@@ -98,12 +98,12 @@ def test_an_unchanged_zip_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
     assert Zip(path).digest(0, 3) == first
 
 
-def test_a_zip_without_images_tells_what_it_holds(tmp_path: Path) -> None:
+def test_the_error_for_a_zip_without_images_lists_its_extensions(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds 2 files, but no image \(\.txt 2\)"):
         Zip(zipped(tmp_path / "x.zip", {"a.txt": b"", "b.txt": b""}))
 
 
-def test_what_is_no_zip_is_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_zip_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_text("not a zip")
     with pytest.raises(InputError, match="cannot be read as a zip"):
         Zip(tmp_path / "x.zip")
@@ -118,7 +118,7 @@ def test_a_name_that_leads_out_of_the_zip_is_refused(tmp_path: Path, name: str) 
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
 
-def test_a_member_that_unpacks_to_far_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+def test_a_decompression_bomb_in_a_zip_is_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "x.zip", {"a.png": bytes((1 << 26) + 1)}, zipfile.ZIP_DEFLATED)
     with pytest.raises(InputError, match=r"a\.png would unpack from .* decompression bomb"):
         Zip(path)
@@ -133,7 +133,7 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
         Zip(path)
 
 
-def test_a_damaged_member_is_named(tmp_path: Path) -> None:
+def test_an_error_names_the_damaged_members(tmp_path: Path) -> None:
     path = zipped(tmp_path / "x.zip", {"a.png": png(0), "b.png": png(1), "c.png": b"text"})
     data = bytearray(path.read_bytes())
     data[data.index(b"b.png") + 30] ^= 255
@@ -145,7 +145,7 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     assert [batch.index.tolist() for batch in source.batches(3)] == [[0]]
 
 
-def test_the_jpeg_files_of_cifar10_come_with_their_ten_classes() -> None:
+def test_the_jpeg_files_of_cifar10_have_ten_classes() -> None:
     path = DATA / "cifar10-jpeg" / "test.zip"
     if not path.exists():
         pytest.skip("no shared data")
@@ -160,7 +160,7 @@ def test_the_jpeg_files_of_cifar10_come_with_their_ten_classes() -> None:
     assert batch.index[0] == 5000
 
 
-def test_an_archive_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_archive_without_permission_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "secret.zip"
     path.write_bytes(b"")
 
