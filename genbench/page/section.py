@@ -24,8 +24,8 @@ from genbench.tables.leaderboard_table import Table, by_protocol, tabulated
 
 GROUP_TITLES = {
     "random": "Random samples",
-    "typical": "Most typical samples: nearest to a reference sample",
-    "odd": "Least typical samples: farthest from every reference sample",
+    "typical": "Most typical: nearest to the reference",
+    "odd": "Least typical: farthest from the reference",
 }
 
 
