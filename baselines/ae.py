@@ -40,6 +40,7 @@ class AE(Baseline):
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make the decoder f, the encoder m, the Gaussian of the codes, and one optimiser."""
         self.codes = CodeGaussian(self.latent)
+        # the Gaussian is a module too, so checkpoints contain its moments
         self.networks = {
             "generator": Decoder(self.latent, shape),
             "encoder": Encoder(shape, self.latent),
@@ -51,6 +52,7 @@ class AE(Baseline):
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Take one step on the reconstruction error, and update the Gaussian of the codes."""
         x, _ = data.draw(self.batch_size, generator)
+        # squared error summed over the coordinates, averaged over the rows
         z = self.networks["encoder"](x)
         loss = (x - self.networks["generator"](z)).square().flatten(1).sum(dim=1).mean()
 
@@ -82,6 +84,7 @@ class CodeGaussian(nn.Module):
 
     def update(self, codes: Tensor) -> None:
         """Update the moving averages with one batch of codes [N, latent]."""
+        # exponential moving averages in float64
         codes = codes.double()
         self.mean.lerp_(codes.mean(dim=0), 1 - MOMENT_DECAY)
         centred = codes - self.mean

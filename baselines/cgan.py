@@ -32,6 +32,7 @@ class CGAN(Conditional):
         if not classes:
             raise ValueError("cgan needs the class of each training sample, but these data have no labels")
         generator = Decoder(self.latent, shape, classes, normalised=True)
+        # one output for a(x) and one b_y(x) for each class y
         self.networks = {"generator": generator, "critic": Encoder(shape, 1 + classes)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
@@ -48,6 +49,7 @@ class CGAN(Conditional):
         self.descend("critic", critic_loss)
 
         generator_loss = softplus(-self.logit(fake, label)).mean()
+        # the gradient flows through the critic, but only the generator changes
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "value": -critic_loss}
 

@@ -34,6 +34,7 @@ class CVAE(Conditional, VAE):
             raise ValueError("cvae needs the class of each training sample, but these data have no labels")
         if self.linear:
             raise ValueError("linear=true does not support classes; use vae,linear=true")
+        # encoder and decoder get the label as a one-hot vector
         self.networks = {
             "generator": Decoder(self.latent, shape, classes),
             "encoder": Encoder(shape, 2 * self.latent, classes),

@@ -40,14 +40,17 @@ class TrainingData:
     def of(source: TrainingSource) -> TrainingData:
         """Read all samples of a source. Raises ValueError if its images differ in size."""
         batches = list(source.batches(256))
+        # a source gives images of different sizes as a list
         if any(isinstance(batch.data, list) for batch in batches):
             raise ValueError("the training images differ in size; resize them to one size first")
         data = torch.cat([batch.data for batch in batches])
         labels = [batch.label for batch in batches]
         label = None if any(batch_label is None for batch_label in labels) else torch.cat(labels)
+        # points: divide by the root mean square
         if data.ndim == 2:
             scale = float(data.double().square().mean().sqrt())
             return TrainingData(data.float() / scale, label, scale)
+        # images: one channel if all three are equal, and 0..255 to -1..1
         gray = bool((data == data[:, :1]).all())
         return TrainingData((data[:, :1] if gray else data).float() / 127.5 - 1, label, 1.0)
 
@@ -70,6 +73,7 @@ class TrainingData:
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Draw ``count`` samples with replacement, and their labels."""
+        # the given generator makes the batches reproducible
         index = torch.randint(len(self.values), (count,), generator=generator)
         return self.values[index], None if self.label is None else self.label[index]
 
@@ -85,5 +89,6 @@ def as_samples(values: Tensor, scale: float) -> np.ndarray[Any, Any]:
     """Convert the output of a network to images uint8 [N, H, W, 3] or points float32 [N, D]."""
     if values.ndim == 2:
         return (values * scale).numpy()
+    # -1..1 to 0..255; a gray image gets three equal channels
     images = ((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()

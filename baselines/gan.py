@@ -36,6 +36,7 @@ class GAN(Baseline):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and D, and an optimiser for each."""
+        # every model calls its discriminator or critic "critic"
         self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
@@ -54,6 +55,7 @@ class GAN(Baseline):
 
         logit = critic(fake)
         generator_loss = softplus(-logit).mean() if self.loss == "non-saturating" else -softplus(logit).mean()
+        # the gradient flows through the critic, but only the generator changes
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "value": -critic_loss}
 

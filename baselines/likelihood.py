@@ -56,6 +56,7 @@ def likelihood_bounds(
     largest = max(samples)
     if any(count < 1 or largest % count for count in samples):
         raise ValueError(f"samples={tuple(samples)}: each must divide the largest, as 1, 10, 100, 1000 do")
+    # the bounds of one batch of rows after another, all from the same log weights
     batches = [
         [importance_bound(weights, count) for count in samples]
         for weights in _batched_log_weights(model, data, label, largest, seed)
@@ -70,6 +71,7 @@ def likelihood_bounds(
 
 def importance_bound(log_weights: Tensor, count: int) -> Tensor:
     """Return ln 1/K sum_k w_k with K = ``count``, averaged over disjoint groups; [N, samples] -> float64 [N]."""
+    # [N, samples] -> [N, groups, K]; log-sum-exp in float64
     groups = log_weights.double().reshape(len(log_weights), -1, count)
     return (torch.logsumexp(groups, dim=2) - math.log(count)).mean(dim=1)
 
@@ -80,6 +82,7 @@ def log_jacobian(metadata: dict[str, Any]) -> float:
     The network uses images in -1..1 and points divided by ``scale``. Reported densities are for images in 0..1 and for
     points in the units of their source: ln p(x) = ln p(x') - log_jacobian.
     """
+    # x = scale x' for points and x = x'/2 + 1/2 for images
     shape, scale = metadata["shape"], float(metadata["scale"])
     return float(math.prod(shape) * math.log(scale if len(shape) == 1 else 0.5))
 
@@ -95,6 +98,7 @@ def _batched_log_weights(
     labels = None if label is None else torch.as_tensor(label)
     if labels is not None and len(labels) != len(values):
         raise ValueError(f"got {len(values)} rows but {len(labels)} labels")
+    # a batch has as many rows as DECODER_BATCH codes allow
     generator = torch.Generator().manual_seed(seed)
     batch_size = max(1, DECODER_BATCH // samples)
     for start in range(0, len(values), batch_size):
@@ -105,6 +109,7 @@ def _batched_log_weights(
 
 def _as_values(data: Tensor, metadata: dict[str, Any]) -> Tensor:
     """Convert samples of a source to the scale of the network; the inverse of ``as_samples``."""
+    # points have the shape [D], images [C, H, W]
     shape = tuple(metadata["shape"])
     if len(shape) == 1 and data.shape[1:] == shape:
         return data.float() / float(metadata["scale"])

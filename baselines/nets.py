@@ -25,9 +25,11 @@ class Decoder(nn.Module):
     def __init__(self, latent: int, shape: tuple[int, ...], classes: int = 0, *, normalised: bool = False) -> None:
         super().__init__()
         self.classes = classes
+        # points need no convolutions
         if len(shape) == 1:
             self.layers: nn.Module = mlp([latent + classes, *[HIDDEN_UNITS] * 3, shape[0]], nn.ReLU())
             return
+        # a dense layer makes the coarsest feature map
         channels, coarsest = _resolutions(shape)
         flat = channels[-1] * coarsest[0] * coarsest[1]
         dense = mlp([latent + classes, *_hidden_widths(channels), flat], nn.ReLU())
@@ -99,4 +101,5 @@ def _with_label(rows: Tensor, label: Tensor | None, classes: int) -> Tensor:
         return rows
     if label is None:
         raise ValueError("a conditional network needs the class of each row")
+    # the label is a one-hot vector beside the features
     return torch.cat([rows, functional.one_hot(label, classes).to(rows.dtype)], dim=1)

@@ -33,5 +33,6 @@ class Noise:
 
     def sample(self, count: int, seed: int) -> np.ndarray[Any, Any]:
         """Return images uint8 [count, H, W, 3] or points float32 [count, D]."""
+        # scaled to low..high, then to the units of the data
         uniform = torch.rand(count, *self.shape, generator=torch.Generator().manual_seed(seed))
         return as_samples(self.low + (self.high - self.low) * uniform, self.scale)

@@ -33,6 +33,7 @@ class R3GAN(Baseline):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and D, and an optimiser for each."""
+        # every model calls its discriminator or critic "critic"
         self.networks = {"generator": Decoder(self.latent, shape), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.0, 0.99))
@@ -41,6 +42,7 @@ class R3GAN(Baseline):
 
     def step(self, data: TrainingData, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Take one step on D, then one step on G."""
+        # strong penalty and large steps first
         gamma = self.gamma * cosine(progress, last=0.1)
         for optimiser in self.optimisers.values():
             optimiser.param_groups[0]["lr"] = self.learning_rate * cosine(progress, last=0.02)
@@ -48,12 +50,14 @@ class R3GAN(Baseline):
         fake = self.generate(self.networks["generator"], self.batch_size, generator)
         critic = self.networks["critic"]
 
+        # each real sample is compared with one generated sample
         critic_real, r1 = critic_with_penalty(critic, real)
         critic_fake, r2 = critic_with_penalty(critic, fake)
         critic_loss = softplus(critic_fake - critic_real).mean() + gamma / 2 * (r1 + r2)
         self.descend("critic", critic_loss)
 
         generator_loss = softplus(critic(real) - critic(fake)).mean()
+        # the gradient flows through the critic, but only the generator changes
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "r1": r1, "r2": r2}
 
@@ -67,6 +71,7 @@ def critic_with_penalty(critic: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return D(x), [N, 1], and the zero-centred gradient penalty E |grad D(x)|^2."""
     x = x.detach().requires_grad_()
     output: Tensor = critic(x)
+    # rows do not interact, so the gradient of the sum holds the gradient of each row
     (gradient,) = torch.autograd.grad(output.sum(), x, create_graph=True)
     return output, gradient.square().sum() / len(x)
 

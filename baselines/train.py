@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +14,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from baselines.checkpoints import named_tensors, read_checkpoint, with_prefix, write_checkpoint
 from baselines.data import TrainingData, TrainingSource, as_samples
 
 Watch = Callable[[int, dict[str, float]], None]
@@ -106,6 +103,7 @@ class Baseline(ABC):
         self._begin(data.shape, data.classes, data.scale, steps, seed)
         self.metadata["data"] = data.digest
         with torch_seeded(seed):
+            # the steps of an interrupted run are not repeated
             done = self._resume(checkpoint, generator) if checkpoint is not None and checkpoint.exists() else 0
             for step in range(done, steps):
                 losses = {name: float(loss.detach()) for name, loss in self.step(data, generator, step / steps).items()}
@@ -130,6 +128,7 @@ class Baseline(ABC):
         The points are generated with the last weights, because the critic was trained against these, not the average.
         """
         self._check_trained()
+        # to the scale of the network
         values = torch.as_tensor(np.asarray(data, np.float32)) / self.metadata["scale"]
         with torch.inference_mode(), torch_seeded(seed):
             fake = self.generate(self.networks["generator"], len(values), torch.Generator().manual_seed(seed))
@@ -138,13 +137,14 @@ class Baseline(ABC):
 
     def save(self, path: Path) -> None:
         """Write the networks and the metadata to a safetensors file."""
-        _write_checkpoint(path, _tensors("networks", self._saved_networks()), self.metadata)
+        write_checkpoint(path, named_tensors("networks", self._saved_networks()), self.metadata)
 
     def load(self, path: Path) -> None:
         """Read a file of ``save`` or a checkpoint of ``fit``. Raises ValueError for another file."""
-        tensors, metadata = _read_checkpoint(path)
+        tensors, metadata = read_checkpoint(path)
         if metadata["page"] != type(self).__name__:
             raise ValueError(f"{path} holds a {metadata['page']} model, not {type(self).__name__}")
+        # the file decides the hyperparameters, which decide the shapes of the networks
         for name, value in metadata["fields"].items():
             setattr(self, name, value)
         self._begin(
@@ -152,12 +152,13 @@ class Baseline(ABC):
         )
         self.metadata["data"] = metadata["data"]
         for name, network in self._saved_networks().items():
-            network.load_state_dict(_with_prefix(tensors, f"networks.{name}."))
+            network.load_state_dict(with_prefix(tensors, f"networks.{name}."))
 
     def descend(self, name: str, loss: Tensor) -> None:
         """Take one optimiser step on a loss; without the gradients of the other networks it takes half the time."""
         optimiser = self.optimisers[name]
         optimiser.zero_grad(set_to_none=True)
+        # gradients are computed for the weights of this optimiser only
         weights = [weight for group in optimiser.param_groups for weight in group["params"]]
         loss.backward(inputs=weights)  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -165,6 +166,7 @@ class Baseline(ABC):
     def _draw(self, seed: int, make: Callable[[nn.Module, torch.Generator], Tensor]) -> np.ndarray[Any, Any]:
         self._check_trained()
         with torch.inference_mode(), torch_seeded(seed):
+            # batch normalisation uses its running statistics
             values = make(self.averaged.eval(), torch.Generator().manual_seed(seed))
         self.averaged.train()
         return as_samples(values, self.metadata["scale"])
@@ -178,8 +180,10 @@ class Baseline(ABC):
 
     def _begin(self, shape: tuple[int, ...], classes: int, scale: float, steps: int, seed: int) -> None:
         self.metadata = {"shape": list(shape), "classes": classes, "scale": scale, "steps": steps, "seed": seed}
+        # an unset field that depends on the data now takes its value for these data
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(cast(Any, self))}
         self.metadata |= {"page": type(self).__name__, "fields": fields}
+        # the seed also decides the initial weights
         with torch_seeded(seed):
             self.build(shape, classes)
         self.averaged = copy.deepcopy(self.networks["generator"]) if self.average else self.networks["generator"]
@@ -197,11 +201,12 @@ class Baseline(ABC):
                     average.copy_(generator[name])
 
     def _finite(self) -> bool:
+        # weights and buffers of all networks
         networks = self._saved_networks().values()
         return all(bool(value.isfinite().all()) for network in networks for value in network.state_dict().values())
 
     def _write_training_state(self, path: Path, generator: torch.Generator, done: int) -> None:
-        tensors = _tensors("networks", self._saved_networks())
+        tensors = named_tensors("networks", self._saved_networks())
         for name, optimiser in self.optimisers.items():
             for index, state in optimiser.state_dict()["state"].items():
                 tensors |= {
@@ -209,19 +214,19 @@ class Baseline(ABC):
                 }
         # both random streams: that of the training step, and torch's global one
         tensors |= {"generator": generator.get_state(), "layers": torch.get_rng_state()}
-        _write_checkpoint(path, tensors, {**self.metadata, "done": done})
+        write_checkpoint(path, tensors, {**self.metadata, "done": done})
 
     def _resume(self, path: Path, generator: torch.Generator) -> int:
-        tensors, metadata = _read_checkpoint(path)
+        tensors, metadata = read_checkpoint(path)
         done = metadata.pop("done", 0)
         if not done or metadata != self.metadata:
             return 0  # a checkpoint of another run, or a file of ``save``
         for name, network in self._saved_networks().items():
-            network.load_state_dict(_with_prefix(tensors, f"networks.{name}."))
+            network.load_state_dict(with_prefix(tensors, f"networks.{name}."))
         for name, optimiser in self.optimisers.items():
             # keys are INDEX.ENTRY, as ``_write_training_state`` writes them
             state: dict[int, dict[str, Tensor]] = {}
-            for key, value in _with_prefix(tensors, f"optimisers.{name}.").items():
+            for key, value in with_prefix(tensors, f"optimisers.{name}.").items():
                 index, _, entry = key.partition(".")
                 state.setdefault(int(index), {})[entry] = value
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
@@ -245,12 +250,14 @@ class Conditional(Baseline):
     def generate(self, network: nn.Module, count: int, generator: torch.Generator) -> Tensor:
         """Generate the classes in turn, starting at a random one, so that their counts differ by at most one."""
         classes = self.metadata["classes"]
+        # a fixed first class would be more frequent than the others
         first = torch.randint(classes, (1,), generator=generator)
         return self.generate_classes(network, (torch.arange(count) + first) % classes, generator)
 
     def sample_classes(self, labels: Sequence[int] | np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
         """Return one sample of each class in ``labels``, as ``sample`` does. Raises ValueError for an unknown class."""
         self._check_trained()
+        # classes are numbered from 0
         label, classes = torch.as_tensor(labels, dtype=torch.int64), self.metadata["classes"]
         if len(label) and not 0 <= int(label.min()) <= int(label.max()) < classes:
             raise ValueError(f"classes go from 0 to {classes - 1}; got {int(label.min())} to {int(label.max())}")
@@ -263,36 +270,3 @@ def torch_seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
-
-
-def _tensors(prefix: str, networks: dict[str, nn.Module]) -> dict[str, Tensor]:
-    return {
-        f"{prefix}.{name}.{key}": value.clone().contiguous()
-        for name, network in networks.items()
-        for key, value in network.state_dict().items()
-    }
-
-
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-
-
-def _write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        save_file(tensors, temporary, {"baseline": json.dumps(metadata)})
-        os.replace(temporary, path)
-    except SafetensorError as error:  # safetensors raises this if the disk is full
-        raise OSError(f"{path} cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads(file.metadata()["baseline"])
-            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a checkpoint of a baseline ({error})") from error

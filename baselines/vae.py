@@ -75,12 +75,14 @@ class VAE(Baseline):
 
     def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return m(x) and ln v(x), both [N, latent]."""
+        # the encoder returns both halves in one array
         mean, log_variance = self.networks["encoder"](x, label).chunk(2, dim=1)
         return mean, log_variance
 
     def log_density(self, x: Tensor, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Return ln N(x; f(z), sigma^2 I) in nats, float64 [N]; for images it is the density of pixels in 0..1."""
         log_sigma = self.networks["noise"]()
+        # sum over the coordinates in float64, because likelihoods of images are large
         squared = (x - self.networks["generator"](z, label)).square().flatten(1).sum(dim=1, dtype=torch.float64)
         size = math.prod(self.metadata["shape"])
         log_normaliser = size * (log_sigma + math.log(2 * math.pi) / 2)
@@ -89,6 +91,7 @@ class VAE(Baseline):
 
     def log_weights(self, x: Tensor, label: Tensor | None, samples: int, generator: torch.Generator) -> Tensor:
         """Return ln p(x | z) + ln p(z) - ln q(z | x) for ``samples`` codes z ~ q per row, float64 [N, samples]."""
+        # every row is repeated ``samples`` times
         mean, log_variance = (moment.repeat_interleave(samples, dim=0) for moment in self.posterior(x, label))
         z = reparameterized(mean, log_variance, generator)
         # ln p(z) - ln q(z | x) = (|e|^2 + ln v - |z|^2) / 2 summed over the latent dimensions
@@ -126,6 +129,7 @@ class ObservationNoise(nn.Module):
         super().__init__()
         if not sigma > 0:
             raise ValueError(f"sigma={sigma} must be greater than 0")
+        # a buffer is saved, but not trained
         value = torch.tensor(math.log(sigma))
         if learned:
             self.log_sigma = nn.Parameter(value)

@@ -31,6 +31,7 @@ class WGAN(Baseline):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and f, and an optimiser for each."""
+        # every model calls its discriminator or critic "critic"
         self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.RMSprop(network.parameters(), self.learning_rate)
@@ -49,6 +50,7 @@ class WGAN(Baseline):
 
         fake = self.generate(self.networks["generator"], self.batch_size, generator)
         generator_loss = -critic(fake).mean()
+        # the gradient flows through the critic, but only the generator changes
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "w1": -critic_loss * data.scale}
 

@@ -33,6 +33,7 @@ class WGANGP(Baseline):
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and f, and an optimiser for each."""
+        # every model calls its discriminator or critic "critic"
         self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.0, 0.9))
@@ -46,11 +47,13 @@ class WGANGP(Baseline):
             real, _ = data.draw(self.batch_size, generator)
             fake = self.generate(self.networks["generator"], self.batch_size, generator).detach()
             difference = critic(real).mean() - critic(fake).mean()
+            # minus the estimate of W1, plus the penalty
             critic_loss = -difference + self.penalty * gradient_penalty(critic, real, fake, generator)
             self.descend("critic", critic_loss)
 
         fake = self.generate(self.networks["generator"], self.batch_size, generator)
         generator_loss = -critic(fake).mean()
+        # the gradient flows through the critic, but only the generator changes
         self.descend("generator", generator_loss)
         return {"critic": critic_loss, "generator": generator_loss, "w1": difference * data.scale}
 
@@ -70,5 +73,6 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, generator: t
     u = torch.rand(len(real), *[1] * (real.ndim - 1), generator=generator)
     interpolates = torch.lerp(fake, real, u).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(interpolates).sum(), interpolates, create_graph=True)
+    # the norm over all coordinates of a row
     excess: Tensor = gradient.flatten(1).norm(dim=1) - 1
     return excess.square().mean()

@@ -158,6 +158,7 @@ def _gap_minus_formula(scale: float) -> float:
 
 
 def _likelihood_difference() -> float:
+    # the likelihood of a linear Gaussian model is the density of its marginal normal
     model, data = _ppca()
     return float(np.abs(model.log_likelihood(data) - model.marginal.logpdf(data)).max())
 

@@ -101,11 +101,13 @@ class SpectralNorm:
 
 def line_points(theta: float, *, count: int = 128) -> Float64:
     """Return points (theta, z) with z evenly spaced in 0..1, float64 [count, 2]: one of Arjovsky's parallel lines."""
+    # the points (theta, 1/2n), (theta, 3/2n), ...
     return np.stack([np.full(count, float(theta)), (np.arange(count) + 0.5) / count], axis=1)
 
 
 def gradient_penalty_estimate(theta: float, weight: float) -> float:
     """Return theta (1 + theta / (2 weight)): the estimate of a perfect critic with gradient penalty if W1 = theta."""
+    # maximise s theta - weight (s - 1)^2 over s, then take s theta
     return theta * (1 + theta / (2 * weight))
 
 
@@ -170,7 +172,7 @@ class _CriticNetwork:
     """MLP with layers d -> CRITIC_UNITS -> HIDDEN_UNITS -> 1 and ReLU between them."""
 
     def __init__(self, dimension: int, constraint: LipschitzConstraint, generator: torch.Generator) -> None:
-        sizes = (dimension, CRITIC_UNITS, HIDDEN_UNITS, 1)
+        sizes = (dimension, CRITIC_UNITS, CRITIC_UNITS, 1)
         self.constraint = constraint
         # all weights are drawn before all biases
         self.weights = [_initial_weights((b, a), a, generator) for a, b in pairwise(sizes)]

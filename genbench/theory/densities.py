@@ -140,6 +140,7 @@ class Exponential(Line):
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
         x = np.asarray(points, np.float64)
+        # zero density left of 0
         return np.where(x >= 0, math.log(self.rate) - self.rate * x, -np.inf)
 
     def cdf(self, points: npt.ArrayLike) -> Float64:

@@ -43,6 +43,7 @@ def eigenvalues(penalty: float) -> tuple[complex, complex]:
 
 def jacobian(penalty: float) -> Float64:
     """Return the Jacobian of (-df/dtheta, df/dpsi) at the equilibrium, [[0, -1/2], [1/2, -penalty]]."""
+    # l'(0) = 1/2
     return np.array([[0.0, -0.5], [0.5, -penalty]])
 
 

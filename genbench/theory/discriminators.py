@@ -64,6 +64,7 @@ class LogisticDiscriminator:
 
     def accuracy(self, reference: npt.ArrayLike, generated: npt.ArrayLike) -> float:
         """Return the mean accuracy on the two sets, 0..1; on new samples its expectation is at most 1/2 + TV/2."""
+        # a logit of 0 counts as generated
         correct = float((self.logit(reference) > 0).mean()), float((self.logit(generated) <= 0).mean())
         return sum(correct) / 2
 
@@ -101,8 +102,8 @@ def _newton_fit(design: Float64, labels: Float64, weights: Float64) -> LogisticD
         step = np.linalg.lstsq(hessian, gradient, rcond=None)[0]
         while value(beta + step) < value(beta) and np.abs(step).max() > 1e-12:
             step = step / 2
-        # with separated sets beta would grow without end
         beta = beta + step
+        # with separated sets beta would grow without end
         if bool((((design @ beta) > 0) == (labels > 0)).all()):
             raise GenbenchError(
                 "A plane separates the two sets, so no logistic discriminator is the best; give more or closer samples."

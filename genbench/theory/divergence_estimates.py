@@ -152,6 +152,7 @@ def nearest_neighbour_reverse_kl(
 
 def _block_jackknife(estimate: Callable[[Bool], float], count: int, *, blocks: int = 20) -> EstimateWithError:
     """Return the estimate on all rows; the error comes from leaving out each block of rows in turn."""
+    # an infinite estimate has no jackknife
     value = estimate(np.ones(count, np.bool_))
     if not math.isfinite(value):
         return EstimateWithError(value, 0.0)
@@ -241,6 +242,7 @@ def _cell_divergences(share: Float64) -> tuple[Float64, Float64]:
 def _at_least(samples: npt.ArrayLike, least: int) -> Float64:
     """Return finite samples [N] or [N, d] as float64 [N, d]. Raises InputError for fewer than ``least``."""
     points = np.asarray(samples, np.float64)
+    # samples on the line are points of dimension 1
     points = points[:, None] if points.ndim == 1 else points
     if points.ndim != 2 or len(points) < least or not np.isfinite(points).all():
         raise InputError(f"At least {least} finite samples [N, d] are needed; got an array of shape {points.shape}.")

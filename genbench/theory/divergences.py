@@ -14,8 +14,10 @@ from genbench.theory import quadrature
 from genbench.theory.closed_forms import closed_form
 from genbench.theory.densities import Discrete, Line, MultivariateNormal, point_mass
 
+# distributions with an exact divergence; quadrature needs two on the line
 Distribution = Line | Discrete | MultivariateNormal
 
+# the GAN value of equal distributions is -ln 4
 LN_FOUR = math.log(4)
 
 
@@ -55,6 +57,7 @@ def gan_value(p: Distribution, q: Distribution) -> float:
 
     Goodfellow et al. 2014 (arXiv 1406.2661), theorem 1.
     """
+    # D* = p / (p + q) inserted into the objective
     return 2 * jsd(p, q) - LN_FOUR
 
 
@@ -79,6 +82,7 @@ class Divergences:
 
 def divergences(p: Line | Discrete, q: Line | Discrete) -> Divergences:
     """Return all divergences of two distributions on the real line. Raises UsageError as ``kl`` does."""
+    # KL is the only one that is not symmetric
     return Divergences(kl(p, q), kl(q, p), tv(p, q), jsd(p, q), w1(p, q), w2(p, q))
 
 

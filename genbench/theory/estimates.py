@@ -33,6 +33,7 @@ def mean_of(draws: Float64) -> EstimateWithError:
 
 def average_of_two(first: EstimateWithError, second: EstimateWithError) -> EstimateWithError:
     """Return the average of two independent estimates."""
+    # errors of independent estimates add in quadrature
     return EstimateWithError((first.value + second.value) / 2, math.hypot(first.error, second.error) / 2)
 
 

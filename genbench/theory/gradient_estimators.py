@@ -10,6 +10,7 @@ import numpy as np
 from genbench.arrays import Float64
 from genbench.theory.estimates import EstimateWithError, mean_of
 
+# vectorised: float64 [N] -> float64 [N]
 RealFunction = Callable[[Float64], Float64]
 
 

@@ -50,6 +50,7 @@ class MixtureDensity:
 
     def logpdf(self, points: npt.ArrayLike) -> Float64:
         """Return ln p(x) for points float64 [N, 2], float64 [N]."""
+        # all modes have equal weight and the same isotropic covariance
         x, means, std = np.asarray(points, np.float64), self.mixture.means, self.mixture.std
         squared = ((x[:, None, :] - means) ** 2).sum(axis=2) / std**2  # [N, K]
         return np.asarray(logsumexp(-0.5 * squared, axis=1) - math.log(len(means)) - LN_TWO_PI - 2 * math.log(std))

@@ -60,4 +60,5 @@ def packed_tv(p: Steps, q: Steps, pack: int) -> float:
 
 def _sequences(pieces: tuple[int, ...]) -> int:
     """Return the multinomial coefficient m! / prod n_i!."""
+    # the number of orders in which these pieces can be drawn
     return math.factorial(len(pieces)) // math.prod(math.factorial(pieces.count(piece)) for piece in set(pieces))

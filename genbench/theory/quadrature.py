@@ -48,6 +48,7 @@ def jsd_by_quadrature(p: Line, q: Line) -> float:
         q_term = math.exp(ln_q) * (ln_q - ln_middle) if ln_q > -math.inf else 0.0
         return (p_term + q_term) / 2
 
+    # rounding must not leave 0..ln 2
     return min(LN_TWO, max(0.0, _integrate(integrand, _joint_knots(p, q))))
 
 

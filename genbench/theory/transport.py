@@ -52,6 +52,7 @@ def transport_to(
     first result is the mean over the blocks with its standard error. The second one (the floor) is the same for blocks
     of reference samples: the bias of finite blocks. Raises InputError for fewer than two blocks.
     """
+    # a last, incomplete block is left out
     points = _finite_samples(generated, 2)
     blocks = len(points) // block
     if blocks < 2:

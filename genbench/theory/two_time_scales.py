@@ -22,6 +22,7 @@ def noisy_saddle(
     saddle (0, 0) the curvature in x is 100 times the curvature in y, so x needs a rate below .01, while y stays stable
     with larger rates. A path that diverges ends in inf. After Heusel et al. 2017 (TTUR, arXiv 1706.08500), figure 2.
     """
+    # all noise is drawn in advance, so a path does not depend on when it diverges
     rng = np.random.default_rng(seed)
     disturbances = noise * rng.standard_normal((steps, 2))
     x, y = start
