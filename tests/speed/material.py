@@ -66,7 +66,7 @@ class Material:
         paths = [path for path in sorted(self.images.rglob("*")) if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
         needed = 2 * self._count
         if len(paths) < needed:
-            raise SystemExit(f"{self.images} holds {len(paths)} images, {needed} are needed; give a smaller --count.")
+            raise SystemExit(f"{self.images} holds {len(paths)} of the {needed} images needed; give a smaller --count.")
         # Evenly spread, so that images of every class folder are used.
         spread = [paths[number * len(paths) // needed] for number in range(needed)]
         return (Image.open(path).convert("RGB") for path in (*spread[::2], *spread[1::2]))
