@@ -97,7 +97,7 @@ def test_parts_that_cannot_be_are_refused(images: Path, tmp_path: Path) -> None:
     few.mkdir()
     for number in range(3):
         Image.new("RGB", (4, 4)).save(few / f"{number}.png")
-    with pytest.raises(InputError, match="too few to be cut"):
+    with pytest.raises(InputError, match="too few to split"):
         open_source(f"part,path={few},split=validation")
 
 
