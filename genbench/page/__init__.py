@@ -1,1 +1,1 @@
-"""The HTML and Markdown report: one page for a folder of results."""
+"""The report: one HTML page and one Markdown file for each benchmark, made from a folder of results."""

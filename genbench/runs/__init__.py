@@ -1,1 +1,1 @@
-"""Training, sampling and scoring of many models, and the folder that a run writes and reads."""
+"""Train, sample and score many models, and keep the files of each trial in a run folder."""

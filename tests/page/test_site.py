@@ -125,7 +125,9 @@ def test_the_page_loads_nothing_from_elsewhere(folder: Path) -> None:
 def test_every_link_within_the_page_has_a_target(folder: Path) -> None:
     tags = Tags(page(folder))
     ids = [attributes["id"] for _, attributes in tags.elements if "id" in attributes]
-    ends = {str(attributes["href"])[1:] for _, attributes in tags.elements if str(attributes.get("href")).startswith("#")}
+    ends = {
+        str(attributes["href"])[1:] for _, attributes in tags.elements if str(attributes.get("href")).startswith("#")
+    }
     assert len(ids) == len(set(ids))
     assert ends <= set(ids)
 
@@ -133,7 +135,9 @@ def test_every_link_within_the_page_has_a_target(folder: Path) -> None:
 def test_images_and_charts_have_descriptions(folder: Path) -> None:
     tags = Tags(page(folder))
     assert all(attributes.get("alt") for tag, attributes in tags.elements if tag == "img")
-    charts = [attributes for tag, attributes in tags.elements if tag == "svg" and attributes.get("aria-hidden") != "true"]
+    charts = [
+        attributes for tag, attributes in tags.elements if tag == "svg" and attributes.get("aria-hidden") != "true"
+    ]
     assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in charts)
 
 

@@ -1,4 +1,7 @@
-"""The training loop: seeded, resumable to the bit, stopped by what is not finite; its data, networks, checkpoints."""
+"""The training loop of the baselines, with its data, networks and checkpoints.
+
+It is deterministic, resumes bit for bit and stops at values that are not finite.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from baselines.train import Baseline, by_data
 
 
 class Rows:
-    """A source of what it is given."""
+    """A source of given rows and labels."""
 
     def __init__(self, data: Any, label: Tensor | None = None) -> None:
         self.data, self.label = data, label
@@ -36,7 +39,7 @@ class Rows:
 
 @dataclass
 class Regression(Baseline):
-    """A page with the parts that a loop can spoil: momentum, dropout, an average, draws of its own."""
+    """A model with everything that a resumed training must restore: momentum, dropout, an average and random draws."""
 
     latent: int = by_data(points=2, images=4)
     batch_size: int = 8
@@ -75,8 +78,8 @@ def weights(model: Baseline) -> dict[str, Tensor]:
     return {f"{name}.{key}": value for name, one in networks.items() for key, value in one.state_dict().items()}
 
 
-def equal(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+def equal(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
 def stop_at(step: int) -> train.Watch:
@@ -88,7 +91,7 @@ def stop_at(step: int) -> train.Watch:
 
 
 @pytest.fixture
-def _kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def _saved_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "CHECKPOINT_EVERY", 4)
 
 
@@ -101,7 +104,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert not equal(weights(one), weights(other))
 
 
-@pytest.mark.usefixtures("_kept_often")
+@pytest.mark.usefixtures("_saved_often")
 def test_a_resumed_run_ends_with_the_weights_of_the_uninterrupted_one(tmp_path: Path) -> None:
     whole, cut, resumed = Regression(), Regression(), Regression()
     whole.fit(POINTS, seed=0, steps=11)
@@ -115,7 +118,7 @@ def test_a_resumed_run_ends_with_the_weights_of_the_uninterrupted_one(tmp_path: 
     assert equal(weights(resumed), weights(whole))
 
 
-@pytest.mark.usefixtures("_kept_often")
+@pytest.mark.usefixtures("_saved_often")
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     done, again = Regression(), Regression()
     done.fit(POINTS, seed=0, steps=6, checkpoint=tmp_path / "c.safetensors")
@@ -124,8 +127,8 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"steps": 9}, {"learning_rate": 0.1}])
-@pytest.mark.usefixtures("_kept_often")
-def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path: Path, other: dict[str, Any]) -> None:
+@pytest.mark.usefixtures("_saved_often")
+def test_the_checkpoint_of_another_training_is_ignored(tmp_path: Path, other: dict[str, Any]) -> None:
     Regression().fit(POINTS, seed=0, steps=8, checkpoint=tmp_path / "c.safetensors")
     run = {"seed": 0, "steps": 8, "learning_rate": 0.01} | other
     fresh, beside = Regression(learning_rate=run["learning_rate"]), Regression(learning_rate=run["learning_rate"])
@@ -134,7 +137,7 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path: Path, other: 
     assert equal(weights(beside), weights(fresh))
 
 
-def test_a_checkpoint_of_other_data_is_not_gone_on_from(tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_data_is_ignored(tmp_path: Path) -> None:
     images = [torch.full([4, 3, 1, 2], level, dtype=torch.uint8) for level in (9, 10)]
 
     @dataclass
@@ -152,8 +155,8 @@ def test_a_checkpoint_of_other_data_is_not_gone_on_from(tmp_path: Path) -> None:
     assert equal(weights(beside), weights(fresh))
 
 
-@pytest.mark.usefixtures("_kept_often")
-def test_a_loss_that_is_no_number_stops_and_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_saved_often")
+def test_a_nan_loss_stops_the_training_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     path, good = tmp_path / "c.safetensors", Regression()
     with pytest.raises(FloatingPointError, match=r"step 6: .*nan.*c\.safetensors holds the last good weights"):
         Regression(spoil_loss_at=6).fit(POINTS, seed=0, steps=9, checkpoint=path)
@@ -163,8 +166,8 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_last_good_checkpoint(tmp_
     assert equal(weights(kept), weights(good))
 
 
-@pytest.mark.usefixtures("_kept_often")
-def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_saved_often")
+def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
     with pytest.raises(FloatingPointError, match="step 8"):
         Regression(spoil_weights_at=8).fit(POINTS, seed=0, steps=9, checkpoint=path)
@@ -173,7 +176,7 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
     assert all(bool(value.isfinite().all()) for value in weights(kept).values())
 
 
-def test_without_a_checkpoint_none_is_promised() -> None:
+def test_the_error_without_a_checkpoint_mentions_none() -> None:
     with pytest.raises(FloatingPointError) as caught:
         Regression(spoil_loss_at=1).fit(POINTS, seed=0, steps=2)
     assert "holds" not in str(caught.value)
@@ -190,13 +193,13 @@ def test_the_average_of_weights_is_the_hand_computed_one() -> None:
     torch.testing.assert_close(model.averaged[0].weight.detach(), average)
 
 
-def test_without_an_average_the_last_weights_draw() -> None:
+def test_without_an_average_the_last_weights_generate_the_samples() -> None:
     model = Regression(average=0)
     model.fit(POINTS, seed=0, steps=3)
     assert model.averaged is model.networks["generator"]
 
 
-def test_the_global_generators_stay_as_they_were() -> None:
+def test_the_global_random_generators_are_not_changed() -> None:
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     model = Regression()
     model.fit(POINTS, seed=0, steps=3)
@@ -206,7 +209,7 @@ def test_the_global_generators_stay_as_they_were() -> None:
     assert random.getstate() == before[2]
 
 
-def test_the_global_generators_do_not_matter() -> None:
+def test_the_global_random_generators_have_no_influence() -> None:
     one, two = Regression(), Regression()
     one.fit(POINTS, seed=0, steps=3)
     with torch.random.fork_rng(devices=[]):
@@ -217,21 +220,21 @@ def test_the_global_generators_do_not_matter() -> None:
     assert np.array_equal(one.sample(4, 1), again)
 
 
-def test_drawing_while_training_changes_nothing() -> None:
+def test_sampling_during_the_training_changes_nothing() -> None:
     watched, alone = Regression(), Regression()
     watched.fit(POINTS, seed=0, steps=5, watch=lambda step, _: watched.sample(3, step))
     alone.fit(POINTS, seed=0, steps=5)
     assert equal(weights(watched), weights(alone))
 
 
-def test_samples_depend_on_the_seed_alone() -> None:
+def test_samples_depend_only_on_the_seed() -> None:
     model = Regression()
     model.fit(POINTS, seed=0, steps=2)
     assert np.array_equal(model.sample(6, 5), model.sample(6, 5))
     assert not np.array_equal(model.sample(6, 5), model.sample(6, 6))
 
 
-def test_a_model_that_is_not_trained_says_so() -> None:
+def test_sampling_an_untrained_model_raises() -> None:
     with pytest.raises(ValueError, match="not trained yet"):
         Regression().sample(1, 0)
 
@@ -252,7 +255,7 @@ def test_a_checkpoint_is_plain_safetensors(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["c.safetensors"]
 
 
-def test_what_save_wrote_is_no_checkpoint_to_go_on_from(tmp_path: Path) -> None:
+def test_a_training_does_not_resume_from_saved_weights(tmp_path: Path) -> None:
     model, again = Regression(), Regression()
     model.fit(POINTS, seed=0, steps=3)
     model.save(tmp_path / "m.safetensors")
@@ -260,7 +263,7 @@ def test_what_save_wrote_is_no_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     assert equal(weights(again), weights(model))
 
 
-def test_another_pages_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_the_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     class Other(Regression):
         pass
 
@@ -269,7 +272,7 @@ def test_another_pages_checkpoint_is_refused(tmp_path: Path) -> None:
         Other().load(tmp_path / "c.safetensors")
 
 
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"not a checkpoint at all")
     with pytest.raises(ValueError, match=r"x\.safetensors is not a checkpoint of a baseline"):
         Regression().load(tmp_path / "x.safetensors")
@@ -284,11 +287,11 @@ def test_a_default_fits_the_data_and_a_given_value_wins() -> None:
     assert model.latent == 4
 
 
-def test_a_default_that_fits_the_data_is_told_before_there_are_data() -> None:
+def test_the_repr_shows_the_defaults_that_depend_on_the_data() -> None:
     assert "latent=2 for points, 4 for images" in repr(Regression())
 
 
-def test_a_step_of_one_player_gives_the_other_no_gradient() -> None:
+def test_a_step_of_one_network_gives_the_other_no_gradient() -> None:
     model = Regression()
     model._begin((2,), 0, 1.0, 1, 0)
     judge = nn.Linear(2, 1)
@@ -304,7 +307,7 @@ def test_gray_images_train_as_one_channel_from_minus_one_to_one() -> None:
     torch.testing.assert_close(data.values[:, 0, 0, 0], torch.tensor([-1.0, -0.6, 1.0]))
 
 
-def test_every_level_of_an_image_comes_back() -> None:
+def test_every_gray_level_is_restored_exactly() -> None:
     levels = torch.arange(256, dtype=torch.uint8).reshape(4, 1, 8, 8).expand(-1, 3, -1, -1)
     samples = as_samples(TrainingData.of(Rows(levels)).values, 1.0)
     assert samples.dtype == np.uint8
@@ -316,7 +319,7 @@ def test_coloured_images_keep_their_channels() -> None:
     assert TrainingData.of(Rows(images)).shape == (3, 8, 8)
 
 
-def test_points_have_root_mean_square_one_and_come_back() -> None:
+def test_points_are_scaled_to_root_mean_square_one_and_restored() -> None:
     points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)) * 7
     data = TrainingData.of(Rows(points))
     assert float(data.values.square().mean()) == pytest.approx(1, abs=1e-5)
@@ -335,7 +338,7 @@ def test_rows_are_drawn_with_their_labels() -> None:
     assert data.classes == 20
 
 
-def test_labels_that_are_not_there_are_asked_for() -> None:
+def test_missing_labels_raise() -> None:
     with pytest.raises(ValueError, match="these data have no labels"):
         TrainingData.of(POINTS).draw_labelled(1, torch.Generator())
 
@@ -350,13 +353,13 @@ def test_the_networks_fit_the_data(shape: tuple[int, ...], classes: int) -> None
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 8, 8)])
-def test_the_networks_see_the_class(shape: tuple[int, ...]) -> None:
+def test_the_output_depends_on_the_class(shape: tuple[int, ...]) -> None:
     decoder, encoder = Decoder(5, shape, 3), Encoder(shape, 1, 3)
     z, x = torch.ones(1, 5).expand(3, -1), torch.ones(1, *shape).expand(3, *[-1] * len(shape))
     assert len(set(decoder(z, torch.arange(3)).flatten(1)[:, 0].tolist())) == 3
     assert len(set(encoder(x, torch.arange(3))[:, 0].tolist())) == 3
 
 
-def test_a_conditional_network_asks_for_the_class() -> None:
+def test_a_conditional_network_without_a_class_raises() -> None:
     with pytest.raises(ValueError, match="needs the class"):
         Encoder((2,), 1, 3)(torch.zeros(1, 2))
