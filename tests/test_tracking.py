@@ -1,7 +1,7 @@
-"""Results sent to trackers: TensorBoard's files are read back; wandb and MLflow are also tried where installed.
+"""Send results to trackers: TensorBoard's files are read back, W&B and MLflow are also tested if they are installed.
 
-Their servers cannot be reached from a test: W&B runs offline, MLflow keeps its runs in a folder, and for both a module
-that writes down how it is called stands in for the library wherever that is all a test needs.
+Tests cannot reach their servers, so W&B runs offline and MLflow stores its runs in a folder. Most tests replace both
+libraries by a module that records its calls.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from genbench.tracking import open_tracker
 from tests.helpers.made_results import made
 
 
-class Kept:
-    """A tracker that keeps what it is given."""
+class RecordingTracker:
+    """A tracker that records its calls."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, dict[str, float], int | None, dict[str, str]]] = []
@@ -35,64 +35,64 @@ class Kept:
         self.rows.append((run, dict(values), step, dict(about)))
 
     def close(self) -> None:
-        raise AssertionError("who opened it closes it")
+        raise AssertionError("whoever opened a tracker must close it")
 
 
 def read(folder: Path) -> Any:
-    """Return what TensorBoard itself reads in a run's folder."""
+    """Return the contents of a run's folder, as read by TensorBoard."""
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    found = events.EventAccumulator(str(folder))
-    found.Reload()
-    return found
+    accumulator = events.EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator
 
 
 def test_every_number_is_logged_with_its_error() -> None:
-    kept = Kept()
+    tracker = RecordingTracker()
     result = made("gan", 4.0)
-    genbench.log_result(result, kept)
-    ((_, values, _, _),) = kept.rows
+    genbench.log_result(result, tracker)
+    ((_, values, _, _),) = tracker.rows
     assert sorted(values.values()) == sorted(result.values.values())
     assert values["digits/fid_error"] == 0.5
 
 
-def test_what_decides_the_numbers_is_logged_beside_them() -> None:
-    kept = Kept()
+def test_the_provenance_is_logged_with_the_numbers() -> None:
+    tracker = RecordingTracker()
     result = made("gan", 4.0)
-    genbench.log_result(result, kept)
-    ((_, _, _, about),) = kept.rows
+    genbench.log_result(result, tracker)
+    ((_, _, _, about),) = tracker.rows
     assert about["name"] == "gan"
     assert about["benchmark"] == "digits@1"
     assert about["protocol"] == result.protocol_fingerprint
 
 
 def test_a_trained_result_is_logged_at_its_chosen_step() -> None:
-    kept = Kept()
-    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), kept)
-    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), kept, step=3)
-    assert [step for _, _, step, _ in kept.rows] == [700, 3]
+    tracker = RecordingTracker()
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), tracker)
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), tracker, step=3)
+    assert [step for _, _, step, _ in tracker.rows] == [700, 3]
 
 
-def test_a_run_is_named_as_its_folder() -> None:
-    kept = Kept()
-    genbench.log_result(made("gan", 4.0, seed=2), kept)
-    assert kept.rows[0][0] == "digits/gan/seed-2"
+def test_a_run_has_the_name_of_its_folder() -> None:
+    tracker = RecordingTracker()
+    genbench.log_result(made("gan", 4.0, seed=2), tracker)
+    assert tracker.rows[0][0] == "digits/gan/seed-2"
 
 
 @pytest.mark.parametrize("name", ["/data/out", "../out", "..", ""])
 def test_the_name_of_a_run_stays_inside_the_folder(name: str) -> None:
-    kept = Kept()
-    genbench.log_result(made(name, 4.0, benchmark=None), kept)
-    assert not Path(kept.rows[0][0]).is_absolute()
-    assert kept.rows[0][0]
-    assert ".." not in Path(kept.rows[0][0]).parts
+    tracker = RecordingTracker()
+    genbench.log_result(made(name, 4.0, benchmark=None), tracker)
+    assert not Path(tracker.rows[0][0]).is_absolute()
+    assert tracker.rows[0][0]
+    assert ".." not in Path(tracker.rows[0][0]).parts
 
 
-def test_an_unknown_tracker_is_answered_with_the_nearest() -> None:
+def test_the_message_about_an_unknown_tracker_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"'tensorbord', did you mean 'tensorboard'\?"):
         open_tracker("tensorbord")
 
 
-def test_an_unknown_option_is_answered_with_the_nearest() -> None:
+def test_the_message_about_an_unknown_option_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no option 'projekt', did you mean 'project'\?"):
         open_tracker("wandb,projekt=x")
 
@@ -100,7 +100,7 @@ def test_an_unknown_option_is_answered_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("name", "module"), [("wandb", "wandb"), ("mlflow", "mlflow"), ("tensorboard", "torch.utils.tensorboard")]
 )
-def test_a_missing_library_is_said_with_what_to_type(
+def test_the_message_about_a_missing_library_contains_the_command(
     name: str, module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -109,19 +109,19 @@ def test_a_missing_library_is_said_with_what_to_type(
         open_tracker(name)
 
 
-def test_a_folder_that_is_called_wandb_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_called_wandb_is_not_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", ModuleType("wandb"))
     with pytest.raises(UsageError, match="wandb is not installed"):
         open_tracker("wandb")
 
 
-def test_an_object_that_cannot_log_is_refused() -> None:
-    with pytest.raises(PlugError, match="is no tracker"):
+def test_an_object_that_cannot_log_is_rejected() -> None:
+    with pytest.raises(PlugError, match="is not a tracker"):
         open_tracker("math:pi")
 
 
-def test_what_a_tracker_raises_is_one_sentence() -> None:
-    class Broken(Kept):
+def test_an_error_of_a_tracker_becomes_one_sentence() -> None:
+    class Broken(RecordingTracker):
         def log(self, *args: Any, **more: Any) -> None:
             raise ConnectionError("no route")
 
@@ -129,40 +129,40 @@ def test_what_a_tracker_raises_is_one_sentence() -> None:
         genbench.log_result(made("gan", 4.0), Broken())
 
 
-def test_tensorboard_reads_the_scalars_back(tmp_path: Path) -> None:
+def test_tensorboard_can_read_the_scalars(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), f"tensorboard,folder={tmp_path}")
-    found = read(tmp_path / "digits" / "gan" / "seed-0")
-    (point,) = found.Scalars("digits/fid")
+    events = read(tmp_path / "digits" / "gan" / "seed-0")
+    (point,) = events.Scalars("digits/fid")
     assert (point.step, point.value) == (700, 4.0)
-    assert found.Scalars("digits/fid_error")[0].value == 0.5
+    assert events.Scalars("digits/fid_error")[0].value == 0.5
 
 
-def test_tensorboard_reads_the_provenance_back(tmp_path: Path) -> None:
+def test_tensorboard_can_read_the_provenance(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     result = made("gan", 4.0)
     genbench.log_result(result, f"tensorboard,folder={tmp_path}")
-    found = read(tmp_path / "digits" / "gan" / "seed-0")
-    text = found.Tensors("about/text_summary")[0].tensor_proto.string_val[0].decode()
+    events = read(tmp_path / "digits" / "gan" / "seed-0")
+    text = events.Tensors("about/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "digits@1" in text
     assert result.protocol_fingerprint in text
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="choose another with tensorboard,folder="):
         open_tracker(f"tensorboard,folder={tmp_path / 'file' / 'runs'}")
 
 
-class CalledRun:
-    """A run of W&B that writes down how it is called."""
+class RecordingRun:
+    """A run of W&B that records its calls."""
 
-    def __init__(self, **begun: Any) -> None:
-        self.begun = begun
+    def __init__(self, **started_with: Any) -> None:
+        self.started_with = started_with
         self.rows: list[tuple[dict[str, float], int | None]] = []
         self.finished = False
-        self.config = SimpleNamespace(update=lambda about, **_: begun.update(about))
+        self.config = SimpleNamespace(update=lambda about, **_: started_with.update(about))
 
     def log(self, values: dict[str, float], step: int | None = None) -> None:
         self.rows.append((values, step))
@@ -174,11 +174,11 @@ class CalledRun:
 @pytest.fixture
 def wandb(monkeypatch: pytest.MonkeyPatch) -> Any:
     module: Any = ModuleType("wandb")
-    module.run, module.begun = None, []
+    module.run, module.started = None, []
 
-    def init(**asked: Any) -> CalledRun:
-        module.begun.append(CalledRun(**asked))
-        return module.begun[-1]
+    def init(**arguments: Any) -> RecordingRun:
+        module.started.append(RecordingRun(**arguments))
+        return module.started[-1]
 
     module.init = init
     monkeypatch.setitem(sys.modules, "wandb", module)
@@ -187,38 +187,38 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_wandb_gets_a_run_with_its_config_and_numbers(wandb: Any) -> None:
     genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "wandb,project=mine")
-    (run,) = wandb.begun
-    assert (run.begun["project"], run.begun["name"]) == ("mine", "digits/gan/seed-0")
-    assert run.begun["config"]["benchmark"] == "digits@1"
+    (run,) = wandb.started
+    assert (run.started_with["project"], run.started_with["name"]) == ("mine", "digits/gan/seed-0")
+    assert run.started_with["config"]["benchmark"] == "digits@1"
     ((values, step),) = run.rows
     assert (values["digits/fid"], step) == (4.0, 700)
     assert run.finished
 
 
-def test_wandb_goes_on_with_the_run_that_has_begun(wandb: Any) -> None:
-    wandb.run = CalledRun()
+def test_wandb_adds_to_the_active_run(wandb: Any) -> None:
+    wandb.run = RecordingRun()
     genbench.log_result(made("gan", 4.0), "wandb", step=5)
-    assert not wandb.begun
+    assert not wandb.started
     assert wandb.run.rows[0][1] == 5
-    assert wandb.run.begun["genbench"]["name"] == "gan"
+    assert wandb.run.started_with["genbench"]["name"] == "gan"
     assert not wandb.run.finished
 
 
-def test_wandb_keeps_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_stores_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_SILENT", "true")
     genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "wandb,project=mine")
-    (kept,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
-    content = kept.read_bytes()
+    (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = file.read_bytes()
     assert b"digits/fid_error" in content
     assert b"digits/gan/seed-0" in content
 
 
 @pytest.fixture
 def mlflow(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Stand in for MLflow: runs, by number, with their metrics and tags."""
+    """Replace MLflow by a module that records runs, by number, with their metrics and tags."""
     module: Any = ModuleType("mlflow")
     module.runs, module.experiments, module.active_run = {}, [], lambda: None
 
@@ -236,9 +236,9 @@ def mlflow(monkeypatch: pytest.MonkeyPatch) -> Any:
             return SimpleNamespace(info=SimpleNamespace(run_id=number))
 
         def log_batch(self, run: str, metrics: Any = (), tags: Any = ()) -> None:
-            kept = module.runs.setdefault(run, {"metrics": [], "tags": {}, "open": True})
-            kept["metrics"] += metrics
-            kept["tags"] |= dict(tags)
+            recorded = module.runs.setdefault(run, {"metrics": [], "tags": {}, "open": True})
+            recorded["metrics"] += metrics
+            recorded["tags"] |= dict(tags)
 
         def set_terminated(self, run: str) -> None:
             module.runs[run]["open"] = False
@@ -259,21 +259,21 @@ def test_mlflow_gets_a_run_with_its_tags_and_numbers(mlflow: Any) -> None:
     assert [(value, step) for name, value, _, step in run["metrics"] if name == "digits/fid"] == [(4.0, 700)]
 
 
-def test_mlflow_makes_an_experiment_once(mlflow: Any) -> None:
+def test_mlflow_creates_an_experiment_once(mlflow: Any) -> None:
     for name in ("gan", "vae"):
         genbench.log_result(made(name, 4.0), "mlflow,experiment=mine")
     assert mlflow.experiments == ["mine"]
     assert [run["name"] for run in mlflow.runs.values()] == ["digits/gan/seed-0", "digits/vae/seed-0"]
 
 
-def test_mlflow_goes_on_with_the_run_that_is_active(mlflow: Any) -> None:
-    mlflow.active_run = lambda: SimpleNamespace(info=SimpleNamespace(run_id="theirs"))
+def test_mlflow_adds_to_the_active_run(mlflow: Any) -> None:
+    mlflow.active_run = lambda: SimpleNamespace(info=SimpleNamespace(run_id="active"))
     genbench.log_result(made("gan", 4.0), "mlflow")
-    assert list(mlflow.runs) == ["theirs"]
-    assert mlflow.runs["theirs"]["open"]
+    assert list(mlflow.runs) == ["active"]
+    assert mlflow.runs["active"]["open"]
 
 
-def test_mlflow_reads_the_run_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_can_read_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tmp_path.as_uri())
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -290,11 +290,11 @@ def test_score_sends_its_result(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8))
     words = f"score --samples {tmp_path}/x.npy --name mine --features pixels --metrics swd --reference digits"
-    found = CliRunner().invoke(main, [*words.split(), "--log-to", f"tensorboard,folder={tmp_path}/tb"])
-    assert found.exit_code == 0, found.output
+    result = CliRunner().invoke(main, [*words.split(), "--log-to", f"tensorboard,folder={tmp_path}/tb"])
+    assert result.exit_code == 0, result.output
     (run,) = (tmp_path / "tb").iterdir()
     assert run.name == "mine"
-    assert "swd@pixels" in found.stdout
+    assert "swd@pixels" in result.stdout
     assert any(math.isfinite(read(run).Scalars(tag)[0].value) for tag in read(run).Tags()["scalars"])
 
 
@@ -302,17 +302,17 @@ def test_run_sends_every_result(tmp_path: Path, wandb: Any) -> None:
     words = (
         f"run ring8 --samplers real,noise --repeats 2 --budget quick --jobs 1 --quiet --out {tmp_path} --log-to wandb"
     )
-    found = CliRunner().invoke(main, words.split())
-    assert found.exit_code == 0, found.output
-    names = [run.begun["name"] for run in wandb.begun]
+    result = CliRunner().invoke(main, words.split())
+    assert result.exit_code == 0, result.output
+    names = [run.started_with["name"] for run in wandb.started]
     assert names == [f"ring8/{name}/seed-{seed}" for name in ("real", "noise") for seed in (0, 1)]
 
 
-def test_a_mistyped_tracker_is_said_before_the_work() -> None:
-    found = CliRunner().invoke(main, ["run", "digits", "--log-to", "wandv"])
-    assert found.exit_code == 2
-    assert "did you mean 'wandb'?" in found.stderr
+def test_a_mistyped_tracker_is_an_error_before_the_work() -> None:
+    result = CliRunner().invoke(main, ["run", "digits", "--log-to", "wandv"])
+    assert result.exit_code == 2
+    assert "did you mean 'wandb'?" in result.stderr
 
 
-def test_the_trackers_are_what_the_contract_says(wandb: Any, mlflow: Any) -> None:
+def test_the_trackers_fulfil_the_contract(wandb: Any, mlflow: Any) -> None:
     assert all(isinstance(open_tracker(name), Tracker) for name in ("wandb", "mlflow"))

@@ -56,6 +56,7 @@ class Classifier:
         self.quality = quality
         self.record, weights = _read_classifier_file(path)
         """Origin of the weights: data, split, counts, held-out accuracy, seed, torch version."""
+        # The record holds the size of the training images, which determines the network.
         self.network = empty_network(self.record["size"])
         try:
             self.network.load_state_dict(weights, assign=True)
@@ -74,6 +75,7 @@ class Classifier:
         check_images(data, self.name)
         size = self.record["size"]
         gray = resize_antialiased(data, size).mean(dim=1, keepdim=True) / 255  # float32 [N, 1, size, size], 0..1
+        # Body and head run separately, because the embedding is the input of the head.
         with torch.inference_mode():
             embedding = self.network.body(gray)
             logits = self.network.head(embedding)
@@ -90,6 +92,7 @@ class Network(nn.Module):
         stride = 2 if size > 16 else 1
         side = size // stride // 4
         self.body = nn.Sequential(
+            # [N, 1, size, size] -> [N, 64, side, side]
             *_convolution_block(1, 32, kernel=5, stride=stride),
             *_convolution_block(32, 64, kernel=3),
             nn.MaxPool2d(2),
@@ -117,10 +120,12 @@ def empty_network(size: int) -> Network:
 
 
 def _convolution_block(inputs: int, outputs: int, *, kernel: int, stride: int = 1) -> list[nn.Module]:
+    # The batch norm has a bias, so the convolution needs none.
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
     return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
+# The end of the messages about files that cannot be used.
 _REMEDY = "install genbench again, or make the file with `python -m genbench.extractors.train_classifiers`"
 
 

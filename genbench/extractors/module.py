@@ -84,6 +84,7 @@ class TorchScriptExtractor(ModuleExtractor):
     dict, a pickled module) is rejected without being unpickled.
     """
 
+    # The file contains the code as well, so its hash covers everything.
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
         super().__init__(read_torchscript(Path(path), device))
         self.name = Path(path).name
@@ -97,6 +98,7 @@ class TorchScriptExtractor(ModuleExtractor):
 
 def _identity(module: object) -> str:
     """Return the identity of a module or callable; empty if unknown."""
+    # A module that defines its identity is trusted; a plain callable has code that no hash covers.
     own = getattr(module, "identity", None)
     if isinstance(own, str):
         return own
@@ -122,6 +124,7 @@ _COMMON_ATTRIBUTES = frozenset(vars(nn.Module()))
 
 def _code_and_settings(module: nn.Module) -> bytes | None:
     """Return the settings and the source files of a module, without tensors and submodules; None if unknown."""
+    # Hooks can change the output, and are not covered by the hash.
     settings = {key: value for key, value in vars(module).items() if key not in _COMMON_ATTRIBUTES}
     hooks = module._forward_hooks or module._forward_pre_hooks or module._forward_hooks_with_kwargs
     if hooks or not _has_stable_repr(settings):
@@ -141,6 +144,7 @@ def _code_and_settings(module: nn.Module) -> bytes | None:
 
 def _has_stable_repr(value: object) -> bool:
     """Return whether equal values have equal ``repr``, which does not contain a memory address, for example."""
+    # Containers have a stable repr if their items have one.
     if isinstance(value, Mapping):
         return all(_has_stable_repr(item) for item in value.values())
     if isinstance(value, (tuple, list)):

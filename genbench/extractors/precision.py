@@ -18,6 +18,7 @@ def check_precision(precision: str, device: str) -> None:
     """Raise UsageError if a precision is unknown or the device does not support it."""
     if precision not in PRECISIONS:
         raise UsageError(f"There is no precision {precision!r}{did_you_mean(str(precision), PRECISIONS)}")
+    # bf16 works on every device
     if precision == "tf32" and not device.startswith("cuda"):
         raise UsageError(f"tf32 needs an NVIDIA GPU, but the device is {device}; leave out --precision or choose bf16.")
 

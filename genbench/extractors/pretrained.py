@@ -27,6 +27,7 @@ class Pretrained(ABC):
     different precisions are never compared. Raises UsageError for an unknown precision.
     """
 
+    # Options that do not change the numbers, or that the identity covers separately, are not part of the repr.
     weights: str | Path | None = field(default=None, kw_only=True, repr=False)
     device: str = field(default="cpu", kw_only=True, repr=False)
     precision: str = field(default="fp32", kw_only=True, repr=False)
@@ -57,12 +58,13 @@ class Pretrained(ABC):
         """Name for people."""
         return self.variant_name + self._precision_suffix
 
+    # Cached properties work in a frozen dataclass, because they write to ``__dict__`` directly.
     @cached_property
     def path(self) -> Path:
         """Path of the file of weights, which is searched for, and downloaded if necessary, on first use."""
         return find_weights(self.published_weights, self.weights)
 
-    # The repr holds only the options that change the numbers: the fields above have repr=False.
+    # The repr contains the class and the options that change the numbers.
     @cached_property
     def identity(self) -> str:
         """Options, implementation and the sha256 of the weights. Raises InputError if there are no weights."""
@@ -76,14 +78,17 @@ class Pretrained(ABC):
     @property
     def computed_by(self) -> str:
         """Library that computed the views, for the record; all libraries give the same numbers up to rounding."""
+        # If all features were cached, the network was never built.
         return f"torch {torch.__version__}" if "network" in vars(self) else "kept features"
 
     def __call__(self, data: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W]. Raises PlugError for anything but images."""
+        # The caller's settings of TF32 must not change the numbers.
         check_images(data, self.name)
         with torch.inference_mode(), arithmetic(self.precision):
             return self.views(data.to(self.device))
 
+    # float32 is the default and is not mentioned.
     @property
     def _precision_suffix(self) -> str:
         return "" if self.precision == "fp32" else f",precision={self.precision}"

@@ -61,6 +61,7 @@ class Points:
                 f"{self.name!r} expects points float32 [N, D], but the samples are {dtype_and_shape(data)}; "
                 "for images use --features pixels."
             )
+        # float64 points are rounded to float32, as all embeddings
         embedding = data.to(torch.float32)
         if self.toy is None:
             return {"embedding": embedding}
@@ -77,6 +78,7 @@ class Points:
 def check_images(data: torch.Tensor, name: str) -> None:
     """Raise PlugError unless ``data`` is uint8 [N, 3, H, W]."""
     if data.dtype != torch.uint8 or data.ndim != 4 or data.shape[1] != 3:
+        # two axes are points, other tensors may be images of another type
         remedy = "use --features points" if data.ndim == 2 else "give RGB images of 8 bits"
         raise PlugError(
             f"{name!r} expects images uint8 [N, 3, H, W], but the samples are {dtype_and_shape(data)}; {remedy}."

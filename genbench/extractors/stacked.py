@@ -10,6 +10,7 @@ from genbench.extractors import classifier
 from genbench.extractors.raw import check_images
 
 
+# ``stacked-digits`` and ``stacked-mnist`` differ in the classifier only.
 def stacked_digits_classifier(quality: float = 0.0) -> StackedClassifier:
     """Return the extractor of stacked 8x8 digits: 1,000 modes; ``digits`` classifies each channel."""
     return StackedClassifier(classifier.digits_classifier(quality), "stacked-digits", quality)
@@ -31,6 +32,7 @@ class StackedClassifier:
     device = "cpu"
 
     def __init__(self, channel_classifier: classifier.Classifier, name: str, quality: float) -> None:
+        # one mode for each combination of three classes
         self.channel_classifier = channel_classifier
         self.modes = channel_classifier.modes**3
         self.name = name if quality == 0.0 else f"{name},quality={quality}"

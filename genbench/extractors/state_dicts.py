@@ -39,6 +39,7 @@ def read_state_dict(path: Path, used_by: str) -> StateDict:
             f"and no code in it was run; for {used_by} give a state dict, saved with "
             "torch.save(network.state_dict(), PATH)."
         ) from error
+    # A checkpoint often contains the state dict beside other things, under a key that cannot be guessed.
     if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise InputError(
             f"{path} contains {type(state).__name__}, not a plain state dict; for {used_by} give one, saved with "
@@ -51,6 +52,7 @@ def read_state_dict(path: Path, used_by: str) -> StateDict:
 
 def is_torchscript(path: Path) -> bool:
     """Return whether a file was saved by ``torch.jit.save``; reads only its table of contents."""
+    # Both kinds of files are zip archives; only a program contains a table of constants.
     with suppress(OSError, zipfile.BadZipFile, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
         return any(name.split("/")[-1] == "constants.pkl" for name in archive.namelist())
     return False

@@ -23,6 +23,7 @@ class _TorchFidelity(Pretrained):
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the embedding of uint8 [N, 3, H, W] on the device."""
+        # Only bf16 needs autocast; the precisions of float32 are set globally while ``views`` runs.
         # The result is float32 in every precision, as the contract of extractors demands.
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return {"embedding": self.network(images)[0].float()}
@@ -54,6 +55,7 @@ class Clip(_TorchFidelity):
     @property
     def published_weights(self) -> Weights:
         """The published file of weights."""
+        # torch-fidelity stores the file under its own name for the model; OpenAI publishes it under ``file_stem``.
         from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS
 
         model = f"clip-{self.variant}"
@@ -190,6 +192,7 @@ class Dinov2(_TorchFidelity):
         return _wrap(FeatureExtractorDinoV2, "dinov2", model=model)
 
 
+# One factory per size, because each size is an extractor with its own name.
 def dinov2_vit_s_14(*, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32") -> Dinov2:
     """Return DINOv2 ViT-S/14: embedding float32 [N, 384]."""
     return Dinov2("s", weights=weights, device=device, precision=precision)
@@ -268,6 +271,7 @@ def _wrap(extractor_class: Any, feature: str, **attributes: object) -> torch.nn.
     """Return an extractor of torch-fidelity around a model that is already loaded."""
     from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
+    # The attributes are those that its constructor sets.
     # Its constructor would unpickle a file of weights, so call only the constructor of the base class.
     extractor: torch.nn.Module = extractor_class.__new__(extractor_class)
     FeatureExtractorBase.__init__(extractor, feature, [feature])

@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import click
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
+from genbench.arrays import Array
 from genbench.errors import GenbenchError, InputError
 from genbench.extractors.classifier import QUALITY, Classifier, Network, empty_network
 from genbench.files.atomic_write import atomic_write
@@ -53,6 +53,7 @@ class Recipe:
     shift: float
     degrees: float
     scale: float
+    # Optimisation, equal for both classifiers.
     batch_size: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
@@ -65,6 +66,7 @@ def read_digits(root: Path) -> Split:
 
     pixels, labels = load_digits(return_X_y=True)
     images = np.rint(pixels.reshape(-1, 8, 8) * 255 / 16).astype(np.uint8)
+    # stratified, so that both halves have the same share of each digit
     train, held_out, train_labels, held_out_labels = train_test_split(
         images, labels, test_size=0.5, stratify=labels, random_state=0
     )
@@ -79,7 +81,7 @@ def read_mnist(root: Path) -> Split:
     return Split(images[:6000], labels[:6000], images[6000:], labels[6000:])
 
 
-def _read_idx_file(path: Path, header: int) -> npt.NDArray[np.uint8]:
+def _read_idx_file(path: Path, header: int) -> Array:
     try:
         return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header).copy()
     except (OSError, EOFError, ValueError) as error:
@@ -128,6 +130,7 @@ def train_classifier(recipe: Recipe, root: Path, out: Path) -> Classifier:
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
+    # One thread, because the order of float32 sums depends on the number of threads.
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -139,6 +142,7 @@ def _deterministic() -> Iterator[None]:
 
 
 def _fit(recipe: Recipe, split: Split) -> Network:
+    # One generator for initial values, order and augmentation: its order of use is part of the recipe.
     generator = torch.Generator().manual_seed(SEED)
     model = _initialised(split.images.shape[-1], generator)
     optimiser = torch.optim.AdamW(model.parameters(), weight_decay=recipe.weight_decay)
@@ -175,6 +179,7 @@ def _initialised(size: int, generator: torch.Generator) -> Network:
 def _augmented(gray: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
     """Return the images [N, 1, size, size], each rotated, scaled and shifted at random."""
     turn, scale, across, down = torch.rand(4, len(gray), generator=generator) * 2 - 1  # each -1..1
+    # rotation and change of size form a matrix of 2 x 2; the shift is its third column
     angle = turn * math.radians(recipe.degrees)
     factor = 1 + scale * recipe.scale
     cosine, sine = factor * angle.cos(), factor * angle.sin()
@@ -199,6 +204,7 @@ def _held_out_results(trained: Network, split: Split) -> dict[str, int | float]:
     with torch.inference_mode():
         probability, mode = trained(split.held_out_images[:, None].float() / 255).softmax(dim=1).max(dim=1)
     count = len(split.held_out_labels)
+    # counts as well as shares, so that the numbers can be checked
     correct = int((mode == split.held_out_labels).sum())
     return {
         "held_out_count": count,

@@ -48,6 +48,7 @@ def find_weights(published: Weights, path: str | Path | None = None) -> Path:
     checksum. A file at ``path`` may hold any weights. Raises InputError, with the file to provide and its folder, if
     no file is available.
     """
+    # The user's file needs no checksum, because the identity contains its hash.
     if path is not None:
         chosen = Path(path)
         if not chosen.is_file():
@@ -72,6 +73,7 @@ def file_sha256(path: Path) -> str:
 
     Raises InputError if the file cannot be read.
     """
+    # Large files take seconds to hash, so the result is cached for each state of the file.
     try:
         status = path.stat()
         return _cached_sha256(path, status.st_size, status.st_mtime_ns)
@@ -93,6 +95,7 @@ def _cached_sha256(path: Path, size: int, mtime_ns: int) -> str:
 
 def _download_from_any(published: Weights, target: Path) -> Path:
     """Download the file from the first address that works. Raises InputError if none does."""
+    # Publishers move files, so the reasons of all failures are reported.
     failures = []
     for url in published.urls:
         reason = _download(url, published, target)
@@ -134,6 +137,7 @@ def _download_blocks(url: str, name: str) -> Iterator[bytes]:
     """Yield a file at a URL in blocks, with a progress bar if stderr is a terminal."""
     from tqdm import tqdm
 
+    # Network errors of all kinds become _DownloadError, so that the next address is tried.
     try:
         with urlopen(url, timeout=30) as response:
             total = int(response.headers.get("Content-Length", 0))

@@ -22,6 +22,7 @@ def evaluation_mode(module: object) -> Iterator[None]:
     if not isinstance(module, nn.Module):
         yield
         return
+    # Remember each mode, because a submodule may be frozen in evaluation mode.
     mode, modes = module.training, {submodule: submodule.training for submodule in module.modules()}
     module.eval()
     try:
@@ -60,6 +61,7 @@ def move_to_device(module: nn.Module, device: str, name: str) -> nn.Module:
 
 def device_of(module: object) -> str:
     """Return the device of a module's parameters, ``cpu`` if it has none."""
+    # all parameters of a module are assumed to be on the same device
     first = next(module.parameters(), None) if isinstance(module, nn.Module) else None
     return "cpu" if first is None else str(first.device)
 

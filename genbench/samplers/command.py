@@ -48,6 +48,7 @@ class CommandSampler:
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         """Return uint8 [count, 3, H, W] or float32 [count, D], written by the program for this count and seed."""
+        # The program may write beside {out}, so {out} is inside the temporary folder.
         with tempfile.TemporaryDirectory(prefix="genbench-", ignore_cleanup_errors=True) as folder:
             out = Path(folder, "samples")
             out.mkdir()
@@ -80,6 +81,7 @@ def _split(command: str) -> list[str]:
 
 def _missing_program(program: str) -> str:
     """Return the reason why a program cannot be started, with a remedy."""
+    # The file may exist without being a program that can be started.
     if os.path.isdir(program):
         return f"The program {program!r} is a folder; give the path of a program in it."
     if os.path.exists(program):
@@ -117,6 +119,7 @@ def _run_program(arguments: list[str], values: Mapping[str, str]) -> str:
 
 
 def _describe_exit(exit_code: int) -> str:
+    # Python reports a signal as a negative exit code.
     if exit_code > 0:
         return f"ended with exit code {exit_code}"
     return f"was stopped by signal {-exit_code} ({signal.strsignal(-exit_code) or 'unknown'})"
@@ -124,6 +127,7 @@ def _describe_exit(exit_code: int) -> str:
 
 def _last_lines(log: IO[bytes]) -> str:
     """Return a sentence with the last lines of the program's output; empty if there is no output."""
+    # the end of the output is enough, and the whole may be large
     size = log.seek(0, os.SEEK_END)
     log.seek(max(0, size - (1 << 14)))
     text = log.read().decode(errors="replace")
@@ -140,6 +144,7 @@ def _read_samples(out: Path, count: int, last_lines: str) -> torch.Tensor:
             raise InputError(f"{out} does not exist any more, and there is no .npz, .npy or .zip beside it")
         if len(source) != count:
             raise InputError(f"{source.name} contains {len(source):,} samples instead of {count:,}")
+        # Images of different sizes are a list instead of a tensor.
         batches = [batch.data for batch in source.batches(count)]
         data = [rows for rows in batches if isinstance(rows, torch.Tensor)]
         if len(data) < len(batches):

@@ -72,6 +72,7 @@ def _calling_convention(function: Callable[..., Any], name: str) -> Callable[[in
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return lambda count, seed: ((count, seed), {})
+    # bind arguments to the signature without calling the function
     for convention in _CALLING_CONVENTIONS:
         positional, keyword = convention(1, 0)
         try:

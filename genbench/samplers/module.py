@@ -13,6 +13,7 @@ from genbench.plugs.contracts import Sampler
 from genbench.plugs.torch_modules import SUFFIXES, device_of, dtype_and_shape, evaluation_mode, read_torchscript
 from genbench.samplers.function import seeded_generators
 
+# Length or shape of one latent.
 Latent = int | str | tuple[int, ...]
 
 
@@ -41,6 +42,7 @@ class ModuleSampler:
         self.name = type(module).__name__
         self.latent = _latent_shape(latent, self.name)
         self.distribution = _check_option("distribution", distribution, _DISTRIBUTIONS)
+        # None is valid: uint8 images and points have no range
         self.range = range if range is None else _check_option("range", range, _RANGES)
 
     @staticmethod
@@ -50,6 +52,7 @@ class ModuleSampler:
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
         """Return uint8 images [count, C, H, W] or float32 points [count, D] on the CPU, determined by the seed."""
+        # Latents are drawn on the CPU, so that they do not depend on the device.
         latents = _DISTRIBUTIONS[self.distribution]((count, *self.latent), torch.Generator().manual_seed(seed))
         # The global generators are seeded as well, for noise that the module draws itself.
         with seeded_generators(seed), evaluation_mode(self.module), torch.inference_mode():
@@ -99,6 +102,7 @@ def missing_latent(plug: str, path: str | Path) -> UsageError:
 
 def _latent_shape(latent: Latent | None, name: str) -> tuple[int, ...]:
     """Return the shape of one latent. Raises UsageError unless all its sizes are at least 1."""
+    # 128, "128", "100x1x1" and (100, 1, 1) are all valid
     sizes = latent if isinstance(latent, tuple) else str(latent).split("x")
     try:
         shape = tuple(int(size) for size in sizes)
@@ -127,6 +131,7 @@ def _uniform_latents(shape: tuple[int, ...], generator: torch.Generator) -> torc
 
 
 def _unit_latents(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    # a normal vector has a uniformly distributed direction
     return nn.functional.normalize(_normal_latents(shape, generator).flatten(1)).view(shape)
 
 
@@ -144,6 +149,7 @@ def _as_samples(output: torch.Tensor, declared_range: str | None, name: str) -> 
     output = output.to(torch.float32)
     if not output.isfinite().all():
         raise PlugError(f"{returned} with NaN or infinity among the values; the model may have diverged.")
+    # uint8 images and other integers have been returned above; from here on, all values are finite float32.
     # Two axes are points, which have no range.
     if output.ndim == 2 and declared_range is None:
         return output

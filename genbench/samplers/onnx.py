@@ -73,6 +73,7 @@ class _OnnxModule(nn.Module):
         self.latent = tuple(sizes) if len(sizes) == len(shape) - 1 else ()
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        # ONNX does not convert types.
         rows = latents.numpy().astype(self.dtype)
         # Nodes that draw noise are seeded only when a session is created, so every call creates one.
         session = _new_session(self.path, int(torch.randint(2**31, ())))

@@ -10,6 +10,7 @@ from genbench.errors import UsageError
 
 def import_library(module: str, attribute: str, *, extra: str) -> Any:
     """Return a module that has an attribute. Raises UsageError, with the extra to install, if there is none."""
+    # Client libraries are optional dependencies.
     try:
         library = import_module(module)
     except ImportError:

@@ -25,6 +25,7 @@ class WandB:
 
     def log(self, run: str, values: Mapping[str, float], *, step: int | None, about: Mapping[str, str]) -> None:
         """Add one row to the history of a run."""
+        # The first numbers of a run start it.
         if run not in self._runs:
             self._runs[run] = self._start(run, dict(about))
         self._runs[run].log(dict(values), step=step)

@@ -30,6 +30,7 @@ class Convolution(nn.Module):
         relu: bool = True,
     ) -> None:
         super().__init__()
+        # Buffers instead of parameters: the network is never trained.
         self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", bias)
         self.stride, self.relu = stride, relu

@@ -47,6 +47,7 @@ class Inception(Pretrained):
     Raises UsageError for an unknown resize or backend, InputError if the weights are missing or do not fit.
     """
 
+    # The backend is not part of the repr, and so not of the identity.
     resize: str = "tf"
     backend: str = field(default="torch", kw_only=True, repr=False)
 
@@ -73,9 +74,10 @@ class Inception(Pretrained):
 
     def build(self, path: Path) -> nn.Module:
         """Return the network with the weights in a file."""
+        # The last layer is not part of the graph: the logits are computed from the embedding.
         state = self._read_state(path)
         class_weights = state.pop("fc.weight").T
-        # The backend prepares the network for inputs of this shape and dtype.
+        # The backend prepares the network for inputs of this shape and dtype. Preparing can consume the weights.
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         example = torch.zeros(1, 3, SIZE, SIZE, dtype=dtype, device=self.device)
         graph = InceptionGraph(state).to(self.device)
@@ -83,6 +85,7 @@ class Inception(Pretrained):
         return _ResizeAndEmbed(RESIZES[self.resize], prepare(graph, self.backend, example, rebuild), class_weights)
 
     def _read_state(self, path: Path) -> StateDict:
+        # Reject torchvision's weights, for example, which have other shapes.
         state = read_state_dict(path, self.name)
         check_fit(published_state_dict(), state, path=path, published=INCEPTION)
         return state
@@ -94,6 +97,7 @@ class Inception(Pretrained):
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return embedding and logits of uint8 [N, 3, H, W] on the device."""
+        # the precision is part of the prepared network
         embedding, logits = self.network(images)
         return {"embedding": embedding, "logits": logits}
 
@@ -104,6 +108,7 @@ class _ResizeAndEmbed(nn.Module):
     def __init__(self, resize: Resize, trunk: PreparedNetwork, class_weights: torch.Tensor) -> None:
         super().__init__()
         self.resize, self.trunk, self.route = resize, trunk, trunk.route
+        # A buffer moves to the device with the module.
         self.register_buffer("class_weights", class_weights)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

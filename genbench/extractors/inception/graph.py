@@ -30,6 +30,7 @@ class InceptionGraph(nn.Module):
         super().__init__()
         # The names are those of the published weights; the sizes are those of the outputs.
         self.body = nn.Sequential(
+            # the stem
             _convolution(state, "Conv2d_1a_3x3", stride=2),  # 149 x 149
             _convolution(state, "Conv2d_2a_3x3"),
             _convolution(state, "Conv2d_2b_3x3", padding=1),  # 147 x 147
@@ -37,6 +38,7 @@ class InceptionGraph(nn.Module):
             _convolution(state, "Conv2d_3b_1x1"),
             _convolution(state, "Conv2d_4a_3x3"),  # 71 x 71
             nn.MaxPool2d(3, stride=2),  # 35 x 35
+            # the inception blocks
             *(_BlockA(_take(state, name)) for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d")),
             _BlockB(_take(state, "Mixed_6a")),  # 17 x 17
             *(_BlockC(_take(state, name)) for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e")),
@@ -47,6 +49,7 @@ class InceptionGraph(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the embedding float32 [N, 2048] of preprocessed images [N, 3, 299, 299]."""
+        # The mean over all pixels is the last average pool.
         activations: torch.Tensor = self.body(images.contiguous(memory_format=torch.channels_last))
         return activations.mean(dim=(2, 3), dtype=torch.float32)
 
@@ -86,6 +89,7 @@ class _BlockC(nn.Module):
 
     def __init__(self, state: StateDict) -> None:
         super().__init__()
+        # paddings of the kernels 1x7 and 7x1
         wide, tall = (0, 3), (3, 0)
         self.first = _MergedConvolutions(state, "branch1x1", "branch7x7_1", "branch7x7dbl_1")
         self.seven = _convolutions(state, "branch7x7", (wide, tall))
@@ -102,6 +106,7 @@ class _BlockD(nn.Module):
 
     def __init__(self, state: StateDict) -> None:
         super().__init__()
+        # the 1x1 convolutions at the start of both branches
         self.first = _MergedConvolutions(state, "branch3x3_1", "branch7x7x3_1")
         self.three = _convolution(state, "branch3x3_2", stride=2)
         self.seven = nn.Sequential(
@@ -130,6 +135,7 @@ class _BlockE(nn.Module):
         self.pool = _convolution(state, "branch_pool", relu=pool is None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # both branches with a split 3x3 contribute the outputs of its two kernels
         branch_1x1, three, twice = self.first(x)
         twice = self.second(twice)
         split = [branch(three) for branch in self.three] + [branch(twice) for branch in self.twice]

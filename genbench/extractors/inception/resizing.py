@@ -35,7 +35,7 @@ def tensorflow_bilinear(images: torch.Tensor, size: int) -> torch.Tensor:
 
 def _interpolation_points(length: int, size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the input pixel before each output pixel, int64 [size], and the fraction of a pixel beyond it, 0..1."""
-    # The scale is rounded to float32 before the product, as in TensorFlow.
+    # The scale is rounded to float32 before the product, as in torch-fidelity.
     scale = torch.tensor(length / size, dtype=torch.float32)
     position = torch.arange(size, dtype=torch.float32, device=device) * scale
     pixel = position.long()
@@ -44,6 +44,7 @@ def _interpolation_points(length: int, size: int, device: torch.device) -> tuple
 
 def _interpolated(values: torch.Tensor, axis: int, pixel: torch.Tensor, fraction: torch.Tensor) -> torch.Tensor:
     """Interpolate between each pixel and the next one along an axis; the last pixel has itself as its next one."""
+    # A zero is appended to the differences, so that the last pixel is its own neighbour.
     difference = functional.pad(values.diff(dim=axis), (0, 1) if axis == 3 else (0, 0, 0, 1))
     return values.index_select(axis, pixel).add_(difference.index_select(axis, pixel).mul_(fraction))
 

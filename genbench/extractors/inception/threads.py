@@ -18,6 +18,7 @@ def map_in_threads(function: Callable[[Chunk], Output], chunks: Sequence[Chunk])
 
     The threads share the cores: inside each, torch uses its share of the threads that it may use outside.
     """
+    # With one chunk or one thread, a pool would only cost time.
     threads = torch.get_num_threads()
     workers = min(threads, len(chunks))
     if workers < 2:
