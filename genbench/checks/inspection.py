@@ -73,6 +73,7 @@ class Inspection:
     def to_text(self) -> str:
         """Return a short report for people."""
         lines = [f"{self.name}: {_many(self.count, 'sample')}"]
+        # one line per property that occurs
         for title in ("formats", "sizes", "modes", "classes", "ignored"):
             counts: dict[str, int] = getattr(self, title)
             if counts:
@@ -98,6 +99,7 @@ def inspect_samples(subject: str) -> Inspection:
     groups: dict[str, list[str]] = {}
     for sample in readable:
         groups.setdefault(sample.content, []).append(sample.place)
+    # corrupt files have no pixels, so they are left out of counts of pixels
     report = Inspection(
         name=source.name,
         count=len(source),
@@ -158,6 +160,7 @@ def _inspect_encoded(source: Any, row: int) -> _InspectedSample:
 
     sample = _InspectedSample(source.place(row))
     try:
+        # the header
         with Image.open(io.BytesIO(source.read(row))) as image:
             sample = sample._replace(
                 format=image.format or "",
@@ -168,12 +171,14 @@ def _inspect_encoded(source: Any, row: int) -> _InspectedSample:
     except Exception:  # the decoder below reports the reason
         sample = sample._replace(format="")
     try:
+        # the pixels
         return _inspect_decoded(sample, source.load(row)[0])
     except InputError as error:
         return sample._replace(reason=str(error))
 
 
 def _inspect_decoded(sample: _InspectedSample, data: torch.Tensor) -> _InspectedSample:
+    # equal shapes and values have equal hashes
     values = data.numpy()
     content = hashlib.sha256(f"{values.shape}".encode() + values.tobytes()).hexdigest()[:32]
     # points
@@ -197,6 +202,7 @@ def fine_detail(gray: Array) -> float:
     """
     # the window keeps the edges of the image from counting as detail
     window = np.outer(np.hanning(gray.shape[0]), np.hanning(gray.shape[1]))
+    # the power spectrum, and the higher of both frequencies in 0...5
     power = np.abs(np.fft.fft2((gray - gray.mean()) * window)) ** 2
     rows, columns = (np.abs(np.fft.fftfreq(side)) for side in gray.shape)
     frequency = np.maximum(rows[:, None], columns[None, :])
@@ -254,6 +260,7 @@ def _inspection_notes(report: Inspection) -> Iterator[str]:
 
 
 def _classes(source: Source) -> dict[str, int]:
+    # sources without labels have no classes
     labels = getattr(source, "labels", None)
     if labels is None:
         return {}

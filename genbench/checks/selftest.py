@@ -133,6 +133,7 @@ def _inception_score_cases() -> Iterator[TheoryCase]:
 
 def _neighbour_cases() -> Iterator[TheoryCase]:
     rng = np.random.default_rng(0)
+    # KID against its definition, and sets whose neighbours are known
     x, y = rng.standard_normal((60, 5)), rng.standard_normal((50, 5)) + 0.3
     yield "A10", "KID against a plain double loop", _double_loop(x, y), 1e-10, lambda: kernel_distance(x, y).value
     yield "", "precision of a set with itself", 1.0, 0.0, lambda: precision_recall(x, x).precision
@@ -154,6 +155,7 @@ def _double_loop(x: Array, y: Array) -> float:
     def kernel(a: Array, b: Array) -> float:
         return float((a @ b / len(a) + 1) ** 3)
 
+    # pairs of a row with itself are left out
     n, m = len(x), len(y)
     within_x = sum(kernel(x[i], x[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
     within_y = sum(kernel(y[i], y[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
@@ -162,6 +164,7 @@ def _double_loop(x: Array, y: Array) -> float:
 
 
 def _sliced_cases() -> Iterator[TheoryCase]:
+    # a shift has a known distance in every direction
     x = np.random.default_rng(0).standard_normal((500, 16))
     yield "A14", "MIND of a shift by .5 in 16-d", 3 * 16 * 0.25, 1.2, lambda: monge_distance(x, x + 0.5).value
     yield "", "MIND of a set with itself", 0.0, 1e-12, lambda: monge_distance(x, x).value
@@ -203,5 +206,6 @@ def _reverse_kl(modes: int) -> float:
 def _coverage(mixture: Mixture, modes: int) -> ModeCoverageResult:
     """Return the mode coverage of samples from the first ``modes`` components of a mixture."""
     sampler = Mixture(mixture.name, mixture.centres[:modes], mixture.std)
+    # nearest component and distance in standard deviations
     mode, distance = mixture.nearest(sampler.sample(2500, seed=0))
     return mode_coverage(mode, modes=len(mixture.centres), quality=distance <= 3)

@@ -23,6 +23,7 @@ def cache_group() -> None:
 def cache_list() -> None:
     """Print the size and the number of blocks of each extractor."""
     store = _store()
+    # one line per extractor: size, number of blocks, name, identity
     extractors = list(store.extractors())
     for each in extractors:
         identity = textwrap.shorten(each.identity, 60, placeholder=" ...")
@@ -44,6 +45,7 @@ def cache_size() -> None:
 def cache_clear(yes: bool) -> None:
     """Remove all stored features; downloaded weights stay."""
     store = _store()
+    # ask first, unless --yes is given
     before = store.size_bytes()
     if not (yes or _confirmed(f"Remove the features in {store.root} ({size_text(before)})?")):
         return
@@ -67,6 +69,7 @@ def _store() -> Store:
     from genbench.extraction.feature_store import Store
     from genbench.files.folders import cache_root
 
+    # GENBENCH_CACHE=off disables the store
     root = cache_root()
     if root is None:
         raise UsageError("There is no store because GENBENCH_CACHE is off; unset it or set it to a folder.")

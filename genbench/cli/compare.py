@@ -41,6 +41,7 @@ def compare_command(subjects: tuple[str, ...], form: str, as_json: bool, **optio
     # stdout is reserved for the result: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr):
         comparison = compare_subjects(*subjects, **score_options(options))
+    # print in the requested format
     if as_json or form == "json":
         say(json_text(comparison_json(comparison)))
     elif form == "csv":

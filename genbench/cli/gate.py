@@ -48,6 +48,7 @@ def gate_command(
         options["summary"] = Path(os.environ["GITHUB_STEP_SUMMARY"])
     outputs = {name: writable(path) for name, path in options.items() if path is not None}
 
+    # compare, write the files, and print one line per check
     names = [name.strip() for name in metric.split(",")] if metric else None
     checks = gate(result, against, metrics=names, max_increase=max_increase or 0.0, confidence=confidence)
     for name, content in {"junit": gate_junit, "badge": gate_badge, "summary": gate_markdown}.items():
@@ -55,12 +56,14 @@ def gate_command(
             # the summary may hold tables of other gates
             _write_output(outputs[name], content(checks), "a" if name == "summary" else "w")
     say(gate_text(checks))
+    # an undecided check does not fail the build
     if outcome_of(checks) == "failed":
         raise click.exceptions.Exit(1)
 
 
 def _write_output(path: Path, text: str, mode: str) -> None:
     try:
+        # create the folder, for example ci/
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open(mode, encoding="utf-8") as file:
             file.write(text)

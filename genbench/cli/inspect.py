@@ -25,5 +25,6 @@ def inspect_command(path: str, as_json: bool) -> None:
     with redirect_stdout(sys.stderr):
         report = inspect_samples(path)
     say(json_text(report.to_json()) if as_json else report.to_text())
+    # scripts see the exit code
     if report.corrupt:
         raise click.exceptions.Exit(1)

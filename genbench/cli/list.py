@@ -21,6 +21,7 @@ def list_command(kind: str | None) -> None:
         kind = f"{kind}s"
     for each in [kind] if kind else reversed(registry.KINDS):
         plugs = [(name, registry.plug(each, name).summary) for name in registry.installed(each)]
+        # names in a column, descriptions wrapped beside it
         width = max((len(name) for name, _ in plugs), default=0)
         say(f"{each}:")
         for name, docstring in plugs:
@@ -30,6 +31,7 @@ def list_command(kind: str | None) -> None:
 
 def first_sentence(docstring: str) -> str:
     """Return the first line of a docstring without mark-up, "Return" and "Raises"."""
+    # drop the sentence about errors, then the verb
     line = re.sub(r"\s*Raises [^.]*\.$", "", docstring.replace("`", ""))
     line = re.sub(r"^Returns? (the )?", "", line)
     return line[:1].upper() + line[1:]

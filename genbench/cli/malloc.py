@@ -16,10 +16,12 @@ def keep_pages() -> None:
     A forward pass allocates and frees hundreds of MB per batch, which took up to a third of its time. Only the command
     line calls this: a program that imports genbench manages its memory itself.
     """
+    # only glibc knows these options, and the user's own settings have priority
     if not sys.platform.startswith("linux") or any(name.startswith("MALLOC_") for name in os.environ):
         return
     # musl has no mallopt
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
+        # no separate mappings for large blocks, and no trimming of the heap
         mallopt(MMAP_MAX, 0)
         mallopt(TRIM_THRESHOLD, 2**31 - 1)

@@ -42,67 +42,74 @@ def logging(command: Any) -> Any:
     )(command)
 
 
+READING_OPTIONS = (
+    # the extractor
+    click.option(
+        "--features",
+        callback=not_empty,
+        metavar="SPEC",
+        help="Extractor; default: inception for images, points for points.",
+    ),
+    click.option(
+        "--weights",
+        callback=not_empty,
+        metavar="PATH",
+        help="Weights of the extractor; default: stored or downloaded.",
+    ),
+    # the samples
+    click.option("--count", type=click.IntRange(1), metavar="N", help="Number of samples; default: all."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        show_default=True,
+        help="Seed of all random draws.",
+    ),
+    # speed and memory
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        default=BATCH_SIZE,
+        metavar="N",
+        show_default=True,
+        help="Samples per batch.",
+    ),
+    click.option(
+        "--workers", type=click.IntRange(1), metavar="N", help="Decoding threads; default: chosen automatically."
+    ),
+    click.option(
+        "--device", callback=not_empty, default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, ..."
+    ),
+    click.option(
+        "--precision", callback=not_empty, metavar="NAME", help="fp32, or tf32 or bf16: faster, but other scores."
+    ),
+    click.option(
+        "--backend",
+        callback=not_empty,
+        metavar="NAME",
+        help="torch, openvino or compile: the same scores, at other speeds.",
+    ),
+    # behaviour
+    click.option(
+        "--skip-corrupt", is_flag=True, help="Leave out files that cannot be decoded, and print their number."
+    ),
+    click.option("--no-cache", is_flag=True, help="Do not read or write the store of features."),
+    click.option("--quiet", is_flag=True, help="Show no progress bar."),
+)
+
+
 def reading(command: Any) -> Any:
     """Add the options of verbs that extract features from samples."""
-    options = [
-        click.option(
-            "--features",
-            callback=not_empty,
-            metavar="SPEC",
-            help="Extractor; default: inception for images, points for points.",
-        ),
-        click.option(
-            "--weights",
-            callback=not_empty,
-            metavar="PATH",
-            help="Weights of the extractor; default: stored or downloaded.",
-        ),
-        click.option("--count", type=click.IntRange(1), metavar="N", help="Number of samples; default: all."),
-        click.option(
-            "--seed",
-            type=click.IntRange(0),
-            default=0,
-            metavar="N",
-            show_default=True,
-            help="Seed of all random draws.",
-        ),
-        click.option(
-            "--batch-size",
-            type=click.IntRange(1),
-            default=BATCH_SIZE,
-            metavar="N",
-            show_default=True,
-            help="Samples per batch.",
-        ),
-        click.option(
-            "--workers", type=click.IntRange(1), metavar="N", help="Decoding threads; default: chosen automatically."
-        ),
-        click.option(
-            "--device", callback=not_empty, default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, ..."
-        ),
-        click.option(
-            "--precision", callback=not_empty, metavar="NAME", help="fp32, or tf32 or bf16: faster, but other scores."
-        ),
-        click.option(
-            "--backend",
-            callback=not_empty,
-            metavar="NAME",
-            help="torch, openvino or compile: the same scores, at other speeds.",
-        ),
-        click.option(
-            "--skip-corrupt", is_flag=True, help="Leave out files that cannot be decoded, and print their number."
-        ),
-        click.option("--no-cache", is_flag=True, help="Do not read or write the store of features."),
-        click.option("--quiet", is_flag=True, help="Show no progress bar."),
-    ]
     # decorators apply from the last to the first
-    for option in reversed(options):
+    for option in reversed(READING_OPTIONS):
         command = option(command)
     return command
 
 
 def score_options(flags: dict[str, Any]) -> dict[str, Any]:
     """Convert the flags of the command line to options of ``score``."""
+    # the flags are negative, the options positive; without --quiet, a terminal gets a progress bar
     quiet, no_cache = flags.pop("quiet"), flags.pop("no_cache")
     return {**flags, "cache": not no_cache, "progress": False if quiet else None}
 

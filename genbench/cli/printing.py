@@ -18,6 +18,7 @@ def show(result: Result, as_json: bool) -> None:
     """Print a result to stdout, and its warnings and hints to stderr."""
     from genbench.tables.result_table import result_text
 
+    # warnings before the result, hints after it
     for warning in result.warnings:
         click.echo(visible(f"Warning: {warning}"), err=True)
     say(json_text(result.to_json()) if as_json else result_text(result, plain=not prints("↓↑±")))
@@ -65,6 +66,7 @@ def json_text(text: str) -> str:
 
 def size_text(size: float) -> str:
     """Return a size in bytes with a suitable unit."""
+    # three significant digits in the largest suitable unit
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

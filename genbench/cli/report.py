@@ -35,5 +35,6 @@ def report_command(folder: Path, check: bool) -> None:
             )
         say(f"{folder}: every page matches its results")
         return
+    # print the path of each page
     for path in write(folder):
         say(str(path))

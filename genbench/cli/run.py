@@ -62,6 +62,7 @@ def run_command(
                 return
         options["jobs"] = jobs or _default_jobs()
         results = run(benchmark, names, progress=False if quiet else None, **options)
+    # print the table, and send the results to a tracker
     say(written(results, "text" if prints("↓↑±–") else "plain"))
     send(results, log_to)
 

@@ -41,8 +41,10 @@ def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path
     # stdout is reserved for the message: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr):
         opened = open_sampler(sampler)
+        # only samplers have a count and a seed
         if not isinstance(opened, Sampler):
             raise UsageError(f"{sampler!r} is a set of samples, but a sampler is needed; see genbench list samplers.")
+        # trained weights replace the initial ones
         if weights is not None:
             load_weights(opened, weights, sampler)
         write_samples(Drawn(opened, count, seed, sampler), out, progress=False if quiet else None)

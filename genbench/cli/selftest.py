@@ -15,5 +15,6 @@ def selftest_command(as_json: bool) -> None:
 
     report = run_selftest()
     say(report.to_json() if as_json else report.to_text())
+    # a failed check fails the build
     if not report.passed:
         raise click.exceptions.Exit(1)

@@ -33,6 +33,7 @@ def table_command(files: tuple[Path, ...], sort: str | None, form: str, allow_mi
     from genbench.results import read_results
     from genbench.tables.formats import written
 
+    # all files together are one table
     results = [result for file in files for result in read_results(file)]
     # a terminal without arrows gets ASCII
     if form == "text" and not prints("↓↑±–·"):

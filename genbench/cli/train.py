@@ -37,6 +37,7 @@ def train_command(sampler: str, benchmark: str, quiet: bool, **options: Any) -> 
     # stdout is reserved for the message: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr):
         trained = train(sampler, benchmark, progress=False if quiet else None, **options)
+    # name the weights, the selected checkpoint and the time
     record = trained.record
     assert record is not None
     say(

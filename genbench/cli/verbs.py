@@ -16,6 +16,7 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            # everything that a verb does happens in this call
             return super().invoke(ctx)
         except GenbenchError as error:
             raise refusal(str(error), error.exit_code) from error
@@ -36,6 +37,7 @@ class Verbs(click.Group):
             # the reader of a pipe, such as `head`, has closed it: click exits silently
             if error.errno == errno.EPIPE:
                 raise
+            # other errors of files are reported with the path
             where = f"{error.filename}: " if error.filename else ""
             raise refusal(
                 f"{where}{error.strerror or error}; check the path, its permissions and the disk.", 1
@@ -43,6 +45,7 @@ class Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
+        # click itself would not suggest the nearest verb
         if command is None and not cmd_name.startswith("-"):
             raise refusal(f"no command is called {cmd_name!r}{did_you_mean(cmd_name, self.commands)}", 2)
         return command
@@ -50,5 +53,6 @@ class Verbs(click.Group):
 
 def refusal(message: str, exit_code: int) -> click.ClickException:
     """Return an exception that makes click print a message on one line and exit with a code."""
+    # several lines become one, and control characters are escaped
     message = visible(" ".join(line.strip() for line in message.splitlines()))
     return click.UsageError(message) if exit_code == 2 else click.ClickException(message)

@@ -13,12 +13,14 @@ def differing_fields(results: Sequence[Result]) -> dict[str, dict[str, list[str]
 
     A metric or an extractor that only some results have is not a difference: the other results have empty cells there.
     """
+    # the names of the results, by field and by value
     names_by_value: dict[str, dict[str, list[str]]] = {}
     for result in results:
         for field, value in result.protocol.items():
             names = names_by_value.setdefault(field, {}).setdefault(value, [])
             if result.name not in names:
                 names.append(result.name)
+    # a field with one value is the same in all results
     return {field: values for field, values in names_by_value.items() if len(values) > 1}
 
 
@@ -51,6 +53,7 @@ def prevailing(results: Sequence[Result]) -> list[Result]:
                 break
         else:
             groups.append([result])
+    # the largest group; the newest result decides between groups of equal size
     return max(groups, key=lambda group: (len(group), max(result.created for result in group)), default=[])
 
 

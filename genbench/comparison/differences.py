@@ -60,6 +60,7 @@ class Difference:
     def tail(self, value: float) -> float:
         """Return the probability of a difference above ``value`` if the true one is 0. Needs ``error``."""
         assert self.error is not None
+        # an exact difference is certain; a difference of 0 decides nothing
         if self.error == 0:
             return 0.5 * float(value <= 0) + 0.5 * float(value < 0)
         return float(stats.t.sf(value / self.error, self.degrees))
@@ -69,6 +70,7 @@ class Difference:
         """Confidence interval of ``value``, not corrected for the number of comparisons; None without an error."""
         if self.error is None:
             return None
+        # an interval of width 0 needs no quantile
         margin = self.error * float(stats.t.ppf((1 + self.confidence) / 2, self.degrees)) if self.error else 0.0
         return self.value - margin, self.value + margin
 
@@ -78,6 +80,7 @@ class Difference:
         p = self.p if self.adjusted is None else self.adjusted
         if p is None:
             return "unknown"
+        # significant differences have a direction if the metric has one
         if p >= 1 - self.confidence:
             return "tied"
         if self.better is None:
@@ -105,6 +108,7 @@ def difference(
     If the protocols differ, there is no verdict, and ``differs`` lists the fields. Raises UsageError for an unknown
     metric, InputError if a result lacks the metric or if ``paired`` subjects do not match.
     """
+    # the newest result of each seed
     results_a, results_b = (newest([subject] if isinstance(subject, Result) else subject) for subject in (a, b))
     metric = metric_name([*results_a, *results_b], metric)
     if paired:
@@ -174,6 +178,7 @@ def _error_of_sum(variances: Sequence[Variance]) -> float:
 def _degrees_of_freedom(variances: Sequence[Variance]) -> float:
     """Return Satterthwaite's degrees of freedom of a sum of independent variances."""
     total = sum(variance for variance, _ in variances)
+    # exact variances contribute nothing, because their degrees of freedom are infinite
     weighted = sum(variance**2 / degrees for variance, degrees in variances)
     return total**2 / weighted if weighted else EXACT
 
@@ -182,6 +187,7 @@ def _matching_seeds(a: list[Result], b: list[Result]) -> tuple[list[Result], lis
     """Return the results of both subjects at their common seeds, in the order of seeds."""
     by_seed_a, by_seed_b = ({result.replicate_seed: result for result in results} for results in (a, b))
     subjects = f"{a[0].name} and {b[0].name}"
+    # seeds of one subject only are left out
     seeds = sorted(by_seed_a.keys() & by_seed_b.keys())
     if not seeds:
         raise InputError(f"{subjects} have no seed in common, so they cannot be paired; leave out --paired.")

@@ -42,6 +42,7 @@ class Check:
     @property
     def outcome(self) -> Outcome:
         """``failed`` if it is significantly worse than allowed, ``undecided`` if chance may explain the excess."""
+        # within the allowance no test is needed
         if self.worse_by <= self.allowed:
             return "passed"
         if self.p is None or self.p >= 1 - self.difference.confidence:
@@ -105,6 +106,7 @@ def _matched_subjects(
     candidates: dict[str, list[Result]], baselines: dict[str, list[Result]]
 ) -> list[tuple[list[Result], list[Result]]]:
     """Return each subject of the result with its baseline."""
+    # a single subject may have been renamed
     if len(candidates) == len(baselines) == 1:
         return list(zip(candidates.values(), baselines.values(), strict=True))
     common = [name for name in candidates if name in baselines]
@@ -123,6 +125,7 @@ def _gate_check(
     change = difference(candidate, baseline, metric, confidence=confidence, names=(candidate[0].name, "baseline"))
     if change.better is None:
         raise UsageError(f"{metric} has no better direction, so it cannot get worse; choose another metric.")
+    # relative to the mean of the baseline
     allowed = _allowed_increase(max_increase, change.means[1])
     check = Check(change, allowed, None, candidate[0].generated.count)
     # without an error there is no p-value, and the check cannot fail
@@ -155,5 +158,6 @@ def _main_metric(result: Result) -> str:
 
 def _rounded_up(number: float) -> int:
     """Round up to two significant digits."""
+    # the unit of the second digit
     unit = int(10 ** max(math.floor(math.log10(number)) - 1, 0))
     return math.ceil(number / unit) * unit

@@ -79,6 +79,7 @@ def leaderboard(
         _standing(SubjectScores.of(replicates, name), label, better, confidence, ranks[label])
         for label, replicates in subjects.items()
     ]
+    # results of other protocols get no ranks
     unranked = [
         _standing(SubjectScores.of(replicates, name), label, better, confidence)
         for label, replicates in by_subject(others).items()
@@ -92,6 +93,7 @@ def leaderboard(
 def _standing(
     scores: SubjectScores, label: str, better: Better, confidence: float, ranks: tuple[int, int] | None = None
 ) -> Standing:
+    # variance of the mean due to the reference
     reference = 0.0 if scores.reference is None else variance_of(scores.reference)
     # the spread over seeds includes the noise of the generated samples; the larger variance counts
     own, degrees = max((scores.own, EXACT), scores.training or (0.0, 1))
@@ -99,6 +101,7 @@ def _standing(
     # Satterthwaite's degrees of freedom; the variance due to the reference counts as exact
     if own:
         degrees *= (total**2 / own) ** 2
+    # the interval covers both sources of error
     margin = float(stats.t.ppf((1 + confidence) / 2, degrees)) * total if total else 0.0
     mean = float(scores.values.mean())
     first, last = ranks or (None, None)

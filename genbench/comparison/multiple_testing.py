@@ -13,6 +13,7 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
 
     The i-th smallest of m p-values is multiplied by m - i + 1, and is at least as large as the adjusted one before it.
     """
+    # from the smallest p-value to the largest
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     corrected, largest = [1.0] * len(p_values), 0.0
     for rank, index in enumerate(order):
@@ -27,6 +28,7 @@ def holm(differences: Sequence[Difference]) -> list[Difference]:
 
     Differences without a p-value are not counted as tests.
     """
+    # only differences with a p-value are tests
     tested = [index for index, difference in enumerate(differences) if difference.p is not None]
     p_values = adjusted([difference.p for difference in differences if difference.p is not None])
     by_index = dict(zip(tested, p_values, strict=True))

@@ -26,6 +26,7 @@ class Comparison:
 
     def __getitem__(self, metric: str) -> Difference:
         """Return the difference of the only pair in a metric, by its full or its short name."""
+        # several pairs, or several extractors, make the name ambiguous
         matches = [each for each in self.differences if metric in (each.metric, each.metric.partition("@")[0])]
         if len(matches) != 1:
             raise KeyError(f"{metric!r} names {len(matches)} of these differences")
@@ -68,6 +69,7 @@ def compare_results(
 
 def _common_metrics(results: Sequence[Result], requested: Sequence[str] | None) -> list[str]:
     """Return the requested metrics that all results have; by default those with a direction, in the first's order."""
+    # the metrics that no result lacks
     shared = set.intersection(*({entry.name for entry in result.scores} for result in results))
     if requested is not None:
         return [name for name in requested if name in shared]

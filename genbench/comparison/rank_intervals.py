@@ -13,6 +13,7 @@ def rank_intervals(names: Sequence[str], differences: Sequence[Difference]) -> d
     If the verdicts are corrected over all pairs by Holm's method, all intervals hold at once with the stated confidence
     (Mogstad, Romano, Shaikh, Wilhelm 2020, Inference for Ranks). ``differences`` holds every pair of names once.
     """
+    # without verdicts, every rank is possible
     first, last = dict.fromkeys(names, 1), dict.fromkeys(names, len(names))
     # each significant difference moves both subjects of the pair by one rank
     for difference in differences:

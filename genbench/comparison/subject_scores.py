@@ -63,6 +63,7 @@ class SubjectScores:
         if not all(each.generated for each in influences):
             own = float((errors**2).sum()) / len(influences) ** 2
             return SubjectScores(entries, fingerprint, values, own, None, reference)
+        # the variance of a mean of independent seeds
         generated = np.array([each.generated for each in influences])
         own = sum(variance_of(row) for row in generated) / len(influences) ** 2
         return SubjectScores(entries, fingerprint, values, own, generated.mean(axis=0), reference)
@@ -70,5 +71,6 @@ class SubjectScores:
 
 def variance_of(influence: npt.ArrayLike) -> float:
     """Return the variance of a score to which G groups of samples contribute ``influence`` [G]; it sums to 0."""
+    # the influences sum to 0, which costs one degree of freedom
     groups = np.asarray(influence, np.float64)
     return float((groups**2).sum() * len(groups) / max(len(groups) - 1, 1))

@@ -14,6 +14,7 @@ def newest(results: Sequence[Result], *, one_protocol: bool = False) -> list[Res
 
     ``one_protocol``: the results are known to be comparable, so those of other metrics count as repeats, too.
     """
+    # a later line replaces an earlier one of the same age or older
     latest: dict[tuple[str, str, int, str], Result] = {}
     for result in results:
         protocol = "" if one_protocol else result.protocol_fingerprint
@@ -26,6 +27,7 @@ def newest(results: Sequence[Result], *, one_protocol: bool = False) -> list[Res
 def by_subject(results: Sequence[Result]) -> dict[str, list[Result]]:
     """Return the newest results by subject: by name, with the budget in parentheses if a name has several budgets."""
     replicates = newest(results)
+    # the budgets of each name
     budgets: dict[str, set[str]] = {}
     for result in replicates:
         budgets.setdefault(result.name, set()).add(result.budget)

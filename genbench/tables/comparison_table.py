@@ -27,10 +27,12 @@ def comparison_text(comparison: Comparison, *, plain: bool = False) -> str:
     # one table per pair of subjects, one line per metric
     for a, b in dict.fromkeys((each.a, each.b) for each in comparison.differences):
         rows = [_text_row(each) for each in comparison.differences if (each.a, each.b) == (a, b)]
+        # the columns of the means are headed by the names of the subjects
         headers = ["metric", "", a, b, "difference", "", "p (Holm)", f"{a} is"]
         table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                          colalign=("left", "left", "right", "right", "right", "left", "right", "left"))  # fmt: skip
         tables.append("\n".join(line.rstrip() for line in table.splitlines()))
+    # tables and notes are separated by empty lines
     text = "\n\n".join([*tables, _comparison_notes(comparison)])
     return text.translate(PLAIN) if plain else text
 
@@ -42,6 +44,7 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 def comparison_csv(comparison: Comparison) -> str:
     """Return the rows as CSV; unknown values are empty."""
+    # the csv module quotes names with commas
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -67,6 +70,7 @@ def p_text(p: float | None) -> str:
 
 
 def _text_row(difference: Difference) -> list[str]:
+    # value and error are rounded together
     value, error = number_with_error(difference.value, difference.error)
     mean_a, mean_b = difference.means
     verdict: str = difference.verdict
@@ -95,6 +99,7 @@ def _comparison_notes(comparison: Comparison) -> str:
 
 def _column_values(difference: Difference) -> list[Any]:
     """Return the values of ``COLUMNS``."""
+    # the order of COLUMNS
     low, high = difference.interval or (None, None)
     degrees = difference.degrees if math.isfinite(difference.degrees) else None
     return [

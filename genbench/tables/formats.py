@@ -30,6 +30,7 @@ def table_text(board: Table) -> str:
 
     rows = [
         [
+            # an unranked row has a dot, and a ranked row without a rank has a dash
             row.rank or ("–" if row.ranked else "·"),
             _name_and_role(" ".join(row.name.split()), row.role),
             *_metric_cells(board, row.cells),
@@ -53,6 +54,7 @@ def plain_text(board: Table) -> str:
 def table_markdown(board: Table) -> str:
     """Return a Markdown table with its legend and its notes."""
     headers = ["rank", "sampler", *board.headers, "seeds"]
+    # numbers are aligned to the right
     lines = [_markdown_row(headers), _markdown_row(["---:", "---", *["---:"] * len(board.metrics), "---:"])]
     for row in board.rows:
         name = _name_and_role(markdown_safe(row.name), row.role)
@@ -72,6 +74,7 @@ def table_latex(board: Table) -> str:
         headers.append(f"{latex_safe(name)} {arrows[arrow]}")
     lines = [
         f"% {LEGEND}",
+        # the packages that the reader must load
         r"% \usepackage{booktabs, siunitx, xcolor}",
         rf"\begin{{tabular}}{{rl{'r' * len(board.metrics)}r}}",
         r"\toprule",
@@ -90,6 +93,7 @@ def table_latex(board: Table) -> str:
 
 def latex_safe(words: str) -> str:
     """Escape the special characters of LaTeX."""
+    # escape each character once, and join the words of several lines
     special = {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
         ">": r"\textgreater{}", "|": r"\textbar{}", **{letter: f"\\{letter}" for letter in "&%$#_{}"},
@@ -129,5 +133,6 @@ def _latex_cell(cell: Standing | None) -> str:
     # siunitx refuses nan and inf
     if not math.isfinite(cell.mean):
         return value
+    # siunitx writes the uncertainty after the value
     plus_minus = spread.replace("± ", r" \pm ")
     return rf"\num{{{value}{plus_minus}}}" + (rf" (\num{{{error.strip('()')}}})" if error else "")

@@ -33,6 +33,7 @@ def gate_markdown(checks: Sequence[Check]) -> str:
         "|---|---|---|---:|---:|---:|---:|---:|---|",
     ]
     for check in checks:
+        # one row per check
         now, before = check.difference.means
         cells = [MARKS[check.outcome], check.difference.a, f"`{check.difference.metric}`", f"{before:.5g}",
                  f"{now:.5g}", _amount(check), f"{check.allowed:.3g}", p_text(check.p), check.decided_by]  # fmt: skip
@@ -43,6 +44,7 @@ def gate_markdown(checks: Sequence[Check]) -> str:
 
 def gate_junit(checks: Sequence[Check]) -> str:
     """Return JUnit XML with one test case per check and a failure in each failed one."""
+    # one suite with one case per check
     failed = sum(check.outcome == "failed" for check in checks)
     suite = xml.Element("testsuite", name="genbench gate", tests=str(len(checks)), failures=str(failed), errors="0")
     # JUnit knows no undecided outcome: it passes, and its output says so
@@ -52,6 +54,7 @@ def gate_junit(checks: Sequence[Check]) -> str:
             xml.SubElement(case, "failure", message=_sentence(check), type="regression")
         else:
             xml.SubElement(case, "system-out").text = f"{check.outcome}: {_sentence(check)}"
+    # JUnit expects a list of suites
     suites = xml.Element("testsuites")
     suites.append(suite)
     xml.indent(suites)
@@ -66,6 +69,7 @@ def gate_badge(checks: Sequence[Check]) -> str:
     # 6.6 pixels per letter, and 12 for the margins
     widths = [round(6.6 * len(text)) + 12 for text in (left, right)]
     total = sum(widths)
+    # names may have characters of XML
     left, right = escape(left), escape(right)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" aria-label="{left}: {right}">'
@@ -81,6 +85,7 @@ def gate_badge(checks: Sequence[Check]) -> str:
 
 def _sentence(check: Check) -> str:
     difference = check.difference
+    # old value, new value, difference, allowance, p-value, and what would decide
     direction = "worse" if check.worse_by > 0 else "better"
     p = f", p = {p_text(check.p)}" if check.p is not None and check.p >= 1e-4 else ", p < .0001" if check.p else ""
     now, before = difference.means

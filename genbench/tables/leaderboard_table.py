@@ -53,6 +53,7 @@ class Table:
     @property
     def headers(self) -> list[str]:
         """Names of the metrics with their arrows: short names if these are unique, full names otherwise."""
+        # drop the extractor if no other metric has the same short name
         short = [metric.partition("@")[0] for metric in self.metrics]
         better = {metric: cell.better for row in self.rows for metric, cell in row.cells.items()}
         return [
@@ -75,6 +76,7 @@ def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed
     """
     if not results:
         raise InputError("There are no results to show; name files written by `genbench score --to` or `genbench run`.")
+    # mixed protocols must be requested
     if not allow_mixed:
         require_comparable(results)
     # the first group has the most frequent protocol, and only it is ranked
@@ -103,6 +105,7 @@ def table(
     board = tabulated(results, sort=sort, allow_mixed=allow_mixed)
     rows = [
         {
+            # one row per sampler and metric, with all digits
             "name": row.name,
             "role": row.role,
             "metric": metric,
@@ -173,9 +176,11 @@ def cell_parts(cell: Standing) -> tuple[str, str, str]:
 
 def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
     """Return the metrics of the columns: those of the benchmark in its order, or all that have a direction."""
+    # the order is that of the first result with the metric
     better = {entry.name: entry.better for result in results for entry in result.scores}
     names = [name for name, direction in better.items() if direction is not None]
     if recipe is not None:
+        # a metric may have several extractors
         names = [name for column in recipe.columns for name in names if name.partition("@")[0] == column] or names
     if not names:
         raise UsageError("No score of these results has a better direction to rank by; score other metrics.")
@@ -193,6 +198,7 @@ def _table_rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *,
     # one row per sampler of any leaderboard
     for name in dict.fromkeys(name for board in boards.values() for name in board):
         cells = {metric: board[name] for metric, board in boards.items() if name in board}
+        # the name may be followed by a budget in parentheses
         role = ROLES.get(name.partition(" (")[0], "")
         yield Row(name, role, _rank_text(cells.get(sort)), next(iter(cells.values())).seeds, cells, ranked)
 

@@ -18,6 +18,7 @@ def rendered(package: str, template: str, **values: Any) -> str:
 
 @cache
 def _environment(package: str) -> Environment:
+    # an undefined name is an error, and lines with tags leave no empty lines
     environment = Environment(
         loader=PackageLoader(package),
         autoescape=lambda name: name is not None and name.endswith(".html"),

@@ -38,7 +38,9 @@ def result_text(result: Result, *, plain: bool = False) -> str:
         ]
         for entry in result.scores
     ]
+    # arrows and the expected value have no header
     headers = ["metric", "", "value", "± error", ""]
+    # for terminals that cannot print arrows
     if plain:
         rows, headers = [[cell.translate(PLAIN) for cell in row] for row in rows], [h.translate(PLAIN) for h in headers]
     table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
