@@ -150,6 +150,7 @@ def _allowed_increase(max_increase: str | float, baseline: float) -> float:
 
 def _main_metric(result: Result) -> str:
     """Return the metric by which the result's benchmark sorts, or the result's first metric."""
+    # benchmarks name their columns without the extractor
     names = {entry.name.partition("@")[0] for entry in result.scores}
     recipe = installed_benchmark(result.benchmark)
     columns = recipe.columns if recipe else ()

@@ -95,5 +95,6 @@ def _sentence(check: Check) -> str:
 
 def _amount(check: Check) -> str:
     """Return the absolute difference with its error."""
+    # the words "worse by" and "better by" give the sign
     value, error = number_with_error(abs(check.worse_by), check.difference.error)
     return f"{value} {error}".strip()
