@@ -149,6 +149,7 @@ def exponential_tv(p: Exponential, q: Exponential) -> float:
     """TV = |P(X > x*) - Q(X > x*)|; the densities cross once, at x* = ln(r_p/r_q) / (r_p - r_q)."""
     if p.rate == q.rate:
         return 0.0
+    # p(x) > q(x) on one side of the crossing only
     crossing = math.log(p.rate / q.rate) / (p.rate - q.rate)
     return abs(math.exp(-p.rate * crossing) - math.exp(-q.rate * crossing))
 
@@ -208,11 +209,13 @@ def coupled_distance(
 
 
 def _masses_on_union(p: Discrete, q: Discrete) -> tuple[Float64, Float64]:
+    # a value that one distribution lacks has mass 0 there
     values = np.union1d(p.values, q.values)
     return p.pdf(values), q.pdf(values)
 
 
 def _jsd_of_masses(p: Float64, q: Float64) -> float:
+    # rounding may make the sum slightly negative
     middle = (p + q) / 2
     return max(0.0, float(0.5 * (rel_entr(p, middle).sum() + rel_entr(q, middle).sum())))
 

@@ -169,7 +169,7 @@ def train_critic(
 
 
 class _CriticNetwork:
-    """MLP with layers d -> CRITIC_UNITS -> HIDDEN_UNITS -> 1 and ReLU between them."""
+    """MLP with layers d -> CRITIC_UNITS -> CRITIC_UNITS -> 1 and ReLU between them."""
 
     def __init__(self, dimension: int, constraint: LipschitzConstraint, generator: torch.Generator) -> None:
         sizes = (dimension, CRITIC_UNITS, CRITIC_UNITS, 1)

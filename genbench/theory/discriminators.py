@@ -109,6 +109,7 @@ def _newton_fit(design: Float64, labels: Float64, weights: Float64) -> LogisticD
                 "A plane separates the two sets, so no logistic discriminator is the best; give more or closer samples."
             )
         if np.abs(step).max() <= 1e-10 * (1 + np.abs(beta).max()):
+            # converged: the step is as small as rounding allows
             break
     return LogisticDiscriminator(float(beta[0]), tuple(float(b) for b in beta[1:]))
 

@@ -176,6 +176,7 @@ def _neighbour_distance(points: Float64, samples: Float64, nth: int) -> Float64:
 
 
 def _ln_ball_volume(dimension: int) -> float:
+    # pi^(d/2) / Gamma(d/2 + 1)
     return float(0.5 * dimension * math.log(math.pi) - gammaln(0.5 * dimension + 1))
 
 

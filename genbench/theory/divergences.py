@@ -105,6 +105,7 @@ def _exact_divergence(
         return formula(p, q)
     if isinstance(p, Line) and isinstance(q, Line):
         return by_quadrature(p, q)
+    # such as normals of different covariance, whose TV and JSD have no formula
     raise UsageError(
         f"No exact {quantity} is known between {type(p).__name__} and {type(q).__name__}; "
         "estimate it with genbench.theory.divergence_estimates.monte_carlo."

@@ -34,6 +34,7 @@ UpdateRule = Callable[[Game, PlayerState, float], PlayerState]
 
 def simultaneous(game: Game, state: PlayerState, rate: float) -> PlayerState:
     """Both players step from the same point; factor sqrt(1 + rate^2)."""
+    # each player ignores that the other one moves too
     x, y = state[:2]
     return x - rate * game.by_x(x, y), y + rate * game.by_y(x, y), x, y
 
@@ -149,6 +150,7 @@ _FACTORS: dict[str, Callable[[float], float]] = {
 
 def invariant(path: Float64, rate: float) -> Float64:
     """Return x^2 + y^2 - rate x y along a path, float64 [steps + 1]; alternating steps on f = x y do not change it."""
+    # an ellipse: the norm oscillates while this value stays constant
     x, y = path[:, 0], path[:, 1]
     return np.asarray(x**2 + y**2 - rate * x * y)
 

@@ -95,6 +95,7 @@ class PPCA:
     def sample(self, count: int, seed: int) -> Float64:
         """Draw rows float64 [count, d]; the same seed gives the same rows."""
         rng = np.random.default_rng(seed)
+        # latent codes first, then the noise
         codes = rng.standard_normal((count, self.latent))
         noise = rng.standard_normal((count, len(self.mean)))
         return np.asarray(self.mean + codes @ self.loadings.T + np.sqrt(self.noise) * noise)
