@@ -75,6 +75,7 @@ class Ranks:
             ) from error
 
     def _send_heartbeats(self, done: threading.Event) -> None:
+        # a RuntimeError means that the host of the store has ended; the main thread reports it
         with suppress(RuntimeError):
             while not done.wait(HEARTBEAT_SECONDS):
                 self.store.add(f"beat/{self.rank}", 1)

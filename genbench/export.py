@@ -147,6 +147,7 @@ def _write_array(batches: _IndexedRows, source: Source, file: IO[bytes]) -> None
         raise InputError(f"{source.name} gave {written:,} of {len(source):,} samples; write a folder or .zip.")
 
 
+# all other names are folders
 _FILE_WRITERS: dict[str, _Writer] = {".zip": _write_zip, ".npz": _write_npz, ".npy": _write_npy}
 
 

@@ -131,6 +131,7 @@ def _as_rgb(array: Array, who: str, expected: str) -> Array:
 
 
 def _finite_points(array: Array, who: str) -> Array:
+    # NaN often comes from a diverged model, so the error is raised here and not in every metric
     if not np.isfinite(array).all():
         rows = int((~np.isfinite(array)).any(axis=1).sum())
         raise PlugError(f"{who} gave NaN or infinity in {rows} of {len(array)} points; the model may have diverged.")

@@ -63,6 +63,7 @@ def extract_all(source: Source, extractors: Sequence[Extractor], options: Extrac
     description = f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}"
     results: dict[int, tuple[list[Block], str]] = {}
     with progress_bar(total, description, "sample", show=options.progress) as bar:
+        # bar.write prints a message above the bar
         passes = [ForwardPass(extractor, bar.write) for extractor in extractors]
         for number in numbers:
             results[number] = _extract_block(source, passes, options, number * BLOCK_ROWS, bar)

@@ -78,6 +78,7 @@ class Store:
 
     def derived(self, identity: str, fingerprint: str) -> MutableMapping[str, Mapping[str, Array]]:
         """Return a mapping on disk for the arrays that are derived from the features of one source."""
+        # one folder per pair of extractor and source
         return _DerivedArrays(self.root / "derived" / _short_hash(identity + fingerprint))
 
     def extractors(self) -> Iterator[StoredExtractor]:

@@ -59,6 +59,7 @@ class ForwardPass:
                     raise PlugError(
                         "The device is out of memory with a single sample; choose another device with --device."
                     ) from error
+                # halve the batch for all later calls, too
                 self.max_batch = len(chunk) // 2
                 self.notify(f"the device is out of memory at batch size {len(chunk)}: going on with {self.max_batch}")
             # after the except clause, because the error object keeps the tensors that filled the memory alive

@@ -67,6 +67,7 @@ def write_statistics(moments: Moments, path: str | os.PathLike[str]) -> None:
         "identity": moments.identity,
         "fingerprint": moments.fingerprint,
     }
+    # given a path, np.savez would append .npz to it; given an open file, it does not
     with atomic_write(Path(path).expanduser()) as temporary, temporary.open("wb") as file:
         np.savez(
             file,

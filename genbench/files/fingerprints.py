@@ -53,6 +53,7 @@ def cached_hashes(
 
 def content_hash(*pieces: bytes) -> str:
     """Return the sha256 of the concatenated bytes, in hexadecimal."""
+    # update the hash piece by piece instead of joining large pieces
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)

@@ -26,6 +26,7 @@ def weights_root() -> Path:
 
 def result_folder(root: Path, benchmark: str, sampler: str, seed: int) -> Path:
     """Return the folder in which a run stores the files of one result: weights, history, figures."""
+    # names of benchmarks and samplers may contain characters that are not allowed in file names
     return root / slug(benchmark) / slug(sampler) / f"seed-{seed}"
 
 

@@ -64,6 +64,7 @@ def cifar100(split: str = "test", root: str | None = None, download: bool = Fals
 def svhn(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
     """Return SVHN's cropped digits (Netzer et al. 2011), [N, 3, 32, 32]; splits train, test, extra."""
     _check_split("svhn", split, ("train", "test", "extra"))
+    # torchvision has replaced the label 10 of SVHN by 0
     dataset = _torchvision("svhn", "SVHN", root, download, split=split)
     return ArraySource(dataset.data, labels=dataset.labels, name=f"svhn,split={split}")
 
@@ -108,6 +109,7 @@ def _cifar(name: str, kind: str, split: str, root: str | None, download: bool) -
 
 
 def _torchvision(name: str, kind: str, root: str | None, download: bool, **options: Any) -> Any:
+    # the import of torchvision is slow, so it is delayed until it is needed
     from torchvision import datasets
 
     make = getattr(datasets, kind)
@@ -121,6 +123,7 @@ def _read_data_set(name: str, root: str | None, download: bool, read: Callable[[
         with redirect_stdout(sys.stderr):
             return read(folder)
     except (RuntimeError, OSError) as error:  # torchvision raises these for missing, damaged and unreachable files
+        # the remedy depends on whether a download was tried
         if download:
             raise InputError(
                 f"{name} could not be downloaded to {folder} ({str(error).rstrip('.')}); copy it there, or name a "

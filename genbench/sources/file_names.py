@@ -43,6 +43,7 @@ def is_hidden(parts: Iterable[str]) -> bool:
 
 def printable(path: str | os.PathLike[str]) -> str:
     """Return a path as text that can be printed, even if its bytes are not valid text."""
+    # bytes that are not valid text become question marks
     return os.fspath(path).encode(errors="replace").decode()
 
 

@@ -164,6 +164,7 @@ class EncodedImages(ThreadedSource):
         return content_hash(_DECODING_RULE, *((known or "unreadable").encode() for known in hashes))
 
     def _hash_row(self, start: int) -> Callable[[int], str | None]:
+        # cached_hashes numbers the parts from 0, but the rows begin at ``start``
         def hash_row(index: int) -> str | None:
             try:
                 return content_hash(self.read(start + index))

@@ -59,6 +59,7 @@ class Zip(EncodedImages):
         _refuse_bombs(self.name, self._images)
         self.files = tuple(member.filename for member in self._images)
         """Names of the images in the archive."""
+        # read the classes last, because dataset.json must match the names of the images
         self.classes, self.labels = self._read_classes(members)
 
     @staticmethod
