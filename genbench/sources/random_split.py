@@ -37,6 +37,6 @@ def part(path: str, split: str = "train") -> Subset:
     first, last = (round(share * len(samples)) for share in SPLIT_SHARES[split])
     if last - first < 2:
         raise InputError(f"{path} holds {len(samples)} samples, which are too few to split; give 20 or more.")
-    # the permutation has a fixed seed, so different splits share no rows
+    # the permutation has a fixed seed, so train and test share no rows
     rows = np.sort(np.random.default_rng(0).permutation(len(samples))[first:last])
     return Subset(samples, rows, f"{path},split={split}")
