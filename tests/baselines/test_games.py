@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,18 +18,9 @@ from baselines.r3gan import R3GAN, cosine, critic_with_penalty
 from baselines.train import Baseline
 from baselines.wgan import WGAN, clip
 from baselines.wgan_gp import WGANGP, gradient_penalty
+from tests.baselines.training_sets import Rows
 
 MODELS: list[type[Baseline]] = [GAN, WGAN, WGANGP, R3GAN, CGAN]
-
-
-class Rows:
-    """A source with one batch."""
-
-    def __init__(self, data: Tensor, label: Tensor | None = None) -> None:
-        self.data, self.label = data, label
-
-    def batches(self, size: int) -> Iterator[Any]:
-        yield SimpleNamespace(data=self.data, label=self.label)
 
 
 def images(side: int = 8, channels: int = 1) -> Rows:
