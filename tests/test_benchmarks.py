@@ -85,7 +85,9 @@ def test_a_folder_is_run_as_any_other_recipe(images: Path, tmp_path: Path) -> No
     assert [result.generated.count for result in found] == [30, 30]
     (results,) = (tmp_path / "runs").glob("folder,path=*_own,features=pixels.jsonl")
     assert (results.with_suffix("") / "vae" / "seed-0" / "samples.png").exists()
-    assert installed_benchmark(found[0].benchmark) == registry.load("benchmarks", f"folder,path={images},features=pixels")
+    assert installed_benchmark(found[0].benchmark) == registry.load(
+        "benchmarks", f"folder,path={images},features=pixels"
+    )
 
 
 def test_parts_that_cannot_be_are_refused(images: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from genbench.features.features import Features
 from genbench.plugs import registry
 from genbench.plugs.contracts import Better, Score
 from genbench.plugs.specs import parse_specs
-from genbench.results import Result, SampleSet, TrainingRecord, entry
+from genbench.results import Result, SampleSet, TrainingRecord
+from genbench.scoring.evaluation import entry
 
 
 def result(name: str, *scores: Score, seed: int = 0, reference: str = "r", **changes: Any) -> Result:

@@ -202,6 +202,4 @@ def test_total_variation_and_wasserstein_distances_obey_the_triangle_inequality(
     p, q, r = discrete(a, 6), discrete(b, 6), discrete(c, 6)
     for distance in (tv, w1, w2):
         assert distance(p, r) <= distance(p, q) + distance(q, r) + 1e-9
-    assert (
-        math.sqrt(jsd(p, r)) <= math.sqrt(jsd(p, q)) + math.sqrt(jsd(q, r)) + 1e-7
-    )  # a metric
+    assert math.sqrt(jsd(p, r)) <= math.sqrt(jsd(p, q)) + math.sqrt(jsd(q, r)) + 1e-7  # a metric
