@@ -85,6 +85,7 @@ def test_two_processes_give_the_scores_of_a_single_process_and_print_once(folder
     assert len(drawn[0] | drawn[1]) == 3  # 700 samples are three chunks
 
 
+@pytest.mark.slow
 def test_after_the_death_of_a_rank_the_same_command_resumes(folder: Path) -> None:
     score = ["score", "--samples", "digits,split=train", "--reference", "digits,split=test"]
     score += ["--features", "guest:Mortal", "--metrics", "fd", "--batch-size", "32", "--json", "--quiet"]
@@ -98,6 +99,7 @@ def test_after_the_death_of_a_rank_the_same_command_resumes(folder: Path) -> Non
     assert again == pytest.approx(values(genbench(folder, *score, cache="alone")), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_trials_of_a_run(folder: Path) -> None:
     run = ["run", "ring8", "--samplers", "real,noise", "--repeats", "2", "--budget", "quick", "--quiet"]
     single = genbench(folder, *run, "--out", "alone", cache="alone")
@@ -111,6 +113,7 @@ def test_two_processes_share_the_trials_of_a_run(folder: Path) -> None:
         assert scores == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_statistics_of_a_single_process(folder: Path) -> None:
     stats = ["stats", "digits,split=train", "--features", "digits", "--quiet", "--out"]
     single = genbench(folder, *stats, "one.npz", cache="alone")

@@ -131,6 +131,7 @@ def pytorch_fid_features(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return inception.InceptionV3([3]).eval()  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_resize_torch_gives_the_fid_of_pytorch_fid(
     crops: Folders, weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_pytorch_fid_reads_the_statistics_of_genbench(crops: Folders, weights: P
     assert np.array_equal(covariance, features.moments().covariance)
 
 
+@pytest.mark.slow
 def test_resize_clean_gives_the_fid_of_clean_fid(
     crops: Folders, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -300,12 +300,12 @@ def test_score_sends_its_result(tmp_path: Path) -> None:
 
 def test_run_sends_every_result(tmp_path: Path, wandb: Any) -> None:
     words = (
-        f"run ring8 --samplers real,noise --repeats 2 --budget quick --jobs 1 --quiet --out {tmp_path} --log-to wandb"
+        f"run digits --samplers real,noise --repeats 2 --budget quick --jobs 1 --quiet --out {tmp_path} --log-to wandb"
     )
     result = CliRunner().invoke(main, words.split())
     assert result.exit_code == 0, result.output
     names = [run.started_with["name"] for run in wandb.started]
-    assert names == [f"ring8/{name}/seed-{seed}" for name in ("real", "noise") for seed in (0, 1)]
+    assert names == [f"digits/{name}/seed-{seed}" for name in ("real", "noise") for seed in (0, 1)]
 
 
 def test_a_mistyped_tracker_is_an_error_before_the_work() -> None:

@@ -53,7 +53,14 @@ def test_A11_kid_of_shifted_gaussians_is_the_closed_form() -> None:
     assert estimate.error < 0.03
 
 
-@pytest.mark.parametrize(("mean", "low", "high"), [(0.0, 0.9, 1.3), (0.1, 0.85, 1.15), (0.5, 0.85, 1.15)])
+@pytest.mark.parametrize(
+    ("mean", "low", "high"),
+    [
+        pytest.param(0.0, 0.9, 1.3, marks=pytest.mark.slow),
+        (0.1, 0.85, 1.15),
+        pytest.param(0.5, 0.85, 1.15, marks=pytest.mark.slow),
+    ],
+)
 def test_the_error_agrees_with_the_spread_over_repeated_samples(mean: float, low: float, high: float) -> None:
     estimates = [
         kernel_distance(normal(120, 16, 2 * i, mean=mean), normal(160, 16, 2 * i + 1), subsets=1) for i in range(250)
@@ -63,6 +70,7 @@ def test_the_error_agrees_with_the_spread_over_repeated_samples(mean: float, low
     assert low < error / spread < high
 
 
+@pytest.mark.slow
 def test_the_error_of_the_subset_mean_agrees_with_its_spread() -> None:
     estimates = [
         kernel_distance(normal(120, 16, 2 * i), normal(160, 16, 2 * i + 1), subsets=10, subset_size=40, seed=i)

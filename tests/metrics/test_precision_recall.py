@@ -160,7 +160,14 @@ def test_pitfall_6_by_the_strict_rule_the_balls_of_repeated_reference_rows_hold_
     assert precision_recall(rows, rows).precision == 1
 
 
-@pytest.mark.parametrize(("width", "scale"), [(2, 1.0), (32, 1.0), (16, 0.8)])
+@pytest.mark.parametrize(
+    ("width", "scale"),
+    [
+        pytest.param(2, 1.0, marks=pytest.mark.slow),
+        pytest.param(32, 1.0, marks=pytest.mark.slow),
+        (16, 0.8),
+    ],
+)
 def test_errors_agree_with_the_spread_over_repeated_samples(width: int, scale: float) -> None:
     values, errors = [], []
     for i in range(60):

@@ -19,7 +19,15 @@ from genbench.runs.run import run, train
 from genbench.runs.train import instability
 from genbench.theory.mixtures import RING
 
-TINY = replace(RING8, steps={"tiny": 40}, train="ring,count=500,seed=7", metrics="modes,target=uniform", count=500)
+TINY = replace(
+    RING8,
+    steps={"tiny": 40, "quick": 40},
+    train="ring,count=500,seed=7",
+    validation="ring,count=500,seed=8",
+    reference="ring,count=500,seed=2020",
+    metrics="modes,target=uniform",
+    count=500,
+)
 
 
 class Growing:
@@ -196,7 +204,7 @@ def test_the_seconds_of_an_interrupted_training_are_counted(guest: str, tmp_path
 
 
 def test_the_critics_estimate_is_recorded_with_the_exact_value(tmp_path: Path) -> None:
-    training = train("wgan", replace(TINY, density="ring"), budget="tiny", out=tmp_path, progress=False)
+    training = train("wgan", replace(TINY, density="ring"), budget="quick", out=tmp_path, progress=False)
     critic = training.record.critic
     assert critic is not None
     assert critic.quantity == "w1"
@@ -214,6 +222,7 @@ def test_the_saved_weights_open_the_trained_sampler(tmp_path: Path) -> None:
         open_subject(f"gan,weights={training.weights}", ("samplers",))
 
 
+@pytest.mark.slow
 def test_parallel_trials_give_the_results_of_sequential_ones(tmp_path: Path) -> None:
     options: RunOptions = {"repeats": 2, "budget": "tiny", "progress": False}
     sequential = run(TINY, ["real", "noise"], out=tmp_path / "sequential", **options)
