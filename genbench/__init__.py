@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from genbench.runs.run import run, train
     from genbench.scoring.compare import compare
     from genbench.scoring.score import features_of, score
+    from genbench.scoring.tracking import log_result
     from genbench.scoring.watcher import Watcher
     from genbench.tables.leaderboard_table import table
-    from genbench.tracking import log_result
 
 _HOMES = {
     "benchmarks": ("Benchmark",),
@@ -44,9 +44,9 @@ _HOMES = {
     "runs.run": ("run", "train"),
     "scoring.compare": ("compare",),
     "scoring.score": ("features_of", "score"),
+    "scoring.tracking": ("log_result",),
     "scoring.watcher": ("Watcher",),
     "tables.leaderboard_table": ("table",),
-    "tracking": ("log_result",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -24,7 +24,7 @@ def not_empty(ctx: click.Context, option: click.Parameter, value: str | None) ->
 def openable_tracker(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Open and close a tracker, so that a mistyped name or a missing library is reported before the long work."""
     if value is not None:
-        from genbench.tracking import open_tracker
+        from genbench.scoring.tracking import open_tracker
 
         # stdout is reserved for data: what the tracker's library prints goes to stderr
         with redirect_stdout(sys.stderr):

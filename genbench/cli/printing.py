@@ -30,7 +30,7 @@ def send(results: Iterable[Result], log_to: str | None) -> None:
     """Send results to the tracker of ``--log-to``, if given; print them before, so that a failure loses nothing."""
     if log_to is None:
         return
-    from genbench.tracking import log_result
+    from genbench.scoring.tracking import log_result
 
     # stdout is reserved for data: what the tracker's library prints goes to stderr
     with redirect_stdout(sys.stderr):

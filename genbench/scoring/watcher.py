@@ -13,7 +13,7 @@ from genbench.plugs.specs import Spec, parse_specs
 from genbench.results import Result
 from genbench.scoring.options import Options, WatchOptions
 from genbench.scoring.plan import Plan
-from genbench.tracking import log_result, open_tracker
+from genbench.scoring.tracking import log_result, open_tracker
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

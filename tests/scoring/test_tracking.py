@@ -21,7 +21,7 @@ import genbench
 from genbench.cli import main
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.contracts import Tracker
-from genbench.tracking import open_tracker
+from genbench.scoring.tracking import open_tracker
 from tests.helpers.made_results import made
 
 
