@@ -162,7 +162,7 @@ class Result:
 
         The seed is such a field only without a benchmark and without training; otherwise it distinguishes replicates.
         """
-        # what was compared with what
+        # both sides
         fields = {"benchmark": self.benchmark or "none", "count": str(self.generated.count)}
         reference = self.reference
         fields["reference"] = reference.fingerprint[:12] if reference else "none"

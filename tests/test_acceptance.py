@@ -20,11 +20,11 @@ from click.testing import CliRunner
 from scipy import ndimage, stats
 
 import genbench
-from genbench.arrays import Float64, Int64
+from genbench.array_types import Float64, Int64
 from genbench.cli import main
 from genbench.extractors.inception.extractor import INCEPTION
 from genbench.features.features import Features
-from genbench.files.folders import weights_root
+from genbench.files.folder_paths import weights_root
 from genbench.metrics.frechet.metric import FrechetDistance, frechet_distance, frechet_distance_of_rows
 from genbench.results import Result
 from genbench.sources.datasets import cifar10, data_root

@@ -15,14 +15,14 @@ HOUSE = Path(__file__).parents[1] / "genbench"
 
 FLOORS = {
     "errors": 1,
-    "arrays": 1,
+    "array_types": 1,
     "files": 2,
     "theory": 2,
     "distributed": 2,
     "features": 3,
     "plugs": 4,
-    "sampling": 5,
-    "export": 5,
+    "derived_sources": 5,
+    "write_samples": 5,
     "extraction": 5,
     "results": 5,
     "benchmarks": 5,

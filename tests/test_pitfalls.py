@@ -21,7 +21,7 @@ from scipy.linalg import sqrtm
 from sklearn.datasets import load_sample_images
 
 import genbench
-from genbench.arrays import Int64
+from genbench.array_types import Int64
 from genbench.features.features import Features
 from genbench.metrics.bins import DifferentBins
 from genbench.metrics.frechet.metric import FrechetDistance, frechet_distance, frechet_distance_of_rows

@@ -11,7 +11,7 @@ import pytest
 from genbench.errors import InputError
 from genbench.plugs.contracts import Score
 from genbench.results import Result, SampleSet, read_results
-from genbench.scoring.evaluation import entry
+from genbench.scoring.evaluate_metrics import entry
 
 FID = Score("fid", 3.5, 0.1, "lower", key="frechet_inception_distance")
 KID = Score("kid_subsets", 0.01, None, "lower", {"std": 0.002}, "kernel_inception_distance_mean")

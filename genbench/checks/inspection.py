@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError, UsageError
 from genbench.plugs.contracts import Source
 from genbench.plugs.opening import open_subject

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.metrics.diversity import vendi_score
 from genbench.metrics.frechet.metric import frechet_distance, frechet_distance_of_rows
 from genbench.metrics.inception_score import inception_score

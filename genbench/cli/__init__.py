@@ -7,6 +7,7 @@ import warnings
 import click
 
 from genbench.cli.cache import cache_group
+from genbench.cli.command_group import Verbs
 from genbench.cli.compare import compare_command
 from genbench.cli.gate import gate_command
 from genbench.cli.inspect import inspect_command
@@ -20,7 +21,6 @@ from genbench.cli.selftest import selftest_command
 from genbench.cli.stats import stats_command
 from genbench.cli.table import table_command
 from genbench.cli.train import train_command
-from genbench.cli.verbs import Verbs
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -67,7 +67,7 @@ def _confirmed(question: str) -> bool:
 
 def _store() -> Store:
     from genbench.extraction.feature_store import Store
-    from genbench.files.folders import cache_root
+    from genbench.files.folder_paths import cache_root
 
     # GENBENCH_CACHE=off disables the store
     root = cache_root()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from genbench.cli.command_group import refusal
 from genbench.cli.printing import say
-from genbench.cli.verbs import refusal
 
 
 @click.command(name="report", short_help="Write results as pages.")

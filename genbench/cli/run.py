@@ -46,7 +46,7 @@ def run_command(
     """
     from genbench.distributed import joined
     from genbench.runs.run import run
-    from genbench.tables.formats import written
+    from genbench.tables.leaderboard_formats import written
 
     # a command may contain commas; other values are lists of specs
     names: list[str] = []

@@ -33,10 +33,10 @@ def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path
     genbench sample my_models:Blobs,size=8 --count 1000 --out blobs.npz
     genbench sample vae --weights runs/digits/vae/seed-0/best.safetensors --count 100 --out digits/
     """
-    from genbench.export import write_samples
+    from genbench.derived_sources import Drawn
     from genbench.plugs.contracts import Sampler
     from genbench.plugs.opening import load_weights, open_sampler
-    from genbench.sampling import Drawn
+    from genbench.write_samples import write_samples
 
     # stdout is reserved for the message: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr):

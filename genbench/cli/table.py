@@ -31,7 +31,7 @@ def table_command(files: tuple[Path, ...], sort: str | None, form: str, allow_mi
     genbench table mine.jsonl theirs.jsonl --sort fd --format latex
     """
     from genbench.results import read_results
-    from genbench.tables.formats import written
+    from genbench.tables.leaderboard_formats import written
 
     # all files together are one table
     results = [result for file in files for result in read_results(file)]

@@ -10,8 +10,8 @@ from typing import Literal
 from scipy import stats
 
 from genbench.comparison.comparability import differing_fields
+from genbench.comparison.group_by_subject import metric_name, newest
 from genbench.comparison.subject_scores import EXACT, SubjectScores, Variance, variance_of
-from genbench.comparison.subjects import metric_name, newest
 from genbench.errors import InputError
 from genbench.plugs.contracts import Better
 from genbench.results import Result

@@ -13,8 +13,8 @@ from scipy import stats
 from genbench.benchmarks import installed_benchmark
 from genbench.comparison.comparability import require_comparable
 from genbench.comparison.differences import Difference, difference
+from genbench.comparison.group_by_subject import by_subject, metric_name, read_subjects
 from genbench.comparison.multiple_testing import adjusted
-from genbench.comparison.subjects import by_subject, metric_name, read_subjects
 from genbench.errors import InputError, UsageError
 from genbench.results import Result
 

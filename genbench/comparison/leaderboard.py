@@ -11,10 +11,10 @@ from scipy import stats
 
 from genbench.comparison.comparability import prevailing, require_comparable
 from genbench.comparison.differences import difference
+from genbench.comparison.group_by_subject import by_subject, metric_name
 from genbench.comparison.multiple_testing import holm
 from genbench.comparison.rank_intervals import rank_intervals
 from genbench.comparison.subject_scores import EXACT, SubjectScores, variance_of
-from genbench.comparison.subjects import by_subject, metric_name
 from genbench.errors import UsageError
 from genbench.plugs.contracts import Better
 from genbench.results import Result

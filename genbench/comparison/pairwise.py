@@ -8,8 +8,8 @@ from itertools import combinations
 
 from genbench.comparison.comparability import require_comparable
 from genbench.comparison.differences import Difference, difference
+from genbench.comparison.group_by_subject import metric_name
 from genbench.comparison.multiple_testing import holm
-from genbench.comparison.subjects import metric_name
 from genbench.errors import InputError, UsageError
 from genbench.results import Result
 

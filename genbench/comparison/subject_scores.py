@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Float64
-from genbench.comparison.subjects import entries_of
+from genbench.array_types import Float64
+from genbench.comparison.group_by_subject import entries_of
 from genbench.plugs.contracts import GROUPS
 from genbench.results import Entry, Result
 

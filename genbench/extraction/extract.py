@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genbench.arrays import Array, Int64
+from genbench.array_types import Array, Int64
 from genbench.distributed import Ranks
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.extraction.feature_store import Block, Store
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
-from genbench.files.progress import progress_bar
+from genbench.files.progress_bar import progress_bar
 from genbench.plugs.contracts import BATCH_SIZE, Batch, Extractor, Source
 
 if TYPE_CHECKING:
@@ -179,10 +179,10 @@ def _gather(
     results: dict[int, tuple[list[Block], str]] = {}
     for rank, message in enumerate(messages):
         for number, digest in json.loads(message).items():
-            found = [options.store.find(extractor.identity, digest) for extractor in extractors]
-            blocks = [block for block in found if block is not None]
+            stored = [options.store.find(extractor.identity, digest) for extractor in extractors]
+            blocks = [block for block in stored if block is not None]
             # a missing block means that the rank has another store
-            if len(blocks) < len(found):
+            if len(blocks) < len(stored):
                 raise InputError(
                     f"{options.store.root} lacks blocks that rank {rank} has stored, because all ranks need the same "
                     "folder; set GENBENCH_CACHE to a folder that every machine can access."

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genbench.arrays import Array, Int64
+from genbench.array_types import Array, Int64
 from genbench.files.atomic_write import atomic_write
 
 STORE_FOLDERS = ("features", "derived")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import GenbenchError, PlugError, guest_error
 from genbench.plugs.contracts import Extractor
 

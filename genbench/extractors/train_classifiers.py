@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import GenbenchError, InputError
 from genbench.extractors.classifier import QUALITY, Classifier, Network, empty_network
 from genbench.files.atomic_write import atomic_write

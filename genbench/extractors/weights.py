@@ -16,7 +16,7 @@ import torch
 
 from genbench.errors import InputError
 from genbench.files.atomic_write import atomic_write
-from genbench.files.folders import weights_root
+from genbench.files.folder_paths import weights_root
 
 # Number of bytes that are read at a time.
 _BLOCK_BYTES = 1 << 20

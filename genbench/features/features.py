@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Array, Float64, Int64
+from genbench.array_types import Array, Float64, Int64
 from genbench.errors import InputError, PlugError
 from genbench.files.atomic_write import atomic_write
-from genbench.files.folders import cache_root
+from genbench.files.folder_paths import cache_root
 
 IN_MEMORY_BYTES = 1 << 30
 """A view of more bytes than this is stored in a memory-mapped file when all its rows are needed at once."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError
 
 

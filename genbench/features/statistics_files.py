@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError
 from genbench.features.features import Features, Moments, read_features
 from genbench.features.safe_pickle import unpickle_arrays

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from genbench.files.folders import cache_root
+from genbench.files.folder_paths import cache_root
 
 SETTLED_NS = 2_000_000_000
 """Minimum age of a file, in nanoseconds. A younger file may change again without a change of mtime: never cached."""

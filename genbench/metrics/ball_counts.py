@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from scipy.sparse import csr_array
 
-from genbench.arrays import Array, Bool, Float64, Int64
+from genbench.array_types import Array, Bool, Float64, Int64
 from genbench.errors import InputError
 from genbench.metrics.neighbours import NearestRows, Radii
 from genbench.metrics.tiles import Rows, Tile

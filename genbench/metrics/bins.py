@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from genbench.arrays import Array, Bool, Float64, Int64
+from genbench.array_types import Array, Bool, Float64, Int64
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.histograms import histogram_jsd, jsd_influence
+from genbench.metrics.histogram_divergences import histogram_jsd, jsd_influence
 from genbench.plugs.contracts import Score
 
 ROWS_PER_BIN = 10
@@ -101,7 +101,7 @@ class DifferentBins:
     Number of statistically different bins (Richardson and Weiss 2018, arXiv 1805.12462) divided by the number of bins;
     see ``different_bins`` for the formula. The bins are computed once per reference and cached with it. The error of
     ``ndb`` is binomial, as if bins were independent, with a rate of at least alpha, because no different bin does not
-    mean no error. ``metrics/histograms.py`` describes the error of ``ndb_js``.
+    mean no error. ``metrics/histogram_divergences.py`` describes the error of ``ndb_js``.
     """
 
     bins: int = 100

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Array, Float64, Int64
+from genbench.array_types import Array, Float64, Int64
 from genbench.errors import InputError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.influence import INDEPENDENT
+from genbench.metrics.group_influence import INDEPENDENT
 from genbench.plugs.contracts import Score
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Array, Float64
+from genbench.array_types import Array, Float64
 from genbench.errors import InputError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.influence import influence_of
+from genbench.metrics.group_influence import influence_of
 from genbench.metrics.mmd_variance import mmd_variance
 from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
 from genbench.metrics.tiles import TILE, Rows, Tile, pair_of

@@ -9,11 +9,11 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Float64, Int64
+from genbench.array_types import Float64, Int64
 from genbench.errors import InputError
 from genbench.features.features import Features, Moments
-from genbench.metrics.embeddings import checked_rows, embedding, spans
-from genbench.metrics.influence import INDEPENDENT
+from genbench.metrics.embedding_checks import checked_rows, embedding, spans
+from genbench.metrics.group_influence import INDEPENDENT
 from genbench.metrics.tiles import TILE, Rows, Tile, compute_tile, pair_of
 from genbench.plugs.contracts import Score
 

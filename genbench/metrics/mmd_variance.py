@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 
 
 def mmd_variance(

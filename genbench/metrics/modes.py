@@ -9,11 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from genbench.arrays import Bool, Float64, Int64
+from genbench.array_types import Bool, Float64, Int64
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.histograms import FiniteSampleEstimate, histogram_kl, histogram_tv, kl_influence, tv_influence
-from genbench.metrics.influence import INDEPENDENT, influence_of
+from genbench.metrics.group_influence import INDEPENDENT, influence_of
+from genbench.metrics.histogram_divergences import (
+    FiniteSampleEstimate,
+    histogram_kl,
+    histogram_tv,
+    kl_influence,
+    tv_influence,
+)
 from genbench.plugs.contracts import Influence, Score
 
 
@@ -59,8 +65,7 @@ def mode_coverage(
 
     If samples fall into a mode that the target lacks, the KL would be infinite: half a sample is then added to every
     mode of the target. Without any high-quality sample, ``kl`` and ``tv`` have their largest value (all mass on the
-    rarest mode). The errors of counts and shares are binomial; ``metrics/histograms.py`` describes those of the
-    divergences.
+    rarest mode). The errors of counts and shares are binomial; ``histogram_divergences`` has those of the divergences.
 
     ``mode`` int [N] in 0..modes-1; ``quality`` bool [N], by default all true; ``target`` the counts of the reference,
     float [modes], by default a known uniform target. Raises InputError if a shape, dtype or range is wrong.
@@ -250,9 +255,7 @@ def _mode_scores(coverage: ModeCoverageResult, perfect: float | None) -> list[Sc
     if len(coverage.counts) <= 1000:
         captured |= {"counts": coverage.counts.tolist(), "counts_all": coverage.counts_all.tolist()}
     warning = _coverage_warning(coverage)
-    if warning:
-        captured["warning"] = warning
-
+    captured |= {"warning": warning} if warning else {}
     share = {} if perfect is None else {"expected": perfect}
 
     # divergences are better when lower, and have their errors from the delta method

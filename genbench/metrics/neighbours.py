@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbench.arrays import Array, Bool, Float64, Int64
-from genbench.metrics.embeddings import spans
+from genbench.array_types import Array, Bool, Float64, Int64
+from genbench.metrics.embedding_checks import spans
 from genbench.metrics.tiles import TILE, Rows, Tile, compute_tile
 
 

@@ -9,9 +9,9 @@ from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.features.features import Features, Moments
-from genbench.metrics.embeddings import embedding, spans
+from genbench.metrics.embedding_checks import embedding, spans
 from genbench.metrics.tiles import TILE, Rows, Tile, pair_of
 from genbench.plugs.contracts import Score
 

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy.typing as npt
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import UsageError
 from genbench.features.features import Features, Moments
 from genbench.metrics.ball_counts import BallCounts, RowInfluence
-from genbench.metrics.influence import influence_of
+from genbench.metrics.group_influence import influence_of
 from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
 from genbench.metrics.tiles import TILE, pair_of
 from genbench.plugs.contracts import Score

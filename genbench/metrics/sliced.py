@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Array, Bool, Float64, Int64
+from genbench.array_types import Array, Bool, Float64, Int64
 from genbench.errors import UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.embeddings import checked_rows, embedding, spans
-from genbench.metrics.influence import influence_of
+from genbench.metrics.embedding_checks import checked_rows, embedding, spans
+from genbench.metrics.group_influence import influence_of
 from genbench.plugs.contracts import Influence, Score
 
 JACKKNIFE_GROUPS = 20
@@ -48,7 +48,7 @@ class MongeDistance:
 
 @dataclass(frozen=True)
 class SlicedWasserstein:
-    """SWD: ``sliced_wasserstein`` of the embeddings; order 1 first, then the root of order 2."""
+    """SWD: ``sliced_wasserstein`` of the embeddings: SW1, then SW2 (square root of the mean of W2^2)."""
 
     projections: int = 1000
 
@@ -82,7 +82,7 @@ class SlicedEstimate:
     expected: float | None
     """Approximate value of a perfect sampler at these counts, from halves of the reference; None below 4 rows."""
     influence: Influence | None = None
-    """Which rows contribute to the error; None if not all rows of a side were used."""
+    """Contribution of groups of rows to the error; None if not all rows of a side were used."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class SlicedPair:
     first: SlicedEstimate
     """W1"""
     second: SlicedEstimate
-    """The square root of W2 squared"""
+    """Square root of the mean of W2^2"""
 
 
 def monge_distance(
@@ -107,8 +107,8 @@ def monge_distance(
     ``MIND = 3 D mean_t mean_j (sort(X t)_j - sort(Y t)_j)^2``, with t uniform on the unit sphere. Berthet et al. 2026
     (arXiv 2605.06797); as in torch-fidelity 0.5. Its unit is that of the squared rows. It is at least 0, and above 0
     even for equal distributions. If the counts differ, rows of the larger side are drawn with ``seed`` until the counts
-    are equal. The error is a jackknife over 20 groups of rows, left out on both sides, and over directions. For nearly
-    equal distributions it is up to 1.4 times too large.
+    are equal. The error combines two jackknifes: over 20 groups of rows, left out on both sides, and over
+    directions. For nearly equal distributions it is up to 1.4 times too large.
 
     Rows are [N, D] and [M, D]. Raises InputError if they are not finite or differ in width.
     """
@@ -174,7 +174,7 @@ class _TransportCosts:
     halves: Float64
     """[2], mean over directions between two halves of the reference"""
     shrink: float | None
-    """Expected squared cost for equal distributions, relative to that between the halves; None below 4 rows."""
+    """Ratio of the expected squared cost of equal distributions to the one between the halves; None below 4 rows."""
     influence: tuple[Float64, Float64]
     """[2, N] and [2, M], first-order influence of each row on the mean cost"""
 
@@ -216,7 +216,7 @@ def _transport(x: Array, y: Array, projections: int, rng: np.random.Generator) -
 
     costs, left_out, halves = np.empty((2, projections)), np.zeros((2, len(groups))), np.zeros(2)
     potentials = np.zeros((2, n)), np.zeros((2, m))
-    # Take so many directions at a time that the arrays have 8 MB.
+    # Use batches of directions, so that each array has about 8 MB.
     for span in spans(projections, max(1, 2**20 // max(n, m))):
         (xs, x_order), (ys, y_order) = (_sorted_projections(rows, centre, directions[span]) for rows in (x, y))
         costs[:, span] = _costs(xs, ys)
@@ -266,8 +266,8 @@ def _add_potentials(total: Float64, x: Float64, y: Float64, order: Int64) -> Non
     """Add the Kantorovich potential of each row to ``total`` [2, N], for the costs of order 1 and 2.
 
     The potential is the first variation of the cost. ``x`` [B, N] and ``y`` [B, M] are sorted; ``order`` [B, N] is the
-    row of each x. From one x to the next, the potential rises by the change in the cost of moving x to a fixed partner,
-    averaged over the partners of both.
+    row of each x. Between neighbouring x, the potential rises by the change of the cost to a fixed partner; the rise is
+    the mean over the two partners.
     """
     count = x.shape[1]
     # The partner of each x: the y at the same quantile.
@@ -285,7 +285,7 @@ def _add_potentials(total: Float64, x: Float64, y: Float64, order: Int64) -> Non
 @lru_cache(maxsize=16)
 def _coupling(n: int, m: int) -> tuple[Int64, Int64, Float64]:
     """Return the optimal coupling of n with m sorted points: pairs of ranks, and the mass of each pair."""
-    # In units of 1 / (n m) both distributions have whole masses: m for each of n points, n for each of m points.
+    # In units of 1 / (n m) both distributions have integer masses: m for each of n points, n for each of m points.
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     starts = np.concatenate([[0], ends[:-1]])
     return starts // m, starts // n, (ends - starts) / (n * m)

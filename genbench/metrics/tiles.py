@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Array, Float64, Int64
-from genbench.metrics.embeddings import checked_rows, spans
+from genbench.array_types import Array, Float64, Int64
+from genbench.metrics.embedding_checks import checked_rows, spans
 
 TILE = 1024
 """Rows and columns of one tile. Its arrays stay near the cache, and a pass holds a few tiles in memory."""

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from genbench.arrays import Array, Float64
+from genbench.array_types import Array, Float64
 from genbench.errors import InputError
 from genbench.features.features import Features, Moments
-from genbench.metrics.embeddings import checked_rows, embedding
-from genbench.metrics.influence import influence_of
+from genbench.metrics.embedding_checks import checked_rows, embedding
+from genbench.metrics.group_influence import influence_of
 from genbench.plugs.contracts import Influence, Score
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from genbench.page.charts import CHART_WIDTH
+from genbench.page.comparison_charts import CHART_WIDTH
 from genbench.page.svg import Scale, box, chart, cloud, dot, line, polyline, svg_text, y_axis
 from genbench.runs.folder import DistanceByCount
 from genbench.tables.numbers import number_with_error

@@ -11,15 +11,15 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from genbench.benchmarks import installed_benchmark
+from genbench.page.critic_and_likelihood_tables import CriticRow, LikelihoodRow, critic_rows, likelihood_rows
 from genbench.page.provenance import ProvenanceRow, provenance_row, run_commands, software_versions
 from genbench.page.published import PublishedNumbers, published_numbers
 from genbench.page.sample_charts import conditional
 from genbench.page.section_charts import SectionCharts
-from genbench.page.sheets import Sheet
-from genbench.page.training_tables import CriticRow, LikelihoodRow, critic_rows, likelihood_rows
+from genbench.page.sheet_tiles import Sheet
 from genbench.results import Result
-from genbench.runs.sampler_run import SamplerRun, sampler_runs
-from genbench.tables.formats import table_html, table_markdown
+from genbench.runs.reported_sampler import SamplerRun, sampler_runs
+from genbench.tables.leaderboard_formats import table_html, table_markdown
 from genbench.tables.leaderboard_table import Table, by_protocol, tabulated
 
 GROUP_TITLES = {

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from genbench.comparison.leaderboard import leaderboard
-from genbench.page.charts import ForestRow, forest, precision_against_recall, training_curves
+from genbench.page.comparison_charts import ForestRow, forest, precision_against_recall, training_curves
 from genbench.page.sample_charts import distance_by_count, histogram, scatter
 from genbench.plugs.specs import parse_specs
 from genbench.results import Result
-from genbench.runs.sampler_run import SamplerRun
+from genbench.runs.reported_sampler import SamplerRun
 from genbench.tables.leaderboard_table import Table
 from genbench.theory.mixtures import MIXTURES, Mixture
 

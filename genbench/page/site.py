@@ -9,7 +9,7 @@ from genbench.files.atomic_write import atomic_write
 from genbench.page.embedded_images import embedded
 from genbench.page.section import Section
 from genbench.results import read_results
-from genbench.tables.rendering import rendered
+from genbench.tables.jinja_templates import rendered
 
 
 def write(folder: Path) -> list[Path]:

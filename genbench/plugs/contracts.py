@@ -1,6 +1,7 @@
 """The contracts of plugs: Source, Sampler, Extractor, Metric and Tracker, and the Batch and Score that they exchange.
 
-A guest's class does not import genbench: it fulfils a contract by having the right attributes and methods.
+A guest (a plug outside this package) need not import genbench: it fulfils a contract by having the right attributes
+and methods.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ BATCH_SIZE = 32
 """Default number of samples in a batch."""
 
 GROUPS = 32
-"""Number of groups of rows in ``Influence``. The error of what two scores share in their reference therefore has
-GROUPS - 1 degrees of freedom."""
+"""Number of groups of rows in ``Influence``. The shared error of two scores with the same reference
+therefore has GROUPS - 1 degrees of freedom."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ class Score(NamedTuple):
     key: str | None = None
     """Long name for JSON (torch-fidelity's name if it has one); None means ``name``."""
     influence: Influence | None = None
-    """Which rows contribute to ``error``; None if unknown."""
+    """Contribution of groups of rows to ``error``; None if unknown."""
 
 
 @runtime_checkable

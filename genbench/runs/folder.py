@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from genbench.errors import InputError
 from genbench.files.atomic_write import atomic_write
-from genbench.files.folders import result_folder
+from genbench.files.folder_paths import result_folder
 from genbench.results import CriticRecord, Result, TrainingRecord, read_results
 
 Stored = TypeVar("Stored")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genbench.arrays import Array, Float64
+from genbench.array_types import Array, Float64
 from genbench.features.features import Features
 from genbench.plugs import registry
 from genbench.plugs.contracts import Extractor, Metric, Score, Source
@@ -17,7 +17,7 @@ from genbench.plugs.opening import open_source
 from genbench.plugs.specs import parse_specs
 from genbench.runs.folder import CountedDistance, DistanceByCount, Gallery, RunFolder, SampleGroup
 from genbench.runs.pictures import grid_figure, write_sheet
-from genbench.scoring.evaluation import entry
+from genbench.scoring.evaluate_metrics import entry
 from genbench.scoring.options import Options
 from genbench.scoring.sides import Sides, open_sides
 

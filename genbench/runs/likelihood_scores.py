@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from genbench.derived_sources import subset
 from genbench.errors import GenbenchError, PlugError, guest_error
 from genbench.plugs.contracts import Batch, Source
 from genbench.results import Entry
-from genbench.sampling import subset
 
 SCORED_ROWS = 100
 """Number of reference samples that are scored; a thousand codes for each sample take a while."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.files.atomic_write import atomic_write
 from genbench.runs.folder import History, SheetLayout
 

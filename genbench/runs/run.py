@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from genbench.benchmarks import Benchmark
 from genbench.errors import UsageError
-from genbench.files.folders import results_file
-from genbench.files.progress import progress_bar
+from genbench.files.folder_paths import results_file
+from genbench.files.progress_bar import progress_bar
 from genbench.plugs.opening import open_sampler, open_source
 from genbench.results import Result, TrainingRecord
 from genbench.runs.folder import RunFolder

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from genbench.errors import GenbenchError, guest_error
-from genbench.files.progress import progress_bar
+from genbench.files.progress_bar import progress_bar
 from genbench.plugs.opening import open_source
 from genbench.results import CriticRecord, TrainingRecord
 from genbench.runs.critic_estimates import critic_estimate

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.torch_modules import first_line
 from genbench.samplers.module import Latent, ModuleSampler, missing_latent

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genbench.comparison.group_by_subject import read_subjects
 from genbench.comparison.pairwise import Comparison, compare_results
-from genbench.comparison.subjects import read_subjects
 from genbench.results import Result
 from genbench.scoring.options import CompareOptions
 from genbench.scoring.score import score

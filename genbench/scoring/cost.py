@@ -12,7 +12,7 @@ from genbench.extraction.extract import BLOCK_ROWS
 from genbench.extraction.feature_store import Store
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
-from genbench.files.folders import cache_root
+from genbench.files.folder_paths import cache_root
 from genbench.plugs.contracts import Extractor, Metric, Source
 from genbench.scoring.options import Options
 from genbench.scoring.sides import Side, Sides

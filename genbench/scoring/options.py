@@ -30,7 +30,10 @@ class Options:
     features: str | Extractor | None = None
     """Extractor spec or plug; None means the benchmark's, or Inception for images and points for points."""
     resizes: str | None = None
-    """Resizes of Inception, ``"tf,torch,clean"``: each metric (default: FID) is computed under every resize."""
+    """Resizes of Inception, ``"tf,torch,clean"``: each metric (default: FID) is computed under every resize.
+
+    ``Plan`` expands them into one extractor for each resize; ``evaluate`` adds the resize to the names.
+    """
     count: int | None = None
     """Number of generated samples; None means the benchmark's, or all there are."""
     seed: int = 0

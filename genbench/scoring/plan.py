@@ -16,7 +16,7 @@ from genbench.plugs.registry import load
 from genbench.plugs.specs import parse_specs
 from genbench.results import Entry, Result, SampleSet
 from genbench.scoring.cost import Cost, cost_of
-from genbench.scoring.evaluation import evaluate, usable_metrics
+from genbench.scoring.evaluate_metrics import evaluate, usable_metrics
 from genbench.scoring.options import Options
 from genbench.scoring.sides import Sides, open_sides
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from genbench.derived_sources import Drawn, subset
 from genbench.errors import InputError, UsageError
 from genbench.extraction.extract import Extraction, extract_all
 from genbench.extraction.feature_store import Store
 from genbench.features.features import Features, Moments
-from genbench.files.folders import cache_root
+from genbench.files.folder_paths import cache_root
 from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
 from genbench.plugs.opening import open_extractor, open_reference, open_subject
 from genbench.results import SampleSet
-from genbench.sampling import Drawn, subset
 from genbench.scoring.options import Options
 
 Side = Literal["generated", "reference"]
@@ -73,7 +73,7 @@ class Sides:
                 self._features[side, name] = features
 
     def reference(self, metric: Metric, extractor: str) -> Features | Moments | None:
-        """Return what a metric compares with: rows, the moments of a file, or nothing."""
+        """Return the reference of a metric: rows, the moments of a file, or nothing."""
         if self.needs_rows(metric):
             return self.features("reference", extractor)
         if metric.reference == "none" or self.moments is None:

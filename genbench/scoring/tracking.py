@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from genbench.errors import GenbenchError, PlugError, guest_error
-from genbench.files.folders import result_folder, slug
+from genbench.files.folder_paths import result_folder, slug
 from genbench.plugs.contracts import Tracker
 from genbench.plugs.registry import load
 from genbench.results import Result

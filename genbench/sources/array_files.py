@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart, cached_hashes
 from genbench.sources.file_names import is_path_with_suffix, printable, require_file

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from genbench.arrays import Array, Bool
+from genbench.array_types import Array, Bool
 from genbench.errors import InputError, UsageError, did_you_mean
 
 Axes = Literal["NHWC", "NCHW", "NHW", "ND"]

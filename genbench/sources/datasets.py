@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.sources.folder import Files
 from genbench.sources.memory import ArraySource

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError
 
 

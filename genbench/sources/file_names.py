@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genbench.arrays import Int64
+from genbench.array_types import Int64
 from genbench.errors import InputError
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -87,6 +87,6 @@ def no_images_message(name: str, kind: str, ignored: Counter[str]) -> str:
     if not ignored:
         return f"{name} is an empty {kind}; expected images ({expected})."
     # list at most eight extensions, the most frequent first
-    found = ", ".join(f"{extension} {count:,}" for extension, count in ignored.most_common(8))
+    counts = ", ".join(f"{extension} {count:,}" for extension, count in ignored.most_common(8))
     files = "1 file" if ignored.total() == 1 else f"{ignored.total():,} files"
-    return f"{name} holds {files}, but no image ({found}); expected {expected}."
+    return f"{name} holds {files}, but no image ({counts}); expected {expected}."

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from genbench.arrays import Int64
+from genbench.array_types import Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart
 from genbench.sources.decoding import Unreadable

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from genbench.arrays import Array, Int64
+from genbench.array_types import Array, Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import content_hash
 from genbench.plugs.contracts import Batch
 from genbench.sources.array_layout import layout_of
-from genbench.sources.batch_rows import batch_rows
+from genbench.sources.batch_ranges import batch_rows
 from genbench.sources.decoding import Unreadable, to_rgb
 from genbench.sources.threaded import ThreadedSource
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from genbench.derived_sources import Subset
 from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.plugs import registry
 from genbench.plugs.contracts import Source
-from genbench.sampling import Subset
 
 SPLIT_SHARES = {"train": (0.0, 0.5), "fit": (0.0, 0.4), "validation": (0.4, 0.5), "test": (0.5, 1.0)}
 """Begin and end of each split, as shares of the shuffled rows; ``fit`` and ``validation`` together are ``train``."""

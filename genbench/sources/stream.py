@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError, PlugError
 from genbench.sources.array_layout import Layout, layout_of
 from genbench.sources.memory import ArraySource, DatasetSource, dtype_of, may_be_samples, to_numpy

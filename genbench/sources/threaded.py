@@ -10,11 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
-from genbench.arrays import Int64
+from genbench.array_types import Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart, cached_hashes, content_hash
 from genbench.plugs.contracts import Batch
-from genbench.sources.batch_rows import batch_rows
+from genbench.sources.batch_ranges import batch_rows
 from genbench.sources.decoding import Unreadable, decode
 
 BATCHES_AHEAD = 2

@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from genbench.arrays import Int64
+from genbench.array_types import Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart
 from genbench.sources.decoding import Unreadable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from genbench.benchmarks import installed_benchmark
 from genbench.comparison.comparability import differing_fields, prevailing, require_comparable
+from genbench.comparison.group_by_subject import metric_name, newest
 from genbench.comparison.leaderboard import Standing, leaderboard
-from genbench.comparison.subjects import metric_name, newest
 from genbench.errors import InputError, UsageError
 from genbench.results import Result
 from genbench.tables.numbers import ARROWS, listed, number_with_error

@@ -8,14 +8,15 @@ from functools import partial
 
 import numpy as np
 
-from genbench.arrays import Float64
-from genbench.theory import divergences, games
+from genbench.array_types import Float64
+from genbench.theory import exact_divergences as divergences
+from genbench.theory import games
 from genbench.theory.densities import Discrete, Exponential, Line, MultivariateNormal, Normal, Uniform, bernoulli
 from genbench.theory.dirac_gan import eigenvalues, norms
 from genbench.theory.discriminators import optimal_discriminator, optimal_logit
 from genbench.theory.gradient_estimators import reparameterized_gradient, score_function_gradient
 from genbench.theory.likelihoods import gaussian_kl
-from genbench.theory.packing import Steps, packed_tv
+from genbench.theory.pacgan import Steps, packed_tv
 from genbench.theory.ppca import PPCA, elbo_gap, fit_ppca
 from genbench.theory.two_time_scales import noisy_saddle
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, rel_entr
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import UsageError
 from genbench.theory.densities import Discrete, Exponential, MultivariateNormal, Normal, Uniform
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp, ndtr, ndtri
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import UsageError
 
 LN_TWO = math.log(2)

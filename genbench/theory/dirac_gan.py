@@ -8,7 +8,7 @@ import math
 import numpy as np
 from scipy.special import expit
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.theory.games import Game, play
 
 

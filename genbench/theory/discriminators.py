@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import GenbenchError, InputError
 from genbench.theory.densities import Density
 from genbench.theory.estimates import EstimateWithError, mean_of

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from scipy.special import digamma, gammaln, rel_entr
 
-from genbench.arrays import Bool, Float64
+from genbench.array_types import Bool, Float64
 from genbench.errors import InputError, UsageError
 from genbench.theory.densities import LN_TWO, Density
 from genbench.theory.estimates import EstimateWithError, average_of_two, mean_of, seeds

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 
 
 class EstimateWithError(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import UsageError, did_you_mean
 
 

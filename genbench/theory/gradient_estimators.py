@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.theory.estimates import EstimateWithError, mean_of
 
 # vectorised: float64 [N] -> float64 [N]

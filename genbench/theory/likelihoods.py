@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import UsageError
 from genbench.theory.densities import LN_TWO_PI
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from genbench.arrays import Float64, Int64
+from genbench.array_types import Float64, Int64
 from genbench.errors import UsageError, did_you_mean
 from genbench.theory.densities import LN_TWO_PI
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import InputError, UsageError
 from genbench.theory.densities import LN_TWO_PI, MultivariateNormal
 

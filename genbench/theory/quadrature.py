@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.integrate import quad
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.theory.densities import LN_TWO, Line
 
 TOLERANCE = 1e-11

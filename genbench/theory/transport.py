@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import InputError
 from genbench.theory.closed_forms import coupled_distance
 from genbench.theory.densities import Density

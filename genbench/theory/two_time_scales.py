@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 
 
 def noisy_saddle(

@@ -12,7 +12,7 @@ from scipy import stats
 
 from baselines.likelihood import importance_bound, likelihood_bounds
 from baselines.vae import VAE
-from genbench.arrays import Array
+from genbench.array_types import Array
 from tests.baselines.training_sets import Rows, random_images, three_clusters
 
 

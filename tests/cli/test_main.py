@@ -61,7 +61,7 @@ def test_after_an_interrupt_the_same_command_continues(tmp_path: Path, monkeypat
     process.send_signal(signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "continues from there" in message
+    assert "run the same command again to continue" in message
     assert "Traceback" not in message
     assert 2 <= len(list(store.rglob("*.safetensors"))) < 8
     monkeypatch.chdir(tmp_path)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from genbench.derived_sources import subset
 from genbench.errors import InputError, PlugError
 from genbench.extraction.extract import BLOCK_ROWS, Extraction, extract, extract_all
 from genbench.extraction.feature_store import Store
 from genbench.plugs.contracts import Batch
-from genbench.sampling import subset
 
 
 @dataclass

@@ -206,8 +206,8 @@ def test_the_checksum_of_a_changed_file_is_computed_again(tmp_path: Path) -> Non
 
 
 def test_every_published_checksum_is_complete_and_agrees_with_the_name_of_its_file() -> None:
+    from genbench.extractors.clip_dinov2_vgg import Clip, Vgg16, dinov2_vit_g_14
     from genbench.extractors.inception.extractor import INCEPTION
-    from genbench.extractors.torch_fidelity_networks import Clip, Vgg16, dinov2_vit_g_14
 
     extractors = (Clip(), Clip("rn50x64"), Vgg16(), dinov2_vit_g_14())
     for file in (INCEPTION, *(extractor.published_weights for extractor in extractors)):

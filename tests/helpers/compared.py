@@ -13,7 +13,7 @@ from genbench.plugs import registry
 from genbench.plugs.contracts import Better, Score
 from genbench.plugs.specs import parse_specs
 from genbench.results import Result, SampleSet, TrainingRecord
-from genbench.scoring.evaluation import entry
+from genbench.scoring.evaluate_metrics import entry
 
 
 def result(name: str, *scores: Score, seed: int = 0, reference: str = "r", **changes: Any) -> Result:

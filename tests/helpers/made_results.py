@@ -6,7 +6,7 @@ from typing import Any
 
 from genbench.plugs.contracts import Score
 from genbench.results import Result, SampleSet, TrainingRecord
-from genbench.scoring.evaluation import entry
+from genbench.scoring.evaluate_metrics import entry
 
 REFERENCE = SampleSet("digits,split=test", 899, "d" * 64)
 

@@ -20,18 +20,10 @@ from genbench.page.section import Section
 from genbench.page.site import differing, write
 from genbench.plugs.contracts import Score
 from genbench.results import Result
-from genbench.runs.folder import (
-    CountedDistance,
-    DistanceByCount,
-    Gallery,
-    History,
-    RunFolder,
-    SampleGroup,
-    WatchedStep,
-)
+from genbench.runs.folder import CountedDistance, DistanceByCount, Gallery, History, RunFolder, SampleGroup, WatchedStep
 from genbench.runs.pictures import write_sheet
 from tests.helpers.made_results import board, made
-from tests.tables.test_formats import HOSTILE, Tags
+from tests.tables.test_leaderboard_formats import HOSTILE, Tags
 
 EXTRA = (Score("precision", 0.8, 0.01, "higher"), Score("recall", 0.4, 0.01, "higher"))
 

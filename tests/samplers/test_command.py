@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from genbench.derived_sources import Drawn
 from genbench.errors import PlugError, UsageError
 from genbench.plugs.contracts import Sampler
 from genbench.samplers.command import CommandSampler
-from genbench.sampling import Drawn
 
 ARGUMENTS = "--count {count} --seed {seed} --out {out}"
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import genbench
 from genbench.cli import main
 from genbench.extraction.feature_store import Store
-from genbench.files.folders import cache_root
+from genbench.files.folder_paths import cache_root
 from genbench.scoring.cost import Cost
 from genbench.scoring.options import Options
 from genbench.scoring.plan import Plan

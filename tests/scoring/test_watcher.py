@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import genbench
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError, UsageError
 from genbench.features.features import Features
 from genbench.plugs.contracts import Batch

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import genbench
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.comparison.differences import difference
 from genbench.features.features import Features
 from genbench.metrics.frechet.metric import frechet_distance_of_rows
@@ -26,7 +26,7 @@ from genbench.plugs import registry
 from genbench.plugs.contracts import Score
 from genbench.plugs.specs import parse_specs
 from genbench.results import Result, SampleSet
-from genbench.scoring.evaluation import entry
+from genbench.scoring.evaluate_metrics import entry
 from tests.studies.frechet_debiasing import cost, debiasing
 from tests.studies.verdict_rates import verdicts
 

@@ -19,14 +19,6 @@ from baselines.vae import VAE
 from genbench.sources.memory import ArraySource
 from genbench.theory import cases
 from genbench.theory import divergence_estimates as estimates
-from genbench.theory.critics import (
-    GradientPenalty,
-    SpectralNorm,
-    WeightClipping,
-    gradient_penalty_estimate,
-    line_points,
-    train_critic,
-)
 from genbench.theory.densities import MultivariateNormal, Normal
 from genbench.theory.discriminators import fit_logistic, optimal_discriminator
 from genbench.theory.likelihoods import GaussianProposal, ais, iwae, standard_prior
@@ -34,6 +26,14 @@ from genbench.theory.mixtures import RING, MixtureDensity
 from genbench.theory.ppca import fit_ppca, maximum_log_likelihood
 from genbench.theory.transport import transport_to
 from genbench.theory.two_time_scales import noisy_saddle
+from genbench.theory.wasserstein_critics import (
+    GradientPenalty,
+    SpectralNorm,
+    WeightClipping,
+    gradient_penalty_estimate,
+    line_points,
+    train_critic,
+)
 
 PAGE = Path(__file__).parents[2] / "reports" / "theory.md"
 Row = Sequence[object]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 import genbench
-from genbench.arrays import Int64
+from genbench.array_types import Int64
 from genbench.comparison.differences import difference
 from genbench.comparison.multiple_testing import holm
 from genbench.features.features import Features

@@ -11,7 +11,7 @@ from scipy.special import logit
 from genbench.errors import GenbenchError, InputError
 from genbench.theory.densities import MultivariateNormal, Normal, Uniform
 from genbench.theory.discriminators import fit_logistic, gan_value_of_logits, optimal_discriminator, optimal_logit
-from genbench.theory.divergences import gan_value, tv
+from genbench.theory.exact_divergences import gan_value, tv
 from genbench.theory.mixtures import RING, MixtureDensity
 
 REFERENCE, GENERATED = Normal(), Normal(1)

@@ -17,8 +17,8 @@ from genbench.theory.divergence_estimates import (
     nearest_neighbour_reverse_kl,
     on_grid,
 )
-from genbench.theory.divergences import divergences
 from genbench.theory.estimates import EstimateWithError, mean_of
+from genbench.theory.exact_divergences import divergences
 from genbench.theory.mixtures import RING, Mixture, MixtureDensity
 from genbench.theory.transport import assignment_distance, sorted_distance, transport_to
 

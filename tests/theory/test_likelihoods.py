@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import InputError, UsageError
 from genbench.theory.densities import MultivariateNormal
-from genbench.theory.divergences import kl
+from genbench.theory.exact_divergences import kl
 from genbench.theory.gradient_estimators import reparameterized_gradient, score_function_gradient
 from genbench.theory.likelihoods import GaussianProposal, ais, elbo, gaussian_kl, iwae, standard_prior
 from genbench.theory.ppca import PPCA, elbo_gap, fit_ppca, maximum_log_likelihood

@@ -10,10 +10,10 @@ from torch import nn
 
 from genbench.errors import UsageError, did_you_mean
 from genbench.extractors.inception.backends import PreparedNetwork, check_backend, prepare
-from genbench.extractors.inception.graph import InceptionGraph
+from genbench.extractors.inception.expected_weights import published_state_dict
+from genbench.extractors.inception.fast_network import InceptionGraph
 from genbench.extractors.inception.resizing import RESIZES, SIZE, Resize
-from genbench.extractors.inception.shapes import published_state_dict
-from genbench.extractors.pretrained import Pretrained
+from genbench.extractors.pretrained_extractor import Pretrained
 from genbench.extractors.state_dicts import StateDict, check_fit, read_state_dict
 from genbench.extractors.weights import Weights, file_sha256
 

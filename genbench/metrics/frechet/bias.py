@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.metrics.frechet.gaussian import Gaussian, terms
 from genbench.metrics.frechet.sides import GaussianSide, blocks_of
 

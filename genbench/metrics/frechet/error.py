@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbench.arrays import Bool, Float64
+from genbench.array_types import Bool, Float64
 from genbench.metrics.frechet.bias import Jackknife
 from genbench.metrics.frechet.gaussian import Gaussian, root_of, rounding_level
 from genbench.metrics.frechet.sides import GaussianSide, blocks_of
-from genbench.metrics.influence import influence_of, variance_of_sum
+from genbench.metrics.group_influence import influence_of, variance_of_sum
 from genbench.plugs.contracts import Influence
 
 NEAR = 4.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.blas import dtrmm
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import InputError
 
 

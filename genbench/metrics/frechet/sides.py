@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbench.arrays import Bool, Float64, Int64
+from genbench.array_types import Bool, Float64, Int64
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.gaussian import (
     Gaussian,
@@ -61,7 +61,7 @@ class GaussianSide:
 
     @property
     def full_rank(self) -> bool:
-        """Whether there are more rows than dimensions; assumed if the number of rows is unknown."""
+        """Whether there are more rows than dimensions; true if the number of rows is unknown."""
         return self.count is None or self.count > self.size
 
     def chunks(self, mask: Bool | None = None) -> Iterator[Float64]:
@@ -104,10 +104,10 @@ def _factor_or_empty(covariance: Float64) -> Float64:
 
 
 def blocks_of(side: GaussianSide, blocks: int, seed: int) -> Int64:
-    """Return the block of each row, int64 [N], in 0..blocks-1, by a random draw from the rows sorted by their hashes.
+    """Return the block of each row, int64 [N], in 0..blocks-1, assigned at random after sorting by hash.
 
     Equal sets of rows have equal blocks, whatever their order, so that the distance of a set to itself stays 0. The
-    hash keeps the blocks of two different but similar sets independent.
+    hash puts similar but different rows at unrelated places, so the blocks of similar sets are independent.
     """
     assert side.features is not None
     # sort the rows by an 8-byte hash of their bytes

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import genbench
+from genbench.derived_sources import Drawn
 from genbench.errors import InputError
 from genbench.features.features import Features
-from genbench.metrics.classes import ClassConditional, class_consistency
+from genbench.metrics.class_conditional import ClassConditional, class_consistency
 from genbench.metrics.frechet.metric import frechet_distance_of_rows
 from genbench.plugs import registry
-from genbench.sampling import Drawn
 
 
 def test_consistency_is_the_share_of_samples_of_the_requested_class() -> None:

@@ -26,7 +26,7 @@ from genbench.theory.densities import (
     categorical,
     point_mass,
 )
-from genbench.theory.divergences import Divergences, divergences, gan_value, jsd, kl, parallel_lines, tv, w1, w2
+from genbench.theory.exact_divergences import Divergences, divergences, gan_value, jsd, kl, parallel_lines, tv, w1, w2
 from genbench.theory.mixtures import RING, MixtureDensity
 
 INF = math.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError
 from genbench.features.features import Features, Moments
 

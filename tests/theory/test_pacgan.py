@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genbench.errors import UsageError
-from genbench.theory.packing import Steps, packed_tv
+from genbench.theory.pacgan import Steps, packed_tv
 
 DATA = Steps((0, 1), (1,))
 COLLAPSED = Steps((0, 0.8), (1.25,))

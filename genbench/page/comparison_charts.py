@@ -9,19 +9,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from genbench.comparison.leaderboard import Standing
-from genbench.page.svg import (
-    Scale,
-    box,
-    chart,
-    dot,
-    line,
-    polyline,
-    spans_decades,
-    svg_text,
-    tick_text,
-    x_axis,
-    y_axis,
-)
+from genbench.page.svg import Scale, box, chart, dot, line, polyline, spans_decades, svg_text, tick_text, x_axis, y_axis
 from genbench.runs.folder import History
 from genbench.tables.numbers import ARROWS, number_with_error
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from genbench.derived_sources import CHUNK, Drawn, chunk_seed
 from genbench.errors import PlugError
-from genbench.sampling import CHUNK, Drawn, chunk_seed
 
 
 class Noise:
@@ -81,5 +81,7 @@ def test_an_error_names_the_sampler_that_raised_and_the_line() -> None:
     def broken(count: int, seed: int) -> np.ndarray:
         raise ZeroDivisionError("no latent")
 
-    with pytest.raises(PlugError, match=r"'noise' raised ZeroDivisionError: no latent at .*test_sampling.py:\d+"):
+    with pytest.raises(
+        PlugError, match=r"'noise' raised ZeroDivisionError: no latent at .*test_derived_sources.py:\d+"
+    ):
         drawn(10, give=broken)

@@ -8,7 +8,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import UsageError
 
 

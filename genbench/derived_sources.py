@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genbench.arrays import Array, Int64
+from genbench.array_types import Array, Int64
 from genbench.errors import GenbenchError, InputError, PlugError, guest_error
 from genbench.plugs.contracts import Batch, Sampler, Source
 

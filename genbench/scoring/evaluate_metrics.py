@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from genbench.errors import GenbenchError, InputError, UsageError, guest_error
 from genbench.features.features import Features, Moments
-from genbench.files.progress import progress_bar
+from genbench.files.progress_bar import progress_bar
 from genbench.plugs.contracts import Metric, Score
 from genbench.results import Entry
 from genbench.scoring.sides import Sides
@@ -39,7 +39,7 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[En
     entries = [entry(score, opened.name, canonical=canonical) for index in sorted(scores) for score in scores[index]]
     if sides.options.resizes is None or not canonical:
         return entries
-    # FID under several resizes: the name of the resize distinguishes the scores
+    # with --resizes (see Options.resizes and Plan), the name of the resize distinguishes the scores
     return [replace(one, name=f"{one.name}@{one.extractor}", key=f"{one.key}@{one.extractor}") for one in entries]
 
 
@@ -87,7 +87,7 @@ def _evaluated(
     reference: Features | Moments | None,
     seed: int,
 ) -> list[list[Score]]:
-    # features of different extractors can only be told apart by their size if an identity is missing
+    # without an identity, features of different extractors can be distinguished only by their size
     if reference is not None and "embedding" in metrics[0].needs:
         _require_same_dimensions(generated, reference)
     try:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.errors import InputError
 
 CRITIC_UNITS = 32

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbench.arrays import Bool, Float64, Int64
-from genbench.metrics.influence import influence_of
+from genbench.array_types import Bool, Float64, Int64
+from genbench.metrics.group_influence import influence_of
 from genbench.plugs.contracts import Influence
 
 

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from genbench.errors import InputError
-from genbench.theory.critics import (
+from genbench.theory.exact_divergences import parallel_lines
+from genbench.theory.transport import assignment_distance
+from genbench.theory.wasserstein_critics import (
     GradientPenalty,
     SpectralNorm,
     WeightClipping,
@@ -15,8 +17,6 @@ from genbench.theory.critics import (
     line_points,
     train_critic,
 )
-from genbench.theory.divergences import parallel_lines
-from genbench.theory.transport import assignment_distance
 
 THETAS = (0.1, 0.5, 1.0, 2.0, 4.0)
 

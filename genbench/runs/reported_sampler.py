@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from genbench.comparison.subjects import by_subject
+from genbench.comparison.group_by_subject import by_subject
 from genbench.results import Entry, Result, read_results
 from genbench.runs.folder import Gallery, History, RunFolder
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from genbench.arrays import Float64
+from genbench.array_types import Float64
 from genbench.plugs.contracts import GROUPS, Influence
 
 INDEPENDENT = Influence(())

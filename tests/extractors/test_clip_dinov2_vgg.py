@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from genbench.errors import InputError, UsageError
-from genbench.extractors.torch_fidelity_networks import Clip, Dinov2, Vgg16, dinov2_vit_l_14, dinov2_vit_s_14
+from genbench.extractors.clip_dinov2_vgg import Clip, Dinov2, Vgg16, dinov2_vit_l_14, dinov2_vit_s_14
 from genbench.extractors.weights import Weights, file_sha256
 from tests.helpers.random_weights import smooth_images
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from genbench.cli import main
-from genbench.tables.formats import FORMATS, latex_safe, written
+from genbench.tables.leaderboard_formats import FORMATS, latex_safe, written
 from genbench.tables.numbers import markdown_safe
 from tests.helpers.made_results import board, made
 

@@ -21,9 +21,7 @@ class Verbs(click.Group):
         except GenbenchError as error:
             raise refusal(str(error), error.exit_code) from error
         except KeyboardInterrupt:
-            raise refusal(
-                "interrupted; stored features are kept, and the same command continues from there.", 1
-            ) from None
+            raise refusal("interrupted; stored features are kept; run the same command again to continue.", 1) from None
         except MemoryError as error:
             raise refusal("out of memory; give a smaller --batch-size or --count.", 1) from error
         except SystemExit as error:

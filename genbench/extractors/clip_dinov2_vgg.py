@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 
 from genbench.errors import InputError, UsageError, did_you_mean
-from genbench.extractors.pretrained import Pretrained
+from genbench.extractors.pretrained_extractor import Pretrained
 from genbench.extractors.state_dicts import StateDict, fill, is_torchscript, read_state_dict
 from genbench.extractors.weights import Weights, file_sha256
 

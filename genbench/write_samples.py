@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from genbench.arrays import Array
+from genbench.array_types import Array
 from genbench.errors import InputError, UsageError
 from genbench.files.atomic_write import atomic_write, atomic_write_folder
-from genbench.files.progress import progress_bar
+from genbench.files.progress_bar import progress_bar
 from genbench.plugs.contracts import Source
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from genbench.page.training_tables import critic_rows, likelihood_rows
+from genbench.page.critic_and_likelihood_tables import critic_rows, likelihood_rows
 from genbench.results import CriticRecord, Entry, TrainingRecord
 from genbench.tables.numbers import number_with_error
 from tests.helpers.made_results import made

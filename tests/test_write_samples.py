@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from genbench.arrays import Array
+from genbench.array_types import Array
+from genbench.derived_sources import Drawn
 from genbench.errors import InputError, PlugError, UsageError
-from genbench.export import EXPORT_BATCH, write_samples
 from genbench.plugs.contracts import Batch, Source
 from genbench.plugs.opening import open_subject
-from genbench.sampling import Drawn
 from genbench.sources.memory import ArraySource
+from genbench.write_samples import EXPORT_BATCH, write_samples
 
 COUNT = EXPORT_BATCH + 9
 ENDINGS = ["", ".zip", ".npz", ".npy"]

@@ -103,7 +103,7 @@ def latex_safe(words: str) -> str:
 
 def table_html(board: Table) -> str:
     """Return one ``<table>`` element, which the page of ``genbench report`` contains, too."""
-    from genbench.tables.rendering import rendered
+    from genbench.tables.jinja_templates import rendered
 
     return rendered("genbench.tables", "table.html", table=board, legend=LEGEND, cell_parts=cell_parts).strip()
 
