@@ -236,7 +236,7 @@ def test_pitfall_14_compression_alone_changes_the_frechet_distance() -> None:
     ]
     assert distances == sorted(distances)
     assert 0 < 10 * distances[0] < distances[-1]
-    assert "JPEG compression and resizing move FID by points" in metrics_page()
+    assert "JPEG compression and resizing change FID by several units" in metrics_page()
 
 
 def test_pitfall_14_the_method_of_resizing_alone_changes_the_frechet_distance_and_is_recorded() -> None:
