@@ -100,10 +100,9 @@ class Options:
 # The keywords of the public functions. A test keeps their names and types equal to those of Options.
 
 
-class WatchOptions(TypedDict, total=False):
-    """The options of ``Watcher``; see ``Options`` for their meaning."""
+class ExtractionOptions(TypedDict, total=False):
+    """The options that every function below has; see ``Options`` for their meaning."""
 
-    metrics: str | None
     features: str | Extractor | None
     resizes: str | None
     count: int | None
@@ -118,32 +117,24 @@ class WatchOptions(TypedDict, total=False):
     skip_corrupt: bool
     ranks: Ranks | None
     progress: bool | None
+
+
+class WatchOptions(ExtractionOptions, total=False):
+    """The options of ``Watcher``."""
+
+    metrics: str | None
 
 
 class ScoreOptions(WatchOptions, total=False):
-    """The options of ``score``; see ``Options`` for their meaning."""
+    """The options of ``score``."""
 
     reference: object | None
     cache: bool
 
 
-class CompareOptions(TypedDict, total=False):
-    """The options of ``compare`` for subjects that are scored on the spot; see ``Options`` for their meaning."""
+class CompareOptions(ExtractionOptions, total=False):
+    """The options of ``compare`` for subjects that are scored on the spot."""
 
     benchmark: str | Benchmark | None
     reference: object | None
-    features: str | Extractor | None
-    resizes: str | None
-    count: int | None
-    seed: int
-    batch_size: int
-    workers: int | None
-    device: str
-    weights: str | None
-    precision: str | None
-    backend: str | None
-    name: str | None
-    skip_corrupt: bool
-    ranks: Ranks | None
     cache: bool
-    progress: bool | None
