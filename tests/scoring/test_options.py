@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import fields
@@ -52,6 +53,8 @@ def test_mypy_rejects_a_wrong_name_of_an_option(tmp_path: Path) -> None:
     mistyped = 'genbench.score("out", count="9")'
     (tmp_path / "calls.py").write_text("\n".join(["import genbench", *good, *wrong, mistyped]))
     words = [sys.executable, "-m", "mypy", "--config-file", "", "--cache-dir", str(tmp_path / "cache"), "calls.py"]
-    answer = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    # mypy does not follow the import hook of an editable installation
+    environment = {**os.environ, "MYPYPATH": str(Path(genbench.__file__).parents[1])}
+    answer = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False).stdout
     lines = [int(line.split(":")[1]) for line in answer.splitlines() if line.startswith("calls.py") and "error" in line]
     assert sorted(set(lines)) == [5, 6, 7, 8], answer
