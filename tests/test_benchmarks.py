@@ -71,6 +71,12 @@ def test_a_recipe_of_a_folder_cuts_it_into_parts_that_do_not_overlap(images: Pat
     assert contents(recipe.real) == parts[0] | parts[1]
 
 
+def test_a_folder_with_an_odd_number_of_images_has_halves_of_equal_size(images: Path) -> None:
+    next(images.rglob("*.png")).unlink()
+    halves = [len(open_source(f"part,path={images},split={split}")) for split in ("train", "test")]
+    assert halves[0] == halves[1] == (len(list(images.rglob("*.png"))) // 2)
+
+
 def test_a_part_keeps_the_classes_of_its_folder(images: Path) -> None:
     part = open_source(f"part,path={images},split=test")
     batch = next(iter(part.batches(100)))

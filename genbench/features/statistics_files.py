@@ -19,6 +19,9 @@ from genbench.features.safe_pickle import unpickle_arrays
 from genbench.files.atomic_write import atomic_write
 from genbench.files.fingerprints import content_hash
 
+NEGATIVE_SHARE = 1e-5
+"""Eigenvalues of sigma down to minus this share of its largest entry count as rounding errors of float32."""
+
 LARGEST_COVARIANCE = 1 << 33
 """Maximum bytes of an unpacked covariance (32,768 dimensions in float64); a larger one is refused."""
 
@@ -128,6 +131,15 @@ def _checked_moments(file: Path, mu: Any, sigma: Any, metadata: Mapping[str, Any
         raise InputError(
             f"{file}: sigma is not symmetric with variances of 0 or more, so it is no covariance; make the file again."
         )
+    # rounding leaves eigenvalues slightly below 0; if they are not lower, the shifted matrix has a Cholesky factor
+    shifted = covariance + NEGATIVE_SHARE * largest * np.eye(len(covariance))
+    try:
+        np.linalg.cholesky(shifted)
+    except np.linalg.LinAlgError as error:
+        if largest > 0:
+            raise InputError(
+                f"{file}: sigma has clearly negative eigenvalues, so it is no covariance; make the file again."
+            ) from error
     return moments
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from genbench.errors import GenbenchError, PlugError, UsageError, did_you_mean
 from genbench.plugs.specs import Spec, parse_spec
 
 KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "benchmarks")
+
+NUMERIC = {"int": "a whole number", "float": "a number", "bool": "true or false", "None": "none"}
+"""Annotations of options whose values are checked, and their names in messages."""
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -107,6 +111,8 @@ class Plug:
         for key in spec.options:
             if key not in parameters and not variadic:
                 raise UsageError(f"{spec.name!r} has no option {key!r}{did_you_mean(key, parameters)}")
+            if key in parameters:
+                _check_kind(spec, key, str(parameters[key].annotation))
 
 
 @cache
@@ -160,6 +166,16 @@ def open_accepted(kinds: Sequence[str], subject: object, spec: Spec | None = Non
             if opener.accepts(subject):
                 return opener.make(spec or Spec(name), subject)
     return None
+
+
+def _check_kind(spec: Spec, key: str, annotation: str) -> None:
+    """Raise UsageError if a numeric option has a value of another kind; other annotations are not checked."""
+    kinds = set(re.findall(r"\w+", annotation.removeprefix("<class ")))
+    value = spec.options[key]
+    accepted = kinds | ({"int"} if "float" in kinds else set()) | ({"NoneType"} if "None" in kinds else set())
+    if kinds and kinds <= NUMERIC.keys() and type(value).__name__ not in accepted:
+        expected = " or ".join(text for kind, text in NUMERIC.items() if kind in kinds)
+        raise UsageError(f"{spec.name!r} needs {expected} as option {key!r}, not {value!r}; write {key}=VALUE.")
 
 
 def _required(

@@ -11,6 +11,7 @@ from torch import nn
 from genbench.errors import PlugError, UsageError, did_you_mean
 from genbench.plugs.contracts import Sampler
 from genbench.plugs.torch_modules import SUFFIXES, device_of, dtype_and_shape, evaluation_mode, read_torchscript
+from genbench.plugs.value_range import parse_range
 from genbench.samplers.function import seeded_generators
 
 # Length or shape of one latent.
@@ -23,7 +24,7 @@ class ModuleSampler:
     The seed determines z. ``latent`` is the length of z, or its shape as ``100x1x1``. ``distribution`` is ``normal``
     for N(0, I), ``uniform`` on -1..1, or ``unit`` for normal latents scaled to length 1 over all but the first axis.
     G may return uint8 images, float points [count, D], or float images. The values of float images must lie in the
-    declared ``range``, ``-1..1`` or ``0..1``; they are rounded to uint8, and values slightly outside are clipped.
+    declared ``range``, such as ``-1..1``; they are rounded to uint8, and values slightly outside are clipped.
     G is called in evaluation mode, on the device of its parameters; its mode is restored afterwards.
     Raises UsageError for a missing or unknown option, PlugError if the output differs from the declaration.
     """
@@ -43,7 +44,9 @@ class ModuleSampler:
         self.latent = _latent_shape(latent, self.name)
         self.distribution = _check_option("distribution", distribution, _DISTRIBUTIONS)
         # None is valid: uint8 images and points have no range
-        self.range = range if range is None else _check_option("range", range, _RANGES)
+        if range is not None:
+            parse_range(range)
+        self.range = range
 
     @staticmethod
     def accepts(subject: object) -> bool:
@@ -135,10 +138,8 @@ def _unit_latents(shape: tuple[int, ...], generator: torch.Generator) -> torch.T
     return nn.functional.normalize(_normal_latents(shape, generator).flatten(1)).view(shape)
 
 
-# The values of the options ``distribution`` and ``range``.
+# The values of the option ``distribution``.
 _DISTRIBUTIONS = {"normal": _normal_latents, "uniform": _uniform_latents, "unit": _unit_latents}
-
-_RANGES = {"-1..1": (-1.0, 1.0), "0..1": (0.0, 1.0)}
 
 
 def _as_samples(output: torch.Tensor, declared_range: str | None, name: str) -> torch.Tensor:
@@ -162,7 +163,7 @@ def _as_samples(output: torch.Tensor, declared_range: str | None, name: str) -> 
     values = f"with values from {least:.3g} to {most:.3g}"
     if declared_range is None:
         raise PlugError(f"{returned} {values}; declare their range (range=-1..1 or range=0..1), or return uint8.")
-    low, high = _RANGES[declared_range]
+    low, high = parse_range(declared_range)
     images = (output - low) / (high - low)
     # A linear last layer exceeds the range slightly. An excess of half the range means that the range is wrong.
     if images.min() < -0.5 or images.max() > 1.5:

@@ -9,12 +9,10 @@ import numpy as np
 import torch
 
 from genbench.array_types import Array, Bool
-from genbench.errors import InputError, UsageError, did_you_mean
+from genbench.errors import InputError, UsageError
+from genbench.plugs.value_range import parse_range
 
 Axes = Literal["NHWC", "NCHW", "NHW", "ND"]
-
-RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
-"""The ranges that can be declared for float images."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Layout:
 
     def _to_uint8(self, rows: Array, first: int) -> Array:
         # scale to 0..255 in float64, so that float16 and float32 images round alike
-        low, high = RANGES[str(self.range)]
+        low, high = parse_range(str(self.range))
         levels = (np.asarray(rows, np.float64) - low) * (255 / (high - low))
         # a value that rounds to 0..255 is in the range, because 1.0000001 is only a rounding error
         wrong = ~((levels >= -0.5) & (levels < 255.5))
@@ -82,8 +80,8 @@ def layout_of(
     ``declare`` is the text with which the user declares a range of ``{name}``.
     """
     # arrays that can hold no samples
-    if range is not None and range not in RANGES:
-        raise UsageError(f"The range {range!r} is not known{did_you_mean(range, RANGES)}")
+    if range is not None:
+        parse_range(range)
     if dtype.kind == "O":
         raise InputError(f"{name} holds Python objects, which are never loaded; save it as a uint8 array.")
     if not shape or 0 in shape:

@@ -38,7 +38,7 @@ def require_file(path: Path) -> None:
 
 def is_hidden(parts: Iterable[str]) -> bool:
     """Return whether a path is hidden from users: ``.name``, macOS's ``._name`` and ``__MACOSX``."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return any((part.startswith(".") and part != ".") or part == "__MACOSX" for part in parts)
 
 
 def printable(path: str | os.PathLike[str]) -> str:
@@ -68,7 +68,8 @@ def classes_of(files: Sequence[str]) -> tuple[tuple[str, ...], Int64 | None]:
 
     If all files lie in folders, the first-level folders are the classes. A single folder around all others is skipped.
     """
-    paths = [name.split("/") for name in files]
+    # ./a/b.png is the same as a/b.png
+    paths = [[part for part in name.split("/") if part != "."] for name in files]
     # go down while all files lie in the same folder and in folders below it
     level = 0
     while all(len(parts) > level + 2 for parts in paths) and len({parts[level] for parts in paths}) == 1:

@@ -34,7 +34,8 @@ def part(path: str, split: str = "train") -> Subset:
         raise InputError(f"{path} holds no samples; give a folder or zip of images, an .npz with arr_0, or an .npy.")
 
     # choose the rows of the split
-    first, last = (round(share * len(samples)) for share in SPLIT_SHARES[split])
+    # an odd number of samples leaves one out, because train and test are compared at equal counts
+    first, last = (round(share * (len(samples) // 2 * 2)) for share in SPLIT_SHARES[split])
     if last - first < 2:
         raise InputError(f"{path} holds {len(samples)} samples, which are too few to split; give 20 or more.")
     # the permutation has a fixed seed, so train and test share no rows

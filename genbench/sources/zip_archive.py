@@ -87,7 +87,7 @@ class Zip(EncodedImages):
 
     def _read_classes(self, members: list[zipfile.ZipInfo]) -> tuple[tuple[str, ...], Int64 | None]:
         # without EDM's dataset.json, the folders are the classes
-        dataset = next((member for member in members if member.filename == "dataset.json"), None)
+        dataset = next((member for member in members if member.filename.removeprefix("./") == "dataset.json"), None)
         if dataset is None or dataset.file_size > LARGEST_MEMBER:
             return classes_of(self.files)
         try:

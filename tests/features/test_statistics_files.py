@@ -267,3 +267,17 @@ def test_damaged_pickles_raise_only_input_errors(tmp_path: Path) -> None:
         except InputError as error:
             message += "x.pkl" in str(error)
     assert message > 100
+
+
+def test_a_sigma_with_clearly_negative_eigenvalues_is_refused(tmp_path: Path) -> None:
+    sigma = np.cov(np.random.default_rng(0).standard_normal((50, 16)).T)
+    diagonal = np.diag(np.diag(sigma))
+    np.savez(tmp_path / "bad.npz", mu=np.zeros(16), sigma=diagonal + 3 * (sigma - diagonal))
+    with pytest.raises(InputError, match=r"bad.npz: sigma has clearly negative eigenvalues"):
+        read_reference(tmp_path / "bad.npz")
+
+
+def test_a_singular_sigma_of_rounded_numbers_is_read(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((20, 64))
+    np.savez(tmp_path / "few.npz", mu=np.zeros(64), sigma=np.cov(rows.T).astype(np.float32))
+    assert isinstance(read_reference(tmp_path / "few.npz"), Moments)

@@ -91,3 +91,21 @@ def test_a_guests_network_takes_the_options_of_a_sampler(tmp_path: Path, monkeyp
     (tmp_path / "my_network.py").write_text("import torch\nnet = torch.nn.Linear(3, 2)\n")
     monkeypatch.chdir(tmp_path)
     assert registry.load("samplers", "my_network:net,latent=3").sample(5, seed=0).shape == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("metrics", "is,splits=1.5", "needs a whole number as option 'splits', not 1.5"),
+        ("metrics", "is,splits=true", "needs a whole number as option 'splits', not True"),
+        ("metrics", "ndb,alpha=high", "needs a number as option 'alpha', not 'high'"),
+        ("benchmarks", "folder,path=x,quick=1.5", "needs a whole number as option 'quick', not 1.5"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_a_usage_error(kind: str, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        registry.load(kind, text)
+
+
+def test_a_whole_number_is_a_number() -> None:
+    assert registry.load("metrics", "rke,sigma=1").sigma == 1

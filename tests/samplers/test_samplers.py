@@ -10,7 +10,7 @@ from torch import nn
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.contracts import Sampler
 from genbench.samplers.function import FunctionSampler
-from genbench.samplers.module import ModuleSampler, TorchScriptSampler
+from genbench.samplers.module import ModuleSampler, TorchScriptSampler, _as_samples
 
 
 class Scaled(nn.Module):
@@ -199,9 +199,16 @@ def test_the_message_about_an_unknown_distribution_suggests_the_nearest():
         ModuleSampler(nn.Identity(), 2, distribution="normale")
 
 
-def test_an_unknown_range_is_rejected():
-    with pytest.raises(UsageError, match=r"range=0\.\.255"):
-        ModuleSampler(nn.Identity(), 2, range="0..255")
+@pytest.mark.parametrize("text", ["0-255", "1..0", "0..0", "0..inf", "nan..1", "..", "a..b"])
+def test_a_text_that_is_not_a_range_is_rejected(text):
+    with pytest.raises(UsageError, match=r"is not of the form LOW\.\.HIGH"):
+        ModuleSampler(nn.Identity(), 2, range=text)
+
+
+def test_a_range_may_have_any_limits():
+    levels = torch.tensor([0.0, 51.0, 255.0]).repeat(4, 1).view(4, 3, 1, 1)
+    samples = ModuleSampler(nn.Identity(), (3, 1, 1), range="0..255")
+    assert _as_samples(levels, samples.range, "x")[0].flatten().tolist() == [0, 51, 255]
 
 
 @pytest.mark.parametrize(("declared", "values"), [("-1..1", [-1, -0.2, 0.6, 1]), ("0..1", [0, 0.4, 0.8, 1])])

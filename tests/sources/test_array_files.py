@@ -169,8 +169,15 @@ def test_the_error_for_floats_without_a_range_shows_how_to_declare_it(tmp_path: 
 
 def test_an_unknown_range_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((2, 4, 4, 3)))
-    with pytest.raises(UsageError, match=r"known: -1\.\.1, 0\.\.1"):
+    with pytest.raises(UsageError, match=r"'0-255' is not of the form LOW\.\.HIGH"):
         Npy(tmp_path / "x.npy", range="0-255")
+
+
+@pytest.mark.parametrize(("range", "values"), [("0..255", [0.0, 51.0, 255.0]), ("-2..3", [-2.0, -1.0, 3.0])])
+def test_a_range_may_have_any_limits(tmp_path: Path, range: str, values: list[float]) -> None:
+    np.save(tmp_path / "x.npy", np.array(values).repeat(12).reshape(3, 2, 2, 3))
+    (batch,) = Npy(tmp_path / "x.npy", range=range).batches(3)
+    assert batch.data[:, 0, 0, 0].tolist() == [0, 51, 255]
 
 
 def test_the_error_for_nan_names_the_row(tmp_path: Path) -> None:

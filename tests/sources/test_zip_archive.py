@@ -68,6 +68,13 @@ def test_folders_in_a_zip_are_classes(tmp_path: Path) -> None:
     assert source.labels.tolist() == [0, 1]
 
 
+def test_a_leading_dot_and_slash_in_member_names_does_not_hide_them(tmp_path: Path) -> None:
+    members = {"./cat/1.png": png(1), "dog/2.png": png(2), "./.hidden/3.png": png(3)}
+    source = Zip(zipped(tmp_path / "x.zip", members))
+    assert len(source) == 2
+    assert source.classes == ("cat", "dog")
+
+
 def test_edm_labels_of_a_zip_are_read(tmp_path: Path) -> None:
     labels = json.dumps({"labels": [["00000/b.png", 3], ["00000/a.png", 7]]}).encode()
     members = {"dataset.json": labels, "00000/a.png": png(1), "00000/b.png": png(2)}
