@@ -29,5 +29,5 @@ def test_points_are_drawn_from_the_mixture(mixture: Any) -> None:
 
 @pytest.mark.parametrize("options", ["count=0", "count=1.5", "count=x", "seed=-1"])
 def test_an_invalid_count_or_seed_is_an_error(options: str) -> None:
-    with pytest.raises(GenbenchError, match="count of 1 or more|needs a whole number as option 'count'"):
+    with pytest.raises(GenbenchError, match=r"count of 1 or more|needs a whole number as option 'count'"):
         registry.load("sources", f"ring,{options}")
