@@ -55,6 +55,10 @@ class SampleSet:
     """Hash of the contents."""
     skipped: int = 0
     """Number of samples that could not be decoded and were left out."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What the source holds and does not use: the number of things by their plural name, ``{"hidden files": 2}``."""
+    levels: tuple[int, int] | None = None
+    """Lowest and highest pixel value (0..255) of all images; None for points, and if unknown."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,12 @@ class Block:
     """Each view has n rows: embedding float32 [n, D], mode int64 [n], ..."""
     offset: Int64 | None = None
     """int64 [n], the position of each row among the samples; None if no sample was left out as corrupt."""
+    hashes: Int64 | None = None
+    """int64 [n], content hash of each decoded sample."""
+    levels: tuple[int, int] | None = None
+    """Lowest and highest pixel value (0..255); None for points."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What the decoder did not use, see ``Batch.left_out``."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,14 @@ class Features:
     """Number of samples that were left out because they could not be decoded."""
     label: Int64 | None = None
     """int64 [N], the class of each row; None if the source does not know it."""
+    class_names: tuple[str, ...] | None = None
+    """Name of each class: ``label`` k means ``class_names[k]``; None if the classes have no names."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What the source holds and does not use: the number of things by their plural name, ``{"hidden files": 2}``."""
+    levels: tuple[int, int] | None = None
+    """Lowest and highest pixel value (0..255) of all images; None for points, and if unknown."""
+    hashes: Int64 | None = None
+    """int64 [N], content hash of each decoded sample, by which copies are recognised; None if unknown."""
     cache: MutableMapping[str, Mapping[str, Array]] = field(default_factory=dict, repr=False)
     """Where ``derived`` stores its arrays: in memory, or in the store on disk."""
     _arrays: dict[str, Array] = field(default_factory=dict, repr=False)

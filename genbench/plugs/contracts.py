@@ -7,7 +7,7 @@ and methods.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ class Batch:
     """uint8 [N, 3, H, W], 0..255, RGB; float32 [N, D] for points; a list of uint8 [3, H, W] if sizes differ."""
     label: torch.Tensor | None = None
     """int64 [N], the class or condition of each sample, if the source knows it."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What the decoder did not use of the files of these samples: the number of things by their plural name, such as
+    ``{"further frames": 3}``."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ class Source(Protocol):
     #   digest(start: int, stop: int) -> str    hash of the contents of these rows, without decoding them
     #   accepts(subject: object) -> bool        static method: whether this plug can open that path or object
     #   labels: int64 array [len] or None       the class of each row, without decoding it
+    #   class_names: Sequence[str] or None      the name of class k is class_names[k]; None if classes have no names
+    #   left_out: Mapping[str, int]             what lies in the folder, archive or file and is not used: the number of
+    #                                           things by their plural name, {"hidden files": 2, "gif files": 3}
     #   skip_corrupt: bool                      leave out samples that cannot be decoded, instead of raising
     #   workers: int | None                     number of decoding threads
 
@@ -107,6 +113,7 @@ class Sampler(Protocol):
         ...
 
     # Optional:
+    #   seed_bits: int          seeds are below 2 ** seed_bits; 31 by default, because many programs parse int32
     #   classes: int, sample_classes(labels, seed)   samples of given classes 0..classes-1; scored per class
     #   fit(source, *, seed, steps, watch, checkpoint)   training, used by ``genbench run``
     #   save(path), load(path)                       write and read the weights; used for the best checkpoint
@@ -138,6 +145,7 @@ class Extractor(Protocol):
 
     # Optional:
     #   modes: int              number of values that ``mode`` can take
+    #   class_names: Sequence[str]   names of the classes of ``logits`` and ``mode``, in their order
     #   device: str             device that ``data`` is moved to before the call
     #   canonical: bool         whether this is the network that FID is defined by
     #   statistics_name: str    key of its statistics in a file that holds several, as EDM's do; default ``"fid"``
