@@ -64,6 +64,8 @@ class Classifier:
             raise InputError(f"{path} contains the weights of another network; {_REMEDY}.") from error
         self.network.eval()
         self.modes: int = self.network.head.out_features
+        self.class_names = tuple(str(digit) for digit in range(self.modes))
+        """Name of each class, "0" to "9", in the order of the logits."""
         # Name and identity contain everything that changes the numbers.
         option = "" if quality == QUALITY else f",quality={quality}"
         self.name = path.stem + option

@@ -33,6 +33,7 @@ class ModuleExtractor:
     structure, settings, parameters, buffers and source files. The hash does not cover code in other files that the
     module calls, so a module that depends on such code should have an ``identity``. For a plain callable, and for a
     module with hooks or with attributes that cannot be hashed, it is empty, and the features are not cached.
+    ``class_names`` are those of the module if it has them: the names of the classes of its logits, in their order.
     Raises PlugError, with the name of the extractor, if the module does not accept uint8 images or returns no views.
     """
 
@@ -42,6 +43,7 @@ class ModuleExtractor:
         self.module = module
         self.name: str = getattr(module, "__name__", type(module).__name__)
         self.identity = _identity(module)
+        self.class_names = _class_names(module, self.name)
         self._device = device_of(module)
 
     @staticmethod
@@ -94,6 +96,19 @@ class TorchScriptExtractor(ModuleExtractor):
     def accepts(subject: object) -> bool:
         """Return whether this is the path of a file that may contain TorchScript."""
         return isinstance(subject, (str, Path)) and Path(subject).suffix.lower() in SUFFIXES
+
+
+def _class_names(module: object, name: str) -> tuple[str, ...] | None:
+    """Return the names of the classes of a classifier. Raises PlugError unless they are different texts."""
+    names = getattr(module, "class_names", None)
+    if names is None:
+        return None
+    listed = tuple(names) if isinstance(names, (list, tuple)) else ()
+    if not listed or not all(isinstance(one, str) for one in listed) or len(set(listed)) < len(listed):
+        raise PlugError(
+            f"The extractor {name!r} has class_names={names!r}; expected a list of different texts, one per class."
+        )
+    return listed
 
 
 def _identity(module: object) -> str:

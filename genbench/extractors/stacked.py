@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import torch
 
@@ -35,6 +36,8 @@ class StackedClassifier:
         # one mode for each combination of three classes
         self.channel_classifier = channel_classifier
         self.modes = channel_classifier.modes**3
+        self.class_names = tuple("".join(digits) for digits in product(channel_classifier.class_names, repeat=3))
+        """Name of each mode: the digits of the red, green and blue channel, "000" to "999"."""
         self.name = name if quality == 0.0 else f"{name},quality={quality}"
         self.identity = f"stacked,{channel_classifier.identity}"
 

@@ -83,6 +83,7 @@ def test_the_views_have_the_types_of_the_contract():
     }
     assert isinstance(classifier, Extractor)
     assert (classifier.name, classifier.modes) == ("digits", 10)
+    assert classifier.class_names == tuple("0123456789")
 
 
 def test_the_embedding_of_real_digits_has_a_covariance_of_full_rank():

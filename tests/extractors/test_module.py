@@ -97,6 +97,21 @@ def test_other_exceptions_of_a_users_function_keep_their_traceback():
         ModuleExtractor(broken)(IMAGES)
 
 
+def test_a_module_may_name_the_classes_of_its_logits():
+    module = nn.Flatten()
+    assert ModuleExtractor(module).class_names is None
+    module.class_names = ["cat", "dog"]
+    assert ModuleExtractor(module).class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("names", ["cat", [], ["cat", "cat"], [0, 1], {"cat": 0}])
+def test_class_names_that_are_no_list_of_different_texts_are_refused(names):
+    module = nn.Flatten()
+    module.class_names = names
+    with pytest.raises(PlugError, match="expected a list of different texts"):
+        ModuleExtractor(module)
+
+
 def test_a_module_is_called_in_evaluation_mode_and_its_modes_are_restored():
     module = nn.Sequential(nn.Flatten(), nn.Dropout(0.5))
     module[0].eval()

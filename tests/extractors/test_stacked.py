@@ -58,6 +58,7 @@ def test_the_extractor_recognises_the_classes_of_real_stacks() -> None:
     assert views["embedding"].shape == (2000, 192)
     assert (views["mode"] == batch.label).float().mean() > 0.97
     assert extractor.modes == 1000
+    assert (extractor.class_names[0], extractor.class_names[407]) == ("000", "407")
     assert bool(views["quality"].all())
 
 
