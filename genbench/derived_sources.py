@@ -11,6 +11,7 @@ import numpy as np
 from genbench.array_types import Array, Int64
 from genbench.errors import GenbenchError, InputError, PlugError, guest_error
 from genbench.plugs.contracts import Batch, Sampler, Source
+from genbench.plugs.sampler_calls import call_sampler
 
 if TYPE_CHECKING:
     import torch
@@ -67,7 +68,10 @@ class Drawn:
         seed = chunk_seed(self.seed, number)
         sampler: Any = self.sampler
         try:
-            samples = sampler.sample(CHUNK, seed) if label is None else sampler.sample_classes(label, seed)
+            if label is None:
+                samples = call_sampler(sampler.sample, CHUNK, seed)
+            else:
+                samples = call_sampler(sampler.sample_classes, label, seed)
         except GenbenchError:
             raise
         except Exception as error:

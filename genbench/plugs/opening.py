@@ -13,6 +13,7 @@ from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
 from genbench.plugs.contracts import Extractor, Sampler, Source
 from genbench.plugs.registry import Plug, installed, load, named, open_accepted, plug
+from genbench.plugs.sampler_calls import inspect_call
 from genbench.plugs.specs import Spec, parse_spec
 
 Kinds = tuple[str, ...]
@@ -31,6 +32,8 @@ def open_subject(subject: object, kinds: Kinds = ("sources", "samplers")) -> Sou
         opened = _open_text(subject, kinds)
     if inspect.isclass(opened):
         opened = opened()
+    if isinstance(opened, Sampler) and not isinstance(opened, Source):
+        inspect_call(opened.sample, type(opened).__name__)
     if isinstance(opened, (Source, Sampler)):
         return opened
     # A module or function may also look like a sequence, so samplers come first for callables.

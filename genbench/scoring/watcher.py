@@ -9,6 +9,7 @@ from genbench.errors import UsageError
 from genbench.plugs.contracts import Sampler, Tracker
 from genbench.plugs.opening import open_reference, open_subject
 from genbench.plugs.registry import load, open_accepted
+from genbench.plugs.sampler_calls import call_sampler
 from genbench.plugs.specs import Spec, parse_specs
 from genbench.results import Result
 from genbench.scoring.options import Options, WatchOptions
@@ -125,7 +126,7 @@ class _Uint8Sampler:
 
     def sample(self, count: int, seed: int) -> Any:
         """Return uint8 [count, 3, H, W]."""
-        return next(_with_range(self.sampler.sample(count, seed), self.range).batches(count)).data
+        return next(_with_range(call_sampler(self.sampler.sample, count, seed), self.range).batches(count)).data
 
 
 def _with_range(samples: object, range: str) -> Any:

@@ -1,14 +1,19 @@
 """Functions, torch modules and TorchScript files as samplers."""
 
+import functools
+import inspect
 import random
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from genbench.derived_sources import Drawn
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.contracts import Sampler
+from genbench.plugs.opening import open_subject
 from genbench.samplers.function import FunctionSampler
 from genbench.samplers.module import ModuleSampler, TorchScriptSampler, _as_samples
 
@@ -34,8 +39,8 @@ def both(count, seed):
     return ("both", count, seed)
 
 
-def by_other_names(n, s):
-    return ("both", n, s)
+def by_other_names(n, *, seed):
+    return ("both", n, seed)
 
 
 def by_keyword(*, count, seed):
@@ -54,6 +59,10 @@ def with_an_option(count, temperature=1.0, *, seed=None):
     return ("both" if temperature == 1.0 else "wrong", count, seed)
 
 
+def with_further_options(*arguments, **options):
+    return ("both", *arguments, options["seed"])
+
+
 class Callable:
     def __call__(self, count, seed):
         return ("both", count, seed)
@@ -61,7 +70,16 @@ class Callable:
 
 @pytest.mark.parametrize(
     "function",
-    [both, by_other_names, by_keyword, in_reverse_order, positional_only, with_an_option, Callable()],
+    [
+        both,
+        by_other_names,
+        by_keyword,
+        in_reverse_order,
+        positional_only,
+        with_an_option,
+        with_further_options,
+        Callable(),
+    ],
     ids=lambda function: getattr(function, "__name__", "object"),
 )
 def test_count_and_seed_are_passed_by_position_or_name(function):
@@ -70,6 +88,11 @@ def test_count_and_seed_are_passed_by_position_or_name(function):
 
 def test_a_second_parameter_with_a_default_does_not_get_the_seed():
     assert FunctionSampler(lambda count, temperature=1.0: temperature).sample(5, 7) == 1.0
+
+
+def test_compiled_code_that_hides_its_parameters_gets_the_count_only():
+    # with the seed it would be 5 x 7 numbers
+    assert FunctionSampler(torch.randn).sample(5, 7).shape == (5,)
 
 
 def test_a_keyword_only_count_is_enough():
@@ -114,10 +137,58 @@ def test_the_global_generators_are_restored_if_the_function_raises():
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.parametrize("function", [lambda n, s: 0, lambda n, batch_size: 0, lambda n, *, rng: 0])
+def test_a_second_parameter_that_is_not_called_seed_is_named_and_refused(function):
+    name = list(inspect.signature(function).parameters)[1]
+    with pytest.raises(PlugError, match=f"needs a value for '{name}'.*functools.partial"):
+        FunctionSampler(function)
+    bound = functools.partial(function, **{name: 3})
+    assert FunctionSampler(bound).sample(5, 7) == 0
+
+
 @pytest.mark.parametrize("function", [lambda: 0, lambda count, seed, weights: 0, lambda *, size: 0])
 def test_a_function_with_other_parameters_is_rejected_at_once(function):
     with pytest.raises(PlugError, match=r"expected \(count, seed\) or \(count\)"):
         FunctionSampler(function)
+
+
+def object_with(method):
+    return type("Model", (), {"sample": method})()
+
+
+def first_batch(sampler):
+    return next(Drawn(open_subject(sampler), 256, 0, "model").batches(256)).data
+
+
+def test_a_method_with_an_optional_second_parameter_keeps_its_default():
+    draw = object_with(lambda self, n, temperature=2.0: np.full((n, 2), temperature))
+    assert (first_batch(draw) == 2).all()
+
+
+def test_a_method_that_needs_a_second_parameter_other_than_the_seed_is_refused_at_once():
+    with pytest.raises(PlugError, match="'Model' needs a value for 'batch_size'"):
+        open_subject(object_with(lambda self, n, batch_size: np.zeros((n, 2))))
+
+
+def test_an_object_without_a_seed_is_repeatable():
+    draw = object_with(lambda self, n: np.random.rand(n, 2) + torch.rand(n, 2).numpy() + random.random())
+    before = np.random.get_state()[1].copy()
+    assert torch.equal(first_batch(draw), first_batch(draw))
+    assert np.array_equal(before, np.random.get_state()[1])
+
+
+def test_a_scripted_method_keeps_the_default_of_its_second_parameter():
+    class Scripted(nn.Module):
+        @torch.jit.export
+        def sample(self, n: int, temperature: float = 2.0) -> torch.Tensor:
+            return torch.full((n, 2), temperature)
+
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            return z
+
+    with warnings.catch_warnings(action="ignore"):
+        scripted = torch.jit.script(Scripted())
+    assert (first_batch(scripted) == 2).all()
 
 
 def test_a_string_is_rejected_as_a_function():
