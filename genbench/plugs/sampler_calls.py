@@ -35,12 +35,13 @@ def inspect_call(function: Callable[..., Any], name: str) -> inspect.Signature:
     Compiled code may hide its parameters; then the count is the only argument.
     """
     signature = _signature(function)
-    what, *others = [parameter for parameter in signature.parameters.values() if parameter.name != SEED] or [None]
+    parameters = [parameter for parameter in signature.parameters.values() if parameter.name != SEED]
+    what = next(iter(parameters), None)
     # the count needs a parameter; one that is given by name only must be called so
     if what is None or what.kind is what.VAR_KEYWORD or (what.kind is what.KEYWORD_ONLY and what.name != "count"):
         raise PlugError(f"The sampler {name!r} has the parameters {signature}; expected (count, seed) or (count).")
     # nobody would know what to pass to further parameters
-    for other in others:
+    for other in parameters[1:]:
         if other.default is other.empty and other.kind not in VARIADIC_KINDS:
             raise PlugError(
                 f"The sampler {name!r} needs a value for {other.name!r}, but expected (count, seed) or (count): give "
@@ -102,4 +103,4 @@ def _arguments(signature: inspect.Signature, what: object, seed: int) -> inspect
             values[name] = seed
         elif parameter.kind is parameter.VAR_KEYWORD and SEED not in signature.parameters:
             values[name] = {SEED: seed}
-    return inspect.BoundArguments(signature, values)  # type: ignore[arg-type]
+    return inspect.BoundArguments(signature, values)
