@@ -27,6 +27,10 @@ class PlugError(GenbenchError):
     """A plug (sampler, source, extractor, metric, tracker) that raised an exception or broke its contract."""
 
 
+class InputWarning(UserWarning):
+    """A file that can be used, although something in it cannot."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``", did you mean 'fid'?"`` if a known name is close to ``word``, otherwise the known names."""
     # compare in lower case, but suggest the name as it is written

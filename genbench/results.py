@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from genbench.errors import InputError
-from genbench.plugs.contracts import Better, Influence
+from genbench.files.json_lines import append_json_line, read_json_lines
+from genbench.files.json_records import Count, Must, read_record
+from genbench.plugs.contracts import GROUPS, Better, Influence
 
 SCHEMA = 1
 """Version of the JSON format."""
@@ -21,8 +26,12 @@ SCHEMA = 1
 CHANGED: tuple[tuple[int, ...], ...] = ()
 """Versions of genbench in which the value of a score changed. Results from before and after must not be compared."""
 
-JSON_NAMES = {"extractor": "space", "influence": "parts"}
-"""Fields of Entry that have another name in JSON. The names in JSON are older and stay readable."""
+Time = Annotated[str, Must("a time in ISO 8601", lambda text: is_time(text))]
+Level = Annotated[int, Must("from 0 to 255", lambda level: 0 <= level <= 255)]
+GroupInfluence = Annotated[
+    Influence,
+    Must(f"lists of {GROUPS} numbers", lambda parts: {len(parts.generated), len(parts.reference)} <= {0, GROUPS}),
+]
 
 
 @dataclass(frozen=True)
@@ -37,10 +46,10 @@ class Entry:
     error: float | None
     """Standard error of ``value``; None if unknown."""
     better: Better | None
-    extractor: str
-    """The extractor's name."""
+    extractor: str = field(metadata={"json": "space"})
+    """The extractor's name. It has an older name in JSON, as ``influence`` has."""
     detail: Mapping[str, Any] = field(default_factory=dict)
-    influence: Influence | None = None
+    influence: GroupInfluence | None = field(default=None, metadata={"json": "parts"})
     """Influence of groups of rows on the score; needed for the standard error of a difference."""
 
 
@@ -49,15 +58,15 @@ class SampleSet:
     """A set of samples that was scored or compared with."""
 
     name: str
-    count: int | None
+    count: Count | None
     """Number of samples; None if a statistics file does not say."""
     fingerprint: str
     """Hash of the contents."""
-    skipped: int = 0
+    skipped: Count = 0
     """Number of samples that could not be decoded and were left out."""
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, Count] = field(default_factory=dict)
     """What the source holds and does not use: the number of things by their plural name, ``{"hidden files": 2}``."""
-    levels: tuple[int, int] | None = None
+    levels: tuple[Level, Level] | None = None
     """Lowest and highest pixel value (0..255) of all images; None for points, and if unknown."""
 
 
@@ -86,11 +95,11 @@ class TrainingRecord:
     """``NAME@VERSION`` of the benchmark whose training split was used."""
     sampler: str = ""
     """Spec of the sampler."""
-    steps: int | None = None
+    steps: Count | None = None
     """Number of training steps; None if nothing was trained."""
     seconds: float = 0.0
     """Duration of the training, including the parts before interruptions."""
-    chosen_step: int = 0
+    chosen_step: Count = 0
     """Step of the chosen checkpoint; 0 if no checkpoint was saved."""
     chosen_by: str = ""
     """Metric and validation split that chose the checkpoint."""
@@ -100,9 +109,8 @@ class TrainingRecord:
 
     @staticmethod
     def from_dict(fields: Mapping[str, Any]) -> TrainingRecord:
-        """Return the record of ``to_dict``. Raises TypeError or KeyError if the fields do not match."""
-        critic = fields.get("critic")
-        return TrainingRecord(**{**fields, "critic": CriticRecord(**critic) if critic else None})
+        """Return the record of ``to_dict``. Raises ValueError if the fields do not match."""
+        return read_record(TrainingRecord, fields)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, without the fields that do not apply."""
@@ -131,8 +139,8 @@ class Result:
     """Name and identity (weights hash, preprocessing) of each extractor."""
     seed: int
     device: str
-    batch_size: int
-    created: str
+    batch_size: Count
+    created: Time
     """Time of creation, ISO 8601 in UTC."""
     seconds: float
     versions: Mapping[str, str]
@@ -198,14 +206,18 @@ class Result:
             values[entry.key] = entry.value
             if entry.error is not None:
                 values[_suffixed(entry.key, "_error")] = entry.error
-            if "std" in entry.detail:
+            # a guest's metric may have a detail of this name that is no number
+            if isinstance(entry.detail.get("std"), Real):
                 values[_suffixed(entry.key, "_std").replace("_mean_std", "_std")] = float(entry.detail["std"])
         return values
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field as plain data, and the flat ``values`` beside them."""
         fields = asdict(self)
-        fields["scores"] = [_renamed(score, JSON_NAMES) for score in fields["scores"]]
+        # some keys are older than the names of their fields
+        for score in fields["scores"]:
+            for each in dataclasses.fields(Entry):
+                score[each.metadata.get("json", each.name)] = score.pop(each.name)
         fields["training"] = self.training.to_dict() if self.training else None
         return {"schema": SCHEMA, **fields, "values": self.values}
 
@@ -216,56 +228,40 @@ class Result:
         return text.encode(errors="replace").decode()
 
     def append(self, path: Path) -> None:
-        """Append this result as one line to a JSON-lines file."""
+        """Append this result as one line to a JSON-lines file. Raises InputError if the file cannot be written."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(self.to_json() + "\n")  # a single write: lines of two processes do not mix
+            append_json_line(path, self.to_json())
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}); choose another file with --to.") from error
 
 
 def read_results(path: Path) -> list[Result]:
-    """Read a JSON-lines file of results. Raises InputError that names the file and the invalid line."""
-    # one result a line; empty lines are skipped
-    results = []
+    """Read a JSON-lines file of results. An incomplete last line is skipped with a warning.
+
+    Raises InputError that names the file and the invalid line.
+    """
+    return read_json_lines(path, _result, noun="a result of genbench", advice="give a file that --to wrote")
+
+
+def _result(data: Any) -> Result:
+    """Return the result of a JSON object. Raises ValueError."""
+    if not isinstance(data, dict):
+        raise ValueError("it is no object")
+    # the values are for other readers: each score has its own
+    schema = data.pop("schema", None)
+    if type(schema) is not int or schema != SCHEMA:
+        raise ValueError("written by another version" if "scores" in data else "schema is missing")
+    data.pop("values", None)
+    return read_record(Result, data)
+
+
+def is_time(text: str) -> bool:
+    """Return whether a text is a date or a time in ISO 8601."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as results ({error}); give a file that --to wrote.") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            results.append(_result(line, f"{path}, line {number}"))
-    return results
-
-
-def _result(line: str, where: str) -> Result:
-    try:
-        # keys are those of Result.to_dict; unknown or missing ones raise below
-        data = json.loads(line)
-        if data.pop("schema") != SCHEMA:
-            raise ValueError("written by another version")
-        data.pop("values")
-        data["scores"] = tuple(_entry(**score) for score in data["scores"])
-        data["generated"] = SampleSet(**data["generated"])
-        data["reference"] = SampleSet(**data["reference"]) if data["reference"] else None
-        training = data.get("training")
-        data["training"] = TrainingRecord.from_dict(training) if training is not None else None
-        for name in ("metrics", "warnings", "hints"):
-            data[name] = tuple(data[name])
-        return Result(**data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{where} is not a result of genbench ({error}); give a file that --to wrote.") from error
-
-
-def _entry(value: float | None, space: str, parts: Mapping[str, list[float]] | None = None, **fields: Any) -> Entry:
-    """Return the entry of one JSON object; ``space`` and ``parts`` are the names of ``JSON_NAMES``."""
-    influence = Influence(**{side: tuple(groups) for side, groups in parts.items()}) if parts else None
-    return Entry(value=float("nan") if value is None else value, extractor=space, influence=influence, **fields)
-
-
-def _renamed(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {names.get(name, name): value for name, value in fields.items()}
+        datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return False
+    return True
 
 
 def _traits(name: str, identity: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,3 +78,58 @@ def test_a_score_is_found_by_either_name() -> None:
     assert one["fd@digits"].value == one["frechet_distance@digits"].value == 3.5
     with pytest.raises(KeyError, match="this result has fd@digits"):
         one["fid"]
+
+
+RECORD = json.loads(result(entry(FID, "digits", canonical=False), entry(KID, "x", canonical=False)).to_json())
+WRONG: list[tuple[str, object, str]] = [
+    ("extractors", float("nan"), "extractors is NaN, not an object"),
+    ("name", 3, "name is 3, not a text"),
+    ("seed", "3", 'seed is "3", not a whole number'),
+    ("scores", {"fd": 1}, "scores is an object, not a list"),
+    ("versions", ["1"], "versions is a list, not an object"),
+    ("created", "yesterday", "created is .*, but must be a time"),
+    ("batch_size", -1, "batch_size is -1, but must be 0 or more"),
+    ("batch_size", 10**200, "a number has 201 digits"),
+    ("metrics", None, "metrics is null, not a list"),
+    ("generated", {**RECORD["generated"], "count": -5}, "generated.count is -5"),
+    ("generated", {**RECORD["generated"], "levels": [0, 256]}, r"generated.levels\[1\] is 256"),
+    ("scores", [{**RECORD["scores"][0], "value": "3.5"}], r"scores\[0\].value is \"3.5\", not a number"),
+    ("scores", [{**RECORD["scores"][0], "better": "up"}], r"scores\[0\].better is \"up\", not one of"),
+    ("scores", [{**RECORD["scores"][0], "parts": {"generated": [0.5]}}], "must be lists of 32 numbers"),
+    ("scores", [{**RECORD["scores"][0], "parts": {"generated": ["x"] * 32}}], r"parts.generated\[0\] is \"x\""),
+    ("schema", 2, "written by another version"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "message"), WRONG)
+def test_a_field_of_the_wrong_type_is_named_with_file_and_line(
+    tmp_path: Path, field: str, value: object, message: str
+) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(RECORD) + "\n" + json.dumps({**RECORD, field: value}) + "\n")
+    with pytest.raises(InputError, match=f"results.jsonl, line 2 is not a result of genbench .*{message}"):
+        read_results(path)
+
+
+def test_a_value_that_is_not_finite_is_nan_when_it_is_read(tmp_path: Path) -> None:
+    diverged = result(entry(FID._replace(value=float("inf")), "digits", canonical=False))
+    diverged.append(tmp_path / "results.jsonl")
+    (read,) = read_results(tmp_path / "results.jsonl")
+    assert math.isnan(read.scores[0].value)
+    assert read.to_json() == diverged.to_json()
+
+
+def test_a_detail_called_std_may_be_anything() -> None:
+    assert (
+        "kernel_inception_distance_std"
+        not in result(entry(KID._replace(detail={"std": None}), "inception", canonical=True)).values
+    )
+
+
+def test_names_with_line_separators_and_lone_surrogates_read_back(tmp_path: Path) -> None:
+    names = ["a\u2028b", "c\u0085d", "e\u000bf", "g\udcffh", "\ufeffi"]
+    for name in names:
+        replace(result(), name=name).append(tmp_path / "results.jsonl")
+    assert [each.name for each in read_results(tmp_path / "results.jsonl")] == [
+        name.replace("\udcff", "?") for name in names
+    ]
