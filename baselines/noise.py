@@ -17,6 +17,8 @@ from baselines.data import TrainingData, TrainingSource, as_samples
 class Noise:
     """A sampler that ignores the data except for their shape and their smallest and largest value."""
 
+    seed_bits = 32  # as the other baselines
+
     def fit(
         self,
         source: TrainingSource,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genbench.array_types import Array, Int64
-from genbench.errors import GenbenchError, InputError, PlugError, guest_error
+from genbench.errors import GenbenchError, InputError, PlugError, described, guest_error
 from genbench.plugs.contracts import Batch, Sampler, Source
 from genbench.plugs.sampler_calls import call_sampler
 
@@ -20,12 +20,17 @@ CHUNK = 256
 """Number of samples per call of a sampler. Another number gives other samples, because each chunk has its own seed."""
 
 
+SEED_BITS = 31
+"""Seeds are below 2**31 unless a sampler has ``seed_bits``, because many programs parse signed 32-bit integers."""
+
+
 @dataclass
 class Drawn:
     """A source of ``count`` samples of a sampler: chunk i is ``sampler.sample(CHUNK, chunk_seed(seed, i))``.
 
-    Every chunk is drawn whole and then cut, so 500 samples are the first 500 of 1,000. If the sampler takes classes,
-    ``sample_classes`` is called with the classes in turn, and they become the labels of the samples.
+    Seeds are below 2**31, or below 2**seed_bits if the sampler has that attribute. Every chunk is drawn whole and then
+    cut, so 500 samples are the first 500 of 1,000. If the sampler takes classes, ``sample_classes`` is called with the
+    classes in turn, and they become the labels of the samples.
     """
 
     sampler: Sampler
@@ -33,6 +38,7 @@ class Drawn:
     seed: int
     name: str
     _last: tuple[int, torch.Tensor] | None = field(default=None, repr=False)  # the last chunk and its number
+    _shape: tuple[int, ...] | None = field(default=None, repr=False)  # the shape of a sample of the first chunk drawn
 
     def __len__(self) -> int:
         return self.count
@@ -65,7 +71,8 @@ class Drawn:
     def _draw(self, number: int) -> torch.Tensor:
         # draw the whole chunk, whatever part of it is needed
         label = self._requested_classes(number * CHUNK, (number + 1) * CHUNK)
-        seed = chunk_seed(self.seed, number)
+        who = f"The sampler {self.name!r}"
+        seed = chunk_seed(self.seed, number, _seed_bits(self.sampler, who))
         sampler: Any = self.sampler
         try:
             if label is None:
@@ -75,8 +82,17 @@ class Drawn:
         except GenbenchError:
             raise
         except Exception as error:
-            raise guest_error(f"The sampler {self.name!r}", error) from error
-        return as_batch_data(samples, CHUNK, f"The sampler {self.name!r}")
+            raise guest_error(who, error) from error
+        data = as_batch_data(samples, CHUNK, who)
+        # a sampler has one shape; a change often means that its seed or its state decides the size
+        shape = tuple(data.shape[1:])
+        if self._shape is not None and shape != self._shape:
+            raise PlugError(
+                f"{who} gave samples of shape {list(shape)} in chunk {number}, but {list(self._shape)} before; "
+                "all its samples need the same shape."
+            )
+        self._shape = shape
+        return data
 
     def _requested_classes(self, start: int, stop: int) -> Int64 | None:
         # the classes take turns: 0, 1, ..., classes - 1, 0, ...
@@ -86,10 +102,17 @@ class Drawn:
         return np.arange(start, stop, dtype=np.int64) % classes
 
 
-def chunk_seed(seed: int, number: int) -> int:
-    """Return the seed of chunk ``number``, below 2**32; the seeds of different chunks are independent."""
+def chunk_seed(seed: int, number: int, bits: int = SEED_BITS) -> int:
+    """Return the seed of chunk ``number``, below 2**bits; the seeds of different chunks are independent."""
     # SeedSequence mixes both numbers, so neighbouring seeds share no chunks
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) >> (32 - bits)
+
+
+def _seed_bits(sampler: Sampler, who: str) -> int:
+    bits = getattr(sampler, "seed_bits", SEED_BITS)
+    if not isinstance(bits, int) or not 1 <= bits <= 32:
+        raise PlugError(f"{who} has seed_bits={bits!r}; expected a whole number from 1 to 32.")
+    return bits
 
 
 def as_batch_data(samples: Any, count: int, who: str) -> torch.Tensor:
@@ -103,8 +126,10 @@ def as_batch_data(samples: Any, count: int, who: str) -> torch.Tensor:
     expected = f"expected uint8 [{count}, H, W, 3] or [{count}, 3, H, W], or float [{count}, D] points"
     try:
         array = samples.detach().cpu().numpy() if isinstance(samples, torch.Tensor) else np.asarray(samples)
-    except (ValueError, TypeError) as error:  # a list of lists of different lengths, for example
-        raise PlugError(f"{who} gave a {type(samples).__name__} that is no array ({error}); {expected}.") from error
+    except Exception as error:  # lists of different lengths, an unknown dtype, or an object that is no array
+        raise PlugError(
+            f"{who} gave a {type(samples).__name__} that is no array ({described(error)}); {expected}."
+        ) from error
     received = f"{array.dtype} {list(array.shape)}"
     if array.ndim == 0 or array.shape[0] != count:
         raise PlugError(f"{who} gave {received} when asked for {count} samples; {expected}.")

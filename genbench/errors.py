@@ -47,5 +47,14 @@ def guest_error(guest: str, error: Exception) -> PlugError:
     # the last frame is the line that raised
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    message = f": {error}" if str(error) else ""
-    return PlugError(f"{guest} raised {type(error).__name__}{message}{place}; correct it there and run again.")
+    return PlugError(f"{guest} raised {described(error)}{place}; correct it there and run again.")
+
+
+def described(error: BaseException) -> str:
+    """Return ``Type: message`` of an exception, in one line, or its type alone if its message is empty or raises."""
+    # the classes of guests may have any __str__
+    try:
+        message = " ".join(str(error).split())
+    except Exception:
+        message = ""
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

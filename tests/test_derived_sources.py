@@ -8,6 +8,7 @@ import torch
 
 from genbench.derived_sources import CHUNK, Drawn, chunk_seed
 from genbench.errors import PlugError
+from genbench.plugs.registry import installed
 
 
 class Noise:
@@ -47,6 +48,58 @@ def test_rows_from_the_middle_equal_those_of_the_whole() -> None:
 def test_chunk_seeds_differ() -> None:
     seeds = {chunk_seed(seed, number) for seed in range(20) for number in range(20)}
     assert len(seeds) == 400
+
+
+def _seeds_given(**attributes: int) -> set[int]:
+    given: set[int] = set()
+
+    def remember(count: int, seed: int) -> np.ndarray:
+        given.add(seed)
+        return np.zeros((count, 1), np.float32)
+
+    sampler = Noise(remember)
+    vars(sampler).update(attributes)
+    for seed in range(64):
+        list(Drawn(sampler, 1, seed, "noise").batches(1))
+    return given
+
+
+def test_seeds_are_below_two_to_the_31() -> None:
+    seeds = _seeds_given()
+    assert len(seeds) == 64
+    assert 2**30 < max(seeds) < 2**31
+
+
+def test_a_sampler_with_seed_bits_gets_seeds_of_that_size() -> None:
+    # the seeds of 32 bits are those of older versions, so their samples are the same
+    assert _seeds_given(seed_bits=32) == {
+        int(np.random.SeedSequence([seed, 0]).generate_state(1)[0]) for seed in range(64)
+    }
+    assert max(_seeds_given(seed_bits=8)) < 256
+
+
+@pytest.mark.parametrize("bits", [0, 64, "32"])
+def test_seed_bits_that_are_no_size_are_refused(bits: object) -> None:
+    with pytest.raises(PlugError, match=r"'noise' has seed_bits=.*expected a whole number from 1 to 32"):
+        _seeds_given(seed_bits=bits)  # type: ignore[arg-type]
+
+
+def test_every_installed_model_gets_seeds_of_32_bits() -> None:
+    # these samples are in published results
+    names = ("ae", "cgan", "cvae", "gan", "noise", "r3gan", "vae", "wgan", "wgan-gp")
+    assert {getattr(installed("samplers")[name].load(), "seed_bits", None) for name in names} == {32}
+
+
+def test_chunks_of_different_shapes_are_refused_with_both_shapes() -> None:
+    sizes = iter([4, 5])
+    with pytest.raises(PlugError, match=r"shape \[3, 5, 5\] in chunk 1, but \[3, 4, 4\] before"):
+        drawn(300, give=lambda count, seed: np.zeros((count, size := next(sizes), size, 3), np.uint8))
+
+
+def test_points_after_images_are_refused() -> None:
+    shapes = iter([(CHUNK, 4, 4, 3), (CHUNK, 2)])
+    with pytest.raises(PlugError, match=r"shape \[2\] in chunk 1, but \[3, 4, 4\] before"):
+        drawn(300, give=lambda count, seed: np.zeros((s := next(shapes)), np.uint8 if len(s) == 4 else np.float32))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class CommandSampler:
     """A program in any language: ``command:./generate --count {count} --seed {seed} --out {out}``.
 
     The program is started once for every 256 samples, without a shell, in the current folder. ``{count}`` and
-    ``{seed}`` (below 2**32) are replaced by whole numbers, ``{out}`` by the path of a new, empty folder. The program
+    ``{seed}`` (below 2**31) are replaced by whole numbers, ``{out}`` by the path of a new, empty folder. The program
     writes ``count`` images of equal size into this folder; they are read in the natural order of their names. Instead,
     it may write one array or archive into the folder, or beside it as ``{out}.npz``, ``{out}.npy`` or ``{out}.zip``;
     float [count, D] are points. The folder is temporary and is deleted afterwards. The output of the program is shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from genbench.derived_sources import SEED_BITS
 from genbench.errors import UsageError
 from genbench.plugs.contracts import Sampler, Tracker
 from genbench.plugs.opening import open_reference, open_subject
@@ -123,6 +124,11 @@ class _Uint8Sampler:
 
     sampler: Any
     range: str
+
+    @property
+    def seed_bits(self) -> int:
+        """The seeds that the wrapped sampler takes."""
+        return int(getattr(self.sampler, "seed_bits", SEED_BITS))
 
     def sample(self, count: int, seed: int) -> Any:
         """Return uint8 [count, 3, H, W]."""
