@@ -197,6 +197,7 @@ def _assemble(
     # positions in the source of all rows that could be decoded
     rows = np.concatenate([_positions(block, number, len(source)) for number, block in enumerate(blocks)])
     labels = getattr(source, "labels", None)
+    mode_names = getattr(extractor, "class_names", None)
     store = options.store if extractor.identity else None
     return Features(
         [block.views for block in blocks],
@@ -205,6 +206,7 @@ def _assemble(
         identity=extractor.identity,
         fingerprint=fingerprint,
         modes=getattr(extractor, "modes", None),
+        mode_names=None if mode_names is None else tuple(map(str, mode_names)),
         skipped=len(source) - len(rows),
         label=None if labels is None else np.asarray(labels, np.int64)[rows],
         cache=store.derived(extractor.identity, fingerprint) if store else {},

@@ -69,6 +69,8 @@ class Features:
     """Content hash of the source; empty if unknown."""
     modes: int | None = None
     """Number of values that the view ``mode`` can take; None if the extractor does not state it."""
+    mode_names: tuple[str, ...] | None = None
+    """Name of each mode: ``mode`` k means ``mode_names[k]``; None if the extractor does not name them."""
     skipped: int = 0
     """Number of samples that were left out because they could not be decoded."""
     label: Int64 | None = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from genbench.array_types import Array
 from genbench.errors import InputError
 from genbench.features.features import Features, Moments
+from genbench.metrics.class_matching import Classes, MatchedClasses, match_classes
 from genbench.metrics.frechet.metric import FrechetDistance
 from genbench.plugs.contracts import Score
 
@@ -24,6 +26,9 @@ class ClassConditional:
     requested class and the reference rows of that class (intra-FID, Miyato and Koyama 2018, arXiv 1802.05637); its
     detail has the distance of each class. It is biased upward if a class has fewer rows than dimensions: compare it
     with that of real samples.
+
+    The requested classes are those of the classifier and of the reference that have the same names (``match_classes``);
+    the scores cover the classes that both have, and a warning tells of the others.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("mode", "embedding")
@@ -32,33 +37,14 @@ class ClassConditional:
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         """Return ``class_consistency`` and ``fid_per_class``; no scores if the samples have no classes.
 
-        ``fid_per_class`` is missing if no class has two rows on both sides.
+        ``fid_per_class`` is missing if no class has two rows on both sides. Raises InputError if the classifier or the
+        reference has none of the requested classes.
         """
         # without a requested class there is nothing to score
         if generated.label is None or not isinstance(reference, Features):
             return []
-        consistency = class_consistency(generated["mode"], generated.label)
-        detail = {"per_class": consistency.per_class}
-        scores = [Score("class_consistency", consistency.value, consistency.error, "higher", detail)]
-
-        # the mean over classes, whose variances add up; its error is unknown if that of any class is
-        distances = _distance_per_class(generated, reference, seed)
-        if distances:
-            values = [score.value for score in distances.values()]
-            errors = [score.error or math.nan for score in distances.values()]
-            error = math.sqrt(math.fsum(error**2 for error in errors)) / len(errors)
-            # the detail shows which classes are worst
-            scores.append(
-                Score(
-                    "fid_per_class",
-                    float(np.mean(values)),
-                    None if math.isnan(error) else error,
-                    "lower",
-                    {"per_class": {str(label): score.value for label, score in distances.items()}},
-                    "frechet_inception_distance_per_class",
-                )
-            )
-        return scores
+        requested = Classes(generated.name, generated.label, generated.class_names)
+        return [_consistency_score(generated, requested), *_distance_scores(generated, requested, reference, seed)]
 
 
 class Consistency(NamedTuple):
@@ -90,18 +76,66 @@ def class_consistency(predicted: npt.ArrayLike, requested: npt.ArrayLike) -> Con
     return Consistency(value, math.sqrt(value * (1 - value) / len(correct)), per_class)
 
 
-def _distance_per_class(generated: Features, reference: Features, seed: int) -> dict[int, Score]:
-    """Return the Frechet distance of each class that has at least two rows on both sides."""
-    assert generated.label is not None
-    # without labels, the reference has the classes that the extractor predicts
-    reference_label = reference.label if reference.label is not None else reference["mode"]
+def _consistency_score(generated: Features, requested: Classes) -> Score:
+    # a classifier that does not say how many classes it has may know each one that is requested
+    mode, names = generated["mode"].astype(np.int64), generated.mode_names
+    count = generated.modes or len(names or ()) or int(max(mode.max(), requested.label.max())) + 1
+    classifier = f"the classifier {generated.extractor}"
+    matched = match_classes(requested, Classes(classifier, mode, names, count))
+    # rows of a class that the classifier does not know are neither right nor wrong
+    known = matched.label >= 0
+    consistency = class_consistency(matched.other_label[known], matched.label[known])
+    per_class = {matched.names[int(label)]: share for label, share in consistency.per_class.items()}
+    warning = _unmatched_warning(matched.unmatched, classifier)
+    detail = {"per_class": per_class, **({"warning": warning} if warning else {})}
+    return Score("class_consistency", consistency.value, consistency.error, "higher", detail)
 
-    # the covariance of a class needs two rows on both sides
+
+def _distance_scores(generated: Features, requested: Classes, reference: Features, seed: int) -> list[Score]:
+    """Return ``fid_per_class``, or nothing if no class has two rows on both sides."""
+    # without labels, the reference has the classes that the extractor predicts
+    if reference.label is not None:
+        other = Classes(reference.name, reference.label, reference.class_names)
+    else:
+        mode, names = reference["mode"].astype(np.int64), generated.mode_names
+        other = Classes(f"the classifier {generated.extractor}", mode, names)
+    matched = match_classes(requested, other)
+    distances = _distance_per_class(generated["embedding"], reference["embedding"], matched, seed)
+    if not distances:
+        return []
+
+    # the mean over classes, whose variances add up; its error is unknown if that of any class is
+    values = [score.value for score in distances.values()]
+    errors = [math.nan if score.error is None else score.error for score in distances.values()]
+    error = math.sqrt(math.fsum(error**2 for error in errors)) / len(errors)
+    # the detail shows which classes are worst
+    detail: dict[str, Any] = {"per_class": {name: score.value for name, score in distances.items()}}
+    warnings = [
+        _unmatched_warning(matched.unmatched, reference.name),
+        _unmatched_warning(matched.other_unmatched, generated.name),
+    ]
+    if any(warnings):
+        detail["warning"] = " ".join(filter(None, warnings))
+    key = "frechet_inception_distance_per_class"
+    return [Score("fid_per_class", float(np.mean(values)), None if math.isnan(error) else error, "lower", detail, key)]
+
+
+def _distance_per_class(rows: Array, reference_rows: Array, matched: MatchedClasses, seed: int) -> dict[str, Score]:
+    """Return the Frechet distance of each class that has at least two rows on both sides."""
     distances = {}
-    for label in np.unique(generated.label).tolist():
-        rows = generated["embedding"][generated.label == label]
-        reference_rows = reference["embedding"][reference_label == label]
-        if min(len(rows), len(reference_rows)) >= 2:
-            sides = Features.of(embedding=rows), Features.of(embedding=reference_rows)
-            distances[label] = FrechetDistance()(*sides, seed=seed)[0]
+    for number, name in enumerate(matched.names):
+        # the covariance of a class needs two rows on both sides
+        sides = rows[matched.label == number], reference_rows[matched.other_label == number]
+        if min(map(len, sides)) >= 2:
+            own, other = (Features.of(embedding=side) for side in sides)
+            distances[name] = FrechetDistance()(own, other, seed=seed)[0]
     return distances
+
+
+def _unmatched_warning(names: tuple[str, ...], lacking: str) -> str | None:
+    """Return a sentence about classes of one side that the other side lacks, or None."""
+    if not names:
+        return None
+    listed = ", ".join([*names[:5], *(["..."] if len(names) > 5 else [])])
+    those = "this class is" if len(names) == 1 else f"these {len(names)} classes are"
+    return f"{lacking} lacks {listed}: {those} left out of the scores per class."

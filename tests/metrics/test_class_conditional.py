@@ -74,3 +74,59 @@ def test_nearly_all_real_digits_have_their_class() -> None:
 
 def test_the_metric_is_installed() -> None:
     assert registry.load("metrics", "classes") == ClassConditional()
+
+
+def sides_of_digits() -> tuple[Features, Features]:
+    """Real digits: rows of classes 3 and 7 on one side, of all classes on the other, with right predictions."""
+    rng = np.random.default_rng(0)
+    label, reference_label = np.repeat([0, 1], 40), np.repeat(np.arange(10), 40)
+    digit = np.array([3, 7])[label]
+    generated = Features.of(embedding=digit[:, None] + rng.standard_normal((80, 2)), mode=digit)
+    reference = Features.of(embedding=reference_label[:, None] + rng.standard_normal((400, 2)), mode=reference_label)
+    names = tuple(str(digit) for digit in range(10))
+    return (
+        replace(generated, label=label, class_names=("03", "7"), modes=10, mode_names=names),
+        replace(reference, label=reference_label, class_names=names),
+    )
+
+
+def test_class_folders_are_matched_to_the_classifier_and_to_the_reference_by_name() -> None:
+    scores = {score.name: score for score in ClassConditional()(*sides_of_digits(), seed=0)}
+    assert scores["class_consistency"].value == 1
+    assert scores["class_consistency"].detail["per_class"] == {"3": 1.0, "7": 1.0}
+    assert set(scores["fid_per_class"].detail["per_class"]) == {"3", "7"}
+    assert scores["fid_per_class"].value < 1
+    assert "lacks 0, 1, 2, 4, 5, ...: these 8 classes are left out" in scores["fid_per_class"].detail["warning"]
+
+
+def test_folders_named_by_numbers_match_the_indices_of_a_classifier_without_names() -> None:
+    generated, reference = sides_of_digits()
+    score, *_ = ClassConditional()(replace(generated, mode_names=None), reference, seed=0)
+    assert score.value == 1
+
+
+def test_folders_that_no_class_of_the_classifier_is_called_are_refused() -> None:
+    generated, reference = sides_of_digits()
+    with pytest.raises(InputError, match=r"'cat', 'dog'.* are not those of the classifier"):
+        ClassConditional()(replace(generated, class_names=("cat", "dog")), reference, seed=0)
+
+
+def test_a_class_that_the_classifier_lacks_is_left_out_and_told() -> None:
+    generated, reference = sides_of_digits()
+    score, *_ = ClassConditional()(replace(generated, class_names=("3", "cat")), reference, seed=0)
+    assert (score.value, score.detail["per_class"]) == (1.0, {"3": 1.0})
+    assert "lacks cat: this class is left out" in score.detail["warning"]
+
+
+def test_a_distance_per_class_has_an_error_although_that_of_one_class_is_0() -> None:
+    rows = np.random.default_rng(0).standard_normal((40, 2))
+    label = np.repeat([0, 1], 20)
+    moved = rows.copy()
+    # every row of class 0 is one point, so the error of its distance is 0
+    constant = np.where(label[:, None] == 0, 0.0, rows)
+    moved[label == 0] = 1.0
+    moved[label == 1] += 1.0
+    generated = replace(Features.of(embedding=constant, mode=label), label=label)
+    reference = replace(Features.of(embedding=moved, mode=label), label=label)
+    scores = {score.name: score for score in ClassConditional()(generated, reference, seed=0)}
+    assert scores["fid_per_class"].error is not None
