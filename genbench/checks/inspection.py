@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections import Counter
@@ -116,7 +115,8 @@ def inspect_samples(subject: str) -> Inspection:
         duplicates=tuple(tuple(group) for group in groups.values() if len(group) > 1),
         notes=(),
     )
-    return replace(report, notes=tuple(_inspection_notes(report)))
+    notes = (*_inspection_notes(report), *(f"{note}." for note in getattr(source, "notes", ())))
+    return replace(report, notes=notes)
 
 
 class _InspectedSample(NamedTuple):
@@ -156,12 +156,14 @@ def _inspected(source: Source) -> Iterator[_InspectedSample]:
 
 def _inspect_encoded(source: Any, row: int) -> _InspectedSample:
     """Inspect one encoded image: its header with Pillow, its pixels with the decoder that a score uses."""
-    from PIL import ExifTags, Image
+    from PIL import ExifTags
+
+    from genbench.sources.decoding import open_raster
 
     sample = _InspectedSample(source.place(row))
     try:
         # the header
-        with Image.open(io.BytesIO(source.read(row))) as image:
+        with open_raster(source.read(row)) as image:
             sample = sample._replace(
                 format=image.format or "",
                 mode=image.mode,
@@ -264,7 +266,7 @@ def _classes(source: Source) -> dict[str, int]:
     labels = getattr(source, "labels", None)
     if labels is None:
         return {}
-    names = getattr(source, "classes", ()) or ()
+    names = getattr(source, "class_names", None) or ()
     numbers, counts = np.unique(np.asarray(labels), return_counts=True)
     # class numbers without a name keep their number
     return {

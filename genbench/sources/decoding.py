@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,14 +11,37 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from genbench.array_types import Array
 from genbench.errors import InputError
+from genbench.sources.image_formats import PILLOW_FORMATS
 
 
 class Unreadable(InputError):
     """An image that cannot be decoded; the message is only the reason, without the name of the image."""
 
 
+class Decoded(NamedTuple):
+    """A decoded image."""
+
+    data: torch.Tensor
+    """uint8 [3, H, W], RGB."""
+    further_frames: int
+    """Number of frames or pages after the first one, which are not decoded."""
+
+
 def decode(data: bytes) -> torch.Tensor:
-    """Return an encoded image as uint8 [3, H, W], RGB.
+    """Return an encoded image as uint8 [3, H, W], RGB; see ``decode_first_frame``."""
+    return decode_first_frame(data).data
+
+
+def open_raster(data: bytes) -> Image.Image:
+    """Open an encoded image with Pillow, if it has one of the formats that are read. Raises Pillow's errors.
+
+    The name of a file does not matter: PostScript in a file ``x.png`` is not recognised, so no program is started.
+    """
+    return Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
+
+
+def decode_first_frame(data: bytes) -> Decoded:
+    """Return an encoded image and the number of its further frames.
 
     The conversion is Pillow's ``convert("RGB")``: gray is replicated, a palette is expanded, alpha is dropped, CMYK is
     converted. 16-bit gray is scaled by 1/257, EXIF orientation is not applied, and only the first frame of an animation
@@ -27,8 +51,8 @@ def decode(data: bytes) -> torch.Tensor:
         raise Unreadable("empty file")
     try:
         # decode, and turn every error into a short reason
-        with Image.open(io.BytesIO(data)) as image:
-            return to_rgb(image)
+        with open_raster(data) as image:
+            return Decoded(to_rgb(image), _further_frames(image))
     except Unreadable:
         raise
     except UnidentifiedImageError:
@@ -38,6 +62,16 @@ def decode(data: bytes) -> torch.Tensor:
     except Exception as error:  # for damaged bytes Pillow raises many types, from SyntaxError to struct.error
         reason = str(error) or type(error).__name__
         raise Unreadable(f"cut short: {reason}" if "truncated" in reason.lower() else f"damaged: {reason}") from None
+
+
+def _further_frames(image: Image.Image) -> int:
+    # the further images in a JPEG are previews and gain maps of the same picture
+    if image.format not in ("AVIF", "GIF", "PNG", "TIFF", "WEBP"):
+        return 0
+    try:
+        return int(getattr(image, "n_frames", 1)) - 1
+    except Exception:  # damage after the first frame, which can be used all the same
+        return 0
 
 
 def to_rgb(image: Image.Image) -> torch.Tensor:

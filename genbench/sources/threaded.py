@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 
@@ -15,7 +16,7 @@ from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart, cached_hashes, content_hash
 from genbench.plugs.contracts import Batch
 from genbench.sources.batch_ranges import batch_rows
-from genbench.sources.decoding import Unreadable, decode
+from genbench.sources.decoding import Unreadable, decode_first_frame
 
 BATCHES_AHEAD = 2
 """Number of batches that are decoded ahead of the current one. Memory holds these batches and the current one."""
@@ -23,8 +24,19 @@ BATCHES_AHEAD = 2
 LISTED_FAILURES = 50
 """Maximum number of corrupt samples that an error message names; the others are only counted."""
 
-_Loaded = tuple[torch.Tensor, "int | None"] | Unreadable | None
-"""A sample and its class, the error of a corrupt sample, or None for a sample that was dropped."""
+
+class Sample(NamedTuple):
+    """A sample that was loaded."""
+
+    data: torch.Tensor
+    """uint8 [3, H, W] or float32 [D]."""
+    label: int | None
+    further_frames: int = 0
+    """Number of frames of its file that are not used."""
+
+
+_Loaded = Sample | Unreadable | None
+"""A sample, the error of a corrupt sample, or None for a sample that was dropped."""
 
 
 class ThreadedSource(ABC):
@@ -48,6 +60,10 @@ class ThreadedSource(ABC):
     @abstractmethod
     def load(self, row: int) -> tuple[torch.Tensor, int | None]:
         """Return uint8 [3, H, W] (or float32 [D]) and the class of a row. Raises Unreadable if it is corrupt."""
+
+    def load_sample(self, row: int) -> Sample:
+        """Return what ``load`` returns, and what was not used of the row."""
+        return Sample(*self.load(row))
 
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the rows ``start`` to ``stop`` in order, at most ``size`` at a time.
@@ -96,7 +112,7 @@ class ThreadedSource(ABC):
 
     def _load_or_error(self, row: int) -> _Loaded:
         try:
-            return self.load(row)
+            return self.load_sample(row)
         except Unreadable as error:
             return error
 
@@ -125,16 +141,18 @@ def _failures(rows: range, loaded: list[_Loaded]) -> list[tuple[int, str]]:
 
 def _join(rows: range, loaded: list[_Loaded]) -> Batch | None:
     """Return the samples that could be loaded as one batch, or None if there are none."""
-    samples = [(row, *sample) for row, sample in zip(rows, loaded, strict=True) if isinstance(sample, tuple)]
+    samples = [(row, sample) for row, sample in zip(rows, loaded, strict=True) if isinstance(sample, Sample)]
     if not samples:
         return None
     # stack images of one size; the classes are only useful if all are known
-    data = [image for _, image, _ in samples]
-    labels = [label for _, _, label in samples if label is not None]
+    data = [sample.data for _, sample in samples]
+    labels = [sample.label for _, sample in samples if sample.label is not None]
+    frames = sum(sample.further_frames for _, sample in samples)
     return Batch(
-        torch.tensor([row for row, _, _ in samples]),
+        torch.tensor([row for row, _ in samples]),
         torch.stack(data) if len({image.shape for image in data}) == 1 else data,
         torch.tensor(labels) if len(labels) == len(samples) else None,
+        {"further frames": frames} if frames else {},
     )
 
 
@@ -151,7 +169,12 @@ class EncodedImages(ThreadedSource):
 
     def load(self, row: int) -> tuple[torch.Tensor, int | None]:
         """Return the decoded image and its class. Raises Unreadable if it is corrupt."""
-        return decode(self.read(row)), None if self.labels is None else int(self.labels[row])
+        return self.load_sample(row)[:2]
+
+    def load_sample(self, row: int) -> Sample:
+        """Return the decoded image, its class and the number of its further frames."""
+        data, further_frames = decode_first_frame(self.read(row))
+        return Sample(data, None if self.labels is None else int(self.labels[row]), further_frames)
 
     def digest(self, start: int, stop: int) -> str:
         """Return a hash of the bytes of these images, in their order and without their names.

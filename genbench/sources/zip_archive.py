@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 import zlib
@@ -10,23 +9,19 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
-import numpy as np
-
-from genbench.array_types import Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart
+from genbench.sources.class_labels import find_classes
 from genbench.sources.decoding import Unreadable
 from genbench.sources.file_names import (
-    EXTENSIONS,
-    classes_of,
-    is_hidden,
+    count_by_extension,
     is_path_with_suffix,
     natural_order,
     no_images_message,
     printable,
     require_file,
-    suffix,
 )
+from genbench.sources.image_formats import EXTENSIONS, hidden_kind, suffix, unread_kind
 from genbench.sources.threaded import EncodedImages
 
 LARGEST_MEMBER = 1 << 30
@@ -37,7 +32,7 @@ BOMB_RATIO, BOMB_SIZE = 200, 1 << 26
 
 
 class Zip(EncodedImages):
-    """A zip of images, in natural order. Folders in it, or the ``dataset.json`` of EDM, give the classes.
+    """A zip of images, in natural order. ``dataset.json`` of EDM, or else the folders in it, give the classes.
 
     Nothing is unpacked to disk. Raises InputError for member names that lead out of the archive, decompression bombs
     and encrypted members.
@@ -47,20 +42,21 @@ class Zip(EncodedImages):
         self.path = Path(path).expanduser()
         self.name = printable(path)
         self._archive = open_zip(self.path)
-        # images in natural order, and the number of other members by extension
-        members = sorted(_visible_members(self.name, self._archive), key=lambda member: natural_order(member.filename))
+        # images in natural order, and the other members
+        members, self.left_out = _visible_members(self.name, self._archive)
         self._images = [member for member in members if suffix(member.filename) in EXTENSIONS]
-        others = (suffix(member.filename) for member in members)
-        self.ignored = Counter(other or "no extension" for other in others if other not in EXTENSIONS)
+        others = {member.filename: member for member in members if suffix(member.filename) not in EXTENSIONS}
+        self.ignored = count_by_extension(others)
         """Number of members that are not images, by extension."""
         if not self._images:
-            raise InputError(no_images_message(self.name, "zip", self.ignored))
+            raise InputError(no_images_message(self.name, "zip", others))
         # check the members before anything is unpacked
         _refuse_bombs(self.name, self._images)
         self.files = tuple(member.filename for member in self._images)
         """Names of the images in the archive."""
         # read the classes last, because dataset.json must match the names of the images
-        self.classes, self.labels = self._read_classes(members)
+        found = find_classes(self.name, self.files, others, lambda name: self._read_member(others[name]))
+        self.class_names, self.labels, self.notes = found
 
     @staticmethod
     def accepts(subject: object) -> bool:
@@ -76,33 +72,17 @@ class Zip(EncodedImages):
 
     def read(self, row: int) -> bytes:
         """Return the bytes of one member. Raises Unreadable if it is damaged."""
-        try:
-            return self._archive.read(self._images[row])
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-            raise Unreadable(f"damaged in the archive: {error}") from error
+        return self._read_member(self._images[row])
 
     def part(self, row: int) -> FilePart:
         """Return the member of the archive."""
         return FilePart(self.path, self.files[row])
 
-    def _read_classes(self, members: list[zipfile.ZipInfo]) -> tuple[tuple[str, ...], Int64 | None]:
-        # without EDM's dataset.json, the folders are the classes
-        dataset = next((member for member in members if member.filename.removeprefix("./") == "dataset.json"), None)
-        if dataset is None or dataset.file_size > LARGEST_MEMBER:
-            return classes_of(self.files)
+    def _read_member(self, member: zipfile.ZipInfo) -> bytes:
         try:
-            # EDM stores a list of [name, class]
-            pairs = json.loads(self._archive.read(dataset))["labels"]
-            number = {name: int(label) for name, label in pairs or ()}
-        except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{self.name}: dataset.json does not have the format of EDM ({error}); fix or remove it."
-            ) from error
-        # EDM writes null instead of pairs if there are no classes
-        if not set(self.files) <= set(number):
-            return (), None
-        labels = np.array([number[name] for name in self.files], np.int64)
-        return tuple(str(label) for label in sorted(set(labels.tolist()))), labels
+            return self._archive.read(member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            raise Unreadable(f"damaged in the archive: {error}") from error
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -118,14 +98,26 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         ) from error
 
 
-def _visible_members(name: str, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def _visible_members(name: str, archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], dict[str, int]]:
+    """Return the members that are not hidden, in natural order, and the number of those that are not read, by kind."""
+    visible: dict[str, zipfile.ZipInfo] = {}
+    left_out: Counter[str] = Counter()
     for member in archive.infolist():
         # PureWindowsPath understands backslashes, drives and forward slashes
         path = PureWindowsPath(member.filename)
         if path.is_absolute() or path.drive or path.root or ".." in path.parts:
             raise InputError(f"{name} holds {member.filename!r}, a path that leads out of the archive; pack it again.")
-    # folders and hidden files are no samples
-    return [m for m in archive.infolist() if not m.is_dir() and not is_hidden(m.filename.split("/"))]
+        hidden = hidden_kind(member.filename.split("/"))
+        if member.is_dir():
+            continue
+        if hidden:
+            left_out[hidden] += 1
+            continue
+        # when an archive is unpacked, a later member replaces an earlier one of the same name
+        left_out["members replaced by later ones"] += member.filename in visible
+        visible[member.filename] = member
+    left_out.update(unread_kind(member) for member in visible if suffix(member) not in EXTENSIONS)
+    return sorted(visible.values(), key=lambda member: natural_order(member.filename)), dict(+left_out)
 
 
 def _refuse_bombs(name: str, images: Sequence[zipfile.ZipInfo]) -> None:

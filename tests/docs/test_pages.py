@@ -53,7 +53,7 @@ def test_every_metric_is_explained() -> None:
 
 
 def test_the_formats_of_images_are_named() -> None:
-    from genbench.sources.file_names import EXTENSIONS
+    from genbench.sources.image_formats import EXTENSIONS
 
     names = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WebP"}
     reading = section(page("docs/metrics.md"), "## How images are read")

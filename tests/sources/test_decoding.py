@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, PngImagePlugin
+from PIL import EpsImagePlugin, Image, PngImagePlugin
 
-from genbench.sources.decoding import Unreadable, decode, to_rgb
+from genbench.sources.decoding import Unreadable, decode, decode_first_frame, to_rgb
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -154,3 +154,20 @@ def outcome(data: bytes) -> str:
     assert image_tensor.dtype == torch.uint8
     assert image_tensor.shape[0] == 3
     return "image"
+
+
+def test_postscript_is_not_recognised_so_no_program_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Pillow would start Ghostscript for these bytes
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("a program was started"))
+    data = encoded(Image.new("RGB", (4, 4)), "EPS")
+    with pytest.raises(Unreadable, match="not an image"):
+        decode(data)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.format == "EPS"
+
+
+def test_damage_after_the_first_frame_does_not_matter() -> None:
+    frames = [Image.new("L", (8, 8), level) for level in (0, 255)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert decode_first_frame(data).further_frames == 1
+    assert decode(data[:-10]).max() == 0

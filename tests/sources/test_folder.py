@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -23,6 +25,8 @@ from genbench.plugs import registry
 from genbench.plugs.contracts import Source
 from genbench.sources import threaded
 from genbench.sources.folder import Files, Folder
+from genbench.sources.image_formats import EXTENSIONS, FORMATS
+from genbench.sources.zip_archive import Zip
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +89,7 @@ def test_hidden_files_are_no_samples(tmp_path: Path) -> None:
 def test_first_level_folders_are_classes_when_all_images_lie_in_folders(tmp_path: Path) -> None:
     put(tmp_path, "class2/a.png", "class10/deep/b.png", "class2/c.png")
     source = Folder(tmp_path)
-    assert source.classes == ("class2", "class10")
+    assert source.class_names == ("class2", "class10")
     assert source.labels is not None
     assert source.labels.tolist() == [0, 0, 1]
     assert torch.cat([batch.label for batch in source.batches(2) if batch.label is not None]).tolist() == [0, 0, 1]
@@ -99,14 +103,14 @@ def test_one_image_outside_of_the_folders_means_no_classes(tmp_path: Path) -> No
 
 def test_a_single_folder_around_the_classes_is_not_a_class(tmp_path: Path) -> None:
     put(tmp_path, "val/cat/a.png", "val/dog/b.png")
-    assert Folder(tmp_path).classes == ("cat", "dog")
+    assert Folder(tmp_path).class_names == ("cat", "dog")
 
 
-def test_links_to_a_folder_above_are_not_followed(tmp_path: Path) -> None:
+def test_a_link_to_a_folder_in_the_folder_adds_nothing(tmp_path: Path) -> None:
     put(tmp_path, "a/x.png")
     (tmp_path / "a" / "round").symlink_to(tmp_path)
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert Folder(tmp_path).files == ("a/x.png", "b/x.png")
+    assert Folder(tmp_path).files == ("a/x.png",)
 
 
 def test_a_broken_link_is_an_error_and_is_not_ignored(tmp_path: Path) -> None:
@@ -417,3 +421,143 @@ def test_a_folder_can_hold_a_single_image(tmp_path: Path) -> None:
     source = Folder(put(tmp_path, "a.png"))
     assert len(source) == 1
     assert np.shape(next(source.batches(32)).data) == (1, 3, 4, 4)
+
+
+# the ledger: what is used and what is not
+
+
+def test_every_raster_format_that_pillow_reads_is_read(tmp_path: Path) -> None:
+    for extension in EXTENSIONS:
+        image = Image.new("1" if extension == ".pbm" else "L" if extension == ".pgm" else "RGB", (8, 8), "white")
+        image.save(tmp_path / f"{extension[1:]}{extension.upper()}", FORMATS[extension])
+    source = Folder(tmp_path)
+    assert len(source) == len(EXTENSIONS)
+    assert source.left_out == {}
+    assert all(int(image.min()) >= 250 for batch in source.batches(8) for image in batch.data)
+
+
+def test_two_formats_of_one_name_are_two_samples(tmp_path: Path) -> None:
+    assert Folder(put(tmp_path, "a.png", "a.jfif")).files == ("a.jfif", "a.png")
+
+
+def test_files_that_are_not_read_are_counted_by_kind(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "@eaDir/a.png/thumb.jpg", ".thumbnails/b.png", ".git/deep/c.png", "._a.png")
+    for name in ("b.HEIC", "c.heic", "d.svg", "labels.txt", "info.json", "Thumbs.db", "README"):
+        (tmp_path / name).write_text("x")
+    source = Folder(tmp_path)
+    assert source.files == ("a.png",)
+    assert source.left_out == {
+        "thumbnails": 3,
+        "hidden files": 2,
+        "heic files": 2,
+        "svg files": 1,
+        "other files": 3,
+    }
+
+
+def test_the_further_frames_of_a_stack_are_counted(tmp_path: Path) -> None:
+    frames = [Image.new("L", (8, 8), level) for level in (0, 80, 160)]
+    put(tmp_path, "plain.png")
+    for name in ("stack.tif", "stack.gif", "stack.webp", "stack.apng"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    (batch,) = Folder(tmp_path).batches(8)
+    assert batch.left_out == {"further frames": 8}
+
+
+def test_linked_folders_are_visited_once(tmp_path: Path) -> None:
+    names = [f"f{i}" for i in range(12)]
+    put(tmp_path, *(f"{name}/x.png" for name in names))
+    for name in names:
+        for other in names:
+            (tmp_path / name / f"to-{other}").symlink_to(tmp_path / other)
+    source = Folder(tmp_path)
+    assert source.files == tuple(f"{name}/x.png" for name in names)
+    assert source.left_out == {"links to folders already counted": 144}
+
+
+def test_linked_folders_outside_are_classes_under_the_names_of_the_links(tmp_path: Path) -> None:
+    put(tmp_path, "store/7/a.png", "store/9/b.png")
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen" / "dog").symlink_to(tmp_path / "store" / "7")
+    (tmp_path / "chosen" / "cat").symlink_to(tmp_path / "store" / "9")
+    source = Folder(tmp_path / "chosen")
+    assert source.files == ("cat/b.png", "dog/a.png")
+    assert source.class_names == ("cat", "dog")
+
+
+def test_a_folder_of_links_to_chosen_images_holds_these_images(tmp_path: Path) -> None:
+    put(tmp_path, "store/a.png", "store/b.png", "store/c.png")
+    (tmp_path / "chosen").mkdir()
+    for name in ("a.png", "c.png"):
+        (tmp_path / "chosen" / name).symlink_to(tmp_path / "store" / name)
+    source = Folder(tmp_path / "chosen")
+    assert source.files == ("a.png", "c.png")
+    assert source.left_out == {}
+
+
+def test_a_file_counts_once_under_its_own_name(tmp_path: Path) -> None:
+    put(tmp_path, "z.png")
+    (tmp_path / "a.png").symlink_to(tmp_path / "z.png")
+    (tmp_path / "zz.png").hardlink_to(tmp_path / "z.png")
+    source = Folder(tmp_path)
+    assert source.files == ("z.png",)
+    assert source.left_out == {"links to files already counted": 2}
+
+
+def test_a_device_or_pipe_is_named_and_never_opened(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    text = error_text(Folder(tmp_path))
+    assert "pipe.png (a device, pipe or socket" in text
+    assert "zero.png (a device, pipe or socket" in text
+
+
+# dataset.json
+
+
+def write_labels(folder: Path, labels: Any) -> Path:
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    return folder
+
+
+@pytest.mark.parametrize("around", ["", "set/"])
+def test_dataset_json_gives_the_classes_of_a_folder_and_of_a_zip_alike(tmp_path: Path, around: str) -> None:
+    put(tmp_path / "folder", f"{around}00000/a.png", f"{around}00000/b.png", f"{around}00001/c.png")
+    write_labels(tmp_path / "folder" / around, [["00000/b.png", 3], ["00000/a.png", 0], ["00001/c.png", 1.0]])
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "folder")
+    for source in (Folder(tmp_path / "folder"), Zip(tmp_path / "packed.zip")):
+        assert source.labels is not None
+        assert source.labels.tolist() == [0, 3, 1]
+        assert source.class_names == ("0", "1", "2", "3")
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [
+        (None, "says that there are no classes"),
+        ([["a/1.png", [0, 1]], ["b/2.png", [1, 0]]], "labels of several numbers"),
+        ([["a/1.png", 1]], "no label for 1 of 2 images"),
+    ],
+)
+def test_a_dataset_json_without_usable_classes_gives_none_and_a_note(tmp_path: Path, labels: Any, note: str) -> None:
+    source = Folder(write_labels(put(tmp_path, "a/1.png", "b/2.png"), labels))
+    assert source.labels is None
+    assert source.class_names is None
+    assert note in source.notes[0]
+
+
+def test_a_dataset_json_of_something_else_leaves_the_folders_as_classes(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.png", "b/2.png")
+    (tmp_path / "dataset.json").write_text('{"title": "My images"}')
+    source = Folder(tmp_path)
+    assert source.class_names == ("a", "b")
+    assert "no labels in the format" in source.notes[0]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", '{"labels": 3}', '{"labels": [["a/1.png", 1.5]]}'])
+def test_a_broken_dataset_json_is_an_error(tmp_path: Path, text: str) -> None:
+    put(tmp_path, "a/1.png", "b/2.png")
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(InputError, match=r"dataset\.json .*; fix or remove it"):
+        Folder(tmp_path)

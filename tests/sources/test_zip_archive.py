@@ -63,7 +63,7 @@ def test_a_zip_is_opened_by_its_extension_in_natural_order(tmp_path: Path, name:
 
 def test_folders_in_a_zip_are_classes(tmp_path: Path) -> None:
     source = Zip(zipped(tmp_path / "x.zip", {"dog/a.png": png(1), "cat/b.png": png(0)}))
-    assert source.classes == ("cat", "dog")
+    assert source.class_names == ("cat", "dog")
     assert source.labels is not None
     assert source.labels.tolist() == [0, 1]
 
@@ -72,7 +72,7 @@ def test_a_leading_dot_and_slash_in_member_names_does_not_hide_them(tmp_path: Pa
     members = {"./cat/1.png": png(1), "dog/2.png": png(2), "./.hidden/3.png": png(3)}
     source = Zip(zipped(tmp_path / "x.zip", members))
     assert len(source) == 2
-    assert source.classes == ("cat", "dog")
+    assert source.class_names == ("cat", "dog")
 
 
 def test_edm_labels_of_a_zip_are_read(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_an_error_names_the_damaged_members(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[data.index(b"b.png") + 30] ^= 255
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"2 images of 3.*b\.png \(damaged.*c\.png \(text"):
+    with pytest.raises(InputError, match=r"x\.zip: 2 images of 3.*b\.png \(damaged.*c\.png \(text"):
         list(Zip(path).batches(1))
     source = Zip(path)
     source.skip_corrupt = True
@@ -158,7 +158,7 @@ def test_the_jpeg_files_of_cifar10_have_ten_classes() -> None:
         pytest.skip("no shared data")
     source = Zip(path)
     assert len(source) == 10_000
-    assert source.classes[:2] == ("airplane", "automobile")
+    assert source.class_names[:2] == ("airplane", "automobile")
     assert source.labels is not None
     assert np.bincount(source.labels).tolist() == [1000] * 10
     batch = next(source.batches(8, 5000))
@@ -177,3 +177,19 @@ def test_the_error_for_an_archive_without_permission_says_so(tmp_path: Path, mon
     monkeypatch.setattr(zipfile, "ZipFile", denied)
     with pytest.raises(InputError, match=r"secret\.zip cannot be read \(Permission denied\); check its permissions"):
         Zip(path)
+
+
+def test_members_that_are_not_read_are_counted_by_kind(tmp_path: Path) -> None:
+    names = ("./a.png", "b.heic", "labels.csv", "__MACOSX/._a.png", "@eaDir/a.jpg")
+    source = Zip(zipped(tmp_path / "x.zip", dict.fromkeys(names, png(0))))
+    assert source.files == ("./a.png",)
+    assert source.left_out == {"hidden files": 1, "thumbnails": 1, "heic files": 1, "other files": 1}
+
+
+def test_the_last_of_two_members_of_one_name_is_used(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.zip", {"a.png": png(1)})
+    with zipfile.ZipFile(path, "a") as packed, pytest.warns(UserWarning, match="Duplicate name"):
+        packed.writestr("a.png", png(2))
+    source = Zip(path)
+    assert rows(source)[:, 0, 0, 0].tolist() == [2]
+    assert source.left_out == {"members replaced by later ones": 1}
