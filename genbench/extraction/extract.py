@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 from genbench.array_types import Array, Int64
 from genbench.distributed import Ranks
 from genbench.errors import InputError, PlugError, UsageError
+from genbench.extraction.block_facts import BlockFacts
 from genbench.extraction.feature_store import Block, Store
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
@@ -105,15 +107,14 @@ def _extract_block(
         digest = _hash_samples(batches)
 
     # look up every extractor's block in the store before anything is decoded
-    blocks = [_stored_block(source, forward.extractor, options.store, digest) for forward in passes]
+    blocks = [_stored_block(source, forward.extractor, options.store, digest, stop - start) for forward in passes]
     missing = [index for index, block in enumerate(blocks) if block is None]
     bar.update((stop - start) * (len(blocks) - len(missing)))
-    if len(missing) > 1:
-        batches = list(batches)  # decode once for all extractors
 
-    # compute and store the missing blocks
-    for index in missing:
-        block = _compute_block(passes[index], batches, source, range(start, stop), bar)
+    # compute all missing blocks in one pass, and store them
+    extractors = [passes[index] for index in missing]
+    computed = _compute_blocks(extractors, batches, source, range(start, stop), bar) if missing else []
+    for index, block in zip(missing, computed, strict=True):
         identity, name = passes[index].extractor.identity, passes[index].extractor.name
         store = options.store if identity else None
         blocks[index] = store.put(identity, digest, block, extractor=name) if store else block
@@ -130,31 +131,62 @@ def _hash_samples(batches: list[Batch]) -> str:
     return digest.hexdigest()
 
 
-def _stored_block(source: Source, extractor: Extractor, store: Store | None, digest: str) -> Block | None:
-    """Return a block from the store, unless it lacks corrupt samples and this source must not skip them."""
+def _stored_block(source: Source, extractor: Extractor, store: Store | None, digest: str, count: int) -> Block | None:
+    """Return a block of ``count`` samples from the store, unless it lacks corrupt ones that must not be skipped."""
     block = store.find(extractor.identity, digest) if store and extractor.identity else None
-    complete = block is None or block.offset is None
-    return block if complete or getattr(source, "skip_corrupt", False) else None
+    if block is None:
+        return None
+    # a guest's source may give one hash to blocks of different lengths
+    if block.offset is None:
+        return block if len(block) == count else None
+    return block if getattr(source, "skip_corrupt", False) and block.offset.max() < count else None
 
 
-def _compute_block(
-    forward: ForwardPass, batches: Iterable[Batch], source: Source, rows: range, bar: tqdm[Any]
-) -> Block:
-    # run the extractor on every batch
-    outputs: list[dict[str, Array]] = []
-    offsets: list[Int64] = []
+def _compute_blocks(
+    passes: Sequence[ForwardPass], batches: Iterable[Batch], source: Source, rows: range, bar: tqdm[Any]
+) -> list[Block]:
+    """Return the block of each extractor; every batch is decoded once and goes through all extractors."""
+    outputs: list[list[dict[str, Array]]] = [[] for _ in passes]
+    facts = BlockFacts()
     for batch in batches:
-        outputs.append(forward.views(batch.data))
-        offsets.append(batch.index.numpy() - rows.start)
-        bar.update(len(batch.index))
-    if not outputs:
+        facts.add(batch)
+        for forward, views in zip(passes, outputs, strict=True):
+            views.append(forward.views(batch.data))
+            bar.update(len(batch.index))
+    if not facts.index:
         raise InputError(f"{source.name}: none of the samples {rows.start} to {rows.stop - 1} can be decoded.")
 
-    # join the batches
+    # join the batches; all blocks share what is known of the samples
+    offset = np.concatenate(facts.index) - rows.start
+    return [
+        Block(
+            _joined_views(forward.extractor, views, source),
+            offset if len(offset) < len(rows) else None,
+            np.frombuffer(b"".join(facts.hashes), np.int64),
+            facts.levels,
+            dict(facts.left_out),
+        )
+        for forward, views in zip(passes, outputs, strict=True)
+    ]
+
+
+def _joined_views(extractor: Extractor, outputs: list[dict[str, Array]], source: Source) -> dict[str, Array]:
+    # every batch must have the same views, of the same width
+    expected = {view: rows.shape[1:] for view, rows in outputs[0].items()}
+    for output in outputs:
+        received = {view: rows.shape[1:] for view, rows in output.items()}
+        if received != expected:
+            raise PlugError(
+                f"The extractor {extractor.name!r} gave views of the shapes {_shapes(expected)} and then "
+                f"{_shapes(received)}; every batch needs the same views, of the same width."
+            )
     views = {view: np.concatenate([output[view] for output in outputs]) for view in outputs[0]}
-    _require_finite(views, forward.extractor, source)
-    offset = np.concatenate(offsets)
-    return Block(views, offset if len(offset) < len(rows) else None)
+    _require_finite(views, extractor, source)
+    return views
+
+
+def _shapes(views: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{view} [n{''.join(f', {size}' for size in shape)}]" for view, shape in views.items())
 
 
 def _require_finite(views: Mapping[str, Array], extractor: Extractor, source: Source) -> None:
@@ -196,8 +228,14 @@ def _assemble(
 ) -> Features:
     # positions in the source of all rows that could be decoded
     rows = np.concatenate([_positions(block, number, len(source)) for number, block in enumerate(blocks)])
-    labels = getattr(source, "labels", None)
+    labels, class_names = getattr(source, "labels", None), getattr(source, "class_names", None)
     mode_names = getattr(extractor, "class_names", None)
+    # gather what the blocks know of their samples
+    hashes = [block.hashes for block in blocks if block.hashes is not None]
+    levels = [block.levels for block in blocks if block.levels is not None]
+    left_out = Counter(getattr(source, "left_out", None) or {})
+    for block in blocks:
+        left_out.update(block.left_out)
     store = options.store if extractor.identity else None
     return Features(
         [block.views for block in blocks],
@@ -209,6 +247,10 @@ def _assemble(
         mode_names=None if mode_names is None else tuple(map(str, mode_names)),
         skipped=len(source) - len(rows),
         label=None if labels is None else np.asarray(labels, np.int64)[rows],
+        class_names=None if class_names is None else tuple(map(str, class_names)),
+        left_out={thing: count for thing, count in left_out.items() if count},
+        levels=(min(low for low, _ in levels), max(high for _, high in levels)) if levels else None,
+        hashes=np.concatenate(hashes) if len(hashes) == len(blocks) else None,
         cache=store.derived(extractor.identity, fingerprint) if store else {},
     )
 

@@ -2,7 +2,8 @@
 
 The address of a block is (extractor identity, content hash of its samples). Therefore a killed run resumes where it
 stopped, a changed file costs one block, two processes that write the same block write the same bytes, and no block can
-be stale. Blocks are safetensors files, written atomically; nothing is ever unpickled.
+be stale. Blocks are safetensors files, written atomically; nothing is ever unpickled. Each file states its address and
+a checksum; a file with another address or with changed bytes counts as missing.
 """
 
 from __future__ import annotations
@@ -11,19 +12,26 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from genbench.array_types import Array, Int64
+from genbench.errors import InputError
 from genbench.files.atomic_write import atomic_write
+from genbench.files.checked_arrays import read_arrays, write_arrays
 
 STORE_FOLDERS = ("features", "derived")
 """The subfolders of a store. The same root also holds the fingerprints and, by default, the weights."""
 
-_OFFSET = "offset"
-"""The entry of a block's file that holds ``Block.offset``; all other entries are views."""
+_RECORD = "genbench.store"
+"""The entry of a file's metadata that states its address and what is no array."""
+
+_VIEW = "view."
+"""Views have this prefix in a block's file, so that no view has the name of another column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +48,10 @@ class Block:
     """Lowest and highest pixel value (0..255); None for points."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """What the decoder did not use, see ``Batch.left_out``."""
+
+    def __len__(self) -> int:
+        # counting reads one view
+        return len(next(iter(self.views.values()))) if self.hashes is None else len(self.hashes)
 
 
 @dataclass(frozen=True)
@@ -60,14 +72,22 @@ class Store:
     root: Path
 
     def find(self, identity: str, digest: str) -> Block | None:
-        """Return the block at an address, or None; a damaged file is removed and counts as missing."""
+        """Return the block at an address, or None; a damaged file, or that of another block, counts as missing."""
         path = self._block_path(identity, digest)
-        entries = _open_arrays(path) if path.exists() else None
-        if entries is None:
+        found = _read_checked(path, _address(identity, digest))
+        if found is None:
             return None
-        # views are read from disk on demand; the offset is small and always needed
-        views = _FileArrays(path, tuple(name for name in entries if name != _OFFSET))
-        return Block(views, entries.get(_OFFSET))
+        # views are read from disk on demand; the other columns are small and always needed
+        columns, record = found
+        names = tuple(name.removeprefix(_VIEW) for name in columns if name.startswith(_VIEW))
+        try:
+            lowest, highest = record["levels"] or (None, None)
+            levels = None if lowest is None or highest is None else (int(lowest), int(highest))
+            left_out = {str(thing): int(count) for thing, count in record["left_out"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError):  # written by another version
+            return None
+        views = _FileArrays(path, names, _VIEW)
+        return Block(views, columns.get("offset"), columns.get("hashes"), levels, left_out)
 
     def put(self, identity: str, digest: str, block: Block, *, extractor: str = "") -> Block:
         """Write a block and return it as ``find`` would. Raises InputError if it cannot be written."""
@@ -76,27 +96,33 @@ class Store:
         if not about.exists():
             with atomic_write(about) as temporary:
                 temporary.write_text(json.dumps({"extractor": extractor, "identity": identity}))
-        # the offset is stored beside the views
+        # the other columns are stored beside the views
+        columns = {f"{_VIEW}{view}": rows for view, rows in block.views.items()}
+        if block.offset is not None:
+            columns["offset"] = block.offset
+        if block.hashes is not None:
+            columns["hashes"] = block.hashes
+        record = {"address": _address(identity, digest), "levels": block.levels, "left_out": dict(block.left_out)}
         path = self._block_path(identity, digest)
-        offset = {} if block.offset is None else {_OFFSET: block.offset}
-        _write_arrays(path, {**block.views, **offset})
-        return Block(_FileArrays(path, tuple(block.views)), block.offset)
+        write_arrays(path, columns, _RECORD, record)
+        return replace(block, views=_FileArrays(path, tuple(block.views), _VIEW))
 
     def derived(self, identity: str, fingerprint: str) -> MutableMapping[str, Mapping[str, Array]]:
         """Return a mapping on disk for the arrays that are derived from the features of one source."""
         # one folder per pair of extractor and source
-        return _DerivedArrays(self.root / "derived" / _short_hash(identity + fingerprint))
+        return _DerivedArrays(self.root / "derived" / _short_hash(identity + fingerprint), identity + fingerprint)
 
     def extractors(self) -> Iterator[StoredExtractor]:
         """Yield the size of the stored blocks of each extractor."""
         for about in sorted(self.root.glob("features/*/about.json")):
             try:
                 record = json.loads(about.read_text())
-            except ValueError:  # the file is damaged; its blocks are still found by content
-                record = {"extractor": "unknown", "identity": about.parent.name}
+                name, identity = str(record["extractor"]), str(record["identity"])
+            except (OSError, ValueError, KeyError, TypeError):  # damaged; its blocks are still found by content
+                name, identity = "unknown", about.parent.name
             # blocks lie one level below, in folders of two hexadecimal digits
             sizes = [path.stat().st_size for path in about.parent.glob("??/*.safetensors")]
-            yield StoredExtractor(record["extractor"], record["identity"], len(sizes), sum(sizes), about.parent)
+            yield StoredExtractor(name, identity, len(sizes), sum(sizes), about.parent)
 
     def size_bytes(self) -> int:
         """Return the size of all features and derived arrays, in bytes."""
@@ -120,18 +146,24 @@ class Store:
 class _FileArrays(Mapping[str, Array]):
     """Arrays in a file, each read from disk whenever it is accessed."""
 
-    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, names: tuple[str, ...], prefix: str) -> None:
         self._path = path
         self._names = names
+        self._prefix = prefix
 
     def __getitem__(self, name: str) -> Array:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         if name not in self._names:
             raise KeyError(name)
         # nothing is kept in memory, so features can be larger than the memory
-        with safe_open(self._path, framework="np") as file:
-            rows: Array = file.get_tensor(name)
+        try:
+            with safe_open(self._path, framework="np") as file:
+                rows: Array = file.get_tensor(self._prefix + name)
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"{self._path} was removed or changed while it was used ({error}); start the same command again."
+            ) from error
         return rows
 
     def __iter__(self) -> Iterator[str]:
@@ -144,21 +176,29 @@ class _FileArrays(Mapping[str, Array]):
 class _DerivedArrays(MutableMapping[str, Mapping[str, Array]]):
     """Named groups of arrays in a folder, one file per group."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, origin: str) -> None:
         self._folder = folder
+        self._origin = origin
+        self._unwritten: dict[str, Mapping[str, Array]] = {}
 
     def __getitem__(self, key: str) -> Mapping[str, Array]:
-        path = self._path(key)
-        arrays = _open_arrays(path) if path.exists() else None
-        if arrays is None:
+        if key in self._unwritten:
+            return self._unwritten[key]
+        found = _read_checked(self._path(key), _address(self._origin, key))
+        if found is None:
             raise KeyError(key)
-        return dict(arrays)
+        return found[0]
 
     def __setitem__(self, key: str, arrays: Mapping[str, Array]) -> None:
-        _write_arrays(self._path(key), arrays)
+        # without a writable folder, the arrays are kept in memory
+        try:
+            write_arrays(self._path(key), arrays, _RECORD, {"address": _address(self._origin, key)})
+        except InputError:
+            self._unwritten[key] = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
     def __delitem__(self, key: str) -> None:
-        self._path(key).unlink()
+        self._unwritten.pop(key, None)
+        self._path(key).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[str]:
         # file names are hashes of the keys, so the keys cannot be listed
@@ -171,25 +211,25 @@ class _DerivedArrays(MutableMapping[str, Mapping[str, Array]]):
         return self._folder / f"{_short_hash(key)}.safetensors"
 
 
-def _open_arrays(path: Path) -> _FileArrays | None:
-    from safetensors import SafetensorError, safe_open
-
-    # read only the names; a damaged file is removed and will be computed again
+def _read_checked(path: Path, address: str) -> tuple[dict[str, Array], dict[str, Any]] | None:
+    """Return the arrays and the record of a file, or None if it is missing, damaged or has another address."""
     try:
-        with safe_open(path, framework="np") as file:
-            return _FileArrays(path, tuple(file.keys()))
-    except (SafetensorError, OSError):
-        path.unlink(missing_ok=True)
+        arrays, record = read_arrays(path, _RECORD)
+        if isinstance(record, dict) and record.get("address") == address:
+            return arrays, record
+    except OSError:  # missing, or not readable
         return None
+    except ValueError:
+        pass
+    # a damaged file is removed and will be computed again; in a read-only store it stays
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+    return None
 
 
-def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    from safetensors.numpy import save
-
-    # safetensors needs contiguous arrays
-    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+def _address(*parts: str) -> str:
+    # the lengths are part of it, because other parts could give the same joined text
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _short_hash(text: str) -> str:

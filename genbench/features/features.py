@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,18 @@ import numpy.typing as npt
 
 from genbench.array_types import Array, Float64, Int64
 from genbench.errors import InputError, PlugError
-from genbench.files.atomic_write import atomic_write
+from genbench.features.file_record import FileRecord
+from genbench.files.checked_arrays import read_arrays, write_arrays
 from genbench.files.folder_paths import cache_root
 
 IN_MEMORY_BYTES = 1 << 30
 """A view of more bytes than this is stored in a memory-mapped file when all its rows are needed at once."""
 
-_METADATA_KEY = "genbench.features"
+_RECORD = "genbench.features"
+"""The entry of a features file's metadata that holds the record."""
+
+_RECORDED = ("name", "extractor", "identity", "fingerprint", "modes", "mode_names", "skipped", "class_names", "levels")
+_COLUMNS = ("label", "hashes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,26 +155,24 @@ class Features:
 
     def derived(self, key: str, make: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
         """Return arrays that ``make`` computes from these features (moments, bins, radii), cached under ``key``."""
-        if key not in self.cache:
-            self.cache[key] = make()
+        with suppress(KeyError):
+            return self.cache[key]
+        self.cache[key] = make()
         return self.cache[key]
 
     def save(self, path: Path) -> None:
         """Write all rows to one safetensors file for ``read_features``. Raises InputError if that is impossible."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import save_file
-
-        # the metadata of safetensors are texts, so everything goes into one JSON text
-        metadata = {name: getattr(self, name) for name in ("name", "extractor", "identity", "fingerprint", "modes")}
-        views = {view: np.ascontiguousarray(self[view]) for view in self.views}
-        # in this format the labels are one more view
-        if self.label is not None:
-            views["label"] = self.label
-        with atomic_write(path) as temporary:
-            try:
-                save_file(views, temporary, {_METADATA_KEY: json.dumps(metadata | {"skipped": self.skipped})})
-            except SafetensorError as error:  # safetensors raises this if the disk is full
-                raise OSError(str(error)) from error
+        # everything that is no array goes into one record
+        record = {name: getattr(self, name) for name in _RECORDED}
+        arrays = {view: self[view] for view in self.views}
+        # labels and hashes are further columns, under names that no view has
+        columns: dict[str, str] = {}
+        for name in _COLUMNS:
+            column = getattr(self, name)
+            if column is not None:
+                columns[name] = next(free for free in (name + "_" * k for k in count()) if free not in arrays)
+                arrays[columns[name]] = column
+        write_arrays(path, arrays, _RECORD, record | {"left_out": dict(self.left_out), "columns": columns})
 
 
 def _file_backed_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -182,22 +186,60 @@ def _file_backed_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def read_features(path: Path) -> Features:
-    """Read a file that ``Features.save`` wrote. Raises InputError if it is another file."""
-    from safetensors import SafetensorError, safe_open
-
+    """Read a file that ``Features.save`` wrote. Raises InputError if it is another file, damaged or contradictory."""
     try:
-        with safe_open(path, framework="np") as file:
-            # a file of another tool lacks this key
-            metadata = json.loads((file.metadata() or {})[_METADATA_KEY])
-            views = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        # files of older versions have no checksum
+        arrays, record = read_arrays(path, _RECORD, unchecked=True)
+        fields = FileRecord(record)
+        # labels and hashes are columns beside the views
+        names = fields.texts_by_name("columns") if "columns" in fields else {"label": "label"}
+        columns = {name: arrays.pop(names[name]) for name in _COLUMNS if names.get(name) in arrays}
+        features = Features(
+            [arrays],
+            name=fields.text("name"),
+            extractor=fields.text("extractor"),
+            identity=fields.text("identity"),
+            fingerprint=fields.text("fingerprint"),
+            modes=fields.optional_count("modes"),
+            mode_names=fields.optional_texts("mode_names"),
+            skipped=fields.optional_count("skipped") or 0,
+            class_names=fields.optional_texts("class_names"),
+            left_out=fields.counts_by_name("left_out"),
+            levels=fields.optional_range("levels"),
+            label=columns.get("label"),
+            hashes=columns.get("hashes"),
+        )
+        _require_consistent(features)
+    except (ValueError, OSError) as error:
         raise InputError(
             f"{path} is not a features file of genbench ({error}); make one with "
             f"`genbench stats SAMPLES --out {path.stem}.safetensors`."
         ) from error
-    # all entries except the labels are views
-    label = views.pop("label", None)
-    return Features([views], label=label, **metadata)
+    return features
+
+
+def _require_consistent(features: Features) -> None:
+    """Raise ValueError if views, labels and hashes do not belong together, or hold what no extractor gives."""
+    (views,) = features.blocks
+    lengths = {view: rows.shape[:1] for view, rows in views.items()}
+    if len(set(lengths.values())) != 1 or min(lengths.values()) < (1,):
+        raise ValueError(f"its views have the lengths {lengths}, but need the same length, at least 1")
+    # the shapes and kinds of the contract of extractors
+    for view, axes, kinds in (("embedding", 2, "fiu"), ("logits", 2, "f"), ("mode", 1, "iu"), ("quality", 1, "b")):
+        if view in views and (views[view].ndim != axes or views[view].dtype.kind not in kinds):
+            raise ValueError(f"its {view} has dtype {views[view].dtype} and shape {list(views[view].shape)}")
+    for view, rows in views.items():
+        if rows.dtype.kind not in "biuf" or (rows.dtype.kind == "f" and not np.isfinite(rows).all()):
+            raise ValueError(f"its {view} holds NaN, infinity or no numbers")
+    for name in _COLUMNS:
+        column = getattr(features, name)
+        if column is not None and (column.dtype != np.int64 or column.shape != (len(features),)):
+            raise ValueError(f"its {name} has dtype {column.dtype} and shape {list(column.shape)}, not int64 [N]")
+    # classes are 0, 1, ...; modes and class names limit them
+    limits = (("label", features.label, len(features.class_names) if features.class_names else None),)
+    for name, values, limit in (*limits, ("mode", views.get("mode"), features.modes)):
+        if values is not None and (values.min() < 0 or (limit is not None and values.max() >= limit)):
+            raise ValueError(f"its {name} lies in {values.min()}..{values.max()}, outside of 0..{(limit or 0) - 1}")
 
 
 def _mean_and_covariance(features: Features, view: str) -> dict[str, Array]:

@@ -13,9 +13,11 @@ import torch
 
 from genbench.derived_sources import subset
 from genbench.errors import InputError, PlugError
+from genbench.extraction.block_facts import BlockFacts
 from genbench.extraction.extract import BLOCK_ROWS, Extraction, extract, extract_all
-from genbench.extraction.feature_store import Store
+from genbench.extraction.feature_store import Block, Store
 from genbench.plugs.contracts import Batch
+from genbench.sources.memory import ArraySource
 
 
 @dataclass
@@ -44,7 +46,8 @@ class Images:
             self.read += index
             data = [self.image(row) for row in index]
             whole = torch.stack(data) if len(self.sizes) == 1 and data else data
-            yield Batch(torch.tensor(index, dtype=torch.int64), whole)
+            left_out = {"further frames": 1} if len(self.sizes) > 1 else {}
+            yield Batch(torch.tensor(index, dtype=torch.int64), whole, None, left_out)
 
     def image(self, row: int) -> torch.Tensor:
         side = self.sizes[row % len(self.sizes)]
@@ -65,6 +68,15 @@ class Means:
             raise KeyboardInterrupt
         self.count += len(data)
         return {"embedding": data.float().mean(dim=(2, 3)), "mode": data.sum(dim=(1, 2, 3)) % 5}
+
+
+class Rows:
+    """Points as they are."""
+
+    name, identity = "rows", ""
+
+    def __call__(self, data: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"embedding": data}
 
 
 def rows(source: Images, **options: object) -> np.ndarray:
@@ -157,6 +169,61 @@ def test_skipped_samples_are_counted_and_labels_stay_with_their_rows(tmp_path: P
         assert features.views == ("embedding", "mode")
 
 
+def test_features_know_hashes_levels_and_what_is_left_out_also_from_the_store(tmp_path: Path) -> None:
+    source = Images(drop=(3,), skip_corrupt=True, sizes=(4, 6))
+    source.left_out, source.class_names = {"hidden files": 2}, list("abcdefg")  # type: ignore[attr-defined]
+    first, second = (extract(source, Means(), Extraction(Store(tmp_path))) for _ in range(2))
+    whole = np.concatenate([source.image(row).flatten().numpy() for row in range(600) if row != 3])
+    for features in (first, second):
+        assert features.hashes is not None
+        assert len(np.unique(features.hashes)) == 599
+        assert features.levels == (whole.min(), whole.max())
+        assert features.left_out == {"hidden files": 2, "further frames": 600 // 32 + 1}
+        assert features.class_names == tuple("abcdefg")
+    assert np.array_equal(first.hashes, second.hashes)  # type: ignore[arg-type]
+
+
+def test_equal_samples_have_equal_hashes_whatever_their_place_batch_and_source() -> None:
+    images = np.stack([Images().image(row).numpy() for row in (0, 1, 2, 1)])
+    stacked = extract(ArraySource(images), Means(), Extraction(batch_size=3)).hashes
+    listed = extract(Images(count=300), Means()).hashes
+    assert stacked is not None
+    assert listed is not None
+    assert stacked.tolist() == [*listed[:3].tolist(), listed[1]]
+
+
+def test_equal_bytes_of_another_shape_or_dtype_have_another_hash() -> None:
+    facts = BlockFacts()
+    pixels = torch.arange(24, dtype=torch.uint8)
+    for data in (pixels.reshape(1, 3, 2, 4), pixels.reshape(1, 3, 4, 2), pixels.view(torch.float32)[None]):
+        facts.add(Batch(torch.tensor([0]), data))
+    assert len(set(facts.hashes)) == 3
+    assert facts.levels == (0, 23)
+
+
+def test_points_have_no_levels() -> None:
+    points = np.random.default_rng(0).standard_normal((10, 2)).astype(np.float32)
+    assert extract(ArraySource(points), Rows()).levels is None
+
+
+def test_a_flipped_bit_in_the_store_is_computed_again(tmp_path: Path) -> None:
+    expected = extract(Images(), Means(), Extraction(Store(tmp_path)))["embedding"]
+    path = next(tmp_path.glob("features/*/??/*.safetensors"))
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 64
+    path.write_bytes(content)
+    again = Means()
+    assert np.array_equal(extract(Images(), again, Extraction(Store(tmp_path)))["embedding"], expected)
+    assert again.count in (BLOCK_ROWS, 600 - 2 * BLOCK_ROWS)
+
+
+def test_a_block_with_another_number_of_rows_is_computed_again(tmp_path: Path) -> None:
+    source = Images(count=100)
+    source.digest = lambda start, stop: "abcd"  # type: ignore[attr-defined]
+    Store(tmp_path).put("means@1", "abcd", Block({"embedding": np.zeros((99, 3), np.float32)}))
+    assert np.array_equal(rows(source, store=Store(tmp_path)), rows(source))
+
+
 def test_a_block_that_lacks_corrupt_samples_is_computed_again_without_skip_corrupt(tmp_path: Path) -> None:
     extract(Images(drop=(3,), skip_corrupt=True), Means(), Extraction(Store(tmp_path)))
     strict = Images(drop=(3,))
@@ -209,3 +276,12 @@ def test_an_error_names_an_extractor_that_breaks_its_contract(views: dict[str, t
     extractor.__class__ = type("Broken", (Means,), {"__call__": lambda self, data: views})
     with pytest.raises(PlugError, match=complaint):
         extract(Images(count=32), extractor)
+
+
+def test_an_extractor_that_changes_its_width_is_named() -> None:
+    extractor = Means()
+    widths = iter([3, 3, 4])
+    call = {"__call__": lambda self, data: {"embedding": torch.zeros(len(data), next(widths))}}
+    extractor.__class__ = type("Broken", (Means,), call)
+    with pytest.raises(PlugError, match=r"'means' gave .* embedding \[n, 3\] and then embedding \[n, 4\]"):
+        extract(Images(count=96), extractor)
