@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from genbench.cli.printing import visible
 from genbench.errors import GenbenchError, did_you_mean
+from genbench.tables.escapes import terminal_safe
 
 
 class Verbs(click.Group):
@@ -52,5 +52,5 @@ class Verbs(click.Group):
 def refusal(message: str, exit_code: int) -> click.ClickException:
     """Return an exception that makes click print a message on one line and exit with a code."""
     # several lines become one, and control characters are escaped
-    message = visible(" ".join(line.strip() for line in message.splitlines()))
+    message = terminal_safe(" ".join(line.strip() for line in message.splitlines()))
     return click.UsageError(message) if exit_code == 2 else click.ClickException(message)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
+
+from genbench.tables.escapes import json_safe, terminal_safe
 
 if TYPE_CHECKING:
     from genbench.results import Result
@@ -20,10 +21,10 @@ def show(result: Result, as_json: bool) -> None:
 
     # warnings before the result, hints after it
     for warning in result.warnings:
-        click.echo(visible(f"Warning: {warning}"), err=True)
+        click.echo(terminal_safe(f"Warning: {warning}"), err=True)
     say(json_text(result.to_json()) if as_json else result_text(result, plain=not prints("↓↑±")))
     for hint in result.hints:
-        click.echo(visible(hint), err=True)
+        click.echo(terminal_safe(hint), err=True)
 
 
 def send(results: Iterable[Result], log_to: str | None) -> None:
@@ -42,12 +43,7 @@ def say(text: str) -> None:
     """Print text to stdout; characters that its encoding lacks are escaped."""
     # a name may have any characters, and a terminal may have few
     encoding = sys.stdout.encoding or "utf-8"
-    click.echo(visible(text).encode(encoding, "backslashreplace").decode(encoding))
-
-
-def visible(text: str) -> str:
-    """Escape control characters, which may be in the name of a file, for example."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+    click.echo(terminal_safe(text).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def prints(text: str) -> bool:
@@ -60,8 +56,8 @@ def prints(text: str) -> bool:
 
 
 def json_text(text: str) -> str:
-    """Return JSON, in ASCII if stdout cannot print it otherwise."""
-    return text if prints(text) else json.dumps(json.loads(text))
+    """Return JSON that stdout can print."""
+    return json_safe(text, encoding=sys.stdout.encoding or "utf-8")
 
 
 def size_text(size: float) -> str:

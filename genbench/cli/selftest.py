@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from genbench.cli.printing import say
+from genbench.cli.printing import json_text, say
 
 
 @click.command(name="selftest", short_help="Check the metrics against known values.")
@@ -14,7 +14,7 @@ def selftest_command(as_json: bool) -> None:
     from genbench.checks.selftest import run_selftest
 
     report = run_selftest()
-    say(report.to_json() if as_json else report.to_text())
+    say(json_text(report.to_json()) if as_json else report.to_text())
     # a failed check fails the build
     if not report.passed:
         raise click.exceptions.Exit(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genbench.cli.printing import prints, say
+from genbench.cli.printing import json_text, prints, say
 
 
 @click.command(name="table", short_help="Show results as a leaderboard.")
@@ -38,4 +38,5 @@ def table_command(files: tuple[Path, ...], sort: str | None, form: str, allow_mi
     # a terminal without arrows gets ASCII
     if form == "text" and not prints("↓↑±–·"):
         form = "plain"
-    say(written(results, form, sort=sort, allow_mixed=allow_mixed))
+    text = written(results, form, sort=sort, allow_mixed=allow_mixed)
+    say(json_text(text) if form == "json" else text)

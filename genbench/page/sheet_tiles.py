@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from genbench.page.svg import number
 from genbench.runs.folder import SheetLayout
+from genbench.tables.escapes import markup_safe
 
 
 class Sheet(NamedTuple):
@@ -51,6 +52,6 @@ def _crop(sheet: str, area: tuple[int, int, int, int], *, label: str, css: str) 
     # the page holds each sheet once; an SVG can show a part of it, which an <img> cannot
     view = " ".join(map(number, area))
     return Markup(
-        f'<svg class="{css}" viewBox="{view}" role="img" aria-label="{escape(label)}">'
-        f'<use href="#{escape(sheet)}"/></svg>'
+        f'<svg class="{css}" viewBox="{view}" role="img" aria-label="{markup_safe(label)}">'
+        f'<use href="#{markup_safe(sheet)}"/></svg>'
     )

@@ -9,7 +9,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from genbench.tables.escapes import markup_safe
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def chart(width: float, height: float, parts: Iterable[str], *, label: str, css:
     inner = "".join(parts)
     return Markup(
         f'<svg class="chart {css}" viewBox="0 0 {number(width)} {number(height)}" role="img" '
-        f'aria-label="{escape(label)}" style="max-width:{number(width * 1.35)}px">{inner}</svg>'
+        f'aria-label="{markup_safe(label)}" style="max-width:{number(width * 1.35)}px">{inner}</svg>'
     )
 
 
@@ -99,7 +101,7 @@ def y_axis(scale: Scale, left: float, right: float) -> str:
 
 def svg_text(x: float, y: float, words: str, css: str = "", *, anchor: str = "start") -> str:
     """Return escaped text."""
-    return f'<text x="{number(x)}" y="{number(y)}" class="{css}" text-anchor="{anchor}">{escape(words)}</text>'
+    return f'<text x="{number(x)}" y="{number(y)}" class="{css}" text-anchor="{anchor}">{markup_safe(words)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str) -> str:
@@ -124,7 +126,7 @@ def box(x: float, y: float, width: float, height: float, css: str) -> str:
 def dot(x: float, y: float, radius: float, css: str, *, title: str = "") -> str:
     """Return a circle; ``title`` appears when the pointer is over it."""
     # browsers show a title element as a tooltip
-    inner = f"<title>{escape(title)}</title>" if title else ""
+    inner = f"<title>{markup_safe(title)}</title>" if title else ""
     return f'<circle class="{css}" cx="{number(x)}" cy="{number(y)}" r="{number(radius)}">{inner}</circle>'
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from genbench.comparison.differences import Difference
 from genbench.comparison.pairwise import Comparison
+from genbench.tables.escapes import csv_safe, one_line
 from genbench.tables.numbers import ARROWS, PLAIN, number_with_error
 
 COLUMNS = (
@@ -25,8 +26,9 @@ def comparison_text(comparison: Comparison, *, plain: bool = False) -> str:
 
     tables = []
     # one table per pair of subjects, one line per metric
-    for a, b in dict.fromkeys((each.a, each.b) for each in comparison.differences):
-        rows = [_text_row(each) for each in comparison.differences if (each.a, each.b) == (a, b)]
+    for pair in dict.fromkeys((each.a, each.b) for each in comparison.differences):
+        rows = [_text_row(each) for each in comparison.differences if (each.a, each.b) == pair]
+        a, b = map(one_line, pair)
         # the columns of the means are headed by the names of the subjects
         headers = ["metric", "", a, b, "difference", "", "p (Holm)", f"{a} is"]
         table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
@@ -44,11 +46,12 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 def comparison_csv(comparison: Comparison) -> str:
     """Return the rows as CSV; unknown values are empty."""
-    # the csv module quotes names with commas
+    # the csv module quotes names with commas and newlines
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(comparison_rows(comparison))
+    for row in comparison_rows(comparison):
+        writer.writerow({name: csv_safe(cell) if isinstance(cell, str) else cell for name, cell in row.items()})
     return text.getvalue().rstrip("\n")
 
 
@@ -79,7 +82,7 @@ def _text_row(difference: Difference) -> list[str]:
         verdict = f"not comparable: different {', '.join(difference.differs)}"
     elif difference.conservative:
         error += "*"
-    return [difference.metric, ARROWS[difference.better], f"{mean_a:.5g}", f"{mean_b:.5g}", value, error,
+    return [one_line(difference.metric), ARROWS[difference.better], f"{mean_a:.5g}", f"{mean_b:.5g}", value, error,
             p_text(difference.adjusted), verdict]  # fmt: skip
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from xml.etree import ElementTree as xml
-from xml.sax.saxutils import escape
 
 from genbench.comparison.gate import Check, Outcome
 from genbench.tables.comparison_table import p_text
+from genbench.tables.escapes import markdown_code, markdown_safe, markup_safe, one_line, xml_characters
 from genbench.tables.numbers import number_with_error
 
 MARKS: dict[Outcome, str] = {"passed": "✅", "undecided": "❔", "failed": "❌"}
@@ -35,10 +35,10 @@ def gate_markdown(checks: Sequence[Check]) -> str:
     for check in checks:
         # one row per check
         now, before = check.difference.means
-        cells = [MARKS[check.outcome], check.difference.a, f"`{check.difference.metric}`", f"{before:.5g}",
-                 f"{now:.5g}", _amount(check), f"{check.allowed:.3g}", p_text(check.p), check.decided_by]  # fmt: skip
-        # a pipe in a name would end its cell
-        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+        cells = [MARKS[check.outcome], markdown_safe(check.difference.a), markdown_code(check.difference.metric),
+                 f"{before:.5g}", f"{now:.5g}", _amount(check), f"{check.allowed:.3g}", p_text(check.p),
+                 markdown_safe(check.decided_by)]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -49,11 +49,12 @@ def gate_junit(checks: Sequence[Check]) -> str:
     suite = xml.Element("testsuite", name="genbench gate", tests=str(len(checks)), failures=str(failed), errors="0")
     # JUnit knows no undecided outcome: it passes, and its output says so
     for check in checks:
-        case = xml.SubElement(suite, "testcase", classname=check.difference.a, name=check.difference.metric)
+        case = xml.SubElement(suite, "testcase", classname=xml_characters(check.difference.a),
+                              name=xml_characters(check.difference.metric))  # fmt: skip
         if check.outcome == "failed":
-            xml.SubElement(case, "failure", message=_sentence(check), type="regression")
+            xml.SubElement(case, "failure", message=xml_characters(_sentence(check)), type="regression")
         else:
-            xml.SubElement(case, "system-out").text = f"{check.outcome}: {_sentence(check)}"
+            xml.SubElement(case, "system-out").text = xml_characters(f"{check.outcome}: {_sentence(check)}")
     # JUnit expects a list of suites
     suites = xml.Element("testsuites")
     suites.append(suite)
@@ -70,7 +71,7 @@ def gate_badge(checks: Sequence[Check]) -> str:
     widths = [round(6.6 * len(text)) + 12 for text in (left, right)]
     total = sum(widths)
     # names may have characters of XML
-    left, right = escape(left), escape(right)
+    left, right = markup_safe(left), markup_safe(right)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" aria-label="{left}: {right}">'
         f"<title>{left}: {right}</title>"
@@ -89,7 +90,8 @@ def _sentence(check: Check) -> str:
     direction = "worse" if check.worse_by > 0 else "better"
     p = f", p = {p_text(check.p)}" if check.p is not None and check.p >= 1e-4 else ", p < .0001" if check.p else ""
     now, before = difference.means
-    change = f"{difference.a}, {difference.metric}: {before:.5g} -> {now:.5g}, {direction} by {_amount(check)}"
+    name = one_line(f"{difference.a}, {difference.metric}")
+    change = f"{name}: {before:.5g} -> {now:.5g}, {direction} by {_amount(check)}"
     return f"{change} (allowed {check.allowed:.3g}{p})" + (f"; {check.decided_by}" if check.decided_by else "")
 
 

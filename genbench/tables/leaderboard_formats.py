@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from genbench.comparison.leaderboard import Standing
 from genbench.results import Result
+from genbench.tables.escapes import csv_safe, latex_safe, markdown_coded, markdown_safe, one_line
 from genbench.tables.leaderboard_table import LEGEND, Table, cell_parts, cell_text, table, tabulated
-from genbench.tables.numbers import ARROWS, PLAIN, markdown_safe
+from genbench.tables.numbers import ARROWS, PLAIN
 
 
 def written(
@@ -19,6 +20,9 @@ def written(
     if form in ("csv", "json"):
         frame = table(results, sort=sort, allow_mixed=allow_mixed)
         if form == "csv":
+            # the columns of text
+            names = {column: frame[column].map(csv_safe) for column in ("name", "role", "metric")}
+            frame = frame.assign(**names)
             return str(frame.to_csv(index=False, lineterminator="\n")).rstrip("\n")
         return str(frame.to_json(orient="records", indent=1, force_ascii=False, double_precision=15))
     return _TABLE_WRITERS[form](tabulated(results, sort=sort, allow_mixed=allow_mixed))
@@ -32,18 +36,18 @@ def table_text(board: Table) -> str:
         [
             # an unranked row has a dot, and a ranked row without a rank has a dash
             row.rank or ("–" if row.ranked else "·"),
-            _name_and_role(" ".join(row.name.split()), row.role),
+            _name_and_role(one_line(row.name), row.role),
             *_metric_cells(board, row.cells),
             row.seeds,
         ]
         for row in board.rows
     ]
-    headers = ["rank", "sampler", *board.headers, "seeds"]
+    headers = ["rank", "sampler", *map(one_line, board.headers), "seeds"]
     aligned = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                        colalign=("right", "left", *["right"] * len(board.metrics), "right"))  # fmt: skip
     # the legend above the table, the notes below it
-    lines = [f"{board.benchmark}: {LEGEND}" if board.benchmark else LEGEND, "", aligned]
-    return "\n".join([*lines, *([""] if board.notes else []), *board.notes])
+    lines = [f"{one_line(board.benchmark)}: {LEGEND}" if board.benchmark else LEGEND, "", aligned]
+    return "\n".join([*lines, *([""] if board.notes else []), *map(one_line, board.notes)])
 
 
 def plain_text(board: Table) -> str:
@@ -53,14 +57,14 @@ def plain_text(board: Table) -> str:
 
 def table_markdown(board: Table) -> str:
     """Return a Markdown table with its legend and its notes."""
-    headers = ["rank", "sampler", *board.headers, "seeds"]
+    headers = ["rank", "sampler", *map(markdown_safe, board.headers), "seeds"]
     # numbers are aligned to the right
     lines = [_markdown_row(headers), _markdown_row(["---:", "---", *["---:"] * len(board.metrics), "---:"])]
     for row in board.rows:
         name = _name_and_role(markdown_safe(row.name), row.role)
         lines.append(_markdown_row([row.rank or "–", name, *_metric_cells(board, row.cells), str(row.seeds)]))
     # the legend and the notes become paragraphs
-    notes = "".join(f"\n\n{note[0].upper()}{note[1:]}." for note in board.notes)
+    notes = "".join(f"\n\n{markdown_coded(note[0].upper() + note[1:])}." for note in board.notes)
     return "\n".join(lines) + f"\n\n{LEGEND[0].upper()}{LEGEND[1:]}.{notes}"
 
 
@@ -87,18 +91,8 @@ def table_latex(board: Table) -> str:
         cells += [_latex_cell(row.cells.get(metric)) for metric in board.metrics]
         cells.append(str(row.seeds))
         lines.append(" & ".join(cells if row.ranked else [rf"\color{{gray}}{cell}" for cell in cells]) + r" \\")
-    notes = [f"% {' '.join(note.split())}" for note in board.notes]
+    notes = [f"% {one_line(note)}" for note in board.notes]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *notes])
-
-
-def latex_safe(words: str) -> str:
-    """Escape the special characters of LaTeX."""
-    # escape each character once, and join the words of several lines
-    special = {
-        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-        ">": r"\textgreater{}", "|": r"\textbar{}", **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    }  # fmt: skip
-    return " ".join("".join(special.get(letter, letter) for letter in words).split())
 
 
 def table_html(board: Table) -> str:
@@ -133,6 +127,9 @@ def _latex_cell(cell: Standing | None) -> str:
     # siunitx refuses nan and inf
     if not math.isfinite(cell.mean):
         return value
+    # errors of huge values may be infinite
+    if "inf" in spread + error or "nan" in spread + error:
+        return latex_safe(" ".join(filter(None, (value, spread, error)))).replace("±", r"$\pm$")
     # siunitx writes the uncertainty after the value
     plus_minus = spread.replace("± ", r" \pm ")
     return rf"\num{{{value}{plus_minus}}}" + (rf" (\num{{{error.strip('()')}}})" if error else "")

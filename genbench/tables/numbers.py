@@ -42,12 +42,3 @@ def counted(count: int | None) -> str:
 def listed(words: list[str]) -> str:
     """Join words as in ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def markdown_safe(words: str) -> str:
-    """Escape the markup of Markdown and HTML, and the characters that would end a cell of a table."""
-    # the ampersand first, because the entities contain it
-    escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for letter in "\\`*_[]|":
-        escaped = escaped.replace(letter, "\\" + letter)
-    return " ".join(escaped.split())

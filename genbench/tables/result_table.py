@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genbench.results import Result
+from genbench.tables.escapes import one_line
 from genbench.tables.numbers import ARROWS, PLAIN, counted, number_with_error
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def result_text(result: Result, *, plain: bool = False) -> str:
     # some scores know the value that a perfect sampler would have
     rows = [
         [
-            entry.name,
+            one_line(entry.name),
             ARROWS[entry.better],
             *number_with_error(entry.value, entry.error),
             f"perfect: {entry.detail['expected']:.4g}" if _is_number(entry.detail.get("expected")) else "",
@@ -50,13 +51,15 @@ def result_text(result: Result, *, plain: bool = False) -> str:
 
 def _heading(result: Result) -> list[str]:
     # the generated samples, the reference, and how they were scored
-    lines = [f"{result.name}: {counted(result.generated.count)}" + _skipped(result.generated.skipped)]
+    lines = [f"{one_line(result.name)}: {counted(result.generated.count)}" + _skipped(result.generated.skipped)]
     if result.reference is not None:
         lines.append(
-            f"against {result.reference.name}: {counted(result.reference.count)}" + _skipped(result.reference.skipped)
+            f"against {one_line(result.reference.name)}: {counted(result.reference.count)}"
+            + _skipped(result.reference.skipped)
         )
     recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
-    lines.append(f"features: {', '.join(result.extractors)}{recipe}, on {result.device}, {result.seconds:.1f} s")
+    used = one_line(f"{', '.join(result.extractors)}{recipe}, on {result.device}")
+    lines.append(f"features: {used}, {result.seconds:.1f} s")
     return lines
 
 

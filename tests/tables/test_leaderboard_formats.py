@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from genbench.cli import main
-from genbench.tables.leaderboard_formats import FORMATS, latex_safe, written
-from genbench.tables.numbers import markdown_safe
+from genbench.tables.escapes import latex_safe, markdown_safe
+from genbench.tables.leaderboard_formats import FORMATS, written
 from tests.helpers.made_results import board, made
 
 HOSTILE = "<script>alert(1)</script>|`a`_b_&50%\\x{y}$1^~#\nnew"
@@ -122,7 +122,7 @@ def test_a_hostile_name_does_not_break_the_lines(form: str) -> None:
 
 
 def test_markdown_escapes_markup() -> None:
-    assert markdown_safe("a|b_c*<i>") == r"a\|b\_c\*&lt;i&gt;"
+    assert markdown_safe("a|b_c*<i>") == r"a&#124;b\_c\*&lt;i&gt;"
 
 
 @pytest.mark.parametrize("form", FORMATS)
