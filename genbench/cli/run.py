@@ -12,7 +12,7 @@ import click
 
 from genbench.cli.options import logging
 from genbench.cli.printing import prints, say, send
-from genbench.plugs.specs import parse_specs
+from genbench.plugs.specs import COMMAND, parse_specs
 
 
 @click.command(name="run", short_help="Train, sample, score and compare.")
@@ -51,7 +51,7 @@ def run_command(
     # a command may contain commas; other values are lists of specs
     names: list[str] = []
     for text in samplers:
-        names += [text] if text.startswith("command:") else [str(spec) for spec in parse_specs(text)]
+        names += [text] if COMMAND.fullmatch(text) else [str(spec) for spec in parse_specs(text)]
     # stdout is reserved for the table: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr), joined() as ranks:
         # under torchrun, the ranks share the trials, and rank 0 then collects the results

@@ -14,7 +14,7 @@ from genbench.features.features import Features, Moments
 from genbench.plugs.contracts import Extractor, Sampler, Source
 from genbench.plugs.registry import Plug, installed, load, named, open_accepted, plug
 from genbench.plugs.sampler_calls import inspect_call
-from genbench.plugs.specs import Spec, parse_spec
+from genbench.plugs.specs import COMMAND, Spec, parse_spec
 
 Kinds = tuple[str, ...]
 """The kinds of plugs that a text may name, in order of preference."""
@@ -134,8 +134,9 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
         return _open_path(text, Spec(str(text)), kinds)
     if not text.strip():
         raise UsageError("The name of samples or of a sampler is empty; give a path or a name.")
-    if text.startswith("command:"):  # commas and equal signs belong to the program's command line
-        return load("samplers", Spec("command", {"command": text.removeprefix("command:")}))
+    command = COMMAND.fullmatch(text)
+    if command is not None:  # commas and equal signs after the colon belong to the program's command line
+        return load("samplers", Spec("command", {**parse_spec(command[1]).options, "command": command[2]}))
     if Path(text).expanduser().exists():
         _refuse_two_meanings(text, named(kinds, text))
         return _open_path(Path(text), Spec(text), kinds)

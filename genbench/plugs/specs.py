@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from genbench.errors import UsageError
+
+COMMAND = re.compile(r"(command(?:,\w+=[^,:]*)*):(.*)", re.DOTALL)
+"""The one spec with another syntax, ``command[,key=value...]:PROGRAM ARGUMENTS``."""
 
 
 @dataclass(frozen=True)

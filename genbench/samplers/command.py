@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import math
 import os
 import re
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping
+import time
 from pathlib import Path
 from typing import IO
 
 import torch
+from tqdm import tqdm
 
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs import registry
@@ -23,6 +29,14 @@ EXAMPLE = "command:./generate --count {count} --seed {seed} --out {out}"
 
 PLACEHOLDERS = ("count", "seed", "out")
 """Names that a command must contain in braces. Without the seed, every chunk would contain the same samples."""
+
+PLACEHOLDER = re.compile("{(" + "|".join(PLACEHOLDERS) + ")}")
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+"""The script that runs the program."""
+
+HEARTBEAT_SECONDS = 30.0
+"""Time between two lines that say that the program still runs."""
 
 LAST_LINES = 5
 """Number of lines of a failed program's output that the error message contains."""
@@ -36,13 +50,20 @@ class CommandSampler:
     writes ``count`` images of equal size into this folder; they are read in the natural order of their names. Instead,
     it may write one array or archive into the folder, or beside it as ``{out}.npz``, ``{out}.npy`` or ``{out}.zip``;
     float [count, D] are points. The folder is temporary and is deleted afterwards. The output of the program is shown
-    only if it fails.
+    only if it fails; while it runs, a line on stderr says so every 30 seconds.
+
+    All processes that the program started end when it ends, and when genbench ends, by whatever signal: they get
+    SIGTERM, and SIGKILL two seconds later. ``timeout`` is the longest time of one call in seconds, written
+    ``command,timeout=600:./generate ...``; there is none by default.
     Raises UsageError for a command without its three placeholders, PlugError if the program cannot be started, fails,
-    or does not write ``count`` samples.
+    takes longer than ``timeout``, or does not write ``count`` samples.
     """
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, timeout: float | None = None) -> None:
+        if timeout is not None and not 0 < timeout < math.inf:
+            raise UsageError(f"A command needs a positive number of seconds as its timeout, not {timeout!r}.")
         self.command = str(command)
+        self.timeout = timeout
         self.name = f"command:{command}"
         self._arguments = _split(self.command)
 
@@ -54,7 +75,8 @@ class CommandSampler:
             out.mkdir()
             try:
                 values = {"count": str(count), "seed": str(seed), "out": str(out)}
-                last_lines = _run_program(self._arguments, values)
+                filled = [PLACEHOLDER.sub(lambda match: values[match[1]], word) for word in self._arguments]
+                last_lines = _run_program(filled, self.timeout, folder)
                 return _read_samples(out, count, last_lines)
             except _ProgramError as error:
                 raise PlugError(f"The command {self.command!r} {error}") from error.__cause__
@@ -92,30 +114,59 @@ def _missing_program(program: str) -> str:
     return f"The program {program!r} was not found (the current folder is {Path.cwd()}); check its path, or install it."
 
 
-def _run_program(arguments: list[str], values: Mapping[str, str]) -> str:
-    """Run the program to its end and return its last lines of output."""
-    filled = [re.sub("{(count|seed|out)}", lambda match: values[match[1]], argument) for argument in arguments]
+def _run_program(arguments: list[str], timeout: float | None, folder: str) -> str:
+    """Run the program to its end and return its last lines of output. Raises _ProgramError if it fails."""
+    words = [sys.executable, "-I", "-S", str(SUPERVISOR), str(os.getpid()), folder, *arguments]
     # Output goes to a file, because a pipe would hold all of it in memory.
     with tempfile.TemporaryFile() as log:
+        # The supervisor has a session of its own, so that no signal for genbench ends it.
+        supervisor = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
+        assert supervisor.stdin is not None
+        assert supervisor.stdout is not None
         try:
-            program = subprocess.Popen(filled, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        except OSError as error:
-            raise _ProgramError(
-                f"cannot be started ({error.strerror or error}); a script needs a first line like "
-                "#!/usr/bin/env python3, or its interpreter before it."
-            ) from error
-        # If the user interrupts genbench, stop the program as well; otherwise it has already ended.
-        try:
-            exit_code = program.wait()
+            _wait(supervisor.stdout, arguments, timeout)
         finally:
-            program.kill()
-            program.wait()
+            # At the end of its input, the supervisor ends the program and all its processes, if they still run.
+            supervisor.stdin.close()
+            with supervisor.stdout as output:
+                report = output.read()
+            supervisor.wait()
         last_lines = _last_lines(log)
+    outcome = json.loads(report or b"{}")
+    if "error" in outcome:
+        raise _ProgramError(
+            f"cannot be started ({outcome['error']}); a script needs a first line like #!/usr/bin/env python3, or its "
+            "interpreter before it."
+        )
+    # without a report, the supervisor itself was killed
+    exit_code = outcome.get("exit_code", supervisor.returncode)
     if exit_code:
         raise _ProgramError(
             f"{_describe_exit(exit_code)}; fix the program, or its arguments, and try again.{last_lines}"
         )
     return last_lines
+
+
+def _wait(output: IO[bytes], arguments: list[str], timeout: float | None) -> None:
+    """Wait until there is output, and say so from time to time. Raises _ProgramError after ``timeout`` seconds."""
+    started = time.monotonic()
+    limit = math.inf if timeout is None else timeout
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        for beat in itertools.count(1):
+            # wait until the next line is due, or the time is over
+            until = min(beat * HEARTBEAT_SECONDS, limit)
+            if selector.select(max(0.0, started + until - time.monotonic())):
+                return
+            if until == limit:
+                raise _ProgramError(
+                    f"was stopped after {limit:g} seconds, its timeout; give it more time with "
+                    "command,timeout=SECONDS:..., or fix the program."
+                )
+            seconds = round(time.monotonic() - started)
+            tqdm.write(f"waiting for the program {arguments[0]!r} since {seconds} s", file=sys.stderr)
 
 
 def _describe_exit(exit_code: int) -> str:

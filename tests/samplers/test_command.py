@@ -17,6 +17,8 @@ import torch
 from genbench.derived_sources import Drawn
 from genbench.errors import PlugError, UsageError
 from genbench.plugs.contracts import Sampler
+from genbench.plugs.opening import open_sampler
+from genbench.samplers import command as command_module
 from genbench.samplers.command import CommandSampler
 
 ARGUMENTS = "--count {count} --seed {seed} --out {out}"
@@ -193,3 +195,36 @@ def test_an_interrupt_stops_the_program_and_leaves_no_file(program: Program, tmp
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
     assert os.listdir(tempfile.gettempdir()) == []
+
+
+def test_a_program_that_takes_longer_than_its_timeout_is_stopped_and_the_message_names_the_option(
+    program: Program,
+) -> None:
+    sampler = open_sampler(f"command,timeout=.2:{program('import time; time.sleep(60)')}")
+    started = time.monotonic()
+    with pytest.raises(PlugError, match=r"was stopped after 0\.2 seconds, its timeout; .*command,timeout=SECONDS:"):
+        sampler.sample(2, 0)  # type: ignore[union-attr]
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan")])
+def test_a_timeout_that_is_no_positive_number_is_a_usage_error(timeout: float) -> None:
+    with pytest.raises(UsageError, match="positive number of seconds"):
+        CommandSampler(f"sh {ARGUMENTS}", timeout)
+
+
+def test_a_command_may_contain_colons_commas_and_equal_signs(program: Program) -> None:
+    command = program('assert sys.argv[7] == "a=1,b:2"' + IMAGES) + " a=1,b:2"
+    for text in (f"command:{command}", f"command,timeout=60:{command}"):
+        assert len(open_sampler(text).sample(2, 0)) == 2  # type: ignore[union-attr]
+
+
+def test_a_silent_program_is_announced_from_time_to_time(
+    program: Program, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_module, "HEARTBEAT_SECONDS", 0.1)
+    CommandSampler(program("import time\ntime.sleep(.5)" + IMAGES)).sample(2, 0)
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) >= 3
+    assert "waiting for the program" in lines[0]
+    assert sys.executable in lines[0]
