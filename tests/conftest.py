@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from genbench.files import fingerprints
+
 # pytest-xdist runs one process for each core: more threads in each of them would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,3 +35,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real data is missing")
     return folder
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file counts as old enough for its hash to be cached."""
+    monkeypatch.setattr(fingerprints, "SETTLED_NS", -1)

@@ -98,6 +98,9 @@ def _extract_block(
     stop = min(start + BLOCK_ROWS, len(source))
     hash_rows = getattr(source, "digest", None)
     batches: Iterable[Batch]
+    # the stamp shows later whether the files changed between hashing and decoding; None means that it cannot
+    stamp = getattr(source, "stamp", None) or (lambda start, stop: "in memory")
+    before = stamp(start, stop)
     if hash_rows is not None:
         # the source hashes its rows without decoding them, for example from the files
         digest = str(hash_rows(start, stop))
@@ -114,11 +117,22 @@ def _extract_block(
     # compute all missing blocks in one pass, and store them
     extractors = [passes[index] for index in missing]
     computed = _compute_blocks(extractors, batches, source, range(start, stop), bar) if missing else []
+    if missing and hash_rows is not None and (before is None or stamp(start, stop) != before):
+        _require_digest(source, start, stop, digest)
     for index, block in zip(missing, computed, strict=True):
         identity, name = passes[index].extractor.identity, passes[index].extractor.name
         store = options.store if identity else None
         blocks[index] = store.put(identity, digest, block, extractor=name) if store else block
     return [block for block in blocks if block is not None], digest
+
+
+def _require_digest(source: Source, start: int, stop: int, digest: str) -> None:
+    """Raise InputError if the samples have another hash now: their features would be stored under a wrong address."""
+    if str(source.digest(start, stop)) != digest:  # type: ignore[attr-defined]
+        raise InputError(
+            f"{source.name} changed while samples {start:,} to {stop - 1:,} were read; wait until nothing writes to "
+            "it, and start the same command again."
+        )
 
 
 def _hash_samples(batches: list[Batch]) -> str:

@@ -15,10 +15,24 @@ from typing import NamedTuple
 from genbench.files.folder_paths import cache_root
 
 SETTLED_NS = 2_000_000_000
-"""Minimum age of a file, in nanoseconds. A younger file may change again without a change of mtime: never cached."""
+"""Minimum age of a file, in nanoseconds. A younger file may change again and keep its times, so it is never cached."""
 
 HASHES_PER_COMMIT = 1024
 """Number of hashes between two writes to the database: the work that a killed process loses."""
+
+
+class FileStamp(NamedTuple):
+    """What tells versions of a file apart without reading it. A program can set mtime back, but not ctime."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    device: int
+    ctime_ns: int
+
+    def is_settled(self) -> bool:
+        """Return whether the file is so old that its next change will give another stamp."""
+        return time.time_ns() - max(self.mtime_ns, self.ctime_ns) > SETTLED_NS
 
 
 class FilePart(NamedTuple):
@@ -26,12 +40,30 @@ class FilePart(NamedTuple):
 
     path: Path
     name: str = ""
+    opened: FileStamp | None = None
+    """The stamp of the file when it was opened, if it stays open: a new file at this path has other contents."""
+
+
+def file_stamp(path: Path) -> FileStamp | None:
+    """Return the stamp of a file, or None if it is missing or not accessible."""
+    with suppress(OSError, ValueError):
+        stat = os.stat(path)
+        return FileStamp(stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_dev, stat.st_ctime_ns)
+    return None
+
+
+def settled_stamp(paths: Iterable[Path]) -> str | None:
+    """Return a text that changes when one of the files changes; None if a file is missing or too young to tell."""
+    stamps = [file_stamp(path) for path in paths]
+    if not all(stamp is not None and stamp.is_settled() for stamp in stamps):
+        return None
+    return repr(stamps)
 
 
 def cached_hashes(
     parts: Sequence[FilePart], compute: Callable[[int], str | None], *, workers: int | None = None
 ) -> list[str | None]:
-    """Return the content hash of each part: the cached one if path, size and mtime are unchanged, else ``compute(i)``.
+    """Return the content hash of each part: the cached one if its file has the same stamp, otherwise ``compute(i)``.
 
     ``compute`` runs in threads. It returns None for a part that cannot be read; None is returned, but not cached.
     Several processes may call this function at the same time. Without a usable cache, every hash is computed.
@@ -60,24 +92,25 @@ def content_hash(*pieces: bytes) -> str:
     return digest.hexdigest()
 
 
-_Key = tuple[bytes, str, int, int]  # path (bytes, because a file name may be invalid text), part name, size, mtime_ns
+_Key = tuple[bytes, bytes, str]  # path and part name (bytes, because names may be invalid text), stamp
 
 
 def _cache_keys(parts: Sequence[FilePart]) -> list[_Key | None]:
     """Return the key of each part, or None if its hash must not be cached."""
-    now = time.time_ns()
     # many parts may lie in one file, so read the metadata of each file once
-    stats: dict[Path, tuple[bytes, int, int] | None] = {}
+    stamps: dict[Path, FileStamp | None] = {}
     keys: list[_Key | None] = []
-    for path, name in parts:
-        if path not in stats:
-            stats[path] = None
-            with suppress(OSError):
-                stat = os.stat(path)
-                if now - stat.st_mtime_ns > SETTLED_NS:
-                    stats[path] = (os.fsencode(os.path.abspath(path)), stat.st_size, stat.st_mtime_ns)
-        known = stats[path]
-        keys.append(None if known is None else (known[0], name, known[1], known[2]))
+    for path, name, opened in parts:
+        if path not in stamps:
+            stamps[path] = file_stamp(path)
+        stamp = stamps[path]
+        # the hash of an open file must not be stored for a file that has replaced it
+        if stamp is None or not stamp.is_settled() or opened not in (None, stamp):
+            keys.append(None)
+            continue
+        # text, because inodes may be too large for an integer of SQLite
+        address = os.fsencode(os.path.abspath(path)), name.encode(errors="surrogatepass")
+        keys.append((*address, " ".join(map(str, stamp))))
     return keys
 
 
@@ -110,10 +143,10 @@ class _HashDatabase:
         if self._connection is None:
             return None
         with suppress(sqlite3.Error):
-            # the hash is valid only for this size and time
-            sql = "SELECT hash FROM contents WHERE path = ? AND part = ? AND size = ? AND mtime_ns = ?"
+            # the hash is valid only for this version of the file
+            sql = "SELECT hash FROM stamped_contents WHERE path = ? AND part = ? AND stamp = ?"
             row = self._connection.execute(sql, key).fetchone()
-            return None if row is None else str(row[0])
+            return row[0] if row and isinstance(row[0], str) else None
         return None
 
     def add(self, hashes: Iterable[tuple[_Key | None, str | None]]) -> None:
@@ -122,7 +155,7 @@ class _HashDatabase:
         # skip parts that must not be cached or cannot be read
         rows = [(*key, content) for key, content in hashes if key is not None and content is not None]
         with suppress(sqlite3.Error), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO stamped_contents VALUES (?, ?, ?, ?)", rows)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -134,11 +167,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     # wait up to 10 seconds for another process that writes
     connection = sqlite3.connect(path, timeout=10)
     try:
+        # a new format of this table needs a new name, because databases of older versions stay in use
         # write-ahead logging lets other processes read while one writes
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS contents (path BLOB, part TEXT, size INTEGER, mtime_ns INTEGER, hash TEXT, "
+            "CREATE TABLE IF NOT EXISTS stamped_contents (path BLOB, part BLOB, stamp TEXT, hash TEXT, "
             "PRIMARY KEY (path, part)) WITHOUT ROWID"
         )
         connection.commit()

@@ -15,7 +15,7 @@ import numpy as np
 
 from genbench.array_types import Array
 from genbench.errors import InputError
-from genbench.files.fingerprints import FilePart, cached_hashes
+from genbench.files.fingerprints import FilePart, FileStamp, cached_hashes, file_stamp, settled_stamp
 from genbench.sources.file_names import is_path_with_suffix, printable, require_file
 from genbench.sources.memory import ArraySource
 from genbench.sources.zip_archive import open_zip
@@ -24,6 +24,9 @@ from genbench.sources.zip_archive import open_zip
 class _ArrayFile(ArraySource):
     """An array in a file: rows are read from disk on demand, and their hash is cached."""
 
+    opened: FileStamp | None
+    """The stamp of the file before it was opened."""
+
     def __init__(self, path: Path, name: str, array: Array, *, range: str | None, labels: Array | None = None) -> None:
         super().__init__(array, range=range, labels=labels, name=name)
         self.path = path
@@ -31,9 +34,13 @@ class _ArrayFile(ArraySource):
     def digest(self, start: int, stop: int) -> str:
         """Return the hash of ArraySource for these rows; an unchanged file is not read again."""
         # the layout is part of the key, because the same bytes give other samples in another layout
-        part = FilePart(self.path, f"rows {start}:{stop} {self.layout}")
+        part = FilePart(self.path, f"rows {start}:{stop} {self.layout}", self.opened)
         (content,) = cached_hashes([part], lambda _: super(_ArrayFile, self).digest(start, stop), workers=1)
         return str(content)
+
+    def stamp(self, start: int, stop: int) -> str | None:
+        """Return a text that changes when the file changes; None if the file is too young to tell."""
+        return settled_stamp([self.path])
 
 
 class Npy(_ArrayFile):
@@ -45,6 +52,7 @@ class Npy(_ArrayFile):
         file = Path(path).expanduser()
         # report a missing file before numpy does
         require_file(file)
+        self.opened = file_stamp(file)
         super().__init__(file, printable(path), _map_array(printable(path), file), range=range)
 
     @staticmethod
@@ -65,6 +73,7 @@ class Npz(_ArrayFile):
     def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
         file = Path(path).expanduser()
         name = printable(path)
+        self.opened = file_stamp(file)
         # read arr_0, and arr_1 if it exists
         with open_zip(file) as archive:
             keys = [member.removesuffix(".npy") for member in archive.namelist()]

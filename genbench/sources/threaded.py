@@ -13,7 +13,7 @@ import torch
 
 from genbench.array_types import Int64
 from genbench.errors import InputError
-from genbench.files.fingerprints import FilePart, cached_hashes, content_hash
+from genbench.files.fingerprints import FilePart, cached_hashes, content_hash, settled_stamp
 from genbench.plugs.contracts import Batch
 from genbench.sources.batch_ranges import batch_rows
 from genbench.sources.decoding import Unreadable, decode_first_frame
@@ -185,6 +185,10 @@ class EncodedImages(ThreadedSource):
         parts = [self.part(row) for row in range(start, stop)]
         hashes = cached_hashes(parts, self._hash_row(start), workers=self.workers)
         return content_hash(_DECODING_RULE, *((known or "unreadable").encode() for known in hashes))
+
+    def stamp(self, start: int, stop: int) -> str | None:
+        """Return a text that changes when a file of these rows changes; None if their files are too young to tell."""
+        return settled_stamp({self.part(row).path for row in range(start, stop)})
 
     def _hash_row(self, start: int) -> Callable[[int], str | None]:
         # cached_hashes numbers the parts from 0, but the rows begin at ``start``

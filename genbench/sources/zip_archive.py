@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
 from genbench.errors import InputError
-from genbench.files.fingerprints import FilePart
+from genbench.files.fingerprints import FilePart, file_stamp
 from genbench.sources.class_labels import find_classes
 from genbench.sources.decoding import Unreadable
 from genbench.sources.file_names import (
@@ -41,6 +41,7 @@ class Zip(EncodedImages):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser()
         self.name = printable(path)
+        self._opened = file_stamp(self.path)
         self._archive = open_zip(self.path)
         # images in natural order, and the other members
         members, self.left_out = _visible_members(self.name, self._archive)
@@ -76,7 +77,7 @@ class Zip(EncodedImages):
 
     def part(self, row: int) -> FilePart:
         """Return the member of the archive."""
-        return FilePart(self.path, self.files[row])
+        return FilePart(self.path, self.files[row], self._opened)
 
     def _read_member(self, member: zipfile.ZipInfo) -> bytes:
         try:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from genbench.derived_sources import subset
 from genbench.errors import InputError, PlugError
 from genbench.extraction.block_facts import BlockFacts
 from genbench.extraction.extract import BLOCK_ROWS, Extraction, extract, extract_all
 from genbench.extraction.feature_store import Block, Store
+from genbench.files import fingerprints
 from genbench.plugs.contracts import Batch
+from genbench.sources.array_files import Npy
+from genbench.sources.folder import Folder
 from genbench.sources.memory import ArraySource
+from genbench.sources.zip_archive import Zip
 
 
 @dataclass
@@ -285,3 +292,76 @@ def test_an_extractor_that_changes_its_width_is_named() -> None:
     extractor.__class__ = type("Broken", (Means,), call)
     with pytest.raises(PlugError, match=r"'means' gave .* embedding \[n, 3\] and then embedding \[n, 4\]"):
         extract(Images(count=96), extractor)
+
+
+def change_while_decoding(source: Any, monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
+    """Change the file of a source after its hash is known and before it is decoded."""
+    batches = source.batches
+
+    def changed(size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        change()
+        yield from batches(size, start, stop)
+
+    monkeypatch.setattr(source, "batches", changed)
+
+
+@pytest.mark.parametrize("young", [True, False])
+def test_an_image_that_changes_between_hashing_and_decoding_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, young: bool
+) -> None:
+    monkeypatch.setattr(fingerprints, "SETTLED_NS", 10**18 if young else -1)
+    folder, store = tmp_path / "images", Store(tmp_path / "store")
+    folder.mkdir()
+    black, white = (Image.new("RGB", (4, 4), color) for color in ("black", "white"))
+    black.save(folder / "x.bmp")
+    source = Folder(folder)
+    change_while_decoding(source, monkeypatch, lambda: white.save(folder / "x.bmp"))
+    with pytest.raises(InputError, match="images changed while samples 0 to 0 were read"):
+        extract(source, Means(), Extraction(store))
+    # the black image still has its own features
+    black.save(folder / "x.bmp")
+    assert extract(Folder(folder), Means(), Extraction(store))["embedding"].tolist() == [[0, 0, 0]]
+
+
+def test_an_array_file_that_changes_between_hashing_and_decoding_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, store = tmp_path / "x.npy", Store(tmp_path / "store")
+    black = np.zeros((5, 4, 4, 3), np.uint8)
+    np.save(path, black)
+    source = Npy(path)
+
+    def whiten() -> None:
+        with path.open("r+b") as file:
+            file.seek(-black.nbytes, 2)
+            file.write(bytes([255]) * black.nbytes)
+
+    change_while_decoding(source, monkeypatch, whiten)
+    with pytest.raises(InputError, match="changed while samples 0 to 4 were read"):
+        extract(source, Means(), Extraction(store))
+    np.save(path, black)
+    assert not extract(Npy(path), Means(), Extraction(store))["embedding"].any()
+
+
+@pytest.mark.usefixtures("settled")
+def test_an_archive_that_is_replaced_while_it_is_open_does_not_lend_its_hash(tmp_path: Path) -> None:
+    def archive(name: str, color: str) -> Path:
+        with zipfile.ZipFile(tmp_path / name, "w") as file, file.open("x.bmp", "w") as member:
+            Image.new("RGB", (4, 4), color).save(member, "BMP")
+        return tmp_path / name
+
+    store = Store(tmp_path / "store")
+    opened = Zip(archive("x.zip", "black"))
+    archive("other.zip", "white").replace(tmp_path / "x.zip")
+    assert extract(opened, Means(), Extraction(store))["embedding"].tolist() == [[0, 0, 0]]
+    assert extract(Zip(tmp_path / "x.zip"), Means(), Extraction(store))["embedding"].tolist() == [[255, 255, 255]]
+
+
+@pytest.mark.usefixtures("settled")
+def test_files_whose_times_change_but_not_their_contents_are_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((5, 4, 4, 3), np.uint8))
+    source = Npy(tmp_path / "x.npy")
+    change_while_decoding(source, monkeypatch, lambda: (tmp_path / "x.npy").chmod(0o600))
+    assert len(extract(source, Means(), Extraction(Store(tmp_path / "store")))) == 5

@@ -67,6 +67,7 @@ def test_a_compressed_and_an_uncompressed_npz_have_the_same_digest(tmp_path: Pat
     assert digests == {Npy(tmp_path / "z.npy").digest(0, 5)}
 
 
+@pytest.mark.usefixtures("settled")
 def test_an_unchanged_npy_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "x.npy", images())
     settle(tmp_path / "x.npy")

@@ -306,6 +306,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return opened
 
 
+@pytest.mark.usefixtures("settled")
 def test_an_unchanged_folder_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(5)))
     settle(tmp_path)
@@ -316,6 +317,7 @@ def test_an_unchanged_folder_is_not_read_again(tmp_path: Path, monkeypatch: pyte
     assert len(opened) == 5
 
 
+@pytest.mark.usefixtures("settled")
 def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(5)))
     settle(tmp_path)
@@ -348,6 +350,7 @@ def test_the_hash_of_a_file_that_has_just_changed_is_not_cached(tmp_path: Path) 
     assert Folder(tmp_path).digest(0, 1) != first
 
 
+@pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("spoilt", [b"this is no database" * 100, b""])
 def test_a_damaged_database_of_hashes_is_created_again(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, spoilt: bytes
@@ -378,13 +381,14 @@ def hash_folder(path: Path) -> str:
     return source.digest(0, len(source))
 
 
+@pytest.mark.usefixtures("settled")
 def test_two_processes_can_cache_hashes_at_the_same_time(tmp_path: Path, cache: Path) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(30)))
     settle(tmp_path)
     with ProcessPoolExecutor(2) as pool:
         assert len(set(pool.map(hash_folder, [tmp_path] * 4))) == 1
     with sqlite3.connect(cache / "fingerprints.sqlite") as database:
-        assert database.execute("SELECT count(*) FROM contents").fetchone() == (30,)
+        assert database.execute("SELECT count(*) FROM stamped_contents").fetchone() == (30,)
 
 
 def test_a_file_name_that_is_not_valid_text_is_cached_and_printed(tmp_path: Path) -> None:
@@ -400,6 +404,7 @@ def test_a_file_name_that_is_not_valid_text_is_cached_and_printed(tmp_path: Path
     error_text(Folder(tmp_path)).encode()
 
 
+@pytest.mark.usefixtures("settled")
 def test_hashes_computed_before_a_kill_stay_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(6)))
     settle(tmp_path)

@@ -97,6 +97,7 @@ def test_a_zip_and_its_unpacked_folder_have_the_same_digest(tmp_path: Path) -> N
     assert source.digest(0, 3) == Folder(tmp_path / "folder").digest(0, 3)
 
 
+@pytest.mark.usefixtures("settled")
 def test_an_unchanged_zip_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zipped(tmp_path / "x.zip", {f"{i}.png": png(i) for i in range(3)})
     settle(path)
