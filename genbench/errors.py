@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -31,6 +32,10 @@ class InputWarning(UserWarning):
     """A file that can be used, although something in it cannot."""
 
 
+class PlugWarning(UserWarning):
+    """A plug that cannot be used, which concerns only those who want to use it."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``", did you mean 'fid'?"`` if a known name is close to ``word``, otherwise the known names."""
     # compare in lower case, but suggest the name as it is written
@@ -42,12 +47,30 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(names)}." if names else "."
 
 
-def guest_error(guest: str, error: Exception) -> PlugError:
+def guest_error(guest: str, error: BaseException) -> PlugError:
     """Return a PlugError that says in one sentence what a guest raised, and in which line of code."""
     # the last frame is the line that raised
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return PlugError(f"{guest} raised {described(error)}{place}; correct it there and run again.")
+
+
+OWN_ERRORS = (GenbenchError, KeyboardInterrupt, GeneratorExit)
+"""What ``guest_code`` raises unchanged: genbench's own errors, and interrupts."""
+
+
+@contextmanager
+def guest_code(guest: str, *, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+    """Turn whatever a guest's code raises into the PlugError of ``guest_error``; SystemExit, too.
+
+    ``OWN_ERRORS`` and the classes in ``passing`` are raised unchanged.
+    """
+    try:
+        yield
+    except (*OWN_ERRORS, *passing):
+        raise
+    except BaseException as error:
+        raise guest_error(guest, error) from error
 
 
 def described(error: BaseException) -> str:

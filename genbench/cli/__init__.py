@@ -13,6 +13,7 @@ from genbench.cli.gate import gate_command
 from genbench.cli.inspect import inspect_command
 from genbench.cli.list import list_command
 from genbench.cli.malloc import keep_pages
+from genbench.cli.printing import warning_text
 from genbench.cli.report import report_command
 from genbench.cli.run import run_command
 from genbench.cli.sample import sample_command
@@ -34,6 +35,7 @@ def main() -> None:
     genbench inspect out/                               check samples before scoring
     """
     keep_pages()
+    warnings.formatwarning = warning_text
     # Pillow warns about huge images; genbench refuses them with their names
     warnings.filterwarnings("ignore", message=".*decompression bomb.*")
 

@@ -20,7 +20,7 @@ def list_command(kind: str | None) -> None:
     if kind is not None and kind not in registry.KINDS and f"{kind}s" in registry.KINDS:
         kind = f"{kind}s"
     for each in [kind] if kind else reversed(registry.KINDS):
-        plugs = [(name, registry.plug(each, name).summary) for name in registry.installed(each)]
+        plugs = [(name, registry.summary(each, name)) for name in registry.installed(each)]
         # names in a column, descriptions wrapped beside it
         width = max((len(name) for name, _ in plugs), default=0)
         say(f"{each}:")

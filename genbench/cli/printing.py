@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from genbench.errors import InputWarning, PlugWarning
 from genbench.tables.escapes import json_safe, terminal_safe
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ def say(text: str) -> None:
     # a name may have any characters, and a terminal may have few
     encoding = sys.stdout.encoding or "utf-8"
     click.echo(terminal_safe(text).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def warning_text(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return genbench's own warnings as one line without the place in its code, other warnings as Python does."""
+    if issubclass(category, (InputWarning, PlugWarning)):
+        return terminal_safe(f"Warning: {message}") + "\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
 
 
 def prints(text: str) -> bool:

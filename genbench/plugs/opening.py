@@ -216,12 +216,20 @@ def _refuse_two_meanings(text: str, installed_plug: Plug | None) -> None:
 def _unknown(text: str, name: str, kinds: Kinds) -> UsageError | InputError:
     """Return the error for a text that names nothing: a mistyped name, or a path that does not exist."""
     # only names that stand alone are suggested, and only for texts that do not look like paths
-    known = [known for kind in kinds for known in installed(kind) if plug(kind, known).stands_alone]
+    known = [known for kind in kinds for known in installed(kind) if _stands_alone(kind, known)]
     is_path = "/" in name or "\\" in name or bool(Path(name).suffix)
     hint = did_you_mean(name, known)
     if not is_path and "did you mean" in hint:
         return UsageError(f"{text!r} is neither a path here nor a name of {' or '.join(kinds)}{hint}")
     return _no_path(text, kinds, "" if is_path else ", nor a name that `genbench list` shows")
+
+
+def _stands_alone(kind: str, name: str) -> bool:
+    # a plug that cannot be imported is no suggestion
+    try:
+        return plug(kind, name).stands_alone
+    except PlugError:
+        return False
 
 
 def _no_path(text: str, kinds: Kinds, names: str = "") -> InputError:

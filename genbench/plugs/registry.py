@@ -11,14 +11,16 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from genbench.errors import GenbenchError, PlugError, UsageError, did_you_mean
+from genbench.errors import OWN_ERRORS, PlugError, PlugWarning, UsageError, described, did_you_mean, guest_code
 from genbench.plugs.specs import Spec, parse_spec
 
 KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "benchmarks")
@@ -93,13 +95,10 @@ class Plug:
         if missing:
             raise UsageError(f"{spec.name!r} needs the option {missing[0]!r}: write {spec.name},{missing[0]}=...")
         try:
-            return self.target(*subject, **spec.options)
-        except GenbenchError:
-            raise
+            with _required_to_work(f"{spec.name!r} could not be made", passing=(ValueError, TypeError)):
+                return self.target(*subject, **spec.options)
         except (ValueError, TypeError) as error:
-            raise UsageError(f"{spec.name!r} refuses its options: {error}") from error
-        except Exception as error:
-            raise PlugError(f"{spec.name!r} could not be made: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{spec.name!r} refuses its options: {described(error).partition(': ')[2]}") from error
 
     def _check_options(self, spec: Spec, given: int) -> None:
         """Raise UsageError for an option that does not exist; the first ``given`` parameters are no options."""
@@ -115,13 +114,37 @@ class Plug:
                 _check_kind(spec, key, str(parameters[key].annotation))
 
 
+@contextmanager
+def _required_to_work(failure: str, *, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+    """Turn whatever a guest's code raises into a PlugError that starts with ``failure``."""
+    try:
+        yield
+    except (*OWN_ERRORS, *passing):
+        raise
+    except BaseException as error:
+        raise PlugError(f"{failure}: {described(error)}.") from error
+
+
 @cache
 def installed(kind: str) -> dict[str, EntryPoint]:
     """Return the entry point of every installed plug of a kind, by name, in alphabetical order."""
     if kind not in KINDS:
         raise UsageError(f"There is no kind of plug called {kind!r}{did_you_mean(kind, KINDS)}")
-    entries = {entry.name: entry for entry in entry_points(group=f"genbench.{kind}")}
-    return dict(sorted(entries.items()))
+    return {name: entries[0] for name, entries in _registrations(kind).items()}
+
+
+@cache
+def _registrations(kind: str) -> dict[str, list[EntryPoint]]:
+    """Return the entry points of a kind by name; a name that stands for several objects has several."""
+    registrations: dict[str, list[EntryPoint]] = {}
+    # genbench's own come first among those of one name
+    entries = sorted(entry_points(group=f"genbench.{kind}"), key=lambda entry: not entry.value.startswith("genbench."))
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        same_name = registrations.setdefault(entry.name, [])
+        # one package may be installed twice, as in an editable installation
+        if entry.value not in [other.value for other in same_name]:
+            same_name.append(entry)
+    return registrations
 
 
 def load(kind: str, spec: str | Spec) -> Any:
@@ -143,11 +166,33 @@ def plug(kind: str, name: str) -> Plug:
     entries = installed(kind)
     if name not in entries:
         raise UsageError(f"There is no {kind[:-1]} called {name!r}{did_you_mean(name, entries)}")
+    _require_one(kind, name)
+    return _imported_entry(kind, entries[name])
+
+
+def summary(kind: str, name: str) -> str:
+    """Return one line about an installed plug, for people: what it is, or why it cannot be used."""
     try:
-        return Plug(kind, name, entries[name].load())
-    except Exception as error:
-        value = entries[name].value
-        raise PlugError(f"The plug {name!r} ({value}) cannot be imported: {type(error).__name__}: {error}") from error
+        return plug(kind, name).summary
+    except PlugError as error:
+        return f"Cannot be used. {error}"
+
+
+def _require_one(kind: str, name: str) -> None:
+    """Raise PlugError if several packages give a plug of that kind this name."""
+    entries = _registrations(kind)[name]
+    if len(entries) > 1:
+        packages = [f"{entry.dist.name if entry.dist else 'a package'} ({entry.value})" for entry in entries]
+        raise PlugError(
+            f"The {kind[:-1]} {name!r} is registered by {' and by '.join(packages)}, so the name says too little: "
+            "uninstall one of the packages, or write module:attribute instead of the name."
+        )
+
+
+def _imported_entry(kind: str, entry: EntryPoint) -> Plug:
+    """Return the plug of an entry point. Raises PlugError if it cannot be imported."""
+    with _required_to_work(f"The plug {entry.name!r} ({entry.value}) cannot be imported"):
+        return Plug(kind, entry.name, entry.load())
 
 
 def named(kinds: Sequence[str], name: str) -> Plug | None:
@@ -158,14 +203,39 @@ def named(kinds: Sequence[str], name: str) -> Plug | None:
 
 
 def open_accepted(kinds: Sequence[str], subject: object, spec: Spec | None = None) -> Any | None:
-    """Open a path or object by the first plug that accepts it, with the options of a spec. None if no plug does."""
+    """Open a path or object by the first plug that accepts it, with the options of a spec. None if no plug does.
+
+    A plug that cannot be imported, or fails when it is asked, is left out with a PlugWarning. Raises PlugError if the
+    name of the plug that accepts the subject stands for several.
+    """
     # plugs are imported one after the other, until one accepts the subject
     for kind in kinds:
-        for name in installed(kind):
-            opener = plug(kind, name)
-            if opener.accepts(subject):
-                return opener.make(spec or Spec(name), subject)
+        for name, entries in _registrations(kind).items():
+            for opener in filter(None, (_usable(kind, entry) for entry in entries)):
+                if _accepts(opener, subject):
+                    _require_one(kind, name)
+                    return opener.make(spec or Spec(name), subject)
     return None
+
+
+@cache
+def _usable(kind: str, entry: EntryPoint) -> Plug | None:
+    """Return the plug of an entry point; None, with a warning, if it cannot be imported."""
+    try:
+        return _imported_entry(kind, entry)
+    except PlugError as error:
+        warnings.warn(f"{error} It is left out.", PlugWarning, stacklevel=3)
+        return None
+
+
+def _accepts(opener: Plug, subject: object) -> bool:
+    """Return whether a plug opens a subject; False, with a warning, if it raises."""
+    try:
+        with guest_code(f"The {opener.kind[:-1]} {opener.name!r}"):
+            return opener.accepts(subject)
+    except PlugError as error:
+        warnings.warn(f"{error} It is left out.", PlugWarning, stacklevel=3)
+        return False
 
 
 def _check_kind(spec: Spec, key: str, annotation: str) -> None:
@@ -196,12 +266,8 @@ def _imported(name: str) -> Any:
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    try:
+    with _required_to_work(f"The module {module_name!r} of {name!r} cannot be imported"):
         target: Any = importlib.import_module(module_name)
-    except Exception as error:
-        raise PlugError(
-            f"The module {module_name!r} of {name!r} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
     # the attribute may be nested, as in module:Class.method
     for part in attribute.split("."):
         if not hasattr(target, part):
