@@ -55,7 +55,7 @@ def guest_error(guest: str, error: BaseException) -> PlugError:
     return PlugError(f"{guest} raised {described(error)}{place}; correct it there and run again.")
 
 
-OWN_ERRORS = (GenbenchError, KeyboardInterrupt, GeneratorExit)
+OWN_ERRORS: tuple[type[BaseException], ...] = (GenbenchError, KeyboardInterrupt, GeneratorExit)
 """What ``guest_code`` raises unchanged: genbench's own errors, and interrupts."""
 
 

@@ -172,6 +172,7 @@ def plug(kind: str, name: str) -> Plug:
 
 def summary(kind: str, name: str) -> str:
     """Return one line about an installed plug, for people: what it is, or why it cannot be used."""
+    # the list goes on with the others
     try:
         return plug(kind, name).summary
     except PlugError as error:
@@ -180,6 +181,7 @@ def summary(kind: str, name: str) -> str:
 
 def _require_one(kind: str, name: str) -> None:
     """Raise PlugError if several packages give a plug of that kind this name."""
+    # nobody could say which of them a result is by
     entries = _registrations(kind)[name]
     if len(entries) > 1:
         packages = [f"{entry.dist.name if entry.dist else 'a package'} ({entry.value})" for entry in entries]
@@ -230,6 +232,7 @@ def _usable(kind: str, entry: EntryPoint) -> Plug | None:
 
 def _accepts(opener: Plug, subject: object) -> bool:
     """Return whether a plug opens a subject; False, with a warning, if it raises."""
+    # only plugs that open the subject matter
     try:
         with guest_code(f"The {opener.kind[:-1]} {opener.name!r}"):
             return opener.accepts(subject)

@@ -94,6 +94,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 def _arguments(signature: inspect.Signature, what: object, seed: int) -> inspect.BoundArguments:
     """Bind the count and the seed to the parameters of a signature that ``inspect_call`` has accepted."""
+    # inspect turns names into positional and keyword arguments
     values: dict[str, Any] = {}
     first = next(name for name in signature.parameters if name != SEED)
     for name, parameter in signature.parameters.items():

@@ -77,6 +77,7 @@ def _end_with_parent() -> None:
 
 def _reaped() -> dict[int, int]:
     """Return the exit code of each child that has ended, by process number."""
+    # without children, waitpid raises
     codes: dict[int, int] = {}
     with suppress(ChildProcessError):
         while True:
