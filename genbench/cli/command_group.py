@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import errno
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import click
 
-from genbench.errors import GenbenchError, did_you_mean
+from genbench.cli.printing import reserved_stdout
+from genbench.errors import GenbenchError, InputWarning, did_you_mean
 from genbench.tables.escapes import terminal_safe
 
 
 class Verbs(click.Group):
     """A click group that reports errors in one sentence, without a traceback, and suggests verbs."""
 
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        # the process ends after a standalone call; other callers keep their stdout
+        with reserved_stdout() if standalone_mode else nullcontext():
+            return super().main(*args, standalone_mode=standalone_mode, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             # everything that a verb does happens in this call
-            return super().invoke(ctx)
+            with _own_warnings_in_one_line():
+                return super().invoke(ctx)
         except GenbenchError as error:
             raise refusal(str(error), error.exit_code) from error
         except KeyboardInterrupt:
@@ -47,6 +57,22 @@ class Verbs(click.Group):
         if command is None and not cmd_name.startswith("-"):
             raise refusal(f"no command is called {cmd_name!r}{did_you_mean(cmd_name, self.commands)}", 2)
         return command
+
+
+@contextmanager
+def _own_warnings_in_one_line() -> Iterator[None]:
+    """Print an InputWarning like the warnings of a result, without the line of code that gave it."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def showwarning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, InputWarning):
+                click.echo(terminal_safe(f"Warning: {message}"), err=True)
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = showwarning
+        yield
 
 
 def refusal(message: str, exit_code: int) -> click.ClickException:

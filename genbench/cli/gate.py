@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import confidence, not_empty, writable
+from genbench.cli.options import confidence, not_empty
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
+from genbench.tables.escapes import terminal_safe
 
 
 @click.command(name="gate", short_help="Fail if a result is worse than its baseline.")
@@ -43,22 +44,29 @@ def gate_command(
     from genbench.comparison.gate import gate
     from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, gate_text, outcome_of
 
-    # all other options are files to write; check them before the work
-    if options["summary"] is None and os.environ.get("GITHUB_STEP_SUMMARY"):
-        options["summary"] = Path(os.environ["GITHUB_STEP_SUMMARY"])
-    outputs = {name: writable(path) for name, path in options.items() if path is not None}
-
-    # compare, write the files, and print one line per check
+    # compare, print one line per check, and then write the files, so that a full disk does not hide the verdict
     names = [name.strip() for name in metric.split(",")] if metric else None
     checks = gate(result, against, metrics=names, max_increase=max_increase or 0.0, confidence=confidence)
-    for name, content in {"junit": gate_junit, "badge": gate_badge, "summary": gate_markdown}.items():
-        if name in outputs:
-            # the summary may hold tables of other gates
-            _write_output(outputs[name], content(checks), "a" if name == "summary" else "w")
     say(gate_text(checks))
+    _append_summary(options["summary"], gate_markdown(checks))
+    for name, content in {"junit": gate_junit, "badge": gate_badge}.items():
+        if options[name] is not None:
+            _write_output(options[name].expanduser(), content(checks), "w")
     # an undecided check does not fail the build
     if outcome_of(checks) == "failed":
         raise click.exceptions.Exit(1)
+
+
+def _append_summary(path: Path | None, table: str) -> None:
+    """Append a table to the summary of a job. A summary that cannot be written is no reason to fail the job."""
+    if path is None and os.environ.get("GITHUB_STEP_SUMMARY"):
+        path = Path(os.environ["GITHUB_STEP_SUMMARY"])
+    if path is not None:
+        # the summary may hold tables of other gates
+        try:
+            _write_output(path.expanduser(), table, "a")
+        except InputError as error:
+            click.echo(terminal_safe(f"The summary is missing: {error}"), err=True)
 
 
 def _write_output(path: Path, text: str, mode: str) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
-
 import click
 
 from genbench.cli.options import not_empty
-from genbench.cli.printing import json_text, say
+from genbench.cli.printing import guests, json_text, say
 
 
 @click.command(name="inspect", short_help="Check samples before they are scored.")
@@ -21,8 +18,7 @@ def inspect_command(path: str, as_json: bool) -> None:
     """
     from genbench.checks.inspection import inspect_samples
 
-    # stdout is reserved for the report: what a guest prints goes to stderr
-    with redirect_stdout(sys.stderr):
+    with guests():
         report = inspect_samples(path)
     say(json_text(report.to_json()) if as_json else report.to_text())
     # scripts see the exit code

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
 
+from genbench.cli.printing import guests
 from genbench.errors import InputError
 from genbench.plugs.contracts import BATCH_SIZE
 
@@ -26,8 +25,7 @@ def openable_tracker(ctx: click.Context, option: click.Parameter, value: str | N
     if value is not None:
         from genbench.scoring.tracking import open_tracker
 
-        # stdout is reserved for data: what the tracker's library prints goes to stderr
-        with redirect_stdout(sys.stderr):
+        with guests():
             open_tracker(value).close()
     return value
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -34,10 +35,55 @@ def send(results: Iterable[Result], log_to: str | None) -> None:
         return
     from genbench.scoring.tracking import log_result
 
-    # stdout is reserved for data: what the tracker's library prints goes to stderr
-    with redirect_stdout(sys.stderr):
+    with guests():
         for result in results:
             log_result(result, log_to)
+
+
+@contextmanager
+def guests() -> Iterator[None]:
+    """Run code of guests: what it prints goes to stderr, and the working folder is the same at the end.
+
+    Paths that the user gave therefore mean the same before and after the block.
+    """
+    folder = None
+    with suppress(OSError):  # a deleted folder has no path
+        folder = os.getcwd()
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if folder is not None:
+            with suppress(OSError):
+                os.chdir(folder)
+
+
+@contextmanager
+def reserved_stdout() -> Iterator[None]:
+    """Keep file descriptor 1 of this process for ``say``; what anything else writes to it goes to stderr.
+
+    Libraries in C, programs that guests start, and code that runs when the process ends write to the descriptor and not
+    to ``sys.stdout``. It stays so after the block. Does nothing if stdout or stderr is not that of the process.
+    """
+    stdout, stderr = sys.stdout, sys.stderr
+    if stdout is None or stderr is None or stdout is not sys.__stdout__ or stdout.fileno() != 1:
+        yield
+        return
+    stdout.flush()
+    own = os.dup(1)
+    os.dup2(stderr.fileno(), 1)
+    sys.stdout = open(  # noqa: SIM115 - open until the process ends
+        own, "w", encoding=stdout.encoding, errors=stdout.errors, buffering=1 if stdout.line_buffering else -1
+    )
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # the reader of a pipe has closed it; Python would try again and complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), own)
+        sys.stdout = stderr
 
 
 def say(text: str) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
 
 from genbench.cli.options import not_empty
-from genbench.cli.printing import say
+from genbench.cli.printing import guests, say
 from genbench.errors import UsageError
 
 
@@ -38,8 +36,9 @@ def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path
     from genbench.plugs.opening import load_weights, open_sampler
     from genbench.write_samples import write_samples
 
-    # stdout is reserved for the message: what a guest prints goes to stderr
-    with redirect_stdout(sys.stderr):
+    # a guest may change the working folder
+    file = out.expanduser().absolute()
+    with guests():
         opened = open_sampler(sampler)
         # only samplers have a count and a seed
         if not isinstance(opened, Sampler):
@@ -47,5 +46,5 @@ def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path
         # trained weights replace the initial ones
         if weights is not None:
             load_weights(opened, weights, sampler)
-        write_samples(Drawn(opened, count, seed, sampler), out, progress=False if quiet else None)
+        write_samples(Drawn(opened, count, seed, sampler), file, progress=False if quiet else None)
     say(f"{out}: {count:,} samples of {sampler}, seed {seed}")

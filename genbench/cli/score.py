@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
 
 from genbench.cli.options import logging, not_empty, reading, score_options, writable
-from genbench.cli.printing import say, send, show
+from genbench.cli.printing import guests, say, send, show
 from genbench.errors import UsageError
 
 
@@ -80,11 +78,11 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
     if to is not None and not dry_run:
         to = writable(to)
 
-    # stdout is reserved for the result: what a guest prints goes to stderr
-    with redirect_stdout(sys.stderr), joined() as ranks:
+    with guests(), joined() as ranks:
         follows = ranks is not None and ranks.rank > 0
         options = {**score_options(options), "ranks": ranks, **({"progress": False} if follows else {})}
-        subject = open_sampler(sampler) if samples is None else open_subject(samples)
+        with guests():
+            subject = open_sampler(sampler) if samples is None else open_subject(samples)
         plan = Plan.make(subject, benchmark, Options.of(options))
         if dry_run:
             cost = plan.cost()
@@ -95,7 +93,10 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
     if dry_run:
         say(cost.to_text())
     elif not follows:
-        if to is not None:
-            result.append(to)
-        show(result, as_json)
+        # the result is shown first, and a closed pipe does not keep it from the file
+        try:
+            show(result, as_json)
+        finally:
+            if to is not None:
+                result.append(to)
         send([result], log_to)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
 
 from genbench.cli.options import not_empty, reading, score_options, writable
-from genbench.cli.printing import say
+from genbench.cli.printing import guests, say
 from genbench.errors import UsageError
 
 
@@ -38,8 +36,7 @@ def stats_command(samples: str, out: Path, **options: Any) -> None:
     if out.suffix not in (".npz", ".safetensors"):
         raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
     out = writable(out)
-    # stdout is reserved for the result: what a guest prints goes to stderr
-    with redirect_stdout(sys.stderr), joined() as ranks:
+    with guests(), joined() as ranks:
         features = features_of(samples, **score_options(options), ranks=ranks)
     if ranks is not None and ranks.rank > 0:
         return
