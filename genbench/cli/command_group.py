@@ -18,10 +18,10 @@ from genbench.tables.escapes import terminal_safe
 class Verbs(click.Group):
     """A click group that reports errors in one sentence, without a traceback, and suggests verbs."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         # the process ends after a standalone call; other callers keep their stdout
-        with reserved_stdout() if standalone_mode else nullcontext():
-            return super().main(*args, standalone_mode=standalone_mode, **extra)
+        with reserved_stdout() if options.get("standalone_mode", True) else nullcontext():
+            return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -63,6 +63,7 @@ class Verbs(click.Group):
 def _own_warnings_in_one_line() -> Iterator[None]:
     """Print an InputWarning like the warnings of a result, without the line of code that gave it."""
     with warnings.catch_warnings():
+        # warnings of other libraries are printed as before
         show = warnings.showwarning
 
         def showwarning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:

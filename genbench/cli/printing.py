@@ -65,10 +65,11 @@ def reserved_stdout() -> Iterator[None]:
     Libraries in C, programs that guests start, and code that runs when the process ends write to the descriptor and not
     to ``sys.stdout``. It stays so after the block. Does nothing if stdout or stderr is not that of the process.
     """
-    stdout, stderr = sys.stdout, sys.stderr
-    if stdout is None or stderr is None or stdout is not sys.__stdout__ or stdout.fileno() != 1:
+    stdout, stderr = sys.__stdout__, sys.__stderr__
+    if stdout is None or stderr is None or stdout is not sys.stdout or stdout.fileno() != 1:
         yield
         return
+    # a copy of the descriptor is for say; the descriptor itself becomes a copy of that of stderr
     stdout.flush()
     own = os.dup(1)
     os.dup2(stderr.fileno(), 1)

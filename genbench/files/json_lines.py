@@ -31,6 +31,7 @@ def read_json_lines(path: Path, read: Callable[[Any], Read], *, noun: str, advic
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); {advice}.") from error
+    # errors name the line as an editor counts it
     values = []
     for number, line in enumerate(lines, 1):
         # files of some editors, also joined ones, have byte-order marks
@@ -104,7 +105,7 @@ def append_json_line(path: Path, line: str) -> None:
 def _end_of_last_line(handle: int) -> int:
     """Return the size of a file without an incomplete last line."""
     size = os.fstat(handle).st_size
-    # find the last newline, block by block from the end
+    # find the last newline without reading a large file: block by block from the end
     start, block = size, 1 << 16
     tail = b""
     while start > 0 and b"\n" not in tail:

@@ -74,6 +74,7 @@ def read_value(kind: Any, value: object, where: str) -> Any:
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    # Python would keep the last of several values of a key
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
@@ -108,6 +109,7 @@ def _read_dataclass(kind: Any, value: object, where: str) -> Any:
 @cache
 def _keys(kind: Any) -> dict[str, tuple[str, Any, bool]]:
     """Return the JSON key and the type of each field of a dataclass, and whether the field has no default."""
+    # include_extras keeps the conditions of Annotated
     hints = get_type_hints(kind, include_extras=True)
     return {
         each.name: (
@@ -132,6 +134,7 @@ def _read_named_tuple(kind: Any, value: object, where: str) -> Any:
 
 
 def _read_annotated(kind: Any, value: object, where: str) -> Any:
+    # the type first, then the conditions
     inner, *conditions = get_args(kind)
     read = read_value(inner, value, where)
     for condition in conditions:
@@ -153,6 +156,7 @@ def _read_union(kind: Any, value: object, where: str) -> Any:
 
 
 def _read_literal(kind: Any, value: object, where: str) -> Any:
+    # True is 1 in Python
     for choice in get_args(kind):
         if type(value) is type(choice) and value == choice:
             return choice
@@ -203,6 +207,7 @@ def _read_float(kind: Any, value: object, where: str) -> float:
 
 def _read_any(kind: Any, value: object, where: str, depth: int = 0) -> Any:
     """Return any value, with valid texts."""
+    # the writers and the page visit such data recursively, too
     if depth > DEEPEST:
         raise ValueError(f"{where.partition('[')[0]} is nested too deeply")
     if isinstance(value, dict):
