@@ -140,6 +140,10 @@ def open_sides(subject: object, options: Options) -> Sides:
     if not isinstance(opened, Source):
         generated: Source = _drawn(opened, subject, options, rows)
     else:
+        # a stream that may have no end is read only as far as needed
+        read_at_most = getattr(opened, "read_at_most", None)
+        if options.count is not None and read_at_most is not None:
+            read_at_most(options.count)
         generated = opened if options.count is None else subset(opened, options.count, options.seed)
     sides = Sides(generated, rows, moments, options, _usable_device(options.device))
     sides.set_default_extractor()

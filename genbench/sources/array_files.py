@@ -1,24 +1,28 @@
-"""Samples in a NumPy file: an .npy, or ``arr_0`` of an .npz."""
+"""Samples in a NumPy file: an .npy, or the unnamed arrays of an .npz."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import struct
-import tempfile
-import zipfile
-import zlib
+import re
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
-from genbench.array_types import Array
+from genbench.array_types import Array, Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart, FileStamp, cached_hashes, file_stamp, settled_stamp
 from genbench.sources.file_names import is_path_with_suffix, printable, require_file
+from genbench.sources.label_arrays import checked_names, class_labels, is_one_hot
 from genbench.sources.memory import ArraySource
+from genbench.sources.npy_files import FileRows, JoinedRows, NpyHeader, StoredRows, open_rows
+from genbench.sources.npz_members import NpzMembers
 from genbench.sources.zip_archive import open_zip
+
+LABEL_KEYS = ("labels", "label", "classes", "targets", "y")
+"""Names of arrays that hold the classes."""
+
+STATISTICS_KEYS = frozenset({"mu", "sigma", "mu_s", "sigma_s", "genbench"})
+"""Names of arrays of statistics, which belong to a reference of ADM."""
 
 
 class _ArrayFile(ArraySource):
@@ -27,7 +31,9 @@ class _ArrayFile(ArraySource):
     opened: FileStamp | None
     """The stamp of the file before it was opened."""
 
-    def __init__(self, path: Path, name: str, array: Array, *, range: str | None, labels: Array | None = None) -> None:
+    def __init__(
+        self, path: Path, name: str, array: StoredRows, *, range: str | None, labels: Array | None = None
+    ) -> None:
         super().__init__(array, range=range, labels=labels, name=name)
         self.path = path
 
@@ -46,14 +52,15 @@ class _ArrayFile(ArraySource):
 class Npy(_ArrayFile):
     """Images or points in an .npy file, as ArraySource accepts them. Pickled objects are never loaded."""
 
-    _declare = "npy,path={name},range=0..1 (or -1..1)"
+    _declare = "npy,path={name},range={range}"
 
     def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
         file = Path(path).expanduser()
-        # report a missing file before numpy does
+        name = printable(path)
+        # report a missing file before the system does
         require_file(file)
         self.opened = file_stamp(file)
-        super().__init__(file, printable(path), _map_array(printable(path), file), range=range)
+        super().__init__(file, name, _npy_rows(name, file), range=range)
 
     @staticmethod
     def accepts(subject: object) -> bool:
@@ -62,34 +69,98 @@ class Npy(_ArrayFile):
 
 
 class Npz(_ArrayFile):
-    """Images in ``arr_0`` of an .npz file, as ADM writes it, with classes in ``arr_1``.
+    """Samples in ``arr_0`` of an .npz file, as ADM writes it, and in further unnamed arrays of the same shape.
 
-    An uncompressed file is memory-mapped; a compressed one is unpacked once to a temporary file. Pickled objects are
-    never loaded.
+    The rows of ``arr_0``, ``arr_1``, ... follow one another. An unnamed array of one whole number per sample, or of
+    one-hot rows, holds the classes; so does one that is called ``labels``. ``class_names`` holds their names, as texts.
+    Other named arrays are counted in ``left_out``. An uncompressed file is read in place; a compressed one is unpacked
+    once to a temporary file. Pickled objects are never loaded. Raises InputError if the samples have several shapes, or
+    if the classes do not fit to the samples.
     """
 
-    _declare = "npz,path={name},range=0..1 (or -1..1)"
+    _declare = "npz,path={name},range={range}"
 
     def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
         file = Path(path).expanduser()
         name = printable(path)
         self.opened = file_stamp(file)
-        # read arr_0, and arr_1 if it exists
-        with open_zip(file) as archive:
-            keys = [member.removesuffix(".npy") for member in archive.namelist()]
-            if "arr_0" not in keys:
-                raise InputError(_no_arr_0_message(name, keys))
-            array = _read_member(name, file, archive, "arr_0.npy")
-            labels = _read_member(name, file, archive, "arr_1.npy") if "arr_1" in keys else None
-        # ADM stores classes in arr_1, but other tools may store something else there
-        if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != array.shape[:1]):
-            labels = None
+        with open_zip(file) as archive, NpzMembers(name, file, archive) as members:
+            if "arr_0" not in members.keys:
+                raise InputError(_no_arr_0_message(name, members.keys))
+            contents = _NpzContents(name, members)
+            parts = [members.rows(key) for key in contents.samples]
+            array = parts[0] if len(parts) == 1 else JoinedRows(parts)
+            labels = contents.labels(array.shape[0] if array.shape else 0)
+            class_names = contents.class_names(labels)
         super().__init__(file, name, array, range=range, labels=labels)
+        self.class_names = class_names
+        unused = set(members.keys) - contents.used - STATISTICS_KEYS
+        self.left_out = {"further arrays": len(unused)} if unused else {}
 
     @staticmethod
     def accepts(subject: object) -> bool:
         """Return whether an object is a path that ends in .npz."""
         return is_path_with_suffix(subject, ".npz")
+
+
+class _NpzContents:
+    """What the arrays of an .npz file are: samples, classes, names of classes, or none of these."""
+
+    def __init__(self, name: str, members: NpzMembers) -> None:
+        self._name, self._members = name, members
+        self.samples = ["arr_0"]
+        """The keys of the arrays of samples."""
+        self._classes: list[str] = []
+        # numpy calls unnamed arrays arr_0, arr_1, ...
+        unnamed = [key for key in members.keys if re.fullmatch(r"arr_[1-9][0-9]*", key)]
+        for key in sorted(unnamed, key=lambda key: int(key[4:])):
+            self._sort_in(key)
+        self.used = {*self.samples}
+        """The keys of all arrays that are used."""
+
+    def _sort_in(self, key: str) -> None:
+        first, header = self._members.header("arr_0"), self._members.header(key)
+        axes = len(header.shape)
+        if (header.dtype, header.shape[1:]) == (first.dtype, first.shape[1:]) and axes > 1:
+            # one-hot rows have the form of points
+            one_hot = axes == 2 and is_one_hot(self._members.small(key))
+            (self._classes if one_hot else self.samples).append(key)
+        elif axes in (1, 2) and header.dtype.kind in "biuf" and self._may_be_classes(key, header, first):
+            self._classes.append(key)
+        elif header.dtype.kind in "biuf" and (axes > 2 or (axes == 2 and len(first.shape) == 2)):
+            raise InputError(
+                f"{self._name} holds arr_0, {first}, and {key}, {header}, which are not samples of one shape and "
+                "dtype; write one file for each, or give other arrays a name (np.savez(path, images, other=...))."
+            )
+
+    def _may_be_classes(self, key: str, header: NpyHeader, first: NpyHeader) -> bool:
+        # vectors of attributes or latents beside the samples are no classes, but a column always is
+        if len(header.shape) == 1 or header.shape[1] == 1:
+            return True
+        return header.shape[0] == first.shape[0] and is_one_hot(self._members.small(key))
+
+    def labels(self, length: int) -> Int64 | None:
+        """Return the class of each sample, or None. Raises InputError if there are classes of other samples."""
+        # an array with the name of classes comes first; the file may hold classes of every array of samples
+        named = [key for key in LABEL_KEYS if key in self._members.keys]
+        keys = named[:1] or self._classes
+        arrays = [self._members.small(key) for key in keys]
+        if not arrays:
+            return None
+        self.used.update(keys[:1])
+        # classes beside each array of samples are joined in the same way as the samples
+        if len(arrays) > 1 and sum(map(len, arrays)) == length:
+            self.used.update(keys)
+            pairs = zip(keys, arrays, strict=True)
+            return np.concatenate([class_labels(f"{self._name}: {key}", array, len(array)) for key, array in pairs])
+        return class_labels(f"{self._name}: {keys[0]}", arrays[0], length)
+
+    def class_names(self, labels: Int64 | None) -> tuple[str, ...] | None:
+        """Return the names of the classes, or None. Raises InputError if they do not fit to the classes."""
+        if labels is None or "class_names" not in self._members.keys:
+            return None
+        self.used.add("class_names")
+        return checked_names(f"{self._name}: class_names", self._members.small("class_names"), labels)
 
 
 def _no_arr_0_message(name: str, keys: list[str]) -> str:
@@ -102,89 +173,9 @@ def _no_arr_0_message(name: str, keys: list[str]) -> str:
     )
 
 
-def _read_member(name: str, path: Path, archive: zipfile.ZipFile, key: str) -> Array:
-    """Return an array of an .npz without loading it into memory."""
-    member = archive.getinfo(key)
-    try:
-        # an uncompressed and unencrypted member is a plain .npy within the file
-        if member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1:
-            return _map_array(name, path, _data_offset(path, member), member.file_size)
-        return _unpack(name, archive, member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{name}: {key} is damaged ({error}); make or copy the file again.") from error
-
-
-def _data_offset(path: Path, member: zipfile.ZipInfo) -> int:
-    """Return the position of an uncompressed member's bytes in the file."""
-    # the bytes follow the local header, whose name and extra field can differ from those of the central directory
-    with path.open("rb") as file:
-        file.seek(member.header_offset)
-        header = file.read(30)
-    if len(header) < 30 or header[:4] != b"PK\x03\x04":
-        raise zipfile.BadZipFile("no local header")
-    name_length, extra_length = struct.unpack("<HH", header[26:30])
-    return int(member.header_offset + 30 + name_length + extra_length)
-
-
-def _unpack(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
-    """Return a compressed member as a memory-mapped array in a temporary file."""
-    folder = tempfile.gettempdir()
-    # check the free space before the slow unpacking
-    if member.file_size > shutil.disk_usage(folder).free:
-        raise InputError(
-            f"{name} unpacks to {member.file_size:,} bytes, more than is free in {folder}; set TMPDIR to a folder with "
-            "more space."
-        )
-    try:
-        # the system removes an unnamed temporary file even if the process is killed
-        with tempfile.TemporaryFile(prefix="genbench-") as file:
-            # check the header before the slow unpacking
-            with archive.open(member) as packed:
-                _read_header(name, packed)
-            with archive.open(member) as packed:
-                shutil.copyfileobj(packed, file, 1 << 20)
-            file.flush()
-            return _map_open_file(name, file, 0, member.file_size)
-    except OSError as error:
-        raise InputError(
-            f"{name} cannot be unpacked to {folder} ({error.strerror or error}); set TMPDIR to a folder with more "
-            "space."
-        ) from error
-
-
-def _map_array(name: str, path: Path, start: int = 0, size: int | None = None) -> Array:
-    """Return the memory-mapped array of an .npy file, or of the ``size`` bytes of a file from ``start`` on."""
+def _npy_rows(name: str, path: Path) -> FileRows:
     try:
         with path.open("rb") as file:
-            return _map_open_file(name, file, start, path.stat().st_size if size is None else size)
+            return open_rows(name, file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror or error}); check its permissions.") from error
-
-
-def _map_open_file(name: str, file: IO[bytes], start: int, size: int) -> Array:
-    # the header is followed directly by the data
-    file.seek(start)
-    shape, fortran, dtype = _read_header(name, file)
-    offset = file.tell()
-    # Python integers, because a hostile header could overflow int64
-    expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    available = size - (offset - start)
-    if available < expected:
-        raise InputError(
-            f"{name} is cut short: it holds {available:,} of the {expected:,} bytes of the array; copy it again."
-        )
-    if expected == 0:
-        return np.empty(shape, dtype)
-    return np.memmap(file, dtype, "r", offset, shape, "F" if fortran else "C")
-
-
-def _read_header(name: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    # numpy has one reader per version of the format; version 3 is only needed for names of record fields
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    try:
-        shape, fortran, dtype = readers[np.lib.format.read_magic(file)](file)
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{name} is not a .npy array ({error}); write it with numpy.save.") from error
-    if dtype.hasobject:
-        raise InputError(f"{name} holds pickled Python objects, which are never loaded; save it as a uint8 array.")
-    return shape, fortran, dtype

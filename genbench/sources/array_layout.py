@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +25,9 @@ class Layout:
     """Name of the array, for messages."""
     axes: Axes
     range: str | None
-    """The declared range of float images; None for uint8 images and for points."""
+    """The range of the values of images; None for uint8 images of 0..255 and for points."""
+    declare: str = ""
+    """The text with which the user declares another ``{range}`` of ``{name}``."""
 
     def __str__(self) -> str:
         return f"{self.axes} {self.range or ''}"
@@ -31,8 +35,8 @@ class Layout:
     def data(self, rows: Array, first: int = 0) -> torch.Tensor:
         """Return a copy of the rows as Batch.data: uint8 [N, 3, H, W] or float32 [N, D]; gray is replicated.
 
-        Float images become ``round((x - low) / (high - low) * 255)``. Raises InputError for NaN and for values outside
-        of the declared range; the message names the row, where ``first`` is the number of the first row.
+        Images of a declared range become ``round((x - low) / (high - low) * 255)``. Raises InputError for NaN and for
+        values outside of the declared range; the message names the row, where ``first`` is the number of the first row.
         """
         if self.axes == "ND":
             return torch.from_numpy(self._finite_float32(rows, first))
@@ -45,11 +49,34 @@ class Layout:
         shape = (len(levels), 3, *levels.shape[2:])
         return torch.from_numpy(np.array(np.broadcast_to(levels, shape), dtype=np.uint8, order="C"))
 
+    def refuse_unlikely_range(self, dtype: np.dtype[np.generic], least: float, most: float) -> None:
+        """Raise InputError if images with values from ``least`` to ``most`` cannot have this range.
+
+        Values of 0 and 1 would be black in 0..255, and 0..1 in -1..1 would have no dark pixels. Less clear cases are
+        told later, from the levels of all decoded images. A declared range of uint8 or bool is taken as it is.
+        """
+        if self.axes == "ND" or dtype == np.bool_ or (dtype == np.uint8 and self.range is not None):
+            return
+        low, high = parse_range(self.range or "0..255")
+        likely = likely_range(least, most)
+        brightest, darkest = ((value - low) / (high - low) for value in (most, least))
+        # the middle of the range is the darkest value, and the brightest is far from it
+        bright_only = low == -high and 0.5 <= darkest < 0.505 and brightest > 0.75
+        # all values are the two lowest of 256 levels
+        dark_only = least < most and brightest * 255 < 1.5
+        if parse_range(likely) != (low, high) and (bright_only or dark_only):
+            keep = ", or range=0..255 if it is right" if dtype == np.uint8 else ""
+            raise InputError(
+                f"{self.name} holds values from {least:g} to {most:g}, so in the range {low:g}..{high:g} its images "
+                f"are {'brighter than mid-gray' if bright_only else 'nearly black'}; declare "
+                f"{self.declare.format(name=self.name, range=likely)}{keep}."
+            )
+
     def _finite_float32(self, rows: Array, first: int) -> Array:
         # a float64 that overflows float32 becomes infinite and is refused
         with np.errstate(over="ignore"):
             points = np.array(rows, dtype=np.float32)
-        self._refuse(~np.isfinite(points), rows, first, "points must be finite")
+        self._refuse(~np.isfinite(points), rows, first, "points must be finite; correct the samples")
         return points
 
     def _to_uint8(self, rows: Array, first: int) -> Array:
@@ -58,7 +85,7 @@ class Layout:
         levels = (np.asarray(rows, np.float64) - low) * (255 / (high - low))
         # a value that rounds to 0..255 is in the range, because 1.0000001 is only a rounding error
         wrong = ~((levels >= -0.5) & (levels < 255.5))
-        self._refuse(wrong, rows, first, f"the declared range is {self.range}")
+        self._refuse(wrong, rows, first, f"the declared range is {self.range}; correct the range or the samples")
         return np.rint(levels).astype(np.uint8)
 
     def _refuse(self, wrong: Bool, rows: Array, first: int, rule: str) -> None:
@@ -67,17 +94,24 @@ class Layout:
         # name the first wrong value
         index = np.unravel_index(int(wrong.argmax()), wrong.shape)
         value = "NaN" if np.isnan(rows[index]) else f"{rows[index]:g}"
-        raise InputError(f"{self.name} holds {value} in row {first + int(index[0])}, but {rule}; correct the samples.")
+        raise InputError(f"{self.name} holds {value} in row {first + int(index[0])}, but {rule}.")
 
 
 def layout_of(
-    name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], *, range: str | None, declare: str
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[np.generic],
+    *,
+    range: str | None,
+    declare: str,
+    first_rows: Callable[[], Array],
 ) -> Layout:
     """Return the layout of an array of that shape and dtype.
 
-    Images are uint8 [N, H, W, C], [N, C, H, W] (C is 1 or 3) or [N, H, W], or float with the same shapes and a declared
-    ``range``. Points are float [N, D]. Raises InputError for other arrays, UsageError for a wrong ``range``.
-    ``declare`` is the text with which the user declares a range of ``{name}``.
+    Images are uint8 [N, H, W, C], [N, C, H, W] (C is 1 or 3) or [N, H, W]; bool with the same shapes, where True is
+    white; or other numbers with the same shapes and a declared ``range``. Points are float [N, D]. Raises InputError
+    for other arrays, UsageError for a wrong ``range``. ``declare`` is the text with which the user declares a
+    ``{range}`` of ``{name}``. ``first_rows`` returns some rows, whose values are named if the range is missing.
     """
     # arrays that can hold no samples
     if range is not None:
@@ -93,19 +127,35 @@ def layout_of(
         return Layout(name, "ND", None)
     # images: the range must be known from the dtype or be declared
     axes = _image_axes(name, shape)
-    if dtype.kind == "f" and range is None:
+    if dtype.kind not in "biuf":
+        raise InputError(f"{name} holds {dtype}; expected images as uint8 0..255 or as other numbers.")
+    if dtype == np.bool_:
+        range = range or "0..1"
+    elif dtype != np.uint8 and range is None:
+        least, most = extremes(first_rows())
         raise InputError(
-            f"{name} holds images as {dtype}, whose range is not guessed; declare it with {declare.format(name=name)}, "
-            "or save uint8."
+            f"{name} holds images as {dtype} with values from {least:g} to {most:g}, whose range is not guessed; "
+            f"declare it with {declare.format(name=name, range=likely_range(least, most))}, or save uint8."
         )
-    if dtype.kind != "f" and dtype != np.uint8:
-        raise InputError(
-            f"{name} holds {dtype}; expected uint8 0..255 (if the values are 0..255, convert them with "
-            ".astype('uint8'))."
-        )
-    if dtype == np.uint8 and range is not None:
-        raise UsageError(f"{name} holds uint8, whose range is 0..255; leave out range={range}.")
-    return Layout(name, axes, range)
+    return Layout(name, axes, range, declare)
+
+
+def extremes(rows: Array) -> tuple[float, float]:
+    """Return the smallest and the largest value; NaN if one of them is."""
+    return float(rows.min()), float(rows.max())
+
+
+def likely_range(least: float, most: float) -> str:
+    """Return the range that images with these smallest and largest values probably have, as ``LOW..HIGH``."""
+    # common ranges, with room for rounding errors
+    common = ((0, 1), (-1, 1), (0, 255), (0, 4095), (0, 65535))
+    for low, high in common:
+        if low - 0.01 <= least and most <= high + 0.01:
+            return f"{low}..{high}"
+    # NaN and infinity are reported when the values are converted
+    if not math.isfinite(most - least):
+        return "0..1"
+    return f"{math.floor(least)}..{math.ceil(most)}"
 
 
 def _image_axes(name: str, shape: tuple[int, ...]) -> Axes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,14 @@ import torch
 from PIL import Image
 
 from genbench.array_types import Array, Int64
-from genbench.errors import InputError
+from genbench.errors import InputError, described
 from genbench.files.fingerprints import content_hash
 from genbench.plugs.contracts import Batch
-from genbench.sources.array_layout import layout_of
+from genbench.sources.array_layout import extremes, layout_of
 from genbench.sources.batch_ranges import batch_rows
 from genbench.sources.decoding import Unreadable, to_rgb
+from genbench.sources.label_arrays import class_labels, numbers_of_classes
+from genbench.sources.npy_files import StoredRows
 from genbench.sources.threaded import ThreadedSource
 
 PIECE_BYTES = 1 << 24
@@ -27,18 +31,21 @@ PIECE_BYTES = 1 << 24
 class ArraySource:
     """Images or points in an array or tensor.
 
-    Images are uint8 [N, H, W, 3], [N, 3, H, W], [N, H, W, 1], [N, 1, H, W] or [N, H, W], or float with the same shapes
-    and a declared ``range``, ``"0..1"`` or ``"-1..1"``. Points are float [N, D]. Raises InputError for other arrays,
-    for NaN, and for values outside of the range.
+    Images are uint8 [N, H, W, 3], [N, 3, H, W], [N, H, W, 1], [N, 1, H, W] or [N, H, W]; bool with the same shapes,
+    where True is white; or other numbers with the same shapes and a declared ``range`` such as ``"-1..1"``. Points are
+    float [N, D]. ``labels`` are whole numbers [N] or [N, 1], or one-hot rows [N, K]. Raises InputError for other
+    arrays, for NaN, for values outside of the range, and for a range that cannot be right.
     """
 
     skip_corrupt = False
     workers: int | None = None
-    _declare = "ArraySource(x, range='0..1') or '-1..1'"
+    class_names: tuple[str, ...] | None = None
+    left_out: Mapping[str, int] = MappingProxyType({})
+    _declare = "ArraySource(x, range='{range}')"
 
     def __init__(
         self,
-        array: Array | torch.Tensor,
+        array: Array | torch.Tensor | StoredRows,
         *,
         range: str | None = None,
         labels: npt.ArrayLike | None = None,
@@ -46,12 +53,16 @@ class ArraySource:
     ) -> None:
         self.name = name
         self._array = array
-        self.layout = layout_of(name, tuple(array.shape), dtype_of(array), range=range, declare=self._declare)
-        self.labels = _check_labels(name, labels, len(self))
-        # check all values now, because an error after an hour of extraction would be too late
-        if dtype_of(array).kind == "f":
-            for first, rows in self._pieces(0, len(self)):
-                self.layout.data(rows, first)
+        self.layout = layout_of(
+            name,
+            tuple(array.shape),
+            dtype_of(array),
+            range=range,
+            declare=self._declare,
+            first_rows=lambda: next(self._pieces(0, len(self)))[1],
+        )
+        self.labels = None if labels is None else class_labels(f"{name}: labels", np.asarray(labels), len(self))
+        self._check_values()
 
     def __len__(self) -> int:
         return int(self._array.shape[0])
@@ -71,6 +82,21 @@ class ArraySource:
         """Return whether an object is a numpy array or a torch tensor."""
         return isinstance(subject, (np.ndarray, torch.Tensor))
 
+    def _check_values(self) -> None:
+        """Raise InputError if a value or the range is wrong, because an error after hours would be too late."""
+        dtype = dtype_of(self._array)
+        least, most = math.inf, -math.inf
+        for first, rows in self._pieces(0, len(self)):
+            low, high = extremes(rows)
+            least, most = min(least, low), max(most, high)
+            # all values of uint8 are valid, and the first rows show that they are no masks of 0 and 1
+            if dtype == np.uint8 and self.layout.range is None:
+                if most > 1:
+                    return
+            elif dtype != np.bool_:
+                self.layout.data(rows, first)
+        self.layout.refuse_unlikely_range(dtype, least, most)
+
     def _batch(self, rows: range) -> Batch:
         # convert only the rows of this batch
         data = self.layout.data(to_numpy(self._array[rows.start : rows.stop]), rows.start)
@@ -78,36 +104,34 @@ class ArraySource:
         return Batch(torch.arange(rows.start, rows.stop), data, label)
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, Array]]:
-        # pieces of whole rows, at least one row
-        row_bytes = int(np.prod(self._array.shape[1:], dtype=np.int64)) * dtype_of(self._array).itemsize
-        step = max(1, PIECE_BYTES // row_bytes)
+        # pieces of whole rows, at least one row; narrow values are converted to wider ones
+        value_bytes = max(4, dtype_of(self._array).itemsize)
+        step = max(1, PIECE_BYTES // (int(np.prod(self._array.shape[1:], dtype=np.int64)) * value_bytes))
         for first in np.arange(start, stop, step).tolist():
             yield first, to_numpy(self._array[first : min(first + step, stop)])
 
 
 def to_numpy(rows: Array | torch.Tensor) -> Array:
-    """Return an array or tensor as a numpy array; bfloat16, which numpy lacks, becomes float32."""
+    """Return an array or tensor as a numpy array; bfloat16, which numpy lacks, becomes float32.
+
+    Raises InputError for a tensor that numpy cannot hold.
+    """
     if isinstance(rows, np.ndarray):
         return rows
     # tensors with gradients or on a device
-    rows = rows.detach().cpu()
-    return np.asarray((rows.float() if rows.dtype == torch.bfloat16 else rows).numpy())
-
-
-def dtype_of(array: Array | torch.Tensor) -> np.dtype[Any]:
-    """Return the dtype that ``to_numpy`` gives."""
-    return array.dtype if isinstance(array, np.ndarray) else to_numpy(torch.empty(0, dtype=array.dtype)).dtype
-
-
-def _check_labels(name: str, labels: npt.ArrayLike | None, length: int) -> Int64 | None:
-    if labels is None:
-        return None
-    array = np.asarray(labels)
-    if array.shape != (length,) or array.dtype.kind not in "iu":
+    try:
+        rows = rows.detach().cpu()
+        return np.asarray((rows.float() if rows.dtype == torch.bfloat16 else rows).numpy())
+    except (TypeError, RuntimeError) as error:  # sparse or quantised tensors, 8-bit floats
         raise InputError(
-            f"{name} has labels of shape {list(array.shape)} and dtype {array.dtype}; expected {length} whole numbers."
-        )
-    return array.astype(np.int64)
+            f"A tensor of {rows.dtype} ({rows.layout}) cannot be read as numbers; convert it with .to_dense() or "
+            ".float()."
+        ) from error
+
+
+def dtype_of(array: Array | torch.Tensor | StoredRows) -> np.dtype[Any]:
+    """Return the dtype that ``to_numpy`` gives."""
+    return to_numpy(torch.empty(0, dtype=array.dtype)).dtype if isinstance(array, torch.Tensor) else array.dtype
 
 
 class DatasetSource(ThreadedSource):
@@ -123,12 +147,14 @@ class DatasetSource(ThreadedSource):
         self.workers = 1
         self._dataset = dataset
         self._range = range
-        # torchvision's data sets have all classes in ``targets``
-        targets = getattr(dataset, "targets", None)
-        if targets is not None and np.shape(targets) == (len(self),) and np.asarray(targets).dtype.kind in "iu":
-            self.labels = np.asarray(targets, np.int64)
         if not len(self):
             raise InputError(f"{self.name} holds no samples.")
+        # torchvision's data sets have all classes in ``targets``; those of some are boxes or captions
+        self.left_out: dict[str, int] = {}
+        targets = getattr(dataset, "targets", None)
+        if targets is not None:
+            self.labels = _classes_of_targets(targets, len(self))
+            self.left_out = {"labels that are no classes": len(self)} if self.labels is None else {}
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -142,17 +168,18 @@ class DatasetSource(ThreadedSource):
         try:
             item = self._dataset[row]
         except Exception as error:  # user code can raise any exception; the likely cause is a corrupt file
-            raise Unreadable(f"{type(error).__name__}: {error}") from error
+            raise Unreadable(described(error)) from error
         # an item is an image, or a tuple of an image, its class and more
-        image, label = (
-            (item[0], item[1] if len(item) > 1 else None) if isinstance(item, (tuple, list)) else (item, None)
-        )
+        image, label = (*item, None, None)[:2] if isinstance(item, (tuple, list)) else (item, None)
         return self._image(image, row), _class_number(label)
 
     @staticmethod
     def accepts(subject: object) -> bool:
         """Return whether an object has a length and items by number, as a Dataset and a list of images have."""
         if not may_be_samples(subject) or not hasattr(subject, "__getitem__") or not hasattr(subject, "__len__"):
+            return False
+        # an IterableDataset with a length inherits a method __getitem__ that only raises
+        if isinstance(subject, torch.utils.data.IterableDataset):
             return False
         # a list of batches is a stream
         return not (isinstance(subject, (list, tuple)) and _holds_batches(subject))
@@ -166,7 +193,7 @@ class DatasetSource(ThreadedSource):
             except Unreadable:
                 raise
             except Exception as error:
-                raise Unreadable(f"{type(error).__name__}: {error}") from error
+                raise Unreadable(described(error)) from error
         if not isinstance(image, (np.ndarray, torch.Tensor)):
             raise InputError(
                 f"{name} is of type {type(image).__name__}; expected a Pillow image, an array or a tensor, alone or as "
@@ -175,16 +202,27 @@ class DatasetSource(ThreadedSource):
         # make a batch of one; [H, W] becomes [1, H, W, 1], because [1, H, W] is ambiguous
         array = to_numpy(image)[None]
         array = array[..., None] if array.ndim == 3 else array
-        declare = "DatasetSource(dataset, range='0..1') or '-1..1'"
-        layout = layout_of(name, array.shape, array.dtype, range=self._range, declare=declare)
+        declare = "DatasetSource(dataset, range='{range}')"
+        layout = layout_of(name, array.shape, array.dtype, range=self._range, declare=declare, first_rows=lambda: array)
         return layout.data(array, row)[0]
 
 
+def _classes_of_targets(targets: Any, length: int) -> Int64 | None:
+    try:
+        array = to_numpy(targets) if isinstance(targets, torch.Tensor) else np.asarray(targets)
+    except (ValueError, TypeError, InputError):  # lists of different lengths
+        return None
+    classes = numbers_of_classes(array)
+    return None if classes is None or len(classes) != length else classes
+
+
 def _class_number(label: Any) -> int | None:
-    # scalars of torch and numpy become Python integers
-    if isinstance(label, (torch.Tensor, np.ndarray, np.generic)) and np.ndim(label) == 0:
-        label = label.item()
-    return label if isinstance(label, int) and not isinstance(label, bool) else None
+    # a number, an array or tensor of one number, or a one-hot vector
+    if not isinstance(label, (torch.Tensor, np.ndarray, np.generic, int, float)):
+        return None
+    array = to_numpy(label) if isinstance(label, torch.Tensor) else np.asarray(label)
+    classes = numbers_of_classes(array.reshape(1, -1)) if array.size and array.ndim < 2 else None
+    return None if classes is None else int(classes[0])
 
 
 def may_be_samples(subject: object) -> bool:

@@ -121,7 +121,7 @@ def test_the_digest_depends_on_the_rows_and_their_layout() -> None:
     assert source.digest(0, 7) == ArraySource(np.asfortranarray(IMAGES)).digest(0, 7)
     assert source.digest(0, 6) != source.digest(1, 7)
     floats = IMAGES / 255
-    assert ArraySource(floats, range="0..1").digest(0, 7) != ArraySource(floats, range="-1..1").digest(0, 7)
+    assert ArraySource(floats, range="0..1").digest(0, 7) != ArraySource(floats, range="0..2").digest(0, 7)
 
 
 def test_the_digest_does_not_depend_on_the_size_of_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,75 @@ def test_labels_must_be_one_whole_number_per_row() -> None:
     with pytest.raises(InputError, match="expected 7 whole numbers"):
         ArraySource(IMAGES, labels=np.zeros(6, np.int64))
     with pytest.raises(InputError, match="expected 7 whole numbers"):
-        ArraySource(IMAGES, labels=np.zeros(7))
+        ArraySource(IMAGES, labels=np.full(7, 0.5))
+
+
+@pytest.mark.parametrize("labels", [np.arange(7.0), np.arange(7)[:, None], np.eye(7), np.arange(7).tolist()])
+def test_labels_may_be_floats_a_column_or_one_hot(labels: Any) -> None:
+    source = ArraySource(IMAGES, labels=labels)
+    assert source.labels is not None
+    assert source.labels.tolist() == list(range(7))
+
+
+def test_booleans_are_black_and_white() -> None:
+    mask = IMAGES > 127
+    assert np.array_equal(rows(ArraySource(mask)), np.where(mask, 255, 0))
+    assert np.array_equal(rows(DatasetSource(Items(*mask))), np.where(mask, 255, 0))
+    assert np.array_equal(rows(StreamSource([mask])), np.where(mask, 255, 0))
+
+
+@pytest.mark.parametrize(
+    ("array", "declared", "likely"),
+    [
+        (IMAGES > 127, "0..255", None),
+        ((IMAGES > 127).astype(np.uint8), None, "0..1"),
+        (IMAGES / 255, "0..255", "0..1"),
+        (IMAGES / 255, "-1..1", "0..1"),
+        (IMAGES.astype(np.uint16), "0..65535", "0..255"),
+        (IMAGES.astype(np.int64), None, "0..255"),
+        (IMAGES.astype(np.uint16) * 16, None, "0..4095"),
+        (IMAGES.astype(np.uint16) * 257, None, "0..65535"),
+        (IMAGES.astype(np.float32), None, "0..255"),
+        (IMAGES / 127.5 - 1, None, "-1..1"),
+        (IMAGES.astype(np.int32) - 1000, None, "-1000..-745"),
+    ],
+)
+def test_a_missing_or_impossible_range_is_an_error_that_names_the_likely_one(
+    array: np.ndarray, declared: str | None, likely: str | None
+) -> None:
+    if likely is None:
+        # True and False are 1 and 0 in a declared range
+        assert rows(ArraySource(array, range=declared)).max() == 1
+        return
+    with pytest.raises(InputError, match=rf"declare .*range='{likely}'\)"):
+        ArraySource(array, range=declared)
+    with pytest.raises(InputError, match=rf"declare .*range='{likely}'\)"):
+        len(StreamSource([array], range=declared))
+    # the advice is right
+    assert rows(ArraySource(array, range=likely)).max() >= 250
+
+
+@pytest.mark.parametrize(
+    ("array", "declared"),
+    [
+        (np.zeros_like(IMAGES), None),
+        (np.ones_like(IMAGES), None),
+        (np.zeros(IMAGES.shape), "-1..1"),
+        (IMAGES / 2550, "0..1"),
+        (IMAGES / 510 + 0.25, "-1..1"),
+        ((IMAGES > 127).astype(np.uint8), "0..255"),
+        (IMAGES.astype(np.uint16) * 16, "0..65535"),
+    ],
+)
+def test_a_range_that_may_be_right_is_accepted(array: np.ndarray, declared: str | None) -> None:
+    assert len(ArraySource(array, range=declared)) == 7
+
+
+def test_the_whole_array_decides_whether_it_holds_only_zeros_and_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genbench.sources.memory.PIECE_BYTES", 2 * IMAGES[0].nbytes)
+    array = (IMAGES > 127).astype(np.uint8)
+    array[-1, 0, 0, 0] = 200
+    assert rows(ArraySource(array)).max() == 200
 
 
 def test_a_single_number_is_an_error() -> None:
@@ -177,6 +245,26 @@ def test_the_class_of_an_item_is_its_label() -> None:
     batch = next(source.batches(3))
     assert batch.label is not None
     assert batch.label.tolist() == [4, 2, 7]
+
+
+def test_a_float_or_one_hot_class_of_an_item_is_its_number() -> None:
+    labels = [torch.tensor([0.0, 0, 1]), np.float32(2), np.array([1]), 3.0, True]
+    batch = next(DatasetSource(Items(*zip(IMAGES[:5], labels, strict=True))).batches(5))
+    assert batch.label is not None
+    assert batch.label.tolist() == [2, 2, 1, 3, 1]
+
+
+@pytest.mark.parametrize("label", [0.5, np.zeros(40), "cat", None, {"a": 1}, np.zeros((2, 2))])
+def test_an_item_whose_second_element_is_no_class_has_none(label: Any) -> None:
+    assert next(DatasetSource(Items((IMAGES[0], label))).batches(1)).label is None
+
+
+@pytest.mark.parametrize("targets", [[0.5, 1], [1, 2, 3], [[1], [2, 3]], ["a", "b"], np.zeros((2, 40))])
+def test_targets_that_are_no_classes_are_told(targets: Any) -> None:
+    dataset = Items(IMAGES[0], IMAGES[1])
+    dataset.targets = targets  # type: ignore[attr-defined]
+    source = DatasetSource(dataset)
+    assert (source.labels, source.left_out) == (None, {"labels that are no classes": 2})
 
 
 def test_the_targets_of_a_data_set_are_its_labels() -> None:
@@ -225,6 +313,31 @@ def test_items_are_fetched_in_order() -> None:
 
     rows(DatasetSource(Watched(*IMAGES)), 2)
     assert rows_read == list(range(7))
+
+
+class Silent(Exception):
+    """An exception whose text cannot be computed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ((), "item 0 is of type NoneType"),
+        (((),), "item 0 is of type tuple"),
+        ("text", "item 0 is of type str"),
+        (np.array(["text"]), "expected"),
+        (np.array(None), "Python objects"),
+        (np.array(3), "item 0 has shape"),
+        (torch.eye(4).to_sparse(), "cannot be read as numbers"),
+        (Silent(), r"item 0 \(Silent\)"),
+    ],
+)
+def test_odd_items_are_refused_in_one_sentence(item: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        rows(DatasetSource(Items(item)))
 
 
 def test_an_empty_data_set_is_refused() -> None:
