@@ -94,6 +94,7 @@ class Npz(_ArrayFile):
             class_names = contents.class_names(labels)
         super().__init__(file, name, array, range=range, labels=labels)
         self.class_names = class_names
+        # arrays of the file that are neither samples nor classes are told
         unused = set(members.keys) - contents.used - STATISTICS_KEYS
         self.left_out = {"further arrays": len(unused)} if unused else {}
 
@@ -119,6 +120,7 @@ class _NpzContents:
         """The keys of all arrays that are used."""
 
     def _sort_in(self, key: str) -> None:
+        # more samples have the form of the first ones
         first, header = self._members.header("arr_0"), self._members.header(key)
         axes = len(header.shape)
         if (header.dtype, header.shape[1:]) == (first.dtype, first.shape[1:]) and axes > 1:

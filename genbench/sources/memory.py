@@ -85,6 +85,7 @@ class ArraySource:
     def _check_values(self) -> None:
         """Raise InputError if a value or the range is wrong, because an error after hours would be too late."""
         dtype = dtype_of(self._array)
+        # the smallest and the largest value show whether the range can be right
         least, most = math.inf, -math.inf
         for first, rows in self._pieces(0, len(self)):
             low, high = extremes(rows)

@@ -62,8 +62,10 @@ def read_header(name: str, file: IO[bytes]) -> NpyHeader:
         raise
     except Exception as error:  # numpy's parser raises many kinds of exceptions if the text of the header is damaged
         raise InputError(f"{name} is not a .npy array ({described(error)}); write it with numpy.save.") from error
+    # objects are pickled, and a pickle can run any code
     if header.dtype.hasobject:
         raise InputError(f"{name} holds pickled Python objects, which are never loaded; save it as a uint8 array.")
+    # numpy reads these headers, but such arrays cannot exist or have no bytes
     if min(header.shape, default=0) < 0 or header.dtype.itemsize == 0:
         raise InputError(f"{name} is not a .npy array (its header says {header}); write it with numpy.save.")
     return header
@@ -84,6 +86,7 @@ class FileReader:
     def read(self, offset: int, size: int) -> bytes:
         """Return ``size`` bytes. Raises InputError if the file has become shorter or cannot be read."""
         pieces: list[bytes] = []
+        # one call may return less than it was asked for
         while size:
             try:
                 piece = os.pread(self._descriptor, min(size, _READ_BYTES), offset)
@@ -139,6 +142,7 @@ class JoinedRows:
 
     def __init__(self, parts: Sequence[StoredRows]) -> None:
         self._parts = parts
+        # the first row of each part, and the number of all rows
         self._starts = np.cumsum([0, *(part.shape[0] for part in parts)]).tolist()
         self.shape = (self._starts[-1], *parts[0].shape[1:])
         self.dtype = parts[0].dtype

@@ -64,6 +64,7 @@ class NpzMembers:
 
     def small(self, key: str) -> Array:
         """Return an array in memory. Raises InputError if it is damaged or large."""
+        # a small file may unpack to a huge array
         size = self.header(key).size_bytes
         if size > LARGEST_SMALL_ARRAY:
             raise InputError(f"{self._name}: {key} unpacks to {size:,} bytes, too many for classes; make it again.")
@@ -82,6 +83,7 @@ class NpzMembers:
             ) from error
 
     def _stored(self, key: str, member: zipfile.ZipInfo) -> FileRows:
+        # all uncompressed arrays share one open file
         with self._path.open("rb") as file:
             file.seek(_data_offset(file, member))
             reader = self._readers.setdefault(False, FileReader(self._name, file))
@@ -113,6 +115,7 @@ class NpzMembers:
                 "folder with more space."
             )
         self.header(key)
+        # the values of all compressed arrays follow one another in one temporary file
         try:
             if self._unpacked is None:
                 self._unpacked = tempfile.TemporaryFile(prefix="genbench-")  # noqa: SIM115

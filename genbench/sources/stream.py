@@ -83,6 +83,7 @@ class StreamSource:
                 self._source = self._read()
             except GenbenchError as error:
                 self._source = error
+        # the same error again, instead of a part of the samples
         if isinstance(self._source, GenbenchError):
             raise self._source
         return self._source
@@ -91,6 +92,7 @@ class StreamSource:
         """Copy all batches to an unnamed temporary file, which stays open while its rows are needed."""
         with tempfile.TemporaryFile(prefix="genbench-") as file:
             spool = _Spool(self.name, file, self._range, endless=self._count is None and not _has_length(self._stream))
+            # stop as soon as there are enough samples, because the next batch may not exist or may be slow
             for step, item in enumerate(_iterate(self.name, self._stream)):
                 spool.add(step, item, None if self._count is None else self._count - spool.rows)
                 if spool.rows == self._count:
@@ -169,6 +171,7 @@ class _Spool:
         """Return the samples and their classes."""
         if self._format is None or self._layout is None:
             raise InputError(f"{self._name} gives no samples.")
+        # the values of all batches together show whether the range can be right
         replace(self._layout, name=self._name).refuse_unlikely_range(self._dtype, self._least, self._most)
         self._file.flush()
         shape, dtype, _ = self._format
