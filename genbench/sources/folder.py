@@ -14,6 +14,7 @@ from genbench.sources.class_labels import find_classes
 from genbench.sources.decoding import Unreadable
 from genbench.sources.file_names import count_by_extension, no_images_message, printable
 from genbench.sources.folder_walk import list_folder
+from genbench.sources.image_formats import LARGEST_FILE
 from genbench.sources.threaded import EncodedImages
 
 
@@ -72,11 +73,14 @@ class Folder(Files):
 
 
 def read_regular_file(path: Path) -> bytes:
-    """Return the bytes of a file. Raises Unreadable if it cannot be read, or is a device, pipe or socket."""
+    """Return the bytes of a file. Raises Unreadable if it cannot be read, is very large, or is a device or pipe."""
     try:
+        facts = os.stat(path)
         # opening a pipe would wait for its other end, and reading a device would not end
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(facts.st_mode):
             raise Unreadable("a device, pipe or socket, not a file")
+        if facts.st_size > LARGEST_FILE:
+            raise Unreadable(f"{facts.st_size:,} bytes, more than any image has ({LARGEST_FILE:,} at most)")
         return path.read_bytes()
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror or error}") from error

@@ -45,6 +45,9 @@ UNREAD_IMAGES = frozenset(
 )
 """File extensions of images that are not read unless they are in EXTENSIONS, too."""
 
+LARGEST_FILE = 1 << 30
+"""Maximum bytes of the file of one image, packed or not. A larger one is refused before it is read."""
+
 _THUMBNAILS = {"@eadir", ".@__thumb", ".thumbnails", "thumbs.db"}
 _HIDDEN = {"__macosx", "desktop.ini", "$recycle.bin", "#recycle", "@recycle"}
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -16,27 +12,14 @@ from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart, cached_hashes, content_hash, settled_stamp
 from genbench.plugs.contracts import Batch
 from genbench.sources.batch_ranges import batch_rows
-from genbench.sources.decoding import Unreadable, decode_first_frame
+from genbench.sources.decoding import TooLarge, Unreadable, decode_within
+from genbench.sources.read_ahead import Loaded, Sample, load_in_order
 
-BATCHES_AHEAD = 2
-"""Number of batches that are decoded ahead of the current one. Memory holds these batches and the current one."""
+BATCH_BYTES = 1 << 27
+"""Maximum bytes of the samples of a batch, unless a single one is larger."""
 
 LISTED_FAILURES = 50
 """Maximum number of corrupt samples that an error message names; the others are only counted."""
-
-
-class Sample(NamedTuple):
-    """A sample that was loaded."""
-
-    data: torch.Tensor
-    """uint8 [3, H, W] or float32 [D]."""
-    label: int | None
-    further_frames: int = 0
-    """Number of frames of its file that are not used."""
-
-
-_Loaded = Sample | Unreadable | None
-"""A sample, the error of a corrupt sample, or None for a sample that was dropped."""
 
 
 class ThreadedSource(ABC):
@@ -47,6 +30,8 @@ class ThreadedSource(ABC):
     """int64 [N], the class of each row, if it is known in advance."""
     skip_corrupt: bool = False
     """Whether to leave out samples that cannot be decoded, instead of raising an error."""
+    max_pixels: int | None = None
+    """Maximum number of pixels of an image, against decompression bombs; None means Pillow's limit, 89 million."""
     workers: int | None = None
     """Number of threads; None means one per processor, at most 8."""
 
@@ -61,12 +46,12 @@ class ThreadedSource(ABC):
     def load(self, row: int) -> tuple[torch.Tensor, int | None]:
         """Return uint8 [3, H, W] (or float32 [D]) and the class of a row. Raises Unreadable if it is corrupt."""
 
-    def load_sample(self, row: int) -> Sample:
-        """Return what ``load`` returns, and what was not used of the row."""
+    def load_within(self, row: int, memory: int | None) -> Sample | TooLarge:
+        """Return what ``load`` returns, or TooLarge if that is known to need more than ``memory`` bytes."""
         return Sample(*self.load(row))
 
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
-        """Yield the rows ``start`` to ``stop`` in order, at most ``size`` at a time.
+        """Yield the rows ``start`` to ``stop`` in order, at most ``size`` at a time, and fewer if they are large.
 
         At the first corrupt row, all later rows of the source are checked too, and an InputError names all corrupt
         rows. With ``skip_corrupt``, these rows are left out and missing from Batch.index.
@@ -76,45 +61,38 @@ class ThreadedSource(ABC):
 
     def _batches(self, size: int, groups: list[range]) -> Iterator[Batch]:
         failed: list[tuple[int, str]] = []
-        for rows, loaded in self._load_ahead(groups):
-            failed += _failures(rows, loaded)
+        samples: list[tuple[int, Sample]] = []
+        held = 0  # bytes of these samples
+        ends = {rows.stop - 1 for rows in groups}
+        for row, loaded in load_in_order(self._load_or_error, groups, self.workers):
+            if isinstance(loaded, Unreadable):
+                failed.append((row, str(loaded)))
+            elif loaded is not None and (self.skip_corrupt or not failed):
+                # large images make smaller batches
+                if samples and held + loaded.data.nbytes > BATCH_BYTES:
+                    yield _join(samples)
+                    held = 0
+                samples.append((row, loaded))
+                held += loaded.data.nbytes
             # after one failure, find all others, so that the user can fix them together
-            if failed and not self.skip_corrupt:
-                rest = batch_rows(self.name, len(self), size, rows.stop, None)
-                for later_rows, later in self._load_ahead(rest, keep=False):
-                    failed += _failures(later_rows, later)
-                raise self._corrupt_error(failed)
-            batch = _join(rows, loaded)
-            if batch is not None:
-                yield batch
+            if row in ends and failed and not self.skip_corrupt:
+                rest = batch_rows(self.name, len(self), size, row + 1, None)
+                later = load_in_order(self._check, rest, self.workers)
+                raise self._corrupt_error(failed + [(number, str(error)) for number, error in later if error])
+            if samples and (row in ends or held >= BATCH_BYTES):
+                yield _join(samples)
+                held = 0
 
-    def _load_ahead(self, groups: Iterable[range], *, keep: bool = True) -> Iterator[tuple[range, list[_Loaded]]]:
-        """Load groups of rows in threads; with ``keep=False``, only the errors are returned."""
-        # one pool per call, so that the threads end with their batches
-        workers = self.workers or min(8, os.cpu_count() or 1)
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="genbench-decode")
+    def _load_or_error(self, row: int, memory: int | None) -> Loaded | TooLarge:
         try:
-            ahead: deque[tuple[range, list[Future[list[_Loaded]]]]] = deque()
-            for rows in groups:
-                # each thread loads every ``workers``-th row, so large neighbouring images are spread over the threads
-                ahead.append((rows, [pool.submit(self._load_rows, rows[i::workers], keep) for i in range(workers)]))
-                if len(ahead) > BATCHES_AHEAD:
-                    yield _interleave(*ahead.popleft())
-            # all groups are submitted; yield the last ones
-            while ahead:
-                yield _interleave(*ahead.popleft())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _load_rows(self, rows: range, keep: bool) -> list[_Loaded]:
-        loaded = map(self._load_or_error, rows)
-        return [sample if keep or isinstance(sample, Unreadable) else None for sample in loaded]
-
-    def _load_or_error(self, row: int) -> _Loaded:
-        try:
-            return self.load_sample(row)
+            return self.load_within(row, memory)
         except Unreadable as error:
             return error
+
+    def _check(self, row: int, memory: int | None) -> Unreadable | TooLarge | None:
+        """Return only the error of a corrupt row."""
+        loaded = self._load_or_error(row, memory)
+        return None if isinstance(loaded, Sample) else loaded
 
     def _corrupt_error(self, failed: list[tuple[int, str]]) -> InputError:
         # name only the first failures, because a long list would hide the advice at the end
@@ -127,33 +105,19 @@ class ThreadedSource(ABC):
         )
 
 
-def _interleave(rows: range, shares: list[Future[list[_Loaded]]]) -> tuple[range, list[_Loaded]]:
-    # undo the distribution over the threads
-    loaded: list[_Loaded] = [None] * len(rows)
-    for index, share in enumerate(shares):
-        loaded[index :: len(shares)] = share.result()
-    return rows, loaded
-
-
-def _failures(rows: range, loaded: list[_Loaded]) -> list[tuple[int, str]]:
-    return [(row, str(sample)) for row, sample in zip(rows, loaded, strict=True) if isinstance(sample, Unreadable)]
-
-
-def _join(rows: range, loaded: list[_Loaded]) -> Batch | None:
-    """Return the samples that could be loaded as one batch, or None if there are none."""
-    samples = [(row, sample) for row, sample in zip(rows, loaded, strict=True) if isinstance(sample, Sample)]
-    if not samples:
-        return None
+def _join(samples: list[tuple[int, Sample]]) -> Batch:
+    """Return the samples with their rows as one batch, and empty the list, which would keep large images in memory."""
     # stack images of one size; the classes are only useful if all are known
     data = [sample.data for _, sample in samples]
     labels = [sample.label for _, sample in samples if sample.label is not None]
     frames = sum(sample.further_frames for _, sample in samples)
-    return Batch(
-        torch.tensor([row for row, _ in samples]),
-        torch.stack(data) if len({image.shape for image in data}) == 1 else data,
-        torch.tensor(labels) if len(labels) == len(samples) else None,
-        {"further frames": frames} if frames else {},
-    )
+    rows = torch.tensor([row for row, _ in samples])
+    label = torch.tensor(labels) if len(labels) == len(samples) else None
+    samples.clear()
+    # a single image is not copied
+    same_size = len({image.shape for image in data}) == 1
+    stacked = data[0][None] if len(data) == 1 else torch.stack(data) if same_size else data
+    return Batch(rows, stacked, label, {"further frames": frames} if frames else {})
 
 
 class EncodedImages(ThreadedSource):
@@ -169,12 +133,17 @@ class EncodedImages(ThreadedSource):
 
     def load(self, row: int) -> tuple[torch.Tensor, int | None]:
         """Return the decoded image and its class. Raises Unreadable if it is corrupt."""
-        return self.load_sample(row)[:2]
+        sample = self.load_within(row, None)
+        assert isinstance(sample, Sample)
+        return sample.data, sample.label
 
-    def load_sample(self, row: int) -> Sample:
-        """Return the decoded image, its class and the number of its further frames."""
-        data, further_frames = decode_first_frame(self.read(row))
-        return Sample(data, None if self.labels is None else int(self.labels[row]), further_frames)
+    def load_within(self, row: int, memory: int | None) -> Sample | TooLarge:
+        """Return the decoded image, its class and the number of its further frames, or TooLarge."""
+        decoded = decode_within(self.read(row), max_pixels=self.max_pixels, memory=memory)
+        if isinstance(decoded, TooLarge):
+            return decoded
+        label = None if self.labels is None else int(self.labels[row])
+        return Sample(decoded.data, label, decoded.further_frames)
 
     def digest(self, start: int, stop: int) -> str:
         """Return a hash of the bytes of these images, in their order and without their names.

@@ -21,11 +21,8 @@ from genbench.sources.file_names import (
     printable,
     require_file,
 )
-from genbench.sources.image_formats import EXTENSIONS, hidden_kind, suffix, unread_kind
+from genbench.sources.image_formats import EXTENSIONS, LARGEST_FILE, hidden_kind, suffix, unread_kind
 from genbench.sources.threaded import EncodedImages
-
-LARGEST_MEMBER = 1 << 30
-"""Maximum bytes of one unpacked image; an archive with a larger one is refused as a decompression bomb."""
 
 BOMB_RATIO, BOMB_SIZE = 200, 1 << 26
 """A member that unpacks to more than BOMB_SIZE bytes and BOMB_RATIO times its packed size is a bomb, too."""
@@ -124,7 +121,7 @@ def _visible_members(name: str, archive: zipfile.ZipFile) -> tuple[list[zipfile.
 def _refuse_bombs(name: str, images: Sequence[zipfile.ZipInfo]) -> None:
     for member in images:
         size = member.file_size
-        if size > LARGEST_MEMBER or size > max(BOMB_SIZE, BOMB_RATIO * member.compress_size):
+        if size > LARGEST_FILE or size > max(BOMB_SIZE, BOMB_RATIO * member.compress_size):
             raise InputError(
                 f"{name}: {member.filename} would unpack from {member.compress_size:,} to {size:,} bytes, like a "
                 "decompression bomb; remove it from the archive."

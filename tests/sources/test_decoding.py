@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import EpsImagePlugin, Image, PngImagePlugin
 
-from genbench.sources.decoding import Unreadable, decode, decode_first_frame, to_rgb
+from genbench.sources import decoding
+from genbench.sources.decoding import Decoded, TooLarge, Unreadable, decode, decode_within, to_rgb
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -169,5 +170,39 @@ def test_postscript_is_not_recognised_so_no_program_is_started(monkeypatch: pyte
 def test_damage_after_the_first_frame_does_not_matter() -> None:
     frames = [Image.new("L", (8, 8), level) for level in (0, 255)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert decode_first_frame(data).further_frames == 1
+    decoded = decode_within(data)
+    assert isinstance(decoded, Decoded)
+    assert decoded.further_frames == 1
     assert decode(data[:-10]).max() == 0
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "I;16B"]
+)
+def test_conversion_in_strips_changes_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if mode.startswith("I"):
+        image = Image.fromarray(np.random.default_rng(0).integers(0, 65536, (7, 5), dtype=np.uint16)).convert(mode)
+    else:
+        image = Image.fromarray(noise(7, 5, 3)).convert("RGB").convert(mode)
+    whole = to_rgb(image)
+    monkeypatch.setattr(decoding, "STRIP_PIXELS", 10)
+    assert torch.equal(to_rgb(image), whole)
+    assert whole.shape == (3, 7, 5)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_max_pixels_lets_larger_images_in_and_refuses_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    data = encoded(Image.new("RGB", (20, 10)))
+    with pytest.raises(Unreadable, match=r"decompression bomb.*more than 100 pixels; .* --max-pixels"):
+        decode_within(data)
+    with pytest.raises(Unreadable, match=r"20 x 10 pixels, more than 199 pixels"):
+        decode_within(data, max_pixels=199)
+    decoded = decode_within(data, max_pixels=200)
+    assert isinstance(decoded, Decoded)
+    assert decoded.data.shape == (3, 10, 20)
+
+
+def test_an_image_that_needs_much_memory_is_not_decoded() -> None:
+    data = encoded(Image.new("RGB", (100, 100)))
+    assert decode_within(data, memory=50_000) == TooLarge(70_000 + len(data))

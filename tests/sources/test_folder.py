@@ -23,7 +23,7 @@ from genbench.files import fingerprints
 from genbench.files.fingerprints import FilePart, cached_hashes
 from genbench.plugs import registry
 from genbench.plugs.contracts import Source
-from genbench.sources import threaded
+from genbench.sources import read_ahead, threaded
 from genbench.sources.folder import Files, Folder
 from genbench.sources.image_formats import EXTENSIONS, FORMATS
 from genbench.sources.zip_archive import Zip
@@ -175,15 +175,19 @@ def test_only_a_few_batches_are_decoded_in_advance(tmp_path: Path, monkeypatch: 
     batches = source.batches(2)
     next(batches)
     del batches
-    assert max(read) < 2 * (threaded.BATCHES_AHEAD + 2)
+    assert max(read) < 2 * (read_ahead.BATCHES_AHEAD + 2)
 
 
 def test_threads_end_with_their_batches(tmp_path: Path) -> None:
     source = Folder(put(tmp_path, *(f"{i}.png" for i in range(9))))
     batches = source.batches(2)
     next(batches)
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("genbench-decode")]
+    assert threads
     del batches
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("genbench-decode")]
+    for thread in threads:
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
@@ -566,3 +570,95 @@ def test_a_broken_dataset_json_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(InputError, match=r"dataset\.json .*; fix or remove it"):
         Folder(tmp_path)
+
+
+# memory and threads
+
+
+def test_large_images_are_decoded_within_a_limit_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, *(f"{i}.png" for i in range(0, 20)), size=(100, 100))
+    put(tmp_path, "10.png", "11.png", size=(4, 4))
+    plain = [image for batch in Folder(tmp_path).batches(8) for image in batch.data]
+    # two large images may be decoded at a time, and three fit into a batch
+    monkeypatch.setattr(read_ahead, "MEMORY_AHEAD", 150_000)
+    monkeypatch.setattr(threaded, "BATCH_BYTES", 100_000)
+    decoding, most = itertools.count(), 0
+    lock, running = threading.Lock(), [0]
+    decode = threaded.decode_within
+
+    def watched(data: bytes, *, memory: int | None, **options: Any) -> Any:
+        nonlocal most
+        with lock:
+            running[0] += memory is None
+            most = max(most, running[0])
+        try:
+            next(decoding)
+            return decode(data, memory=memory, **options)
+        finally:
+            with lock:
+                running[0] -= memory is None
+
+    monkeypatch.setattr(threaded, "decode_within", watched)
+    source = Folder(tmp_path)
+    source.workers = 8
+    batches = list(source.batches(8))
+    assert 1 <= most <= 2
+    assert [batch.index.tolist() for batch in batches[:3]] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    images = [image for batch in batches for image in batch.data]
+    assert len(images) == 20
+    assert all(torch.equal(image, other) for image, other in zip(images, plain, strict=True))
+
+
+def test_corrupt_files_among_large_images_are_all_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(tmp_path)
+    monkeypatch.setattr(read_ahead, "MEMORY_AHEAD", 1)
+    monkeypatch.setattr(threaded, "BATCH_BYTES", 1)
+    assert "4 images of 40" in error_text(Folder(tmp_path))
+
+
+class Waiting(threaded.ThreadedSource):
+    """A source of points, whose rows from the third on wait for an event."""
+
+    name = "waiting"
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+
+    def __len__(self) -> int:
+        return 9
+
+    def place(self, row: int) -> str:
+        return str(row)
+
+    def load(self, row: int) -> tuple[torch.Tensor, int | None]:
+        if row >= 2:
+            self.release.wait()
+        return torch.zeros(2), None
+
+
+def test_an_abandoned_generator_does_not_wait_for_its_threads() -> None:
+    source = Waiting()
+    batches: Any = source.batches(1)
+    next(batches)
+    closing = threading.Thread(target=batches.close)
+    closing.start()
+    closing.join(timeout=10)
+    waited = closing.is_alive()
+    source.release.set()
+    closing.join()
+    assert not waited
+
+
+def test_max_pixels_of_a_source_decides_which_images_are_bombs(tmp_path: Path) -> None:
+    source = Folder(put(tmp_path, "a.png", size=(20, 10)))
+    source.max_pixels = 199
+    assert "20 x 10 pixels, more than 199 pixels" in error_text(source)
+    source.max_pixels = 200
+    assert len(next(source.batches(1)).data) == 1
+
+
+def test_a_file_larger_than_any_image_is_not_read(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    with open(tmp_path / "a.png", "ab") as file:
+        file.truncate(1 << 34)
+    assert "a.png (17,179,869,184 bytes, more than any image has" in error_text(Folder(tmp_path))
