@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from genbench.array_types import Array
-from genbench.errors import InputError, UsageError
+from genbench.checks.inspected_source import open_inspected
+from genbench.errors import InputError
 from genbench.plugs.contracts import Source
-from genbench.plugs.opening import open_subject
 
 if TYPE_CHECKING:
     import torch
@@ -88,10 +88,11 @@ class Inspection:
 
 
 def inspect_samples(subject: str) -> Inspection:
-    """Inspect every sample of a path or data set. Raises InputError if it does not exist or is empty."""
-    source = open_subject(subject)
-    if not isinstance(source, Source):
-        raise UsageError(f"{subject!r} is a sampler, but inspect needs existing samples; draw some with sample.")
+    """Inspect every sample of a path or data set. No model is loaded or run, and no module of a guest is imported.
+
+    Raises InputError if the path does not exist, is empty or holds a model, UsageError for a sampler or a guest.
+    """
+    source = open_inspected(subject)
     samples = list(_inspected(source))
     readable = [sample for sample in samples if not sample.reason]
     # samples with equal pixels

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from genbench.errors import PlugError, UsageError, did_you_mean
+from genbench.plugs.torch_archives import SUFFIXES
 from genbench.plugs.torch_modules import (
-    SUFFIXES,
     device_of,
     dtype_and_shape,
     evaluation_mode,

@@ -11,9 +11,7 @@ import torch
 from torch import nn
 
 from genbench.errors import InputError, UsageError
-
-SUFFIXES = frozenset({".pt", ".pth", ".ts", ".jit", ".torchscript"})
-"""Suffixes of files that may contain TorchScript, in lower case."""
+from genbench.plugs.torch_archives import refuse_file_access
 
 
 @contextmanager
@@ -35,8 +33,14 @@ def evaluation_mode(module: object) -> Iterator[None]:
 
 
 def read_torchscript(path: Path, device: str) -> nn.Module:
-    """Load a TorchScript file on a device. Raises InputError for other files, UsageError for an unknown device."""
+    """Load a TorchScript file on a device. Raises InputError for other files, UsageError for an unknown device.
+
+    The file is a program. One whose code uses files or other processes is refused before it is loaded.
+    """
     try:
+        # a file in which this finds no code is not loaded either
+        if not refuse_file_access(path):
+            raise ValueError("no archive with code")
         with warnings.catch_warnings():
             # torch deprecates TorchScript, but its files are still in use
             warnings.simplefilter("ignore", FutureWarning)

@@ -11,7 +11,8 @@ from torch import nn
 from genbench.errors import PlugError, UsageError, did_you_mean
 from genbench.plugs.contracts import Sampler
 from genbench.plugs.sampler_calls import seeded_generators
-from genbench.plugs.torch_modules import SUFFIXES, device_of, dtype_and_shape, evaluation_mode, read_torchscript
+from genbench.plugs.torch_archives import SUFFIXES
+from genbench.plugs.torch_modules import device_of, dtype_and_shape, evaluation_mode, read_torchscript
 from genbench.plugs.value_range import parse_range
 
 # Length or shape of one latent.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
@@ -238,6 +239,30 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         inspect_samples(str(tmp_path))
 
 
-def test_a_sampler_is_refused() -> None:
+@pytest.mark.parametrize("text", ["gan,weights=x.safetensors", "command:./make {count} {seed} {out}", "noise"])
+def test_a_sampler_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is a sampler"):
-        inspect_samples("os:urandom")
+        inspect_samples(text)
+
+
+def test_a_module_of_a_guest_is_refused_without_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "evil_guest.py").write_text("open('imported', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="is code, which inspect does not run"):
+        inspect_samples("evil_guest:Images,count=3")
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_a_torchscript_file_is_described_and_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "generator.pt")
+    monkeypatch.setattr(torch.jit, "load", lambda *arguments, **options: pytest.fail("the file was loaded"))
+    with pytest.raises(InputError, match=r"generator\.pt is a TorchScript program of \d+ lines, not a set of samples"):
+        inspect_samples(str(tmp_path / "generator.pt"))
+
+
+@pytest.mark.parametrize(("name", "what"), [("w.pt", "a pickled object of torch"), ("g.onnx", "a model")])
+def test_another_model_is_described(tmp_path: Path, name: str, what: str) -> None:
+    torch.save({"weight": torch.zeros(2)}, tmp_path / name)
+    with pytest.raises(InputError, match=what):
+        inspect_samples(str(tmp_path / name))
