@@ -18,6 +18,7 @@ MODEL_SUFFIXES = {*SUFFIXES, ".onnx"}
 
 def open_inspected(subject: str) -> Source:
     """Return the source of a path or the name of a data set. Raises InputError or UsageError for anything else."""
+    # a model is described from its archive
     path = Path(subject).expanduser()
     if path.is_file() and path.suffix.lower() in MODEL_SUFFIXES:
         what = "a model" if path.suffix.lower() == ".onnx" else described_torch_file(path)
@@ -29,6 +30,7 @@ def open_inspected(subject: str) -> Source:
     name = re.split("[,:]", subject)[0]
     if not path.exists() and (COMMAND.fullmatch(subject) or name in installed("samplers")):
         raise UsageError(f"{subject!r} is a sampler, but inspect needs existing samples; draw some with sample.")
+    # what remains with a colon is module:attribute, and importing it would run it
     if not path.exists() and ":" in subject.partition("/")[0].partition(",")[0]:
         raise UsageError(
             f"{subject!r} is code, which inspect does not run; give a folder, an archive, an array or the name of a "

@@ -34,6 +34,7 @@ def inspect_call(function: Callable[..., Any], name: str) -> inspect.Signature:
 
     Compiled code may hide its parameters; then the count is the only argument.
     """
+    # the parameter of the seed is filled separately
     signature = _signature(function)
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name != SEED]
     what = next(iter(parameters), None)

@@ -47,6 +47,7 @@ def torchscript_code(path: Path) -> dict[str, str]:
 
 def refuse_file_access(path: Path) -> bool:
     """Return whether a file is a TorchScript archive; InputError if its code uses files or other processes."""
+    # the first such call is named
     files = torchscript_code(path)
     for name, code in files.items():
         call = FILE_CALL.search(code)
@@ -60,11 +61,13 @@ def refuse_file_access(path: Path) -> bool:
 
 def described_torch_file(path: Path) -> str:
     """Return what a file with a suffix of torch is, from its archive alone: nothing in it is loaded or run."""
+    # a program has code in its archive
     code = torchscript_code(path)
     if code:
         calls = [call[0] for call in map(FILE_CALL.search, code.values()) if call is not None]
         warning = f", and it uses files or other processes ({calls[0]!r})" if calls else ""
         return f"a TorchScript program of {sum(text.count(chr(10)) for text in code.values()):,} lines{warning}"
+    # torch.save writes an archive with a pickle; its older format is a pickle alone
     if zipfile.is_zipfile(path):
         return "a pickled object of torch (weights or a module)"
     with path.open("rb") as file:

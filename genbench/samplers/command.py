@@ -123,6 +123,7 @@ def _run_program(arguments: list[str], timeout: float | None, folder: str) -> st
         supervisor = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
         )
+        # mypy does not know that pipes were asked for
         assert supervisor.stdin is not None
         assert supervisor.stdout is not None
         try:
@@ -134,6 +135,7 @@ def _run_program(arguments: list[str], timeout: float | None, folder: str) -> st
                 report = output.read()
             supervisor.wait()
         last_lines = _last_lines(log)
+    # the last object on the output of the supervisor says how the program ended
     outcome = json.loads(report or b"{}")
     if "error" in outcome:
         raise _ProgramError(
@@ -151,6 +153,7 @@ def _run_program(arguments: list[str], timeout: float | None, folder: str) -> st
 
 def _wait(output: IO[bytes], arguments: list[str], timeout: float | None) -> None:
     """Wait until there is output, and say so from time to time. Raises _ProgramError after ``timeout`` seconds."""
+    # output means that the program has ended
     started = time.monotonic()
     limit = math.inf if timeout is None else timeout
     with selectors.DefaultSelector() as selector:

@@ -37,8 +37,10 @@ def run_supervised(parent: int, folder: str, arguments: list[str]) -> None:
     _process_control(PR_SET_CHILD_SUBREAPER, 1)
     wakeup, signalled = os.pipe()
     os.set_blocking(signalled, False)
+    # the end of a child makes the wakeup pipe readable; the handler itself does nothing
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
+    # the program has a session and a process group of its own
     try:
         program = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=2, stderr=2, start_new_session=True, preexec_fn=_end_with_parent
