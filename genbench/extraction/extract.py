@@ -98,9 +98,6 @@ def _extract_block(
     stop = min(start + BLOCK_ROWS, len(source))
     hash_rows = getattr(source, "digest", None)
     batches: Iterable[Batch]
-    # the stamp shows later whether the files changed between hashing and decoding; None means that it cannot
-    stamp = getattr(source, "stamp", None) or (lambda start, stop: "in memory")
-    before = stamp(start, stop)
     if hash_rows is not None:
         # the source hashes its rows without decoding them, for example from the files
         digest = str(hash_rows(start, stop))
@@ -117,7 +114,7 @@ def _extract_block(
     # compute all missing blocks in one pass, and store them
     extractors = [passes[index] for index in missing]
     computed = _compute_blocks(extractors, batches, source, range(start, stop), bar) if missing else []
-    if missing and hash_rows is not None and (before is None or stamp(start, stop) != before):
+    if missing and not getattr(source, "unchanged", lambda: True)():
         _require_digest(source, start, stop, digest)
     for index, block in zip(missing, computed, strict=True):
         identity, name = passes[index].extractor.identity, passes[index].extractor.name

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -52,23 +52,26 @@ def file_stamp(path: Path) -> FileStamp | None:
     return None
 
 
-def settled_stamp(paths: Iterable[Path]) -> str | None:
-    """Return a text that changes when one of the files changes; None if a file is missing or too young to tell."""
-    stamps = [file_stamp(path) for path in paths]
-    if not all(stamp is not None and stamp.is_settled() for stamp in stamps):
-        return None
-    return repr(stamps)
+def are_unchanged(seen: Mapping[Path, FileStamp | None]) -> bool:
+    """Return whether all files are surely the same as ``cached_hashes`` has seen them; False if that cannot be told."""
+    return all(stamp is not None and stamp == file_stamp(path) for path, stamp in seen.items())
 
 
 def cached_hashes(
-    parts: Sequence[FilePart], compute: Callable[[int], str | None], *, workers: int | None = None
+    parts: Sequence[FilePart],
+    compute: Callable[[int], str | None],
+    *,
+    seen: dict[Path, FileStamp | None] | None = None,
+    workers: int | None = None,
 ) -> list[str | None]:
     """Return the content hash of each part: the cached one if its file has the same stamp, otherwise ``compute(i)``.
 
     ``compute`` runs in threads. It returns None for a part that cannot be read; None is returned, but not cached.
+    ``seen`` gets the stamp of each file before it was read, None for a file that is too young to be known by its stamp.
     Several processes may call this function at the same time. Without a usable cache, every hash is computed.
     """
-    keys = _cache_keys(parts)
+    seen = {} if seen is None else seen
+    keys = _cache_keys(parts, seen)
     with closing(_HashDatabase()) as database:
         hashes = database.find(keys)
         missing = [row for row, known in enumerate(hashes) if known is None]
@@ -95,17 +98,18 @@ def content_hash(*pieces: bytes) -> str:
 _Key = tuple[bytes, bytes, str]  # path and part name (bytes, because names may be invalid text), stamp
 
 
-def _cache_keys(parts: Sequence[FilePart]) -> list[_Key | None]:
+def _cache_keys(parts: Sequence[FilePart], seen: dict[Path, FileStamp | None]) -> list[_Key | None]:
     """Return the key of each part, or None if its hash must not be cached."""
-    # many parts may lie in one file, so read the metadata of each file once
-    stamps: dict[Path, FileStamp | None] = {}
     keys: list[_Key | None] = []
     for path, name, opened in parts:
-        if path not in stamps:
-            stamps[path] = file_stamp(path)
-        stamp = stamps[path]
-        # the hash of an open file must not be stored for a file that has replaced it
-        if stamp is None or not stamp.is_settled() or opened not in (None, stamp):
+        # many parts may lie in one file, so read the metadata of each file once
+        if path not in seen:
+            stamp = file_stamp(path)
+            # the hash of an open file must not be stored for a file that has replaced it
+            known = stamp is not None and stamp.is_settled() and opened in (None, stamp)
+            seen[path] = stamp if known else None
+        stamp = seen[path]
+        if stamp is None:
             keys.append(None)
             continue
         # text, because inodes may be too large for an integer of SQLite

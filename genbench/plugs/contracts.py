@@ -91,8 +91,8 @@ class Source(Protocol):
 
     # Optional:
     #   digest(start: int, stop: int) -> str    hash of the contents of these rows, without decoding them
-    #   stamp(start: int, stop: int) -> str | None   beside ``digest``: a text that changes when the files of these rows
-    #                                           change; None if that cannot be told, and they must be hashed again
+    #   unchanged() -> bool                     beside ``digest``: whether the files of its last call surely stayed the
+    #                                           same since; if not, they are hashed again after decoding
     #   accepts(subject: object) -> bool        static method: whether this plug can open that path or object
     #   labels: int64 array [len] or None       the class of each row, without decoding it
     #   class_names: Sequence[str] or None      the name of class k is class_names[k]; None if classes have no names

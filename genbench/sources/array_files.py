@@ -10,7 +10,7 @@ import numpy as np
 
 from genbench.array_types import Array, Int64
 from genbench.errors import InputError
-from genbench.files.fingerprints import FilePart, FileStamp, cached_hashes, file_stamp, settled_stamp
+from genbench.files.fingerprints import FilePart, FileStamp, are_unchanged, cached_hashes, file_stamp
 from genbench.sources.file_names import is_path_with_suffix, printable, require_file
 from genbench.sources.label_arrays import checked_names, class_labels, is_one_hot
 from genbench.sources.memory import ArraySource
@@ -41,12 +41,14 @@ class _ArrayFile(ArraySource):
         """Return the hash of ArraySource for these rows; an unchanged file is not read again."""
         # the layout is part of the key, because the same bytes give other samples in another layout
         part = FilePart(self.path, f"rows {start}:{stop} {self.layout}", self.opened)
-        (content,) = cached_hashes([part], lambda _: super(_ArrayFile, self).digest(start, stop), workers=1)
+        hash_rows = super().digest
+        self._hashed: dict[Path, FileStamp | None] = {}
+        (content,) = cached_hashes([part], lambda _: hash_rows(start, stop), seen=self._hashed, workers=1)
         return str(content)
 
-    def stamp(self, start: int, stop: int) -> str | None:
-        """Return a text that changes when the file changes; None if the file is too young to tell."""
-        return settled_stamp([self.path])
+    def unchanged(self) -> bool:
+        """Return whether the file surely stayed the same since the last ``digest``."""
+        return are_unchanged(self._hashed)
 
 
 class Npy(_ArrayFile):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 
 from genbench.array_types import Int64
 from genbench.errors import InputError
-from genbench.files.fingerprints import FilePart, cached_hashes, content_hash, settled_stamp
+from genbench.files.fingerprints import FilePart, FileStamp, are_unchanged, cached_hashes, content_hash
 from genbench.plugs.contracts import Batch
 from genbench.sources.batch_ranges import batch_rows
 from genbench.sources.decoding import TooLarge, Unreadable, decode_within
@@ -123,6 +124,8 @@ def _join(samples: list[tuple[int, Sample]]) -> Batch:
 class EncodedImages(ThreadedSource):
     """A source of encoded images, in files or in an archive."""
 
+    _hashed: dict[Path, FileStamp | None]
+
     @abstractmethod
     def read(self, row: int) -> bytes:
         """Return the bytes of one image. Raises Unreadable if they cannot be read."""
@@ -152,12 +155,13 @@ class EncodedImages(ThreadedSource):
         """
         # the hash depends on the contents and not on the names, so renamed files keep their features
         parts = [self.part(row) for row in range(start, stop)]
-        hashes = cached_hashes(parts, self._hash_row(start), workers=self.workers)
+        self._hashed = {}
+        hashes = cached_hashes(parts, self._hash_row(start), seen=self._hashed, workers=self.workers)
         return content_hash(_DECODING_RULE, *((known or "unreadable").encode() for known in hashes))
 
-    def stamp(self, start: int, stop: int) -> str | None:
-        """Return a text that changes when a file of these rows changes; None if their files are too young to tell."""
-        return settled_stamp({self.part(row).path for row in range(start, stop)})
+    def unchanged(self) -> bool:
+        """Return whether the files of the last ``digest`` surely stayed the same since."""
+        return are_unchanged(self._hashed)
 
     def _hash_row(self, start: int) -> Callable[[int], str | None]:
         # cached_hashes numbers the parts from 0, but the rows begin at ``start``

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genbench.files.fingerprints import FilePart, cached_hashes, file_stamp, settled_stamp
+from genbench.files.fingerprints import FilePart, FileStamp, are_unchanged, cached_hashes, file_stamp
 from genbench.files.folder_paths import cache_root
 
 
@@ -48,19 +48,24 @@ def test_a_file_that_is_rewritten_in_place_with_its_old_mtime_is_hashed_again(fi
 
 def test_a_file_whose_mtime_is_set_back_is_not_settled(file: Path) -> None:
     assert [hash_of(file, "first"), hash_of(file, "second")] == ["first", "second"]
-    assert settled_stamp([file]) is None
 
 
 @pytest.mark.usefixtures("settled")
-def test_the_stamp_of_files_changes_with_each_file_and_is_none_for_a_missing_one(file: Path, tmp_path: Path) -> None:
+def test_files_are_unchanged_until_one_of_them_changes(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(b"1")
-    first = settled_stamp([file, other])
-    assert first == settled_stamp([file, other])
+    seen: dict[Path, FileStamp | None] = {}
+    cached_hashes([FilePart(file), FilePart(other)], lambda row: str(row), seen=seen)
+    assert are_unchanged(seen)
     other.write_bytes(b"12")
-    assert settled_stamp([file, other]) not in (None, first)
-    other.unlink()
-    assert settled_stamp([file, other]) is None
+    assert not are_unchanged(seen)
+
+
+def test_a_young_or_missing_file_is_never_surely_unchanged(file: Path, tmp_path: Path) -> None:
+    for path in (file, tmp_path / "missing"):
+        seen: dict[Path, FileStamp | None] = {}
+        cached_hashes([FilePart(path)], lambda row: str(row), seen=seen)
+        assert not are_unchanged(seen)
 
 
 @pytest.mark.usefixtures("settled")
