@@ -43,7 +43,7 @@ class Entry:
     key: str
     """Name for programs: ``frechet_inception_distance``, ``frechet_distance@digits``."""
     value: float
-    error: float | None
+    error: Annotated[float, Must("0 or more", lambda error: not error < 0)] | None
     """Standard error of ``value``; None if unknown."""
     better: Better | None
     extractor: str = field(metadata={"json": "space"})

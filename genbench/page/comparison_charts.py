@@ -9,7 +9,20 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from genbench.comparison.leaderboard import Standing
-from genbench.page.svg import Scale, box, chart, dot, line, polyline, spans_decades, svg_text, tick_text, x_axis, y_axis
+from genbench.page.svg import (
+    EXTREME,
+    Scale,
+    box,
+    chart,
+    dot,
+    line,
+    polyline,
+    spans_decades,
+    svg_text,
+    tick_text,
+    x_axis,
+    y_axis,
+)
 from genbench.runs.folder import History
 from genbench.tables.numbers import ARROWS, number_with_error
 
@@ -29,12 +42,15 @@ class ForestRow(NamedTuple):
 
 
 def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
-    """Draw one metric of all samplers: every seed, the mean, its 95 % sampling interval, and the spread over seeds."""
+    """Draw one metric of all samplers: every seed, the mean, its 95 % sampling interval, and the spread over seeds.
+
+    A sampler whose mean is not finite has a name and no marks.
+    """
     ends = [end for row in rows for end in (*_interval(row.standing), *_spread(row.standing), *row.values)]
     # on a log scale, an interval that reaches below 0 is cut at the lower end of the scale
     log = spans_decades([row.standing.mean for row in rows])
     if log:
-        floor = min(row.standing.mean for row in rows) / 3
+        floor = min(row.standing.mean for row in rows if math.isfinite(row.standing.mean)) / 3
         ends = [max(end, floor) for end in ends]
     scale = Scale.over(ends, NAME_WIDTH + 8, CHART_WIDTH - 8, log=log)
     # every row is 22 pixels high
@@ -43,6 +59,9 @@ def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
     for index, row in enumerate(rows):
         y = 8 + 22 * index + 11
         parts.append(svg_text(NAME_WIDTH, y + 3.5, _clipped(row.standing.name, 16), "name", anchor="end"))
+        if not math.isfinite(row.standing.mean):
+            parts.append(svg_text(NAME_WIDTH + 8, y + 3.5, str(row.standing.mean), "tick"))
+            continue
         # the sampling interval as a box, the spread over seeds as a line with two ends
         low, high = (scale(end) for end in _interval(row.standing))
         parts.append(box(low, y - 4.5, high - low, 9, "sampling"))
@@ -51,8 +70,9 @@ def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
             parts += [line(left, y, right, y, "spread"), line(left, y - 3, left, y + 3, "spread"),
                       line(right, y - 3, right, y + 3, "spread")]  # fmt: skip
         # a single seed coincides with the mean
+        finite = [value for value in row.values if math.isfinite(value)]
         if len(row.values) > 1:
-            parts += [dot(scale(value), y, 2, "seed", title=tick_text(float(f"{value:.5g}"))) for value in row.values]
+            parts += [dot(scale(value), y, 2, "seed", title=tick_text(float(f"{value:.5g}"))) for value in finite]
         parts.append(line(scale(row.standing.mean), y - 6, scale(row.standing.mean), y + 6, "mean"))
     # screen readers get every value
     values = "; ".join(f"{row.standing.name} {_in_words(row.standing)}" for row in rows)
@@ -61,8 +81,10 @@ def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
 
 def precision_against_recall(rows: Mapping[str, tuple[Standing, Standing]]) -> Markup:
     """Draw precision (first) against recall (second) of each sampler, with the spread over seeds or the error."""
+    rows = {name: pair for name, pair in rows.items() if all(math.isfinite(each.mean) for each in pair)}
     # both axes from 0 to 1, or further if an error bar needs it
-    top = max([1.0, *(end for pair in rows.values() for standing in pair for end in _reach(standing))])
+    ends = [end for pair in rows.values() for standing in pair for end in _reach(standing)]
+    top = max([1.0, *(end for end in ends if end <= EXTREME)])
     across, up = Scale(0, top, 40, CHART_WIDTH - 12), Scale(0, top, CHART_WIDTH - 70, 10)
     parts = [x_axis(across, 10, CHART_WIDTH - 70, label="recall"), y_axis(up, 40, CHART_WIDTH - 12)]
     parts.append(f'<text class="axis" transform="translate(11 {up(top / 2):.0f}) rotate(-90)" '

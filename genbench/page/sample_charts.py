@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from genbench.page.comparison_charts import CHART_WIDTH
 from genbench.page.svg import Scale, box, chart, cloud, dot, line, polyline, svg_text, y_axis
-from genbench.runs.folder import DistanceByCount
+from genbench.runs.folder import CountedDistance, DistanceByCount
 from genbench.tables.numbers import number_with_error
 from genbench.theory.mixtures import Mixture
 
@@ -96,7 +97,7 @@ def distance_by_count(name: str, distances: DistanceByCount, debiased: tuple[flo
 
     ``debiased``: value and standard error of the jackknife estimate, if it was scored.
     """
-    rows = sorted(distances.rows)
+    rows = measured(distances)
     first = 1 / rows[0].samples
     limit, slope = _least_squares([(1 / row.samples, row.value) for row in rows])
     # the vertical scale contains all error bars and the limit
@@ -125,6 +126,11 @@ def distance_by_count(name: str, distances: DistanceByCount, debiased: tuple[flo
         parts.append(_diamond(x, up(value)))
         label += f"; debiased by the jackknife {' '.join(number_with_error(value, error))}"
     return chart(CHART_WIDTH, 136, parts, label=label)
+
+
+def measured(distances: DistanceByCount) -> list[CountedDistance]:
+    """Return the finite distances, sorted by their number of samples."""
+    return sorted(row for row in distances.rows if row.samples > 0 and math.isfinite(row.value))
 
 
 def _diamond(x: float, y: float) -> str:

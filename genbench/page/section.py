@@ -172,8 +172,9 @@ class Section:
             samples = []
             # the predictions are those of the first group of the sheet
             for column, probabilities in enumerate(run.gallery.conditionals):
-                image = sheet.tile(0, column, f"sample {column + 1} of {run.name}") if sheet else None
-                samples.append((image, conditional(probabilities)))
+                if probabilities:
+                    image = sheet.tile(0, column, f"sample {column + 1} of {run.name}") if sheet else None
+                    samples.append((image, conditional(probabilities)))
             if samples:
                 charts.append((run.name, samples))
         return charts
@@ -191,6 +192,7 @@ class Section:
         return [
             Strip(GROUP_TITLES[name], sheet.band(index, f"{GROUP_TITLES[name]}, {run.name}"), group.distances)
             for index, (name, group) in enumerate(run.gallery.groups.items())
+            if group.distances and name in GROUP_TITLES
         ]
 
     def sheet(self, run: SamplerRun, images: Mapping[Path, str]) -> Sheet | None:

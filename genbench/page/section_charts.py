@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ from markupsafe import Markup
 
 from genbench.comparison.leaderboard import leaderboard
 from genbench.page.comparison_charts import ForestRow, forest, precision_against_recall, training_curves
-from genbench.page.sample_charts import distance_by_count, histogram, scatter
+from genbench.page.sample_charts import distance_by_count, histogram, measured, scatter
+from genbench.page.svg import EXTREME
 from genbench.plugs.specs import parse_specs
 from genbench.results import Result
 from genbench.runs.reported_sampler import SamplerRun
@@ -65,9 +67,11 @@ class SectionCharts:
     def points(self) -> list[NamedChart]:
         """Return a scatter plot of each sampler's points."""
         return [
-            (run.name, scatter(run.name, run.gallery.points, run.gallery.reference_points, self._mixture))
+            (run.name, scatter(run.name, gallery.points, gallery.reference_points, self._mixture))
             for run in self.runs
-            if run.gallery.points
+            if (gallery := run.gallery).points and _are_pairs([*gallery.points, *gallery.reference_points])
+            # the reference points are the target without a known density
+            if self._mixture is not None or len(set(map(tuple, gallery.reference_points))) > 1
         ]
 
     def modes(self) -> list[NamedChart]:
@@ -78,9 +82,10 @@ class SectionCharts:
             # results from before the galleries contain their own counts
             entry = None if counts else run.entry("modes")
             if entry is not None:
-                counts = entry.detail.get("counts_all") or ()
+                own = entry.detail.get("counts_all")
+                counts = own if isinstance(own, (list, tuple)) else ()
                 reference = [1] * len(counts)
-            if counts and reference:
+            if _are_counts(counts, reference):
                 what = "Share of samples in each mode"
                 charts.append((run.name, histogram(run.name, _shares(counts), _shares(reference), what=what)))
         return charts
@@ -90,7 +95,7 @@ class SectionCharts:
         return [
             (run.name, histogram(run.name, _shares(gallery.marginal), _shares(gallery.reference_marginal), what="p(y)"))
             for run in self.runs
-            if (gallery := run.gallery).marginal and gallery.reference_marginal
+            if _are_counts((gallery := run.gallery).marginal, gallery.reference_marginal)
         ]
 
     def distances_by_count(self) -> list[NamedChart]:
@@ -98,10 +103,11 @@ class SectionCharts:
         charts = []
         for run in self.runs:
             distances = run.gallery.by_count
-            if distances is not None:
+            # a line needs two points
+            if distances is not None and len({row.samples for row in measured(distances)}) > 1:
                 # the jackknife estimate is a score of its own: fd_debiased beside fd
                 entry = run.entry(distances.name.partition("@")[0] + "_debiased")
-                debiased = (entry.value, entry.error) if entry is not None else None
+                debiased = (entry.value, entry.error) if entry is not None and math.isfinite(entry.value) else None
                 charts.append((run.name, distance_by_count(run.name, distances, debiased)))
         return charts
 
@@ -129,6 +135,17 @@ class SectionCharts:
                 if toy in MIXTURES:
                     return MIXTURES[str(toy)]
         return None
+
+
+def _are_pairs(points: Sequence[Sequence[float]]) -> bool:
+    return all(len(point) == 2 for point in points)
+
+
+def _are_counts(*sides: Sequence[object]) -> bool:
+    """Whether both sides have the same number of classes, one or more, and in each a finite number of 0 or more."""
+    return 0 < len(sides[0]) == len(sides[1]) and all(
+        isinstance(count, (int, float)) and 0 <= count <= EXTREME for side in sides for count in side
+    )
 
 
 def _shares(counts: Sequence[float]) -> list[float]:

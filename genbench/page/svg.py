@@ -13,6 +13,9 @@ from markupsafe import Markup
 
 from genbench.tables.escapes import markup_safe
 
+EXTREME = 1e100
+"""Numbers beyond this one, and positive numbers below its inverse on a logarithmic scale, do not widen a scale."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -26,8 +29,10 @@ class Scale:
 
     @staticmethod
     def over(values: Iterable[float], start: float, stop: float, *, log: bool = False, margin: float = 0.04) -> Scale:
-        """Return the scale that contains all finite values, with a margin at both ends."""
-        finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+        """Return the scale that contains all values, except extreme ones, with a margin at both ends."""
+        # NaN and infinity fail the comparison
+        finite = [0.0 if abs(value) < 1 / EXTREME else value for value in values if abs(value) <= EXTREME]
+        finite = [value for value in finite if value > 0 or not log]
         low, high = min(finite, default=0.0 if not log else 0.1), max(finite, default=1.0)
         # on a logarithmic scale the margin is a share of the exponents
         if log:
@@ -53,8 +58,8 @@ class Scale:
 
 def spans_decades(values: Iterable[float], ratio: float = 30) -> bool:
     """Whether all values are positive and the largest is more than ``ratio`` times the smallest: use a log scale."""
-    finite = [value for value in values if math.isfinite(value)]
-    return bool(finite) and min(finite) > 0 and max(finite) / min(finite) > ratio
+    finite = [value for value in values if abs(value) <= EXTREME]
+    return bool(finite) and min(finite) >= 1 / EXTREME and max(finite) / min(finite) > ratio
 
 
 def tick_text(value: float) -> str:
