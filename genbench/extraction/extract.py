@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 BLOCK_ROWS = 256
 """Samples per block. A block is the unit of content addresses, of resuming and of recomputing after a change."""
+
+_UNWRITABLE: set[Path] = set()
+"""Folders of stores that could not be written, which the user was told."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,26 @@ def _extract_block(
     if missing and not getattr(source, "unchanged", lambda: True)():
         _require_digest(source, start, stop, digest)
     for index, block in zip(missing, computed, strict=True):
-        identity, name = passes[index].extractor.identity, passes[index].extractor.name
-        store = options.store if identity else None
-        blocks[index] = store.put(identity, digest, block, extractor=name) if store else block
+        blocks[index] = _kept_block(passes[index], digest, block, options)
     return [block for block in blocks if block is not None], digest
+
+
+def _kept_block(forward: ForwardPass, digest: str, block: Block, options: Extraction) -> Block:
+    """Return the block in the store, or in memory if there is none or if it cannot be written."""
+    identity, store = forward.extractor.identity, options.store
+    if store is None or not identity:
+        return block
+    try:
+        return store.put(identity, digest, block, extractor=forward.extractor.name)
+    except InputError as error:
+        # several processes exchange their blocks through the store
+        if options.ranks is not None:
+            raise
+        # one message per folder, because every further block fails in the same way
+        if store.root not in _UNWRITABLE:
+            _UNWRITABLE.add(store.root)
+            forward.notify(f"features are kept in memory only, because {error}")
+        return block
 
 
 def _require_digest(source: Source, start: int, stop: int, digest: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
@@ -176,13 +178,23 @@ class Features:
 
 
 def _file_backed_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return an array in an unnamed temporary file: the system can write its pages to disk and free the memory."""
-    root = cache_root()
-    if root is not None:
-        root.mkdir(parents=True, exist_ok=True)
-    # the mapping stays valid after the file is closed and removed
-    with tempfile.TemporaryFile(dir=root) as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
+    """Return an array in an unnamed temporary file: the system can write its pages to disk and free the memory.
+
+    Without a folder that has space for the file, the array is in memory.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    for folder in (cache_root(), Path(tempfile.gettempdir())):
+        with suppress(OSError):
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                # the mapping stays valid after the file is closed and removed
+                with tempfile.TemporaryFile(dir=folder) as file:
+                    file.truncate(size)
+                    # reserve the space, because a full disk kills a process that writes to a mapping
+                    if hasattr(os, "posix_fallocate"):
+                        os.posix_fallocate(file.fileno(), 0, size)
+                    return np.memmap(file, dtype, "r+", shape=shape)
+    return np.empty(shape, dtype)
 
 
 def read_features(path: Path) -> Features:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from genbench.errors import InputError
@@ -20,16 +19,20 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     After an error, no file is left behind. Raises InputError with the path if the file cannot be written.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} cannot be written because it is a folder or a device; choose the name of a file.")
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # a hidden file in the same folder: os.replace is atomic only within a file system
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
+        hidden = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}.part"
+        # the system gives it the permissions of an ordinary new file
+        os.close(os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        temporary = hidden
         yield temporary
-        # mkstemp makes the file private; give it the permissions of an ordinary new file
-        os.chmod(temporary, 0o666 & ~_umask())
+        # a file that is replaced keeps its permissions
+        if path.exists():
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(
@@ -64,11 +67,3 @@ def atomic_write_folder(out: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-@cache
-def _umask() -> int:
-    # the umask can only be read by setting it
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from genbench.derived_sources import subset
+from genbench.distributed import Ranks
 from genbench.errors import InputError, PlugError
 from genbench.extraction.block_facts import BlockFacts
 from genbench.extraction.extract import BLOCK_ROWS, Extraction, extract, extract_all
@@ -365,3 +366,28 @@ def test_files_whose_times_change_but_not_their_contents_are_accepted(
     source = Npy(tmp_path / "x.npy")
     change_while_decoding(source, monkeypatch, lambda: (tmp_path / "x.npy").chmod(0o600))
     assert len(extract(source, Means(), Extraction(Store(tmp_path / "store")))) == 5
+
+
+def test_a_store_that_cannot_be_written_is_gone_without_after_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    store = Store(tmp_path / "file" / "cache")
+    for _ in range(2):
+        features = extract(Images(), Means(), Extraction(store, progress=True))
+        assert np.array_equal(features["embedding"], rows(Images()))
+        assert features.moments().count == 600
+    assert capsys.readouterr().out.count("features are kept in memory only") == 1
+
+
+def test_derived_arrays_of_a_store_that_cannot_be_written_are_kept_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    derived = Store(tmp_path / "file").derived("net@1", "content")
+    derived["moments"] = {"mean": np.ones(3)}
+    assert derived["moments"]["mean"].tolist() == [1, 1, 1]
+
+
+def test_several_processes_need_a_store_that_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        extract(Images(), Means(), Extraction(Store(tmp_path / "file"), ranks=Ranks(0, 2, None)))

@@ -103,3 +103,25 @@ def test_a_features_file_of_wrong_types_or_lengths_is_refused_with_its_path(
     save_file(arrays, tmp_path / "x.safetensors", {"genbench.features": text})
     with pytest.raises(InputError, match=rf"x\.safetensors is not a features file.*{message}"):
         read_features(tmp_path / "x.safetensors")
+
+
+def test_without_a_cache_folder_many_rows_are_stored_in_the_folder_of_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GENBENCH_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(features, "IN_MEMORY_BYTES", 50)
+    rows = Features([{"embedding": block} for block in BLOCKS])["embedding"]
+    assert isinstance(rows, np.memmap)
+    assert np.array_equal(rows, np.concatenate(BLOCKS))
+
+
+def test_without_any_folder_many_rows_are_stored_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int, start: int, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    monkeypatch.setattr(features, "IN_MEMORY_BYTES", 50)
+    rows = Features([{"embedding": block} for block in BLOCKS])["embedding"]
+    assert not isinstance(rows, np.memmap)
+    assert np.array_equal(rows, np.concatenate(BLOCKS))
