@@ -29,7 +29,7 @@ DEVIATIONS = 8.0
 
 def spent(fraction: float, alpha: float) -> float:
     """Return the error rate spent up to an information fraction: alpha t^1.5 (Kim and DeMets 1987)."""
-    return alpha * min(max(fraction, 0.0), 1.0) ** POWER
+    return float(alpha * min(max(fraction, 0.0), 1.0) ** POWER)
 
 
 def critical_values(fractions: Sequence[float], alpha: float) -> list[float]:

@@ -43,7 +43,7 @@ def variance_of_sum(influence: Float64) -> float:
 
 
 def _grouped(influence: Float64, variance: float) -> tuple[float, ...]:
-    """Return the sums over GROUPS groups of rows, centred and scaled to a variance, with 3 significant digits."""
+    """Return the sums over GROUPS groups of rows, centred and scaled to a variance, with 9 significant digits."""
     if not len(influence):
         return ()
     # row i belongs to group i modulo GROUPS
@@ -55,4 +55,4 @@ def _grouped(influence: Float64, variance: float) -> tuple[float, ...]:
     unscaled = float((sums**2).sum()) * GROUPS / (GROUPS - 1)
     if unscaled > 0:
         sums *= math.sqrt(variance / unscaled)
-    return tuple(float(f"{value:.3g}") for value in sums)
+    return tuple(float(f"{value:.9g}") for value in sums)

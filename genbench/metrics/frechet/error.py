@@ -1,4 +1,4 @@
-"""The standard error of a Frechet distance, by its influence function, or by the jackknife for few rows."""
+"""The standard error of a Frechet distance: by its influence function, or by the jackknife for few rows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbench.array_types import Bool, Float64
+from genbench.array_types import Bool, Float64, Int64
+from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.bias import Jackknife
 from genbench.metrics.frechet.gaussian import Gaussian, root_of, rounding_level
+from genbench.metrics.frechet.pooled_splits import split_variance
 from genbench.metrics.frechet.sides import GaussianSide, blocks_of
 from genbench.metrics.group_influence import influence_of, variance_of_sum
 from genbench.plugs.contracts import Influence
@@ -17,12 +19,16 @@ from genbench.plugs.contracts import Influence
 NEAR = 4.0
 """A debiased distance of less than this many standard errors counts as near 0."""
 
+SPLIT_SIZE = 512
+"""Below this number of dimensions, random splits of the pooled rows give the second order of the error."""
+
 NO_ERROR = "none: fewer than 3 samples"
 JACKKNIFE = "block jackknife"
+JACKKNIFE_AND_SPLITS = "block jackknife, with the second order from random splits of all rows"
 INFLUENCE = "influence function"
 INFLUENCE_AND_HALVES = "influence functions of all rows and of halves, because the distance is near 0"
-INFLUENCE_TOO_WIDE = "influence function, up to 1.4 times too wide, because the distance is near 0 and samples are few"
-ERROR_METHODS = (NO_ERROR, JACKKNIFE, INFLUENCE, INFLUENCE_AND_HALVES, INFLUENCE_TOO_WIDE)
+INFLUENCE_AND_SPLITS = "influence function, with the second order from random splits of all rows"
+ERROR_METHODS = (NO_ERROR, JACKKNIFE, JACKKNIFE_AND_SPLITS, INFLUENCE, INFLUENCE_AND_HALVES, INFLUENCE_AND_SPLITS)
 """All methods; the cache of a metric stores the index of a method, so their order must not change."""
 
 
@@ -41,32 +47,38 @@ def uncertainty(
 ) -> Uncertainty:
     """Return the standard error of the distance, raw or debiased.
 
-    If both sides have more rows than dimensions, it is that of the influence function (Rippl, Munk, Sturm 2016). Near
-    0 the first order vanishes. The variance is then F/N + S/N^2, but the influence function gives v(N) = F/N + 2 S/N^2.
-    The influence functions of halves of the rows give v(N/2), and 1.5 v(N) - v(N/2) / 4 is the variance.
+    The variance of the distance is F/N + S/N^2. The influence function (Rippl, Munk, Sturm 2016), like the jackknife,
+    estimates v(N) = F/N + 2 S/N^2. Below 512 dimensions, S/N^2 is the variance s^2 of the distance between random parts
+    of all rows, and max(v - 2 s^2, 0) + s^2 is the variance. Above, where splits take long, the first order is enough
+    except near 0: there the influence functions of halves of the rows give v(N/2), and 1.5 v(N) - v(N/2) / 4 is the
+    variance. The jackknife replaces the influence function if a side has few rows for its dimensions.
     """
-    # the influence function needs covariances of full rank
-    if not (generated.full_rank and reference.full_rank):
-        if jackknife is None:
-            return Uncertainty(None, NO_ERROR)
-        return Uncertainty(jackknife.error, JACKKNIFE)
-    influence = _row_influence(_FittedRows.all(generated), _FittedRows.all(reference))
-    variance, method = _variance_of_both(influence), INFLUENCE
+    if jackknife is None:
+        return Uncertainty(None, NO_ERROR)
+    few = not all(_has_rows_for(side, 1.2 if side.size < SPLIT_SIZE else 2.0) for side in (generated, reference))
+    influence = None if few else _row_influence(_FittedRows.all(generated), _FittedRows.all(reference))
+    variance = jackknife.error**2 if influence is None else _variance_of_both(influence)
 
-    # near 0, halves correct the variance if they have full rank themselves
-    near = jackknife is not None and jackknife.value**2 < NEAR**2 * variance
-    sampled = [side for side in (generated, reference) if side.features is not None]
-    if near and all(len(side.features) // 2 > side.size for side in sampled if side.features is not None):
+    # the second order
+    method = JACKKNIFE if influence is None else INFLUENCE
+    if generated.size < SPLIT_SIZE:
+        second = split_variance(generated, reference, seed)
+        variance = max(variance - 2 * second, 0.0) + second
+        method = JACKKNIFE_AND_SPLITS if influence is None else INFLUENCE_AND_SPLITS
+    elif influence is not None and jackknife.value**2 < NEAR**2 * variance:
         pairs = zip(_fitted_halves(generated, seed), _fitted_halves(reference, seed), strict=True)
         halves = [_variance_of_both(_row_influence(*pair)) for pair in pairs]
         variance = float(np.clip(1.5 * variance - np.mean(halves) / 4, variance / 2, variance))
         method = INFLUENCE_AND_HALVES
-    elif near:
-        method = INFLUENCE_TOO_WIDE
 
     # the influence is scaled to the corrected error
     error = float(np.sqrt(variance))
-    return Uncertainty(error, method, influence_of(*influence, error=error))
+    return Uncertainty(error, method, None if influence is None else influence_of(*influence, error=error))
+
+
+def _has_rows_for(side: GaussianSide, multiple: float) -> bool:
+    """Whether a side has more rows than a multiple of its dimensions; true for the moments of a file."""
+    return side.features is None or len(side.features) // multiple > side.size
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +112,32 @@ class _FittedRows:
             projected = centred.astype(basis.dtype) @ basis
             chunks.append(centred @ slope + (centred**2).sum(axis=1) - projected.astype(np.float64) ** 2 @ weights)
         influence = np.concatenate(chunks)
-        return np.asarray((influence - influence.mean()) / len(influence))
+        return _centred_in_classes(influence, self.side.features.label, self.mask) / len(influence)
+
+
+def _centred_in_classes(influence: Float64, label: Int64 | None, mask: Bool | None) -> Float64:
+    """Subtract the mean from the influence of each row [n], within each class if all classes have equal numbers.
+
+    Such a sample is stratified: the numbers of its classes do not vary, so the class means add nothing to the error.
+    ``label`` int64 [N] and ``mask`` bool [N] belong to all rows of the side.
+    """
+    if label is not None and is_balanced(label):
+        label = label if mask is None else label[mask]
+        sums, counts = np.bincount(label, influence), np.bincount(label)
+        return np.asarray(influence - (sums / np.maximum(counts, 1))[label])
+    return np.asarray(influence - influence.mean())
+
+
+def has_strata(side: Features | Moments) -> bool:
+    """Whether the rows of a side are a stratified sample: their labels are known and balanced."""
+    return isinstance(side, Features) and side.label is not None and is_balanced(side.label)
+
+
+def is_balanced(label: Int64) -> bool:
+    """Whether there are at least two classes, with 2 rows or more each, whose numbers differ by at most 1."""
+    counts = np.bincount(label[label >= 0]) if label.min() >= 0 else np.zeros(0, np.int64)
+    counts = counts[counts > 0]
+    return bool(len(counts) > 1 and counts.min() > 1 and counts.max() - counts.min() <= 1)
 
 
 def _fitted_halves(side: GaussianSide, seed: int) -> Iterator[_FittedRows]:

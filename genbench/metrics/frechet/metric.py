@@ -13,7 +13,7 @@ from genbench.array_types import Array
 from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.bias import extrapolation, jackknife
-from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, uncertainty
+from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, has_strata, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
 from genbench.metrics.frechet.sides import GaussianSide
 from genbench.plugs.contracts import Influence, Score
@@ -66,16 +66,18 @@ def frechet_distance_of_rows(generated: npt.ArrayLike, reference: npt.ArrayLike)
 class FrechetDistance:
     """The metrics ``fid`` and ``fd``: Frechet distance of the embeddings, its standard error, and its debiased value.
 
-    The error is that of the influence function if both sides have more rows than dimensions,
+    The error is that of the influence function if both sides have enough rows for their dimensions,
     IF(x) = 2 (m_g - m_r)'(x - m_g) + (x - m_g)'(I - T)(x - m_g) - mean, T = C_g^(-1/2) (C_g^(1/2) C_r C_g^(1/2))^(1/2)
     C_g^(-1/2) (after Rippl, Munk, Sturm 2016), and that of the block jackknife otherwise. Near 0 the first order
-    vanishes, and halves of the rows correct the error; ``error_by`` names the method.
+    vanishes, and random splits of the rows correct the error; ``error_by`` names the method. If all classes of a side
+    have equal numbers of rows, the rows are a stratified sample, and the variance is that within the classes.
 
     ``fid`` (``frechet_distance`` gives its formula) is biased upward by about c/N (Binkowski et al. 2018, arXiv
     1801.01401). ``fid_debiased`` is the jackknife B F - (B - 1) mean_b F_(-b), which deletes one block of both sides at
-    a time. It may be negative, and its error is that of ``fid``. Blocks are drawn from rows sorted by content, so the
-    order of rows does not matter. With ``limit="extrapolation"``, ``fid_infinity`` replaces it: a line through subsets,
-    which takes longer and had 1.2 to 20 times the root mean-square error (reports/errors.md).
+    a time. It may be negative, and its error is that of ``fid``. It is left out if a side has fewer rows than twice its
+    dimensions. Row i of both sides is in the same block if they have equal counts. With ``limit="extrapolation"``,
+    ``fid_infinity`` replaces it: a line through subsets, which takes longer and had 1.2 to 20 times the root
+    mean-square error (reports/errors.md).
     """
 
     view: str = "embedding"
@@ -92,7 +94,7 @@ class FrechetDistance:
         return (self.view,)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        """Return ``fid``, and ``fid_debiased`` if each side with rows has 3 samples or more.
+        """Return ``fid``, and ``fid_debiased`` if each side has twice as many rows as dimensions, and 3 or more.
 
         Raises PlugError without a reference, and InputError if the embeddings differ in dimension or a side has fewer
         than 2 rows.
@@ -110,14 +112,9 @@ class FrechetDistance:
             )
 
         # score the pair
-        count, reference_count = (side.count for side in moments)
-        warning = _rank_warning(count, reference_count, size)
-        return self._scores(
-            self._cached_numbers(generated, reference, seed),
-            {"generated": count, "reference": reference_count, "dimensions": size},
-            {"warning": warning} if warning else {},
-            both_sampled=isinstance(reference, Features),
-        )
+        sizes = {"generated": moments[0].count, "reference": moments[1].count, "dimensions": size}
+        numbers = self._cached_numbers(generated, reference, seed)
+        return self._scores(numbers, sizes, both_sampled=isinstance(reference, Features))
 
     def _cached_numbers(self, generated: Features, reference: Features | Moments, seed: int) -> _PairNumbers:
         """Return all numbers of a pair, cached with the generated features: the jackknife is slow at D = 2048."""
@@ -131,13 +128,14 @@ class FrechetDistance:
             return _PairNumbers.from_arrays(make())
         # the number is the version of the format of the arrays
         pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
-        key = f"frechet distance 4, {self.view}, {self.limit}, seed {seed}, to {pair}"
+        strata = [has_strata(side) for side in (generated, reference)]
+        key = f"frechet distance 5, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
         return _PairNumbers.from_arrays(generated.derived(key, make))
 
-    def _scores(
-        self, numbers: _PairNumbers, sizes: dict[str, int | None], warning: dict[str, str], *, both_sampled: bool
-    ) -> list[Score]:
+    def _scores(self, numbers: _PairNumbers, sizes: Mapping[str, int | None], *, both_sampled: bool) -> list[Score]:
         error, influence = numbers.uncertainty.error, numbers.uncertainty.influence
+        text = _few_rows_warning(sizes, left_out=self.limit == "jackknife")
+        warning = {"warning": text} if text else {}
         detail: dict[str, Any] = {
             **sizes,
             "mean_term": numbers.mean_term,
@@ -151,7 +149,7 @@ class FrechetDistance:
         scores = [Score("fid", value, error, "lower", detail | warning, key, influence)]
 
         # fid_debiased or fid_infinity is the distance without most of its bias
-        if numbers.debiased is not None:
+        if numbers.debiased is not None and not (text and self.limit == "jackknife"):
             suffix = LIMITS[self.limit]
             bias: dict[str, Any] = {"blocks": numbers.blocks} if numbers.blocks else {}
             if not both_sampled:
@@ -223,13 +221,26 @@ class _PairNumbers:
         )
 
 
-def _rank_warning(generated: int | None, reference: int | None, size: int) -> str | None:
+def _few_rows_warning(sizes: Mapping[str, int | None], *, left_out: bool) -> str | None:
+    """Return a warning about sides with fewer rows than twice the dimensions, or None.
+
+    There the bias does not fall as 1/N, so no jackknife removes it; ``left_out``: the warning says that the debiased
+    value is left out.
+    """
     # an unknown count passes
-    counts = (("generated", generated), ("reference", reference))
-    few = [f"{count} {role} samples" for role, count in counts if count is not None and count <= size]
+    dimensions = sizes["dimensions"] or 0
+    counts = {side: count for side, count in sizes.items() if side != "dimensions" and count is not None}
+    few = [f"{count:,} {side} samples" for side, count in counts.items() if count < 2 * dimensions]
     if not few:
         return None
+    debiased = "no debiased value is given" if left_out else "the extrapolation misses the limit"
+    if min(counts.values()) > dimensions:
+        return (
+            f"{' and '.join(few)} are fewer than twice the {dimensions:,} dimensions: the bias does not fall as 1/N, "
+            f"so {debiased}; use {2 * dimensions:,} samples or more, or kid, which has no bias."
+        )
     return (
-        f"{' and '.join(few)} are not more than the {size} dimensions: the covariance is singular and the distance "
-        f"is biased upward; use many more than {size} samples, and compare only equal counts."
+        f"{' and '.join(few)} are too few for {dimensions:,} dimensions: the covariance is singular, the distance is "
+        f"biased upward, and {debiased}; use many more than {2 * dimensions:,} samples, or kid, which has no bias, and "
+        "compare only equal counts."
     )

@@ -1,0 +1,58 @@
+"""The spread of a Frechet distance that would be 0 without sampling noise: between random parts of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from genbench.array_types import Float64
+from genbench.errors import InputError
+from genbench.metrics.frechet.gaussian import Gaussian, gaussian_of_moments, gaussian_of_rows, terms
+from genbench.metrics.frechet.sides import GaussianSide
+
+SPLITS = 40
+"""Number of random splits; the standard deviation that they give has an error of 11 %."""
+
+
+def split_variance(generated: GaussianSide, reference: GaussianSide, seed: int) -> float:
+    """Return the variance of the distance between two random parts of all rows, as large as the two sides.
+
+    It estimates the second-order part of the distance's variance. If only one side has rows, its halves are compared
+    instead: their distance is on average four times that of all its rows from its distribution, and the result is
+    divided by 16. Returns 0 for parts of fewer than 2 rows. Raises InputError if the dimensions differ.
+    """
+    sides = [side for side in (generated, reference) if side.features is not None]
+    counts = [len(side.features) for side in sides if side.features is not None]
+    if not counts or sum(counts) < 4:
+        return 0.0
+    if len({side.size for side in sides}) > 1:
+        raise InputError("The sides of a Frechet distance have different dimensions; use the same extractor for both.")
+    # the first part is as large as the generated side, or half of the only side
+    rows = np.concatenate([chunk for side in sides for chunk in side.chunks()])
+    first = counts[0] if len(counts) == 2 else counts[0] // 2
+    distances = [sum(terms(*parts)) for parts in _random_parts(rows, first, seed)]
+    return float(np.var(distances, ddof=1)) / (1 if len(counts) == 2 else 16)
+
+
+def _random_parts(rows: Float64, first: int, seed: int) -> Iterator[tuple[Gaussian, Gaussian]]:
+    """Yield the Gaussians of two random parts of the rows, ``first`` rows and the others, SPLITS times."""
+    rng = np.random.default_rng(seed)
+    count, size = rows.shape
+    # sums of all rows about their mean, from which the sums of one part are subtracted
+    centred = rows - rows.mean(axis=0)
+    scatter = centred.T @ centred
+    for _ in range(SPLITS):
+        order = rng.permutation(count)
+        if min(first, count - first) <= size:
+            yield gaussian_of_rows(rows[order[:first]]), gaussian_of_rows(rows[order[first:]])
+            continue
+        part = centred[order[:first]]
+        yield (
+            _gaussian_of_sums(part.sum(axis=0), part.T @ part, first),
+            _gaussian_of_sums(-part.sum(axis=0), scatter - part.T @ part, count - first),
+        )
+
+
+def _gaussian_of_sums(total: Float64, scatter: Float64, count: int) -> Gaussian:
+    return gaussian_of_moments(total / count, (scatter - np.outer(total, total) / count) / (count - 1))
