@@ -51,6 +51,8 @@ class Entry:
     detail: Mapping[str, Any] = field(default_factory=dict)
     influence: GroupInfluence | None = field(default=None, metadata={"json": "parts"})
     """Influence of groups of rows on the score; needed for the standard error of a difference."""
+    interval: tuple[float, float] | None = None
+    """Ends of the 95 % confidence interval if it is not ``value`` ± 1.96 ``error``, as for shares near 0 or 1."""
 
 
 @dataclass(frozen=True)

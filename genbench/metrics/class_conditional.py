@@ -14,6 +14,7 @@ from genbench.errors import InputError
 from genbench.features.features import Features, Moments
 from genbench.metrics.class_matching import Classes, MatchedClasses, match_classes
 from genbench.metrics.frechet.metric import FrechetDistance
+from genbench.metrics.share_intervals import binomial_error, wilson_interval
 from genbench.plugs.contracts import Score
 
 
@@ -73,7 +74,7 @@ def class_consistency(predicted: npt.ArrayLike, requested: npt.ArrayLike) -> Con
     correct = predicted == requested
     value = float(correct.mean())
     per_class = {str(label): float(correct[requested == label].mean()) for label in np.unique(requested).tolist()}
-    return Consistency(value, math.sqrt(value * (1 - value) / len(correct)), per_class)
+    return Consistency(value, binomial_error(value, len(correct)), per_class)
 
 
 def _consistency_score(generated: Features, requested: Classes) -> Score:
@@ -88,7 +89,8 @@ def _consistency_score(generated: Features, requested: Classes) -> Score:
     per_class = {matched.names[int(label)]: share for label, share in consistency.per_class.items()}
     warning = _unmatched_warning(matched.unmatched, classifier)
     detail = {"per_class": per_class, **({"warning": warning} if warning else {})}
-    return Score("class_consistency", consistency.value, consistency.error, "higher", detail)
+    interval = wilson_interval(consistency.value, int(known.sum()))
+    return Score("class_consistency", consistency.value, consistency.error, "higher", detail, interval=interval)
 
 
 def _distance_scores(generated: Features, requested: Classes, reference: Features, seed: int) -> list[Score]:

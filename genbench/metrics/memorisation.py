@@ -14,6 +14,7 @@ from genbench.errors import InputError
 from genbench.features.features import Features, Moments
 from genbench.metrics.embedding_checks import checked_rows, embedding, spans
 from genbench.metrics.group_influence import INDEPENDENT
+from genbench.metrics.share_intervals import binomial_error, wilson_interval
 from genbench.metrics.tiles import TILE, Rows, Tile, compute_tile, pair_of
 from genbench.plugs.contracts import Score
 
@@ -31,7 +32,9 @@ class AuthenticShare:
         detail["error_by"] = "binomial"
         key = "authentic_percentage"
         # The error holds for a fixed training set, so the reference does not contribute to it.
-        return [Score("authpct", 100 * share.value, 100 * share.error, None, detail, key, INDEPENDENT)]
+        low, high = wilson_interval(share.value, len(generated))
+        error, interval = 100 * share.error, (100 * low, 100 * high)
+        return [Score("authpct", 100 * share.value, error, None, detail, key, INDEPENDENT, interval)]
 
 
 class Share(NamedTuple):
@@ -59,7 +62,7 @@ def authentic_share(generated: npt.ArrayLike, reference: npt.ArrayLike) -> Share
     nearest, distance = _nearest_rows(left, right)
     own_distance = _nearest_rows(right, right)[1]
     share = float((own_distance[nearest] < distance).mean())
-    return Share(share, math.sqrt(share * (1 - share) / len(left)))
+    return Share(share, binomial_error(share, len(left)))
 
 
 def copying_score(

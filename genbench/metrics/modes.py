@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from genbench.array_types import Bool, Float64, Int64
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
+from genbench.metrics.captured_modes import CapturedModes, captured_modes
 from genbench.metrics.group_influence import INDEPENDENT, influence_of
 from genbench.metrics.histogram_divergences import (
     FiniteSampleEstimate,
@@ -20,6 +20,7 @@ from genbench.metrics.histogram_divergences import (
     kl_influence,
     tv_influence,
 )
+from genbench.metrics.share_intervals import binomial_error, wilson_interval
 from genbench.plugs.contracts import Influence, Score
 
 
@@ -27,9 +28,9 @@ from genbench.plugs.contracts import Influence, Score
 class ModeCoverageResult:
     """Result of ``mode_coverage``; divergences in nats."""
 
-    captured: FiniteSampleEstimate
+    captured: CapturedModes
     """Number of modes of the target with at least one high-quality sample."""
-    balanced: FiniteSampleEstimate
+    balanced: CapturedModes
     """Number of modes of the target with at least 20 % of their fair share of the high-quality samples."""
     high_quality: FiniteSampleEstimate
     """Share of high-quality samples, 0..1; its expected value is unknown in this function and set to 1."""
@@ -65,7 +66,8 @@ def mode_coverage(
 
     If samples fall into a mode that the target lacks, the KL would be infinite: half a sample is then added to every
     mode of the target. Without any high-quality sample, ``kl`` and ``tv`` have their largest value (all mass on the
-    rarest mode). The errors of counts and shares are binomial; ``histogram_divergences`` has those of the divergences.
+    rarest mode). The error of the share is binomial; ``captured_modes`` and ``histogram_divergences`` describe the
+    others.
 
     ``mode`` int [N] in 0..modes-1; ``quality`` bool [N], by default all true; ``target`` the counts of the reference,
     float [modes], by default a known uniform target. Raises InputError if a shape, dtype or range is wrong.
@@ -80,13 +82,15 @@ def mode_coverage(
     invented = int((counts_all[~present] > 0).sum())
 
     # a uniform target is known exactly; only a counted one has a sampling error
+    counted = weights
     size = np.inf if target is None else float(weights.sum())
     if invented:
         weights = weights + 0.5
     share = weights / weights.sum()
+    known: Any = {"samples": len(labels), "target": None if target is None else counted, "present": present}
     return ModeCoverageResult(
-        captured=_modes_with(0.0, counts, share, present, len(labels)),
-        balanced=_modes_with(BALANCED_SHARE, counts, share, present, len(labels)),
+        captured=captured_modes(0.0, counts, share, **known),
+        balanced=captured_modes(BALANCED_SHARE, counts, share, **known),
         high_quality=_high_quality_share(good),
         kl=histogram_kl(counts, share, size),
         kl_all=histogram_kl(counts_all, share, size),
@@ -121,33 +125,9 @@ def _checked_labels(
     return labels.astype(np.int64), good, weights
 
 
-def _modes_with(least: float, counts: Int64, share: Float64, present: Bool, samples: int) -> FiniteSampleEstimate:
-    """Count the modes of the target that have ``least`` of their fair share of the counts, and at least one."""
-    # the error is binomial: each mode is hit with the probability that its share of the counts suggests
-    total = int(counts.sum())
-    required = _required_counts(least, total, share)[present]
-    hits = counts[present]
-    chance = _chance(required, total, hits / max(total, 1))
-    # a perfect sampler hits each mode with the probability that its share of the target suggests
-    perfect = _chance(_required_counts(least, samples, share)[present], samples, share[present])
-    # a mode counts only in full
-    value = float((hits >= required).sum())
-    return FiniteSampleEstimate(value, float(np.sqrt((chance * (1 - chance)).sum())), float(perfect.sum()))
-
-
-def _required_counts(least: float, total: int, share: Float64) -> Float64:
-    # the small number keeps 20 % of 25 at 5 when it is 5.000000000000001
-    return np.asarray(np.maximum(np.ceil(least * total * share - 1e-9), 1))
-
-
-def _chance(required: Float64, total: int, share: Float64) -> Float64:
-    """Return the probability that at least ``required`` of ``total`` samples fall into each mode, [K]."""
-    return np.asarray(stats.binom.sf(required - 1, total, share), np.float64)
-
-
 def _high_quality_share(good: Bool) -> FiniteSampleEstimate:
     value = float(good.mean())
-    return FiniteSampleEstimate(value, float(np.sqrt(value * (1 - value) / len(good))), 1.0)
+    return FiniteSampleEstimate(value, binomial_error(value, len(good)), 1.0)
 
 
 @dataclass(frozen=True)
@@ -223,7 +203,7 @@ def _influence_by_score(
 ) -> dict[str, Influence | None]:
     """Return the influence on each score; ``reference_mode`` is None if the target is uniform.
 
-    The reference contributes nothing to the errors of the numbers of modes and of the high-quality share.
+    The reference contributes nothing to the error of the high-quality share.
     """
     good = np.ones(len(mode), np.bool_) if quality is None else quality
     modes, everyone = len(coverage.counts), np.ones_like(good)
@@ -233,13 +213,23 @@ def _influence_by_score(
     else:
         sides = mode, reference_mode, np.bincount(reference_mode, minlength=modes) / len(reference_mode)
     return {
-        "modes": INDEPENDENT,
-        "modes_balanced": INDEPENDENT,
+        "modes": _influence_on_captured(coverage.captured, coverage.counts, reference_mode),
+        "modes_balanced": _influence_on_captured(coverage.balanced, coverage.counts, reference_mode),
         "high_quality": influence_of(good / len(mode), error=coverage.high_quality.error),
         "mode_kl": kl_influence(*sides, used=good, error=coverage.kl.error),
         "mode_kl_all": kl_influence(*sides, used=everyone, error=coverage.kl_all.error),
         "mode_tv": tv_influence(*sides, used=good, error=coverage.tv.error),
     }
+
+
+def _influence_on_captured(estimate: CapturedModes, counts: Int64, reference_mode: Int64 | None) -> Influence:
+    """Return the influence of the reference on the number of captured modes; that of the samples is unknown."""
+    if reference_mode is None or not estimate.reference_error:
+        return INDEPENDENT
+    # a reference sample counts if it is the only one of a mode that the samples hit
+    own = np.bincount(reference_mode, minlength=len(counts))
+    alone = (own[reference_mode] == 1) & (counts[reference_mode] > 0)
+    return influence_of((), alone, error=estimate.reference_error) or INDEPENDENT
 
 
 def _mode_scores(coverage: ModeCoverageResult, perfect: float | None) -> list[Score]:
@@ -259,11 +249,13 @@ def _mode_scores(coverage: ModeCoverageResult, perfect: float | None) -> list[Sc
     share = {} if perfect is None else {"expected": perfect}
 
     # divergences are better when lower, and have their errors from the delta method
-    def score(name: str, key: str | None, estimate: FiniteSampleEstimate, detail: Any = None) -> Score:
+    def score(name: str, key: str | None, estimate: FiniteSampleEstimate | CapturedModes, detail: Any = None) -> Score:
         divergence = name in ("mode_kl", "mode_kl_all", "mode_tv")
         detail = {"expected": estimate.expected} if detail is None else detail
-        method = {"error_by": "delta method" if divergence else "binomial"}
-        return Score(name, estimate.value, estimate.error, "lower" if divergence else "higher", detail | method, key)
+        method = {"error_by": "delta method" if divergence else _ERROR_METHODS.get(name, "binomial")}
+        interval = wilson_interval(estimate.value, int(coverage.counts_all.sum())) if name == "high_quality" else None
+        better: Literal["lower", "higher"] = "lower" if divergence else "higher"
+        return Score(name, estimate.value, estimate.error, better, detail | method, key, interval=interval)
 
     return [
         score("modes", "modes_captured", coverage.captured, captured),
@@ -273,6 +265,9 @@ def _mode_scores(coverage: ModeCoverageResult, perfect: float | None) -> list[Sc
         score("mode_kl_all", "mode_kl_divergence_all", coverage.kl_all),
         score("mode_tv", "mode_total_variation", coverage.tv),
     ]
+
+
+_ERROR_METHODS = {"modes": "smoothed Good-Toulmin series"}
 
 
 def _coverage_warning(coverage: ModeCoverageResult) -> str | None:

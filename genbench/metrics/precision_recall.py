@@ -15,8 +15,12 @@ from genbench.features.features import Features, Moments
 from genbench.metrics.ball_counts import BallCounts, RowInfluence
 from genbench.metrics.group_influence import influence_of
 from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
+from genbench.metrics.share_intervals import binomial_error, log_interval, logit_interval, wilson_interval
 from genbench.metrics.tiles import TILE, pair_of
 from genbench.plugs.contracts import Score
+
+HALVES_DEGREES, COVERAGE_DEGREES = 16.0, 10.0
+"""Degrees of freedom of the errors from random halves: the splits share their rows, so there are fewer than splits."""
 
 UNEQUAL = 0.05
 """Scores carry a warning if the counts differ by more than this share of the larger count."""
@@ -197,11 +201,13 @@ def _score_of_balls(
     name: str, estimates: Float64, detail: dict[str, Any], counts: BallCounts, influence: RowInfluence
 ) -> Score:
     # The error, or the reason why there is none.
-    error = counts.error(estimates)
-    if error is not None:
-        detail["error_by"] = "differences of random halves"
-    else:
+    value, error = float(estimates[0]), counts.error(estimates)
+    interval = None
+    if error is None:
         detail["no_error"] = "An error needs more than k rows in each half of a side."
+    else:
+        error, interval = _error_and_interval(name, value, error, min(counts.counts))
+        detail["error_by"] = "differences of random halves"
     # The values depend on the counts, so published values hold for equal counts only.
     generated, reference = counts.counts
     if abs(generated - reference) > UNEQUAL * max(generated, reference):
@@ -209,4 +215,19 @@ def _score_of_balls(
             f"{generated:,} generated and {reference:,} reference rows: precision, recall, density and coverage depend "
             "on both counts; compare them only at the same counts."
         )
-    return Score(name, float(estimates[0]), error, "higher", detail, influence=influence_of(*influence, error=error))
+    return Score(name, value, error, "higher", detail, None, influence_of(*influence, error=error), interval)
+
+
+def _error_and_interval(name: str, value: float, error: float, count: int) -> tuple[float, tuple[float, float] | None]:
+    """Return the error and the ends of the 95 % interval of a number that the halves gave ``error``.
+
+    A share of 0 or 1 has no differences between halves; its error is the binomial one. ``count`` is the number of rows
+    of the smaller side.
+    """
+    degrees = COVERAGE_DEGREES if name == "coverage" else HALVES_DEGREES
+    # density is a ratio, which is not bounded above
+    if name == "density":
+        return error, log_interval(value, error, degrees) if value > 0 else None
+    if not 0 < value < 1:
+        return max(error, binomial_error(value, count)), wilson_interval(value, count)
+    return error, logit_interval(value, error, degrees)

@@ -16,6 +16,7 @@ from genbench.errors import InputError
 from genbench.features.features import Features, Moments
 from genbench.metrics.embedding_checks import checked_rows, embedding
 from genbench.metrics.group_influence import influence_of
+from genbench.metrics.share_intervals import binomial_error
 from genbench.plugs.contracts import Influence, Score
 
 
@@ -78,7 +79,8 @@ def classifier_accuracy(generated: npt.ArrayLike, reference: npt.ArrayLike, *, s
         right_x[test_x], right_y[test_y] = decision(x[test_x]) > 0, decision(y[test_y]) <= 0
     # Binomial variance of both accuracies, widened; for z as if both were 0.5.
     p, q = float(right_x.mean()), float(right_y.mean())
-    error = math.sqrt(_variance_factor((p + q) / 2) * (p * (1 - p) / len(x) + q * (1 - q) / len(y))) / 2
+    variance = binomial_error(p, len(x)) ** 2 + binomial_error(q, len(y)) ** 2
+    error = math.sqrt(_variance_factor((p + q) / 2) * variance) / 2
     null_error = math.sqrt(_variance_factor(0.5) * (1 / len(x) + 1 / len(y))) / 4
     # Each row contributes its own hit or miss to the accuracy.
     influence = influence_of(right_x / (2 * len(x)), right_y / (2 * len(y)), error=error)

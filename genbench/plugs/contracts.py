@@ -72,6 +72,8 @@ class Score(NamedTuple):
     """Long name for JSON (torch-fidelity's name if it has one); None means ``name``."""
     influence: Influence | None = None
     """Contribution of groups of rows to ``error``; None if unknown."""
+    interval: tuple[float, float] | None = None
+    """Ends of the 95 % confidence interval if it is not ``value`` ± 1.96 ``error``, as for shares near 0 or 1."""
 
 
 @runtime_checkable

@@ -61,6 +61,7 @@ def entry(score: Score, extractor: str, *, canonical: bool) -> Entry:
         # a guest's score may be any object with the first four fields
         dict(getattr(score, "detail", {})),
         getattr(score, "influence", None),
+        getattr(score, "interval", None),
     )
 
 

@@ -210,3 +210,27 @@ def test_few_samples_for_many_modes_give_a_warning() -> None:
     many = scored(ModeCoverage(target="uniform"), Features.of(mode=rng.integers(100, size=5000), modes=100), None)
     assert "50 samples for 100 modes are few" in few["modes"].detail["warning"]
     assert "warning" not in many["modes"].detail
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_the_error_of_the_captured_modes_is_their_spread(counted: bool) -> None:
+    shares = 1 / np.arange(1, 301)
+    shares /= shares.sum()
+    rng = np.random.default_rng(31)
+    drawn = []
+    for _ in range(150):
+        target = rng.multinomial(1000, shares) if counted else shares
+        drawn.append(mode_coverage(rng.choice(300, 1000, p=shares), modes=300, target=target).captured)
+    if not counted:  # the target is known, so it has no error of its own
+        drawn = [mode._replace(error=np.sqrt(mode.error**2 - mode.reference_error**2)) for mode in drawn]
+    spread = np.std([mode.value for mode in drawn], ddof=1)
+    assert np.mean([mode.error for mode in drawn]) == pytest.approx(spread, rel=0.2)
+
+
+def test_a_rare_mode_that_is_missed_or_hit_twice_by_chance_decides_nothing() -> None:
+    # two draws of one model: the mode of share 0.001 has two samples in one of them and none in the other
+    target = np.array([9_000, 9_000, 18])
+    few, many = (np.repeat([0, 1, 2], counts) for counts in ([500, 500, 0], [499, 499, 2]))
+    one, two = (mode_coverage(labels, modes=3, target=target).captured for labels in (few, many))
+    assert (one.value, two.value) == (2, 3)
+    assert two.value - one.value < 1.96 * np.hypot(one.error, two.error)

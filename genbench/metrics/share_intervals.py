@@ -1,0 +1,44 @@
+"""Errors and 95 % confidence intervals of shares and ratios, which are not symmetric near their bounds."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import stats
+from scipy.special import expit, logit
+
+Z = float(stats.norm.ppf(0.975))
+
+
+def binomial_error(share: float, count: int) -> float:
+    """Return the standard error of a share of ``count`` independent samples, above 0 also for shares of 0 and 1.
+
+    It is the larger of sqrt(p (1 - p) / N) for the share p and for the share after two successes and two failures are
+    added (Agresti and Coull 1998).
+    """
+    total = count + 4
+    adjusted = (share * count + 2) / total
+    return math.sqrt(max(share * (1 - share) / count, adjusted * (1 - adjusted) / total))
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of ``count`` independent samples (Wilson 1927), within 0..1."""
+    centre = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
+    half = Z / (1 + Z**2 / count) * math.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))
+    # exactly 0 and 1 at the bounds, where rounding would miss them
+    return 0.0 if share == 0 else max(centre - half, 0.0), 1.0 if share == 1 else min(centre + half, 1.0)
+
+
+def logit_interval(share: float, error: float, degrees: float) -> tuple[float, float]:
+    """Return the 95 % interval of a share in 0..1 (both excluded), symmetric in ln(share / (1 - share)).
+
+    ``error`` is the standard error of the share, with ``degrees`` degrees of freedom (Student's t).
+    """
+    half = float(stats.t.ppf(0.975, degrees)) * error / (share * (1 - share))
+    return float(expit(logit(share) - half)), float(expit(logit(share) + half))
+
+
+def log_interval(value: float, error: float, degrees: float) -> tuple[float, float]:
+    """Return the 95 % interval of a number above 0, symmetric in its logarithm; arguments as ``logit_interval``."""
+    factor = math.exp(float(stats.t.ppf(0.975, degrees)) * error / value)
+    return value / factor, value * factor

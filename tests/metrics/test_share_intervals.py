@@ -1,0 +1,39 @@
+"""Errors and intervals of shares: hand-computed values, bounds, and how often they contain the true share."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from genbench.metrics.share_intervals import binomial_error, log_interval, logit_interval, wilson_interval
+
+
+@pytest.mark.parametrize("successes", [0, 1, 9, 10])
+def test_the_wilson_interval_is_that_of_scipy(successes: int) -> None:
+    expected = stats.binomtest(successes, 10).proportion_ci(method="wilson")
+    assert wilson_interval(successes / 10, 10) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_a_share_of_1_in_100_samples_is_not_certain() -> None:
+    # the hand-computed error for 102 of 104
+    assert binomial_error(1.0, 100) == pytest.approx(np.sqrt(102 / 104 * 2 / 104 / 104))
+    assert wilson_interval(1.0, 100) == (pytest.approx(1 / (1 + 1.959964**2 / 100)), 1.0)
+
+
+def test_inside_the_error_is_the_binomial_one() -> None:
+    assert binomial_error(0.5, 1000) == pytest.approx(np.sqrt(0.25 / 1000))
+
+
+def test_the_wilson_interval_contains_a_share_near_1_in_95_percent() -> None:
+    shares = np.random.default_rng(0).binomial(200, 0.98, 4000) / 200
+    covered = [low <= 0.98 <= high for low, high in (wilson_interval(share, 200) for share in shares)]
+    assert 0.93 < np.mean(covered) < 0.98  # value ± 1.96 sqrt(p (1 - p) / N) has 0.905
+
+
+def test_intervals_on_the_logit_and_log_scales_stay_in_their_range() -> None:
+    low, high = logit_interval(0.99, 0.02, 16)
+    assert 0 < low < 0.99 < high < 1
+    low, high = log_interval(0.1, 0.2, 16)
+    assert 0 < low < 0.1 < high
+    # a small error gives value ± t error
+    half = stats.t.ppf(0.975, 16) * 1e-4
+    assert logit_interval(0.3, 1e-4, 16) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-7)
