@@ -22,7 +22,6 @@ from genbench.plugs.contracts import GROUPS, Better, Influence
 SCHEMA = 1
 """Version of the JSON format."""
 
-# Comparability across versions.
 CHANGED: tuple[tuple[int, ...], ...] = ()
 """Versions of genbench in which the value of a score changed. Results from before and after must not be compared."""
 

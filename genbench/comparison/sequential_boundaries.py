@@ -60,6 +60,7 @@ def rejection_rates(critical: Sequence[float], fractions: Sequence[float], drift
     Raises ValueError if the fractions do not ascend.
     """
     _check_ascending(fractions)
+    # reject what lies above the limit of each look, and go on with the rest
     rates: list[float] = []
     density = _Density.start()
     # a drift shifts S by drift times the fraction, so the boundary is shifted back
@@ -104,6 +105,7 @@ class _Density:
         # nothing is left if the limit lies below all paths
         if high <= low:
             return _Density(fraction, np.zeros(1), np.zeros(1))
+        # each point collects what the earlier points send to it
         points = np.linspace(low, high, GRID)
         step = math.sqrt(fraction - self._fraction)
         density = norm.pdf((points[:, None] - self._points) / step) @ self._weights / step
@@ -112,6 +114,7 @@ class _Density:
 
 def _simpson_weights(points: Float64) -> Float64:
     """Return the weights of Simpson's rule for an odd number of evenly spaced points."""
+    # 1 4 2 4 ... 2 4 1, times a third of the distance of two points
     weights = np.ones(len(points))
     weights[1:-1:2], weights[2:-1:2] = 4.0, 2.0
     return np.asarray(weights * (points[1] - points[0]) / 3)

@@ -67,6 +67,7 @@ def captured_modes(
 
 def _variance_of_hit_modes(counts: Int64, likely: Float64, total: float) -> float:
     """Return the variance of the number of modes with a sample: observed and ``likely`` numbers [K] of ``total``."""
+    # the series, from how many modes have 1, 2, ... samples
     frequencies = np.bincount(counts[counts <= SMOOTHING], minlength=SMOOTHING + 1)[1:]
     order = np.arange(1, SMOOTHING + 1)
     weights = stats.binom.sf(order - 1, SMOOTHING, 0.5)

@@ -67,20 +67,14 @@ def inception_score(
 
     # the conventional score: mean and spread over splits of the shuffled samples
     order = np.random.RandomState(seed).permutation(count) if shuffle else np.arange(count)
-    bounds = [i * count // splits for i in range(splits + 1)]
-    by_split = [_entropies(rows, order[start:stop]) for start, stop in pairwise(bounds)]
-    scores = np.array([split.score for split in by_split])
-    jackknives = [
-        _jackknife(rows, order[start:stop], split)
-        for (start, stop), split in zip(pairwise(bounds), by_split, strict=True)
-    ]
+    scores, mean_error = _split_scores(rows, order, splits)
 
     # all samples at once, and the limit for infinitely many
     whole = _entropies(rows, np.arange(count))
     infinity, error = _jackknife(rows, np.arange(count), whole)
     return InceptionScoreResult(
         mean=float(scores.mean()),
-        mean_error=float(np.sqrt(sum(error**2 for _, error in jackknives)) / splits),
+        mean_error=mean_error,
         std=float(scores.std()),
         one_split=whole.score,
         one_split_error=error,
@@ -93,6 +87,16 @@ def inception_score(
         splits=splits,
         count=count,
     )
+
+
+def _split_scores(rows: Array, order: Int64, splits: int) -> tuple[Float64, float]:
+    """Return the score of each split [splits] of the rows ``order`` [N], and the standard error of their mean."""
+    bounds = [i * len(order) // splits for i in range(splits + 1)]
+    parts = [order[start:stop] for start, stop in pairwise(bounds)]
+    entropies = [_entropies(rows, part) for part in parts]
+    # the splits share no rows, so their variances add up
+    errors = [_jackknife(rows, part, split)[1] for part, split in zip(parts, entropies, strict=True)]
+    return np.array([split.score for split in entropies]), float(np.sqrt(np.square(errors).sum()) / splits)
 
 
 def _checked_logits(logits: npt.ArrayLike, splits: int, seed: int) -> Array:

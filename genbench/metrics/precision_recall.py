@@ -19,7 +19,7 @@ from genbench.metrics.share_intervals import binomial_error, log_interval, logit
 from genbench.metrics.tiles import TILE, pair_of
 from genbench.plugs.contracts import Score
 
-HALVES_DEGREES, COVERAGE_DEGREES = 16.0, 10.0
+HALVES_DEGREES = 10.0
 """Degrees of freedom of the errors from random halves: the splits share their rows, so there are fewer than splits."""
 
 UNEQUAL = 0.05
@@ -224,10 +224,9 @@ def _error_and_interval(name: str, value: float, error: float, count: int) -> tu
     A share of 0 or 1 has no differences between halves; its error is the binomial one. ``count`` is the number of rows
     of the smaller side.
     """
-    degrees = COVERAGE_DEGREES if name == "coverage" else HALVES_DEGREES
-    # density is a ratio, which is not bounded above
+    # Density is a ratio, which is not bounded above
     if name == "density":
-        return error, log_interval(value, error, degrees) if value > 0 else None
+        return error, log_interval(value, error, HALVES_DEGREES) if value > 0 else None
     if not 0 < value < 1:
         return max(error, binomial_error(value, count)), wilson_interval(value, count)
-    return error, logit_interval(value, error, degrees)
+    return error, logit_interval(value, error, HALVES_DEGREES)

@@ -37,6 +37,7 @@ def split_variance(generated: GaussianSide, reference: GaussianSide, seed: int) 
 
 def _random_parts(rows: Float64, first: int, seed: int) -> Iterator[tuple[Gaussian, Gaussian]]:
     """Yield the Gaussians of two random parts of the rows, ``first`` rows and the others, SPLITS times."""
+    # every split is a new permutation of all rows
     rng = np.random.default_rng(seed)
     count, size = rows.shape
     # sums of all rows about their mean, from which the sums of one part are subtracted
@@ -44,9 +45,11 @@ def _random_parts(rows: Float64, first: int, seed: int) -> Iterator[tuple[Gaussi
     scatter = centred.T @ centred
     for _ in range(SPLITS):
         order = rng.permutation(count)
+        # few rows: their covariance is singular, and a root of it comes from the rows
         if min(first, count - first) <= size:
             yield gaussian_of_rows(rows[order[:first]]), gaussian_of_rows(rows[order[first:]])
             continue
+        # otherwise only the rows of the first part are multiplied
         part = centred[order[:first]]
         yield (
             _gaussian_of_sums(part.sum(axis=0), part.T @ part, first),
