@@ -9,14 +9,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any
 
 from genbench.errors import InputError
 from genbench.files.json_lines import append_json_line, read_json_lines
-from genbench.files.json_records import Count, Must, read_record
+from genbench.files.json_records import Count, Must, Time, read_record
 from genbench.plugs.contracts import GROUPS, Better, Influence
 
 SCHEMA = 1
@@ -25,7 +24,6 @@ SCHEMA = 1
 CHANGED: tuple[tuple[int, ...], ...] = ()
 """Versions of genbench in which the value of a score changed. Results from before and after must not be compared."""
 
-Time = Annotated[str, Must("a time in ISO 8601", lambda text: is_time(text))]
 Level = Annotated[int, Must("from 0 to 255", lambda level: 0 <= level <= 255)]
 GroupInfluence = Annotated[
     Influence,
@@ -151,6 +149,8 @@ class Result:
     """Set if ``run`` made this result."""
     warnings: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    spec: str = ""
+    """What the user typed for the subject, a path or a spec; empty for a Python object and in older files."""
 
     def __getitem__(self, name: str) -> Entry:
         """Return the entry with that short or long name. The KeyError lists all names."""
@@ -254,15 +254,6 @@ def _result(data: Any) -> Result:
         raise ValueError("written by another version" if "scores" in data else "schema is missing")
     data.pop("values", None)
     return read_record(Result, data)
-
-
-def is_time(text: str) -> bool:
-    """Return whether a text is a date or a time in ISO 8601."""
-    try:
-        datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return False
-    return True
 
 
 def _traits(name: str, identity: str) -> dict[str, str]:

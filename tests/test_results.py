@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from genbench.errors import InputError
 from genbench.plugs.contracts import Score
 from genbench.results import Result, SampleSet, read_results
 from genbench.scoring.evaluate_metrics import entry
+from genbench.scoring.score import score
 
 FID = Score("fid", 3.5, 0.1, "lower", key="frechet_inception_distance")
 KID = Score("kid_subsets", 0.01, None, "lower", {"std": 0.002}, "kernel_inception_distance_mean")
@@ -133,3 +135,15 @@ def test_names_with_line_separators_and_lone_surrogates_read_back(tmp_path: Path
     assert [each.name for each in read_results(tmp_path / "results.jsonl")] == [
         name.replace("\udcff", "?") for name in names
     ]
+
+
+def test_a_result_without_a_spec_is_older(tmp_path: Path) -> None:
+    older = {key: value for key, value in RECORD.items() if key != "spec"}
+    (tmp_path / "results.jsonl").write_text(json.dumps(older))
+    assert read_results(tmp_path / "results.jsonl")[0].spec == ""
+
+
+def test_a_score_keeps_what_the_user_typed() -> None:
+    options: dict[str, Any] = {"features": "pixels,size=4", "metrics": "swd", "name": "n", "progress": False}
+    typed = score("digits,split=test", reference="digits,split=train", **options)
+    assert (typed.name, typed.spec) == ("n", "digits,split=test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,9 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
     from genbench.scoring.plan import Plan
 
     dry_run, log_to, benchmark = (options.pop(name) for name in ("dry_run", "log_to", "benchmark"))
-    name = options["name"] or samples or sampler
-    options["name"] = str(name).encode(errors="replace").decode()  # the bytes of a path need not be valid text
+    # the bytes of a path need not be valid text
+    subject_text = str(samples or sampler).encode(errors="replace").decode()
+    options["name"] = (options["name"] or subject_text).encode(errors="replace").decode()
     if to is not None and not dry_run:
         to = writable(to)
 
@@ -89,7 +91,7 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
         elif follows:
             plan.share()
         else:
-            result = plan.score()
+            result = replace(plan.score(), spec=subject_text)
     if dry_run:
         say(cost.to_text())
     elif not follows:

@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -34,6 +35,16 @@ class Must:
     test: Callable[[Any], bool]
 
 
+def is_time(text: str) -> bool:
+    """Return whether a text is a date or a time in ISO 8601."""
+    try:
+        datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return False
+    return True
+
+
+Time = Annotated[str, Must("a time in ISO 8601", is_time)]
 Count = Annotated[int, Must("0 or more", lambda count: count >= 0)]
 """A number of things."""
 

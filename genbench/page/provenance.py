@@ -10,6 +10,7 @@ from typing import NamedTuple
 from genbench.plugs import registry
 from genbench.plugs.specs import Spec
 from genbench.results import Result
+from genbench.tables.numbers import set_aside
 
 
 class ProvenanceRow(NamedTuple):
@@ -24,6 +25,7 @@ class ProvenanceRow(NamedTuple):
     samples: str
     """First digits of the fingerprint of the samples."""
     number_of_samples: str
+    """With what the source holds and was not used, in parentheses."""
     created: str
     device: str
     command: str
@@ -41,7 +43,7 @@ def provenance_row(name: str, result: Result, out: str) -> ProvenanceRow:
         f"{trained}, {seconds:,.0f} s" if steps and seconds else trained,
         f"{chosen:,}" if chosen else "–",
         result.generated.fingerprint[:12],
-        "–" if result.generated.count is None else f"{result.generated.count:,}",
+        ("–" if result.generated.count is None else f"{result.generated.count:,}") + set_aside(result.generated),
         result.created[:16],
         result.device,
         command(result, out),
@@ -67,7 +69,8 @@ def command(result: Result, out: str) -> str:
     # results of `run` belong to a benchmark and have a training record
     if result.training is not None and result.benchmark:
         return _run_command([result], out)
-    words = ["genbench", "score", "--samples", result.generated.name]
+    words = ["genbench", "score", "--samples", result.spec or result.generated.name]
+    words += ["--name", result.name] if result.spec not in ("", result.name) else []
     # a benchmark fixes the reference, the extractor, the metrics and the count
     if result.benchmark:
         words += ["--benchmark", result.benchmark.rpartition("@")[0]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genbench.benchmarks import Benchmark
@@ -23,7 +25,8 @@ def score(subject: object, benchmark: str | Benchmark | None = None, **options: 
     iterable of batches. ``options``: the fields of ``Options``. Raises UsageError for names and options that do not
     exist or do not go together, InputError for samples that cannot be used, PlugError if a guest raises.
     """
-    return Plan.make(subject, benchmark, Options.of(options)).score()
+    result = Plan.make(subject, benchmark, Options.of(options)).score()
+    return replace(result, spec=str(subject)) if isinstance(subject, (str, Path)) else result
 
 
 def features_of(subject: object, **options: Unpack[ScoreOptions]) -> Features:

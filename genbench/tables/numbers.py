@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from genbench.results import SampleSet
+from genbench.tables.escapes import one_line
+
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
 PLAIN = str.maketrans({"↓": "v", "↑": "^", "±": "+-", "–": "-", "·": "."})
 """Replacements of these characters in ASCII."""
@@ -37,6 +40,20 @@ def counted(count: int | None) -> str:
     if count is None:
         return "an unknown number of samples"
     return "1 sample" if count == 1 else f"{count:,} samples"
+
+
+def set_aside(samples: SampleSet) -> str:
+    """Return ``" (3 left out as corrupt; not used: 2 hidden files; levels 0 to 1)"``; empty if there is nothing to say.
+
+    Levels of pixels are told if they span less than half of 0 to 255.
+    """
+    parts = [f"{samples.skipped:,} left out as corrupt"] if samples.skipped else []
+    # an empty ledger may still have its keys
+    things = [f"{count:,} {one_line(name)}" for name, count in samples.left_out.items() if count]
+    parts += [f"not used: {', '.join(things)}"] if things else []
+    if samples.levels is not None and samples.levels[1] - samples.levels[0] < 128:
+        parts.append("levels {} to {}".format(*samples.levels))
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def listed(words: list[str]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from genbench.results import Result
 from genbench.tables.escapes import one_line
-from genbench.tables.numbers import ARROWS, PLAIN, counted, number_with_error
+from genbench.tables.numbers import ARROWS, PLAIN, counted, number_with_error, set_aside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,20 +51,16 @@ def result_text(result: Result, *, plain: bool = False) -> str:
 
 def _heading(result: Result) -> list[str]:
     # the generated samples, the reference, and how they were scored
-    lines = [f"{one_line(result.name)}: {counted(result.generated.count)}" + _skipped(result.generated.skipped)]
+    lines = [f"{one_line(result.name)}: {counted(result.generated.count)}" + set_aside(result.generated)]
     if result.reference is not None:
         lines.append(
             f"against {one_line(result.reference.name)}: {counted(result.reference.count)}"
-            + _skipped(result.reference.skipped)
+            + set_aside(result.reference)
         )
     recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
     used = one_line(f"{', '.join(result.extractors)}{recipe}, on {result.device}")
     lines.append(f"features: {used}, {result.seconds:.1f} s")
     return lines
-
-
-def _skipped(count: int) -> str:
-    return f" ({count:,} left out as corrupt)" if count else ""
 
 
 def _is_number(value: object) -> bool:

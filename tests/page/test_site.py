@@ -210,6 +210,15 @@ def test_the_commands_name_every_sampler_seed_and_budget(tmp_path: Path) -> None
     ]
 
 
+def test_the_command_of_a_score_has_what_the_user_typed(tmp_path: Path) -> None:
+    typed = replace(made("blobs", 1.0), training=None, spec="my_models:Blobs,size=8")
+    older = replace(made("out/", 1.0), training=None)
+    assert Section("digits", (typed, older), tmp_path).commands == [
+        "genbench score --samples my_models:Blobs,size=8 --name blobs --benchmark digits",
+        "genbench score --samples out/ --benchmark digits",
+    ]
+
+
 def test_published_rows_name_their_source_and_only_known_columns() -> None:
     for benchmark in ("ring8", "grid25", "stacked-mnist"):
         published = published_numbers(benchmark)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from genbench.results import Entry, Result, SampleSet
-from genbench.tables.numbers import counted, number_with_error
+from genbench.tables.numbers import counted, number_with_error, set_aside
 from genbench.tables.result_table import result_text, scores_frame
 
 
@@ -121,3 +121,19 @@ def test_the_frame_has_one_row_per_score() -> None:
     assert list(frame["name"]) == ["fid", "kid"]
     assert frame["value"].sum() == 3.0
     assert frame["error"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("samples", "text"),
+    [
+        (SampleSet("a", 5, "", 0, {}, (0, 255)), ""),
+        (SampleSet("a", 5, "", 3), " (3 left out as corrupt)"),
+        (SampleSet("a", 5, "", 0, {"hidden files": 2, "gif files": 1200, "further frames": 0}),
+         " (not used: 2 hidden files, 1,200 gif files)"),
+        (SampleSet("a", 5, "", 1, {"further arrays": 2}, (0, 1)),
+         " (1 left out as corrupt; not used: 2 further arrays; levels 0 to 1)"),
+    ],
+)  # fmt: skip
+def test_what_is_set_aside_and_odd_levels_are_told(samples: SampleSet, text: str) -> None:
+    assert set_aside(samples) == text
+    assert f"a: 5 samples{text}\n" in result_text(result(entry("fid", 1.0), reference=samples))
