@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genbench.array_types import Array, Int64
-from genbench.errors import GenbenchError, InputError, PlugError, described, guest_error
+from genbench.errors import InputError, PlugError, described, guest_code
 from genbench.plugs.contracts import Batch, Sampler, Source
 from genbench.plugs.sampler_calls import call_sampler
 
@@ -74,15 +74,11 @@ class Drawn:
         who = f"The sampler {self.name!r}"
         seed = chunk_seed(self.seed, number, _seed_bits(self.sampler, who))
         sampler: Any = self.sampler
-        try:
+        with guest_code(who):
             if label is None:
                 samples = call_sampler(sampler.sample, CHUNK, seed)
             else:
                 samples = call_sampler(sampler.sample_classes, label, seed)
-        except GenbenchError:
-            raise
-        except Exception as error:
-            raise guest_error(who, error) from error
         data = as_batch_data(samples, CHUNK, who)
         # a sampler has one shape; a change often means that its seed or its state decides the size
         shape = tuple(data.shape[1:])

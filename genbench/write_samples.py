@@ -14,6 +14,7 @@ from genbench.array_types import Array
 from genbench.errors import InputError, UsageError
 from genbench.files.atomic_write import atomic_write, atomic_write_folder
 from genbench.files.progress_bar import progress_bar
+from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Source
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _choose_writer(out: Path) -> _Writer:
 
 
 def _indexed_rows(source: Source, bar: tqdm[Any]) -> _IndexedRows:
-    for batch in source.batches(EXPORT_BATCH):
+    for batch in read_batches(source, EXPORT_BATCH):
         data = batch.data
         rows = [_channels_last(image) for image in data] if isinstance(data, list) else _channels_last(data)
         yield batch.index.tolist(), rows

@@ -20,6 +20,7 @@ from genbench.extraction.feature_store import Block, Store
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
 from genbench.files.progress_bar import progress_bar
+from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import BATCH_SIZE, Batch, Extractor, Source
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ def _extract_block(
     if hash_rows is not None:
         # the source hashes its rows without decoding them, for example from the files
         digest = str(hash_rows(start, stop))
-        batches = source.batches(options.batch_size, start, stop)
+        batches = read_batches(source, options.batch_size, start, stop)
     else:  # such a source must be decoded to be hashed: keep the samples of this block for the extractors
-        batches = list(source.batches(options.batch_size, start, stop))
+        batches = list(read_batches(source, options.batch_size, start, stop))
         digest = _hash_samples(batches)
 
     # look up every extractor's block in the store before anything is decoded
@@ -202,22 +203,9 @@ def _compute_blocks(
 
 
 def _joined_views(extractor: Extractor, outputs: list[dict[str, Array]], source: Source) -> dict[str, Array]:
-    # every batch must have the same views, of the same width
-    expected = {view: rows.shape[1:] for view, rows in outputs[0].items()}
-    for output in outputs:
-        received = {view: rows.shape[1:] for view, rows in output.items()}
-        if received != expected:
-            raise PlugError(
-                f"The extractor {extractor.name!r} gave views of the shapes {_shapes(expected)} and then "
-                f"{_shapes(received)}; every batch needs the same views, of the same width."
-            )
     views = {view: np.concatenate([output[view] for output in outputs]) for view in outputs[0]}
     _require_finite(views, extractor, source)
     return views
-
-
-def _shapes(views: Mapping[str, tuple[int, ...]]) -> str:
-    return ", ".join(f"{view} [n{''.join(f', {size}' for size in shape)}]" for view, shape in views.items())
 
 
 def _require_finite(views: Mapping[str, Array], extractor: Extractor, source: Source) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genbench.array_types import Array
-from genbench.errors import GenbenchError, PlugError, guest_error
+from genbench.errors import PlugError, guest_code
+from genbench.plugs.contract_checks import checked_views
 from genbench.plugs.contracts import Extractor
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class ForwardPass:
     """Called with a message when the batch size is reduced."""
     max_batch: int | None = None
     """Maximum number of samples per call; None until the memory was full for the first time."""
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """The shape of a row of each view, which must be that of the first batch."""
 
     def views(self, data: torch.Tensor | list[torch.Tensor]) -> dict[str, Array]:
         """Return the views of a batch, in its order: one tensor, or a list of images of different sizes.
@@ -53,6 +56,7 @@ class ForwardPass:
             chunk = data[start : start + (self.max_batch or len(data))]
             try:
                 outputs.append(_call_extractor(self.extractor, chunk))
+                self._require_same_shapes(outputs[-1])
                 start += len(chunk)
             except torch.cuda.OutOfMemoryError as error:
                 if len(chunk) == 1:
@@ -69,27 +73,26 @@ class ForwardPass:
             return outputs[0]
         return {view: np.concatenate([output[view] for output in outputs]) for view in outputs[0]}
 
+    def _require_same_shapes(self, views: dict[str, Array]) -> None:
+        """Raise PlugError if the views have other names or widths than those of the first batch."""
+        shapes = {view: rows.shape[1:] for view, rows in views.items()}
+        self.shapes = self.shapes or shapes
+        if shapes != self.shapes:
+            raise PlugError(
+                f"The extractor {self.extractor.name!r} gave views of the shapes {_shapes(self.shapes)} and then "
+                f"{_shapes(shapes)}; every batch needs the same views, of the same width."
+            )
+
+
+def _shapes(views: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{view} [n{''.join(f', {size}' for size in shape)}]" for view, shape in views.items())
+
 
 def _call_extractor(extractor: Extractor, data: torch.Tensor) -> dict[str, Array]:
     import torch
 
     # run the guest's code, and name the guest in whatever it raises
-    try:
-        with torch.inference_mode():
-            views = extractor(data.to(getattr(extractor, "device", "cpu")))
-        if not isinstance(views, Mapping):
-            raise PlugError(
-                f"The extractor {extractor.name!r} gave a {type(views).__name__}; expected a dict of views."
-            )
-        arrays = {view: np.asarray(torch.as_tensor(rows).cpu()) for view, rows in views.items()}
-    except (GenbenchError, torch.cuda.OutOfMemoryError):
-        raise
-    except Exception as error:
-        raise guest_error(f"The extractor {extractor.name!r}", error) from error
-    # every view needs one row per sample
-    for view, rows in arrays.items():
-        if rows.ndim == 0 or len(rows) != len(data):
-            raise PlugError(
-                f"The extractor {extractor.name!r} gave {view!r} of shape {list(rows.shape)} for {len(data)} samples."
-            )
-    return arrays
+    who = f"The extractor {extractor.name!r}"
+    with guest_code(who, passing=(torch.cuda.OutOfMemoryError,)), torch.inference_mode():
+        views = extractor(data.to(getattr(extractor, "device", "cpu")))
+    return checked_views(views, len(data), who)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genbench.errors import guest_error
+from genbench.errors import guest_code
 from genbench.results import CriticRecord
 from genbench.theory.divergence_estimates import binned
 from genbench.theory.mixtures import MixtureDensity, mixture
@@ -30,10 +30,8 @@ def critic_estimate(sampler: Any, density: str, *, seed: int = 0) -> CriticRecor
         return None
     # the points on which the critic is evaluated depend on the seed only
     exact_density = MixtureDensity(mixture(density))
-    try:
+    with guest_code("The critic"):
         quantity, estimate, points = sampler.claim(exact_density.sample(REAL_POINTS, seed).astype(np.float32), seed)
-    except Exception as error:
-        raise guest_error("The critic", error) from error
     # the floor is the bias of the exact value: finite samples of the data themselves are not at distance 0
     if quantity == "w1":
         exact, floor = transport_to(points, exact_density, order=1, seed=seed)

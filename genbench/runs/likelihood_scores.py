@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from genbench.derived_sources import subset
-from genbench.errors import GenbenchError, PlugError, guest_error
+from genbench.errors import PlugError, guest_code
 from genbench.plugs.contracts import Batch, Source
 from genbench.results import Entry
 
@@ -65,12 +65,8 @@ def _likelihood_entry(
     name: str, log_likelihood: Any, data: Any, options: dict[str, Any], detail: dict[str, Any]
 ) -> Entry:
     # a guest's error is reported with its place in the guest's code
-    try:
+    with guest_code(f"log_likelihood of {len(data)} rows"):
         values = np.asarray(log_likelihood(data, **options), np.float64)  # [N], in nats
-    except GenbenchError:
-        raise
-    except Exception as error:
-        raise guest_error(f"log_likelihood of {len(data)} rows", error) from error
     if values.shape != (len(data),):
         raise PlugError(
             f"log_likelihood returned the shape {list(values.shape)} for {len(data)} rows; return one number a row."

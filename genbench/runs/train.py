@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from genbench.errors import GenbenchError, guest_error
+from genbench.errors import guest_code
 from genbench.files.progress_bar import progress_bar
 from genbench.plugs.opening import open_source
 from genbench.results import CriticRecord, TrainingRecord
@@ -105,12 +105,8 @@ class Training:
                     self._measure(model, step, losses, round(earlier_seconds + time.monotonic() - start, 1))
 
             # the sampler itself writes and reads the checkpoint
-            try:
+            with guest_code(f"The training of {self.sampler!r} (seed {self.seed})"):
                 model.fit(source, seed=self.seed, steps=steps, watch=watch, checkpoint=self.folder.checkpoint)
-            except GenbenchError:
-                raise
-            except Exception as error:
-                raise guest_error(f"The training of {self.sampler!r} (seed {self.seed})", error) from error
         # the chosen weights are in most cases not those of the last step
         if self.weights.exists():
             model.load(self.weights)

@@ -13,6 +13,7 @@ from genbench.extraction.feature_store import Store
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
 from genbench.files.folder_paths import cache_root
+from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Extractor, Metric, Source
 from genbench.scoring.options import Options
 from genbench.scoring.sides import Side, Sides
@@ -91,7 +92,7 @@ def _extracted(sides: Sides, metrics: Sequence[Metric]) -> Iterator[tuple[Side, 
 
 def _extraction_cost(side: Side, source: Source, extractor: Extractor, options: Options) -> ExtractionCost:
     # the first call builds the network, so only the second one is timed
-    batch = next(source.batches(options.batch_size))
+    batch = next(read_batches(source, options.batch_size))
     forward = ForwardPass(extractor, lambda text: None)
     forward.views(batch.data[:1])
     started = time.perf_counter()

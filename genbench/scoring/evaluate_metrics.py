@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from genbench.errors import GenbenchError, InputError, UsageError, guest_error
+from genbench.errors import InputError, PlugError, UsageError, guest_code
 from genbench.features.features import Features, Moments
 from genbench.files.progress_bar import progress_bar
+from genbench.plugs.contract_checks import checked_scores
 from genbench.plugs.contracts import Metric, Score
 from genbench.results import Entry
 from genbench.scoring.sides import Sides
@@ -91,14 +92,15 @@ def _evaluated(
     # without an identity, features of different extractors can be distinguished only by their size
     if reference is not None and "embedding" in metrics[0].needs:
         _require_same_dimensions(generated, reference)
-    try:
+    who = f"The metric {metrics[0]!r}"
+    with guest_code(who):
         if callable(function):
-            return function(metrics, generated, reference, seed=seed)
-        return [metrics[0](generated, reference, seed=seed)]
-    except GenbenchError:
-        raise
-    except Exception as error:
-        raise guest_error(f"The metric {metrics[0]!r}", error) from error
+            scores = function(metrics, generated, reference, seed=seed)
+        else:
+            scores = [metrics[0](generated, reference, seed=seed)]
+    if len(scores) != len(metrics):
+        raise PlugError(f"{who} returned {len(scores)} lists of scores for {len(metrics)} metrics evaluated together.")
+    return [checked_scores(each, f"The metric {metric!r}") for each, metric in zip(scores, metrics, strict=True)]
 
 
 def _require_same_dimensions(generated: Features, reference: Features | Moments) -> None:

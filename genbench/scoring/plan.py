@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from genbench.benchmarks import Benchmark, open_benchmark
 from genbench.errors import UsageError
+from genbench.plugs.contract_checks import check_metric
 from genbench.plugs.contracts import Metric
 from genbench.plugs.registry import load
 from genbench.plugs.specs import parse_specs
@@ -55,6 +56,7 @@ class Plan:
         metrics: dict[str, list[Metric]] = {}
         for spec in parse_specs(options.metrics or DEFAULT_METRICS):
             metric: Metric = load("metrics", replace(spec, extractor=None))
+            check_metric(metric, spec.name)
             lacking = sides.lacks(metric)
             if lacking and options.metrics is not None:
                 raise UsageError(f"{spec.name!r} {lacking}")

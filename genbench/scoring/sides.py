@@ -13,6 +13,7 @@ from genbench.extraction.extract import Extraction, extract_all
 from genbench.extraction.feature_store import Store
 from genbench.features.features import Features, Moments
 from genbench.files.folder_paths import cache_root
+from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
 from genbench.plugs.opening import open_extractor, open_reference, open_subject
 from genbench.results import SampleSet
@@ -114,7 +115,7 @@ class Sides:
         # the first sample shows whether the samples are images or points
         features = self.options.features
         if features is None:
-            first = next(self.generated.batches(1, 0, 1), None)
+            first = next(read_batches(self.generated, 1, 0, 1), None)
             is_points = first is not None and first.data[0].ndim == 1
             self.default_extractor = "points" if is_points else "inception"
         elif isinstance(features, str):

@@ -6,7 +6,7 @@ import re
 from contextlib import closing
 from pathlib import Path
 
-from genbench.errors import GenbenchError, PlugError, guest_error
+from genbench.errors import PlugError, guest_code
 from genbench.files.folder_paths import result_folder, slug
 from genbench.plugs.contracts import Tracker
 from genbench.plugs.registry import load
@@ -32,12 +32,8 @@ def log_result(result: Result, to: str | Tracker, *, step: int | None = None) ->
         step = training.chosen_step
     # errors of genbench are passed on; everything else comes from the guest
     values = {_tag(key): value for key, value in result.values.items()}
-    try:
+    with guest_code(f"The tracker {type(to).__name__}"):
         to.log(_run_name(result), values, step=step, about=_protocol_text(result))
-    except GenbenchError:
-        raise
-    except Exception as error:
-        raise guest_error(f"The tracker {type(to).__name__}", error) from error
 
 
 def open_tracker(to: str | Tracker) -> Tracker:
