@@ -50,13 +50,13 @@ def match_classes(first: Classes, other: Classes) -> MatchedClasses:
     """Return the labels of both sides in common numbers.
 
     Classes with names on both sides are matched by name, and names that are whole numbers by their value: ``03`` is
-    ``3``. Without names, class k is called k. If only the first side has no names, and those of the other are words or
-    do not contain its numbers, class k is the other's k-th name, as for a sampler whose classes are 0..K-1. Raises
-    InputError if no class of the first side is one of the other's.
+    ``3``. Without names, class k is called k. If only the first side has no names but 0, 1, 2 ..., and those of the
+    other are words or do not contain its numbers, class k is the other's k-th name, as for a sampler whose classes are
+    0..K-1. Raises InputError if no class of the first side is one of the other's.
     """
     # the name of each class that matters
     names, other_names = _name_by_label(first), _name_by_label(other)
-    if first.names is None and other.names is not None and _counts_names(names, other.names):
+    if _are_positions(first.names) and other.names is not None and _counts_names(names, other.names):
         names = {label: _normalised(other.names[label]) for label in names}
 
     # common numbers, in the order of the first side
@@ -74,6 +74,11 @@ def match_classes(first: Classes, other: Classes) -> MatchedClasses:
         tuple(dict.fromkeys(name for name in names.values() if name not in numbers)),
         tuple(dict.fromkeys(name for name in other_names.values() if name not in numbers)),
     )
+
+
+def _are_positions(names: Sequence[str] | None) -> bool:
+    """Whether classes have no names, or are called 0, 1, 2 ..., as those of a ``dataset.json`` are."""
+    return names is None or list(names) == [str(number) for number in range(len(names))]
 
 
 def _counts_names(labels: Collection[int], names: Sequence[str]) -> bool:

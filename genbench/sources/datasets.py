@@ -32,6 +32,13 @@ T10K: SubSplits = {
 CIFAR: SubSplits = {"fit": ("train", slice(0, 45_000)), "validation": ("train", slice(45_000, None))}
 
 
+DIGIT_NAMES = tuple("0123456789")
+FASHION_NAMES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+
+
 def mnist(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
     """Return MNIST (LeCun et al. 1998): 60,000 train or 10,000 test images, gray replicated, [N, 3, 28, 28].
 
@@ -66,7 +73,7 @@ def svhn(split: str = "test", root: str | None = None, download: bool = False) -
     _check_split("svhn", split, ("train", "test", "extra"))
     # torchvision has replaced the label 10 of SVHN by 0
     dataset = _torchvision("svhn", "SVHN", root, download, split=split)
-    return ArraySource(dataset.data, labels=dataset.labels, name=f"svhn,split={split}")
+    return _with_names(ArraySource(dataset.data, labels=dataset.labels, name=f"svhn,split={split}"), DIGIT_NAMES)
 
 
 def stl10(split: str = "test", root: str | None = None, download: bool = False) -> ArraySource:
@@ -75,7 +82,7 @@ def stl10(split: str = "test", root: str | None = None, download: bool = False) 
     dataset = _torchvision("stl10", "STL10", root, download, split=split)
     # the unlabeled images have the label -1
     labels = None if "unlabeled" in split else dataset.labels
-    return ArraySource(dataset.data, labels=labels, name=f"stl10,split={split}")
+    return _with_names(ArraySource(dataset.data, labels=labels, name=f"stl10,split={split}"), dataset.classes)
 
 
 def celeba(split: str = "test", root: str | None = None, download: bool = False) -> Files:
@@ -105,7 +112,15 @@ def _cifar(name: str, kind: str, split: str, root: str | None, download: bool) -
     # a subset is cut from the official split
     official, rows = CIFAR.get(split, (split, slice(None)))
     dataset = _torchvision(name, kind, root, download, train=official == "train")
-    return ArraySource(dataset.data[rows], labels=dataset.targets[rows], name=f"{name},split={split}")
+    source = ArraySource(dataset.data[rows], labels=dataset.targets[rows], name=f"{name},split={split}")
+    return _with_names(source, dataset.classes)
+
+
+def _with_names(source: ArraySource, names: Sequence[str] | None) -> ArraySource:
+    # only names of all classes are of use
+    if names and source.labels is not None and len(names) > source.labels.max():
+        source.class_names = tuple(names)
+    return source
 
 
 def _torchvision(name: str, kind: str, root: str | None, download: bool, **options: Any) -> Any:
@@ -153,7 +168,8 @@ def _mnist_like(
         return _read_idx(raw / f"{stem}-images-idx3-ubyte"), _read_idx(raw / f"{stem}-labels-idx1-ubyte")
 
     images, labels = _read_data_set(name, root, download, read)
-    return ArraySource(images[rows, ..., None], labels=labels[rows], name=f"{name},split={split}")
+    source = ArraySource(images[rows, ..., None], labels=labels[rows], name=f"{name},split={split}")
+    return _with_names(source, FASHION_NAMES if name == "fashion-mnist" else DIGIT_NAMES)
 
 
 def _read_idx(path: Path) -> Array:

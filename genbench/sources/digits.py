@@ -30,4 +30,6 @@ def digits(split: str = "all") -> ArraySource:
     splits = {"all": rows, "train": train, "test": test, "fit": fit, "validation": validation}
     chosen = np.sort(splits[split])
     images = np.rint(data.images[chosen] * 255 / 16).astype(np.uint8)
-    return ArraySource(images, labels=data.target[chosen], name=f"digits,split={split}")
+    source = ArraySource(images, labels=data.target[chosen], name=f"digits,split={split}")
+    source.class_names = tuple("0123456789")
+    return source

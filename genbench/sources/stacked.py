@@ -44,4 +44,6 @@ def _stack(base: Source, name: str, split: str, count: int, seed: int) -> ArrayS
     rows = np.random.default_rng(seed).integers(len(base), size=(count, 3))
     images = batch.data[:, 0].numpy()[rows]  # [count, 3, H, W]
     labels = batch.label.numpy()[rows] @ np.array([100, 10, 1])
-    return ArraySource(images, labels=labels, name=f"{name},split={split},count={count},seed={seed}")
+    source = ArraySource(images, labels=labels, name=f"{name},split={split},count={count},seed={seed}")
+    source.class_names = tuple(f"{number:03}" for number in range(1000))
+    return source

@@ -33,6 +33,12 @@ def test_a_sampler_without_names_has_the_classes_of_the_other_side_in_their_orde
         assert matched.other_label.tolist() == [2, 1, 0]
 
 
+def test_classes_called_0_1_2_count_as_classes_without_names() -> None:
+    matched = match_classes(classes(0, 1, names=("0", "1")), classes(1, 0, names=("cat", "dog")))
+    assert matched.names == ("cat", "dog")
+    assert matched.other_label.tolist() == [1, 0]
+
+
 def test_numbers_that_are_the_names_of_the_other_side_mean_these_names() -> None:
     matched = match_classes(classes(3, 7), classes(0, 1, names=("3", "7")))
     assert matched.other_label.tolist() == matched.label.tolist() == [0, 1]

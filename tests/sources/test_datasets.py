@@ -49,6 +49,12 @@ def test_digits_are_all_1797_with_levels_0_to_255() -> None:
     assert np.bincount(source.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
+def test_the_classes_of_digits_and_their_stacks_have_names() -> None:
+    assert registry.load("sources", "digits").class_names == tuple("0123456789")
+    names = registry.load("sources", "stacked-digits,count=9").class_names
+    assert (len(names), names[:2], names[-1]) == (1000, ("000", "001"), "999")
+
+
 def test_the_halves_of_digits_are_disjoint_and_stratified() -> None:
     train, test, both = (registry.load("sources", f"digits,split={split}") for split in ("train", "test", "all"))
     assert (len(train), len(test)) == (898, 899)
@@ -149,6 +155,7 @@ def test_cifar10_is_read_in_its_own_order(tmp_path: Path, monkeypatch: pytest.Mo
     assert source.labels.tolist() == [3, 1, 2, 0]
     assert np.array_equal(all_rows(source), flat.reshape(4, 3, 32, 32))
     assert len(cifar10(split="train")) == 20
+    assert source.class_names == ("a", "b", "c", "d")
 
 
 def test_cifar100_is_read_with_its_fine_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +166,7 @@ def test_cifar100_is_read_with_its_fine_classes(tmp_path: Path, monkeypatch: pyt
     for name in ("train", "test"):
         (folder / name).write_bytes(pickle.dumps(entry))
     (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": list("ab")}))
+    assert cifar100().class_names is None  # two names are too few for class 99
     labels = cifar100().labels
     assert labels is not None
     assert labels.tolist() == [99, 5]
