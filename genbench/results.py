@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 
 from genbench.errors import InputError
 from genbench.files.json_lines import append_json_line, read_json_lines
-from genbench.files.json_records import Count, Must, Time, read_record
+from genbench.files.json_records import Count, Must, Time, parse_json, plain_data, read_record
 from genbench.plugs.contracts import GROUPS, Better, Influence
 
 SCHEMA = 1
@@ -225,13 +224,23 @@ class Result:
     def to_json(self) -> str:
         """Return one line of JSON. NaN and infinity become null, because JSON has no such numbers."""
         # the name of a file need not be valid text
-        text = json.dumps(_plain(self.to_dict()), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(plain_data(self.to_dict()), ensure_ascii=False, allow_nan=False)
         return text.encode(errors="replace").decode()
 
     def append(self, path: Path) -> None:
-        """Append this result as one line to a JSON-lines file. Raises InputError if the file cannot be written."""
+        """Append this result as one line to a JSON-lines file.
+
+        Raises InputError if the file cannot be written, or could not be read with this result.
+        """
+        line = self.to_json()
         try:
-            append_json_line(path, self.to_json())
+            _result(parse_json(line))
+        except ValueError as error:
+            raise InputError(
+                f"The result of {self.name} cannot be stored ({error}); correct the plug that gave this value."
+            ) from error
+        try:
+            append_json_line(path, line)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}); choose another file with --to.") from error
 
@@ -278,14 +287,3 @@ def _suffixed(key: str, suffix: str) -> str:
     """Insert a suffix before the ``@`` of a key."""
     name, at, extractor = key.partition("@")
     return name + suffix + at + extractor
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as data that JSON can hold."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):  # numpy numbers and arrays
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

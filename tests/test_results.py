@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from genbench.errors import InputError
-from genbench.plugs.contracts import Score
+from genbench.plugs.contracts import Influence, Score
 from genbench.results import Result, SampleSet, read_results
 from genbench.scoring.evaluate_metrics import entry
 from genbench.scoring.score import score
@@ -147,3 +147,18 @@ def test_a_score_keeps_what_the_user_typed() -> None:
     options: dict[str, Any] = {"features": "pixels,size=4", "metrics": "swd", "name": "n", "progress": False}
     typed = score("digits,split=test", reference="digits,split=train", **options)
     assert (typed.name, typed.spec) == ("n", "digits,split=test")
+
+
+def test_a_detail_of_any_type_is_stored_as_text(tmp_path: Path) -> None:
+    odd = result(entry(FID._replace(detail={"set": {1}, "path": Path("a"), 3: b"b"}), "x", canonical=False))
+    odd.append(tmp_path / "results.jsonl")
+    assert read_results(tmp_path / "results.jsonl")[0].scores[0].detail == {"set": "{1}", "path": "a", "3": "b'b'"}
+
+
+def test_a_result_that_could_not_be_read_is_not_stored(tmp_path: Path) -> None:
+    odd = result(entry(FID._replace(influence=Influence((0.5,))), "x", canonical=False))
+    with pytest.raises(
+        InputError, match=r"The result of a cannot be stored \(scores\[0\].parts .* lists of 32 numbers"
+    ):
+        odd.append(tmp_path / "results.jsonl")
+    assert not (tmp_path / "results.jsonl").exists()

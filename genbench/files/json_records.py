@@ -57,6 +57,20 @@ def parse_json(text: str) -> Any:
         raise ValueError("its lists or objects are nested too deeply") from None
 
 
+def plain_data(value: Any) -> Any:
+    """Return a value as data that JSON can hold: NaN and infinity become None, unknown objects their text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain_data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_data(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy numbers and arrays
+        return plain_data(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    # a guest's detail may hold anything
+    return value if value is None or isinstance(value, (str, int)) else str(value)
+
+
 def read_record(kind: type[Record], data: object, where: str = "") -> Record:
     """Return the record of a JSON object; ``where`` is the path of the object in messages.
 
