@@ -113,6 +113,9 @@ def open_extractor(text: str, *, device: str, **requests: str | None) -> Extract
         raise PlugError(f"{text!r} is not an extractor: it needs name, identity and __call__(data) -> views.")
     if hasattr(extractor, "device"):
         extractor.device = device
+    # two attributes may hold networks of one class, so its name would not tell them apart
+    if ":" in spec.name:
+        extractor.name = str(spec)  # type: ignore[misc]
     return extractor
 
 

@@ -11,6 +11,7 @@ from genbench.files.progress_bar import progress_bar
 from genbench.plugs.contract_checks import checked_scores
 from genbench.plugs.contracts import Metric, Score
 from genbench.results import Entry
+from genbench.scoring.score_names import with_distinct_names
 from genbench.scoring.sides import Sides
 
 EvaluateTogether = Callable[..., list[list[Score]]]
@@ -37,7 +38,11 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[En
 
     opened = sides.extractor(extractor)
     canonical = bool(getattr(opened, "canonical", False))
-    entries = [entry(score, opened.name, canonical=canonical) for index in sorted(scores) for score in scores[index]]
+    groups = [
+        (usable[index], [entry(score, opened.name, canonical=canonical) for score in scores[index]])
+        for index in sorted(scores)
+    ]
+    entries = with_distinct_names(groups)
     if sides.options.resizes is None or not canonical:
         return entries
     # with --resizes (see Options.resizes and Plan), the name of the resize distinguishes the scores

@@ -19,6 +19,7 @@ from genbench.results import Entry, Result, SampleSet
 from genbench.scoring.cost import Cost, cost_of
 from genbench.scoring.evaluate_metrics import evaluate, usable_metrics
 from genbench.scoring.options import Options
+from genbench.scoring.score_names import recorded_metric
 from genbench.scoring.sides import Sides, open_sides
 
 DEFAULT_METRICS = "fid,is,kid,pr,prdc,modes"
@@ -65,8 +66,12 @@ class Plan:
                 if not lacking and metric not in metrics.get(extractor, ()):
                     metrics.setdefault(extractor, []).append(metric)
         # open the extractors now, so that a wrong name or option is reported at once
-        for extractor in metrics:
-            sides.extractor(extractor)
+        by_name: dict[str, str] = {}
+        for extractor in list(metrics):
+            first = by_name.setdefault(sides.extractor(extractor).name, extractor)
+            # one extractor under two specs, as in pixels and pixels,size=16
+            if first != extractor:
+                metrics[first] += [metric for metric in metrics.pop(extractor) if metric not in metrics[first]]
         return Plan(sides, metrics, recipe, started)
 
     def score(self) -> Result:
@@ -92,7 +97,7 @@ class Plan:
             generated=generated,
             reference=reference,
             benchmark=str(self.benchmark) if self.benchmark else None,
-            metrics=tuple(repr(metric) for metrics in self.metrics.values() for metric in metrics),
+            metrics=tuple(recorded_metric(metric) for metrics in self.metrics.values() for metric in metrics),
             extractors={extractor.name: extractor.identity for extractor in extractors},
             backends={name: str(backend) for name, backend in backends.items() if backend},
             seed=options.seed,

@@ -47,8 +47,20 @@ class Sides:
             same_network = name.partition(",")[0] == self.default_extractor.partition(",")[0]
             options = ("weights", "precision", "backend") if same_network else ()
             requests = {option: getattr(self.options, option) for option in options}
-            self._extractors[name] = open_extractor(name, device=self.device, **requests)
+            opened = open_extractor(name, device=self.device, **requests)
+            self._refuse_same_name(name, opened)
+            self._extractors[name] = opened
         return self._extractors[name]
+
+    def _refuse_same_name(self, spec: str, opened: Extractor) -> None:
+        """Raise UsageError if another extractor has this name, because their scores would have one name, too."""
+        for other_spec, other in self._extractors.items():
+            # without an identity nobody knows whether they are the same
+            if other.name == opened.name and not other.identity == opened.identity != "":
+                raise UsageError(
+                    f"The extractors {other_spec!r} and {spec!r} both have the name {opened.name!r}, so their scores "
+                    "could not be told apart; give one of them another name."
+                )
 
     def features(self, side: Side, extractor: str) -> Features:
         """Return the features of a side."""
