@@ -1,15 +1,17 @@
-"""Sources that are made of others: Drawn (a Sampler with a count and a seed) and Subset (some rows of a Source)."""
+"""Sources that are made of others: Drawn (a Sampler with a count and a seed), Subset, and Reordered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genbench.array_types import Array, Int64
 from genbench.errors import InputError, PlugError, described, guest_code
+from genbench.files.fingerprints import content_hash
 from genbench.plugs.contracts import Batch, Sampler, Source
 from genbench.plugs.sampler_calls import call_sampler
 
@@ -218,3 +220,62 @@ class Subset:
                 positions = torch.tensor([position[int(batch.index[index])] for index in keep])
                 data = [batch.data[index] for index in keep] if isinstance(batch.data, list) else batch.data[keep]
                 yield Batch(positions, data, None if batch.label is None else batch.label[keep])
+
+
+@dataclass(frozen=True, eq=False)
+class Reordered:
+    """The rows of another source in a given order: its first rows, or rows in random order."""
+
+    source: Source
+    order: Int64
+    """int64 [N], rows of ``source``, each at most once."""
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getattr__(self, name: str) -> Any:
+        # everything that does not depend on the order: name, class_names, left_out, skip_corrupt, ...
+        if name.startswith("__") or name == "source":
+            raise AttributeError(name)
+        return getattr(self.source, name)
+
+    @property
+    def name(self) -> str:
+        """The name of the other source."""
+        return self.source.name
+
+    @property
+    def labels(self) -> Int64 | None:
+        """int64 [N], the class of each row; None if the source has no labels."""
+        labels = getattr(self.source, "labels", None)
+        return None if labels is None else np.asarray(labels)[self.order]
+
+    @property
+    def digest(self) -> Callable[[int, int], str] | None:
+        """The method that hashes the rows ``start`` to ``stop``; None if the source has none."""
+        hash_rows: Callable[[int, int], str] | None = getattr(self.source, "digest", None)
+        if hash_rows is None:
+            return None
+
+        def hash_runs(start: int, stop: int) -> str:
+            digests = [str(hash_rows(*run)) for run in self._runs(start, stop)]
+            # rows that lie together have the hash that they have in the source
+            return digests[0] if len(digests) == 1 else content_hash(*(text.encode() for text in digests))
+
+        return hash_runs
+
+    def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yield the rows ``start`` to ``stop`` of this order, at most ``size`` at a time."""
+        place = start
+        for first, last in self._runs(start, len(self) if stop is None else min(stop, len(self))):
+            for batch in self.source.batches(size, first, last):
+                yield replace(batch, index=batch.index - first + place)
+            place += last - first
+
+    def _runs(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of consecutive rows of the source that follow one another in this order."""
+        rows = self.order[start:stop]
+        ends = [*(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+        for first, last in pairwise([0, *ends]):
+            if last > first:
+                yield int(rows[first]), int(rows[last - 1]) + 1

@@ -33,6 +33,10 @@ _UNWRITABLE: set[Path] = set()
 """Folders of stores that could not be written, which the user was told."""
 
 
+HashedBlocks = tuple[list[Block], str]
+"""The block of each extractor at one place of a source, and the content hash of its samples."""
+
+
 @dataclass(frozen=True)
 class Extraction:
     """Options of the pass. They change results by rounding errors only."""
@@ -44,6 +48,8 @@ class Extraction:
     """The processes that share the work, each calling with the same arguments; None means a single process."""
     progress: bool | None = None
     """Whether to show a progress bar on stderr; None shows it only if stderr is a terminal."""
+    known: dict[int, HashedBlocks] | None = None
+    """Blocks of the same source and extractors by number; they are not read again, and whole new blocks are added."""
 
 
 def extract(source: Source, extractor: Extractor, options: Extraction | None = None) -> Features:
@@ -65,10 +71,12 @@ def extract_all(source: Source, extractors: Sequence[Extractor], options: Extrac
         _require_store(extractors, options)
 
     # each rank computes the blocks that it owns
-    numbers = [number for number in range(-(-len(source) // BLOCK_ROWS)) if ranks is None or ranks.owns(number)]
+    known = {} if options.known is None else options.known
+    blocks_in_all = range(-(-len(source) // BLOCK_ROWS))
+    numbers = [number for number in blocks_in_all if number not in known and (ranks is None or ranks.owns(number))]
     total = sum(min(BLOCK_ROWS, len(source) - number * BLOCK_ROWS) for number in numbers) * len(extractors)
     description = f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}"
-    results: dict[int, tuple[list[Block], str]] = {}
+    results: dict[int, HashedBlocks] = {}
     with progress_bar(total, description, "sample", show=options.progress) as bar:
         # bar.write prints a message above the bar
         passes = [ForwardPass(extractor, bar.write) for extractor in extractors]
@@ -76,6 +84,10 @@ def extract_all(source: Source, extractors: Sequence[Extractor], options: Extrac
             results[number] = _extract_block(source, passes, options, number * BLOCK_ROWS, bar)
     if ranks is not None:
         results = _gather(source, extractors, options, {number: digest for number, (_, digest) in results.items()})
+
+    # whole blocks stay as they are if the source grows
+    results |= {number: known[number] for number in blocks_in_all if number in known}
+    known.update({number: blocks for number, blocks in results.items() if (number + 1) * BLOCK_ROWS <= len(source)})
 
     # the fingerprint of the source is the hash of its blocks' hashes
     blocks, digests = zip(*(results[number] for number in sorted(results)), strict=True)
@@ -98,7 +110,7 @@ def _require_store(extractors: Sequence[Extractor], options: Extraction) -> None
 
 def _extract_block(
     source: Source, passes: Sequence[ForwardPass], options: Extraction, start: int, bar: tqdm[Any]
-) -> tuple[list[Block], str]:
+) -> HashedBlocks:
     """Return the block of each extractor that begins at row ``start``, and the content hash of its samples."""
     stop = min(start + BLOCK_ROWS, len(source))
     hash_rows = getattr(source, "digest", None)
@@ -220,14 +232,14 @@ def _require_finite(views: Mapping[str, Array], extractor: Extractor, source: So
 
 def _gather(
     source: Source, extractors: Sequence[Extractor], options: Extraction, digests: dict[int, str]
-) -> dict[int, tuple[list[Block], str]]:
+) -> dict[int, HashedBlocks]:
     """Return the blocks of all ranks, with their content hashes; ``digests`` holds the hashes of this rank's blocks."""
     assert options.ranks is not None
     assert options.store is not None
     # ranks exchange hashes only; the blocks themselves are read from the shared store
     task = " ".join([source.name, str(len(source)), *(extractor.identity for extractor in extractors)])
     messages = options.ranks.exchange(hashlib.sha256(task.encode()).hexdigest(), json.dumps(digests))
-    results: dict[int, tuple[list[Block], str]] = {}
+    results: dict[int, HashedBlocks] = {}
     for rank, message in enumerate(messages):
         for number, digest in json.loads(message).items():
             stored = [options.store.find(extractor.identity, digest) for extractor in extractors]
