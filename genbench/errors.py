@@ -47,6 +47,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(names)}." if names else "."
 
 
+def number_of(count: int, plural: str) -> str:
+    """Return ``"3 samples"`` or ``"1 sample"``: a number of things, whose first noun in the plural becomes singular."""
+    if count != 1:
+        return f"{count:,} {plural}"
+    # the first word that ends in s is the noun: "hidden files", "links to files already counted"
+    words = plural.split(" ")
+    noun = next((place for place, word in enumerate(words) if word.endswith("s")), None)
+    if noun is not None:
+        word = words[noun]
+        words[noun] = f"{word[:-3]}y" if word.endswith("ies") else word[:-1]
+    return f"1 {' '.join(words)}"
+
+
 def guest_error(guest: str, error: BaseException) -> PlugError:
     """Return a PlugError that says in one sentence what a guest raised, and in which line of code."""
     # the last frame is the line that raised

@@ -92,6 +92,12 @@ READING_OPTIONS = (
     click.option(
         "--skip-corrupt", is_flag=True, help="Leave out files that cannot be decoded, and print their number."
     ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Largest number of pixels of an image that is decoded.",
+    ),
     click.option("--no-cache", is_flag=True, help="Do not read or write the store of features."),
     click.option("--quiet", is_flag=True, help="Show no progress bar."),
 )

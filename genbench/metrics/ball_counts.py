@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from genbench.array_types import Array, Bool, Float64, Int64
-from genbench.errors import InputError
+from genbench.errors import InputError, number_of
 from genbench.metrics.neighbours import NearestRows, Radii
 from genbench.metrics.tiles import Rows, Tile
 
@@ -52,8 +52,8 @@ class BallCounts:
         for rows in (generated, reference):
             if len(rows) <= self._depths[-1]:
                 raise InputError(
-                    f"k = {self._depths[-1]} neighbours need more than {self._depths[-1]} {rows.role} rows, "
-                    f"not {len(rows)}; give more samples or a smaller k."
+                    f"k = {number_of(self._depths[-1], 'neighbours')} need more than {self._depths[-1]} {rows.role} "
+                    f"rows, not {len(rows)}; give more samples or a smaller k."
                 )
         rng = np.random.default_rng(seed)
         # The halves of the splits, which give the errors.

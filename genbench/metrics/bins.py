@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from genbench.array_types import Array, Bool, Float64, Int64
-from genbench.errors import InputError, PlugError, UsageError
+from genbench.errors import InputError, PlugError, UsageError, number_of
 from genbench.features.features import Features, Moments
 from genbench.metrics.histogram_divergences import histogram_jsd, jsd_influence
 from genbench.plugs.contracts import Score
@@ -109,6 +109,7 @@ class DifferentBins:
 
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["none", "rows", "moments"]] = "rows"
+    least_samples: ClassVar[tuple[int, int]] = (1, 2 * ROWS_PER_BIN)
 
     def __post_init__(self) -> None:
         if self.bins < 2:
@@ -162,7 +163,8 @@ class DifferentBins:
         if bins < self.bins:
             reasons.append(f"{size} reference samples allow only {bins} bins instead of {self.bins}")
         if count < 5 * bins:
-            reasons.append(f"{count} generated samples for {bins} bins are few: the test misses most differences")
+            few = f"{number_of(count, 'generated samples')} for {bins} bins {'is' if count == 1 else 'are'} few"
+            reasons.append(f"{few}: the test misses most differences")
         if reasons:
             detail["warning"] = "; ".join(reasons) + "."
 

@@ -83,6 +83,7 @@ def _are_positions(names: Sequence[str] | None) -> bool:
 
 def _counts_names(labels: Collection[int], names: Sequence[str]) -> bool:
     """Whether labels are positions in a list of names, not the names themselves."""
+    # labels that are all names mean these names
     values = {_normalised(name) for name in names}
     return min(labels) >= 0 and max(labels) < len(names) and not {str(label) for label in labels} <= values
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.array_types import Array, Float64, Int64
-from genbench.errors import InputError, UsageError
+from genbench.errors import InputError, UsageError, number_of
 from genbench.features.features import Features, Moments
 from genbench.metrics.group_influence import INDEPENDENT
 from genbench.plugs.contracts import Score
@@ -107,11 +107,10 @@ def _checked_logits(logits: npt.ArrayLike, splits: int, seed: int) -> Array:
     # each split needs a sample, and an error needs two
     count = len(rows)
     if count < max(splits, 2):
-        samples = f"{count} sample{'' if count == 1 else 's'}"
         remedy = f"give at least {splits}, or write is,splits=1" if count >= 2 else "give at least 2, better thousands"
         raise InputError(
-            f"The Inception Score in {splits} split{'' if splits == 1 else 's'} cannot be computed from {samples}; "
-            f"{remedy}."
+            f"The Inception Score in {number_of(splits, 'splits')} cannot be computed from "
+            f"{number_of(count, 'samples')}; {remedy}."
         )
     if not np.isfinite(rows).all():
         raise InputError("The logits contain NaN or infinity, so there is no Inception Score; check the extractor.")
@@ -207,6 +206,10 @@ class InceptionScore:
     needs: ClassVar[tuple[str, ...]] = ("logits",)
     reference: ClassVar[Literal["none", "rows", "moments"]] = "none"
 
+    @property
+    def least_samples(self) -> tuple[int, int]:
+        return max(self.splits, 2), 0
+
     def __post_init__(self) -> None:
         # a wrong option should fail before the images are read
         _check_splits_and_seed(self.splits, self.seed)
@@ -223,9 +226,9 @@ class InceptionScore:
         shortfall = 1 - result.mean / result.infinity if result.infinity > 0 else 0.0
         if shortfall > 0.05:
             detail["warning"] = (
-                f"splits of {result.count // result.splits} samples are few: the score lies about {shortfall:.0%} "
-                f"below its limit for infinitely many samples (is_infinity), so compare it only with scores of equal "
-                f"sample count."
+                f"splits of {number_of(result.count // result.splits, 'samples')} are few: the score lies about "
+                f"{shortfall:.0%} below its limit for infinitely many samples (is_infinity), so compare it only with "
+                "scores of equal sample count."
             )
 
         # the limit is reliable only if it is close to the score

@@ -39,6 +39,7 @@ class KernelDistance:
     # The contract of a metric.
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
+    least_samples: ClassVar[tuple[int, int]] = (2, 2)
     evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
 
     def __post_init__(self) -> None:
@@ -61,8 +62,9 @@ class KernelDistance:
         """Return ``kid`` over all rows and ``kid_subsets``, the mean over subsets."""
         # Over all rows the estimate is unbiased, so a perfect sampler is expected to get 0.
         estimate = pair_sums.estimate(self)
-        detail = {"expected": 0.0, "error_by": "U-statistic variance"}
+        detail = {"expected": 0.0, "least": 0.0, "error_by": "U-statistic variance"}
         subset_detail: dict[str, Any] = {
+            "least": 0.0,
             "std": estimate.subset_std,
             "subsets": self.subsets,
             "subset_size": estimate.subset_size,

@@ -25,6 +25,7 @@ class AuthenticShare:
 
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
+    least_samples: ClassVar[tuple[int, int]] = (1, 2)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         share = authentic_share(embedding(generated, "generated"), embedding(reference, "reference"))

@@ -31,6 +31,7 @@ class KnownDensityDivergences:
     toy: str
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["none"]] = "none"
+    least_samples: ClassVar[tuple[int, int]] = (2 * ASSIGNMENT_SIZE, 0)
 
     def __post_init__(self) -> None:
         # raises if there is no such mixture

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.array_types import Bool, Float64, Int64
-from genbench.errors import InputError, PlugError, UsageError
+from genbench.errors import InputError, PlugError, UsageError, number_of
 from genbench.features.features import Features, Moments
 from genbench.metrics.captured_modes import CapturedModes, captured_modes
 from genbench.metrics.group_influence import INDEPENDENT, influence_of
@@ -46,6 +46,8 @@ class ModeCoverageResult:
     """int64 [K], number of samples in each mode."""
     invented: int
     """Number of modes that have samples although the target has none."""
+    share: Float64
+    """float64 [K], share of each mode in the target, with half a sample more in each if ``invented`` is not 0."""
 
 
 BALANCED_SHARE = 0.2
@@ -98,6 +100,7 @@ def mode_coverage(
         counts=counts,
         counts_all=counts_all,
         invented=invented,
+        share=share,
     )
 
 
@@ -206,18 +209,14 @@ def _influence_by_score(
     The reference contributes nothing to the error of the high-quality share.
     """
     good = np.ones(len(mode), np.bool_) if quality is None else quality
-    modes, everyone = len(coverage.counts), np.ones_like(good)
-    # the shares of the target, without the half samples that keep the KL finite
-    if reference_mode is None:
-        sides = mode, np.zeros(0, np.int64), np.full(modes, 1 / modes)
-    else:
-        sides = mode, reference_mode, np.bincount(reference_mode, minlength=modes) / len(reference_mode)
+    # the shares of the target that the values were computed with
+    sides = mode, np.zeros(0, np.int64) if reference_mode is None else reference_mode, coverage.share
     return {
         "modes": _influence_on_captured(coverage.captured, coverage.counts, reference_mode),
         "modes_balanced": _influence_on_captured(coverage.balanced, coverage.counts, reference_mode),
         "high_quality": influence_of(good / len(mode), error=coverage.high_quality.error),
         "mode_kl": kl_influence(*sides, used=good, error=coverage.kl.error),
-        "mode_kl_all": kl_influence(*sides, used=everyone, error=coverage.kl_all.error),
+        "mode_kl_all": kl_influence(*sides, used=np.ones_like(good), error=coverage.kl_all.error),
         "mode_tv": tv_influence(*sides, used=good, error=coverage.tv.error),
     }
 
@@ -275,21 +274,21 @@ def _coverage_warning(coverage: ModeCoverageResult) -> str | None:
     good, samples, modes = int(coverage.counts.sum()), int(coverage.counts_all.sum()), len(coverage.counts)
     # fewer than 5 samples per mode miss modes by chance and bias the KL
     if samples < 5 * modes:
-        reasons.append(
-            f"{samples} samples for {modes} modes are few: a perfect sampler too would capture only about "
-            f"{coverage.captured.expected:.0f}"
-        )
+        few, expected = _few(samples, "samples", modes), coverage.captured.expected
+        reasons.append(f"{few}: a perfect sampler too would capture only about {expected:.0f}")
     if not good:
         reasons.append("no sample is of high quality: mode_kl and mode_tv are set to their largest possible value")
     elif good < 5 * modes:
-        reasons.append(
-            f"{good} high-quality samples for {modes} modes are few: mode_kl is biased upward by about "
-            f"{coverage.kl.expected:.2g}"
-        )
+        few = _few(good, "high-quality samples", modes)
+        reasons.append(f"{few}: mode_kl is biased upward by about {coverage.kl.expected:.2g}")
     # otherwise the KL would be infinite
     if coverage.invented:
         reasons.append(
-            f"{coverage.invented} modes have samples but no reference: half a sample was added to each mode of the "
-            f"reference to keep the divergences finite"
+            f"{number_of(coverage.invented, 'modes')} {'has' if coverage.invented == 1 else 'have'} samples but no "
+            "reference: half a sample was added to each mode of the reference to keep the divergences finite"
         )
     return "; ".join(reasons) + "." if reasons else None
+
+
+def _few(count: int, plural: str, modes: int) -> str:
+    return f"{number_of(count, plural)} for {number_of(modes, 'modes')} {'is' if count == 1 else 'are'} few"

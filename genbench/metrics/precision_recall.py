@@ -38,6 +38,10 @@ class PrecisionRecall:
     evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
     strict: ClassVar[bool] = False
 
+    @property
+    def least_samples(self) -> tuple[int, int]:
+        return self.k + 1, self.k + 1
+
     def __post_init__(self) -> None:
         _check_neighbours(self.k)
 
@@ -69,6 +73,10 @@ class DensityCoverage:
     reference: ClassVar[Literal["rows"]] = "rows"
     evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
     strict: ClassVar[bool] = True
+
+    @property
+    def least_samples(self) -> tuple[int, int]:
+        return self.k + 1, self.k + 1
 
     def __post_init__(self) -> None:
         _check_neighbours(self.k)

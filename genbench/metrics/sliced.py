@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.array_types import Array, Bool, Float64, Int64
-from genbench.errors import UsageError
+from genbench.errors import UsageError, number_of
 from genbench.features.features import Features, Moments
 from genbench.metrics.embedding_checks import checked_rows, embedding, spans
 from genbench.metrics.group_influence import influence_of
@@ -38,9 +38,11 @@ class MongeDistance:
         x, y = embedding(generated, "generated"), embedding(reference, "reference")
         estimate = monge_distance(x, y, projections=self.projections, seed=seed)
         detail = _detail(estimate)
+        smaller = min(len(x), len(y))
         if len(x) != len(y):
             detail["warning"] = (
-                f"{len(x)} generated and {len(y)} reference rows: {min(len(x), len(y))} rows of each side were drawn."
+                f"{len(x)} generated and {number_of(len(y), 'reference rows')}: "
+                f"{number_of(smaller, 'rows')} of each side {'was' if smaller == 1 else 'were'} drawn."
             )
         key = "monge_inception_distance"
         return [Score("mind", estimate.value, estimate.error, "lower", detail, key, estimate.influence)]

@@ -102,6 +102,7 @@ class Source(Protocol):
     #                                           things by their plural name, {"hidden files": 2, "gif files": 3}
     #   skip_corrupt: bool                      leave out samples that cannot be decoded, instead of raising
     #   workers: int | None                     number of decoding threads
+    #   max_pixels: int                         largest number of pixels of an image that is decoded
 
 
 @runtime_checkable
@@ -171,6 +172,7 @@ class Metric(Protocol):
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]: ...
 
     # Optional:
+    #   least_samples: tuple[int, int]      fewest generated and reference samples that it can be computed from
     #   evaluate_together(metrics, generated, reference, *, seed) -> list[list[Score]]
     #       Metrics with the same function are evaluated by one call of it, so that they share one pass over the rows.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genbench.errors import number_of
 from genbench.extraction.extract import BLOCK_ROWS
 from genbench.extraction.feature_store import Store
 from genbench.extraction.forward import ForwardPass
@@ -37,7 +38,8 @@ class ExtractionCost:
     def to_text(self) -> str:
         """Return one line."""
         cached = "" if self.cached is None else f", {self.cached:,} of them cached"
-        return f"{self.side}: {self.samples:,} samples by {self.extractor}{cached}: {_duration_text(self.seconds)}"
+        samples, duration = number_of(self.samples, "samples"), _duration_text(self.seconds)
+        return f"{self.side}: {samples} by {self.extractor}{cached}: {duration}"
 
 
 @dataclass(frozen=True)

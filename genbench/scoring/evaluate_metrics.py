@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from genbench.errors import InputError, PlugError, UsageError, guest_code
 from genbench.features.features import Features, Moments
@@ -18,8 +18,21 @@ EvaluateTogether = Callable[..., list[list[Score]]]
 """A function (metrics, generated, reference, *, seed) that evaluates several metrics in one pass over the rows."""
 
 
-def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[Entry]:
-    """Return the scores of metrics in the features of one extractor, in the order of the metrics."""
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of the metrics of one extractor."""
+
+    entries: list[Entry]
+    """In the order of the metrics."""
+    left_out: list[str]
+    """One sentence about each default metric that cannot be computed from these samples."""
+
+
+def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, required: bool) -> Evaluation:
+    """Return the scores of metrics in the features of one extractor.
+
+    ``required``: whether a metric that cannot be computed from these samples raises InputError, or is left out.
+    """
     usable = usable_metrics(sides, extractor, metrics)
     generated = sides.features("generated", extractor)
     references = [sides.reference(metric, extractor) for metric in usable]
@@ -29,11 +42,21 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[En
     for index, metric in enumerate(usable):
         passes.setdefault(getattr(metric, "evaluate_together", None) or index, []).append(index)
     scores: dict[int, list[Score]] = {}
+    left_out: list[str] = []
     with progress_bar(len(passes), "compare", "pass", show=sides.options.progress) as bar:
         for function, indices in passes.items():
             group = [usable[index] for index in indices]
-            results = _evaluated(function, group, generated, references[indices[0]], sides.options.seed)
-            scores.update(zip(indices, results, strict=True))
+            reference = references[indices[0]]
+            # without an identity, features of different extractors can be distinguished only by their size
+            if reference is not None and "embedding" in group[0].needs:
+                _require_same_dimensions(generated, reference)
+            for index, found in zip(indices, _each(function, group, generated, reference, sides), strict=True):
+                if isinstance(found, list):
+                    scores[index] = found
+                elif required:
+                    raise found
+                else:
+                    left_out.append(f"{type(usable[index]).__name__}: {found}")
             bar.update()
 
     opened = sides.extractor(extractor)
@@ -43,10 +66,11 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> list[En
         for index in sorted(scores)
     ]
     entries = with_distinct_names(groups)
-    if sides.options.resizes is None or not canonical:
-        return entries
     # with --resizes (see Options.resizes and Plan), the name of the resize distinguishes the scores
-    return [replace(one, name=f"{one.name}@{one.extractor}", key=f"{one.key}@{one.extractor}") for one in entries]
+    if sides.options.resizes is not None and canonical:
+        at = f"@{opened.name}"
+        entries = [replace(one, name=one.name + at, key=one.key + at) for one in entries]
+    return Evaluation(entries, left_out)
 
 
 def entry(score: Score, extractor: str, *, canonical: bool) -> Entry:
@@ -87,6 +111,24 @@ def usable_metrics(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> l
     return usable
 
 
+def _each(
+    function: EvaluateTogether | int,
+    metrics: Sequence[Metric],
+    generated: Features,
+    reference: Features | Moments | None,
+    sides: Sides,
+) -> list[list[Score] | InputError]:
+    """Return the scores of each metric, or why they cannot be computed from these samples."""
+    # all metrics of one function at once
+    try:
+        return list(_evaluated(function, metrics, generated, reference, sides.options.seed))
+    except InputError as error:
+        if len(metrics) == 1:
+            return [error]
+    # one metric of several cannot be computed: find out which
+    return [found for metric in metrics for found in _each(function, [metric], generated, reference, sides)]
+
+
 def _evaluated(
     function: EvaluateTogether | int,
     metrics: Sequence[Metric],
@@ -94,9 +136,6 @@ def _evaluated(
     reference: Features | Moments | None,
     seed: int,
 ) -> list[list[Score]]:
-    # without an identity, features of different extractors can be distinguished only by their size
-    if reference is not None and "embedding" in metrics[0].needs:
-        _require_same_dimensions(generated, reference)
     who = f"The metric {metrics[0]!r}"
     with guest_code(who):
         if callable(function):

@@ -52,6 +52,8 @@ class Options:
     """Name of the subject in tables; None means its path or spec."""
     skip_corrupt: bool = False
     """Leave out images that cannot be decoded and report their number, instead of raising."""
+    max_pixels: int | None = None
+    """Largest number of pixels of an image that is decoded; None means that of the source."""
     ranks: Ranks | None = None
     """The processes that share the work; None means one process."""
     cache: bool = True
@@ -115,6 +117,7 @@ class ExtractionOptions(TypedDict, total=False):
     backend: str | None
     name: str | None
     skip_corrupt: bool
+    max_pixels: int | None
     ranks: Ranks | None
     progress: bool | None
 

@@ -10,16 +10,20 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 
 from genbench.benchmarks import Benchmark, open_benchmark
-from genbench.errors import UsageError
+from genbench.derived_sources import Drawn
+from genbench.errors import InputError, UsageError
 from genbench.plugs.contract_checks import check_metric
 from genbench.plugs.contracts import Metric
 from genbench.plugs.registry import load
 from genbench.plugs.specs import parse_specs
-from genbench.results import Entry, Result, SampleSet
+from genbench.results import Entry, Result
+from genbench.scoring.copies import find_copies
 from genbench.scoring.cost import Cost, cost_of
 from genbench.scoring.evaluate_metrics import evaluate, usable_metrics
+from genbench.scoring.independence import withhold
 from genbench.scoring.options import Options
 from genbench.scoring.score_names import recorded_metric
+from genbench.scoring.side_warnings import side_warnings
 from genbench.scoring.sides import Sides, open_sides
 
 DEFAULT_METRICS = "fid,is,kid,pr,prdc,modes"
@@ -38,6 +42,8 @@ class Plan:
     sides: Sides
     metrics: dict[str, list[Metric]]
     """The metrics by the name of their extractor."""
+    left_out: tuple[str, ...]
+    """One sentence about each default metric that too few samples rule out."""
     benchmark: Benchmark | None
     started: float
     """Value of ``time.monotonic`` when the plan was made."""
@@ -53,18 +59,7 @@ class Plan:
         recipe = None if benchmark is None else open_benchmark(benchmark)
         options = options.completed(recipe)
         sides = open_sides(subject, options)
-        # default metrics that cannot be computed are left out; metrics that were asked for raise
-        metrics: dict[str, list[Metric]] = {}
-        for spec in parse_specs(options.metrics or DEFAULT_METRICS):
-            metric: Metric = load("metrics", replace(spec, extractor=None))
-            check_metric(metric, spec.name)
-            lacking = sides.lacks(metric)
-            if lacking and options.metrics is not None:
-                raise UsageError(f"{spec.name!r} {lacking}")
-            for extractor in _extractors(spec.extractor, sides):
-                # a metric may be named twice, as in fid,fd
-                if not lacking and metric not in metrics.get(extractor, ()):
-                    metrics.setdefault(extractor, []).append(metric)
+        metrics, left_out = _usable(sides, options)
         # open the extractors now, so that a wrong name or option is reported at once
         by_name: dict[str, str] = {}
         for extractor in list(metrics):
@@ -72,22 +67,29 @@ class Plan:
             # one extractor under two specs, as in pixels and pixels,size=16
             if first != extractor:
                 metrics[first] += [metric for metric in metrics.pop(extractor) if metric not in metrics[first]]
-        return Plan(sides, metrics, recipe, started)
+        return Plan(sides, metrics, left_out, recipe, started)
 
     def score(self) -> Result:
         """Compute the features, evaluate the metrics and return the result."""
         self._extract_resizes()
-        entries = [
-            entry for extractor, metrics in self.metrics.items() for entry in evaluate(self.sides, extractor, metrics)
-        ]
+        required = self.sides.options.metrics is not None
+        found = [evaluate(self.sides, *of_extractor, required=required) for of_extractor in self.metrics.items()]
+        left_out = [*self.left_out, *(sentence for one in found for sentence in one.left_out)]
+        entries = [entry for one in found for entry in one.entries]
+        if not entries and left_out:
+            raise InputError(f"No score can be computed: {'; '.join(left_out)}.")
         if not entries:
             raise UsageError(
                 f"The features of {', '.join(self.metrics)} allow no metric without a reference; add --reference or "
                 "--benchmark."
             )
+        # scores that assume independent sides
+        copies = find_copies(*self.sides.extracted(), drawn=isinstance(self.sides.generated, Drawn))
+        copied, same = (bool(copies.copied), copies.same) if copies else (False, False)
+        entries, doubts, withheld = withhold(entries, known=copied, same=same)
         # everything that decides the numbers goes into the record
         sides, options = self.sides, self.sides.options
-        generated, reference = sides.sample_sets(next(iter(self.metrics)))
+        generated, reference = sides.sample_sets()
         extractors = [sides.extractor(name) for name in self.metrics]
         backends = {extractor.name: getattr(extractor, "computed_by", "") for extractor in extractors}
         without_reference = options.metrics is None and sides.rows is None and sides.moments is None
@@ -106,8 +108,10 @@ class Plan:
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.started, 3),
             versions=_versions(),
-            warnings=_warnings(entries, generated, reference),
-            hints=(NO_REFERENCE,) if without_reference else (),
+            warnings=_distinct(
+                side_warnings(generated, reference), copies.warnings() if copies else [], doubts, _of_scores(entries)
+            ),
+            hints=_distinct([NO_REFERENCE] if without_reference else [], _left_out([*left_out, *withheld])),
         )
 
     def share(self) -> None:
@@ -128,6 +132,37 @@ class Plan:
             self.sides.extract("reference", list(self.metrics))
 
 
+def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tuple[str, ...]]:
+    """Return the metrics by the name of their extractor, and a sentence about each that too few samples rule out.
+
+    Default metrics that cannot be computed are left out. Raises UsageError or InputError for metrics that were asked
+    for, and if no metric is left.
+    """
+    asked = options.metrics is not None
+    metrics: dict[str, list[Metric]] = {}
+    left_out = []
+    for spec in parse_specs(options.metrics or DEFAULT_METRICS):
+        metric: Metric = load("metrics", replace(spec, extractor=None))
+        check_metric(metric, spec.name)
+        lacking = sides.lacks(metric)
+        if lacking and asked:
+            raise UsageError(f"{spec.name!r} {lacking}")
+        few = "" if lacking else sides.too_few(metric)
+        if few and asked:
+            raise InputError(f"{spec.name!r} {few}; give more samples, or change its options.")
+        if few:
+            left_out.append(f"{spec.name!r} {few}")
+        if lacking or few:
+            continue
+        for extractor in _extractors(spec.extractor, sides):
+            # a metric may be named twice, as in fid,fd
+            if metric not in metrics.get(extractor, ()):
+                metrics.setdefault(extractor, []).append(metric)
+    if not metrics:
+        raise InputError(f"No score can be computed: {'; '.join(left_out)}; give more samples.")
+    return metrics, tuple(left_out)
+
+
 def _extractors(named: str | None, sides: Sides) -> list[str]:
     """Return the extractors in whose features a metric is evaluated."""
     # several resizes multiply the metrics that do not name an extractor
@@ -137,15 +172,17 @@ def _extractors(named: str | None, sides: Sides) -> list[str]:
     return [f"inception,resize={resize.strip()}" for resize in resizes.split(",")]
 
 
-def _warnings(entries: Sequence[Entry], *sample_sets: SampleSet | None) -> tuple[str, ...]:
-    # samples that were left out come first
-    skipped = [
-        f"{samples.skipped} samples of {samples.name} could not be decoded and were left out."
-        for samples in sample_sets
-        if samples is not None and samples.skipped
-    ]
-    of_scores = [str(entry.detail["warning"]) for entry in entries if entry.detail.get("warning")]
-    return tuple(dict.fromkeys(skipped + of_scores))
+def _of_scores(entries: Sequence[Entry]) -> list[str]:
+    return [str(entry.detail["warning"]) for entry in entries if entry.detail.get("warning")]
+
+
+def _left_out(reasons: Sequence[str]) -> list[str]:
+    return [f"Left out: {reason.rstrip('.')}." for reason in reasons]
+
+
+def _distinct(*sentences: Sequence[str]) -> tuple[str, ...]:
+    """Return all sentences, each once."""
+    return tuple(dict.fromkeys(sentence for some in sentences for sentence in some))
 
 
 def _versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from genbench.derived_sources import Drawn, subset
-from genbench.errors import InputError, UsageError
+from genbench.errors import InputError, UsageError, number_of
 from genbench.extraction.extract import Extraction, extract_all
 from genbench.extraction.feature_store import Store
 from genbench.features.features import Features, Moments
@@ -20,6 +20,7 @@ from genbench.results import SampleSet
 from genbench.scoring.options import Options
 
 Side = Literal["generated", "reference"]
+SIDES: tuple[Side, Side] = ("generated", "reference")
 
 Reference = TypeVar("Reference", Features, Moments)
 
@@ -110,17 +111,35 @@ class Sides:
             )
         return ""
 
-    def sample_sets(self, extractor: str) -> tuple[SampleSet, SampleSet | None]:
+    def too_few(self, metric: Metric) -> str:
+        """Return a sentence about samples that a metric needs and a side does not have, or an empty text."""
+        # the numbers are known before anything is extracted
+        reference = self.rows if self.needs_rows(metric) else None
+        least = getattr(metric, "least_samples", (0, 0))
+        for role, side, needed in zip(SIDES, (self.generated, reference), least, strict=True):
+            if side is not None and len(side) < needed:
+                return f"needs at least {number_of(needed, f'{role} samples')}, but {side.name} holds {len(side):,}"
+        return ""
+
+    def extracted(self) -> tuple[Features, Features | None]:
+        """Return the features of both sides by one extractor, that of the first metric that compares samples.
+
+        Without such a metric there are no features of the reference.
+        """
+        # the reference is extracted only by the extractors whose metrics compare samples
+        extractors = [extractor for side, extractor in self._features if side == "reference"]
+        if not extractors:
+            return next(features for (side, _), features in self._features.items() if side == "generated"), None
+        return self._features["generated", extractors[0]], self._features["reference", extractors[0]]
+
+    def sample_sets(self) -> tuple[SampleSet, SampleSet | None]:
         """Return the records of both sides for the result."""
         # after the extraction, names and counts are those of the features
-        generated = self._features["generated", extractor]
-        reference = self._features.get(("reference", extractor)) or self.moments
-        record = SampleSet(generated.name, len(generated), generated.fingerprint, generated.skipped)
-        if reference is None:
-            return record, None
-        if isinstance(reference, Moments):
-            return record, SampleSet(reference.name, reference.count, reference.fingerprint)
-        return record, SampleSet(reference.name, len(reference), reference.fingerprint, reference.skipped)
+        generated, reference = self.extracted()
+        if reference is None and self.moments is not None:
+            moments = self.moments
+            return _sample_set(generated), SampleSet(moments.name, moments.count, moments.fingerprint)
+        return _sample_set(generated), None if reference is None else _sample_set(reference)
 
     def set_default_extractor(self) -> None:
         """Choose the extractor of metrics that do not name one: the option, or by the kind of the samples."""
@@ -137,6 +156,17 @@ class Sides:
             self._extractors[features.name] = features
 
 
+def _sample_set(features: Features) -> SampleSet:
+    return SampleSet(
+        features.name,
+        len(features),
+        features.fingerprint,
+        features.skipped,
+        left_out=features.left_out,
+        levels=features.levels,
+    )
+
+
 def open_sides(subject: object, options: Options) -> Sides:
     """Open the subject and the reference, and set the options of reading.
 
@@ -146,9 +176,9 @@ def open_sides(subject: object, options: Options) -> Sides:
     rows, moments = open_reference(options.reference, statistics_name=_statistics_name(options))
     # options of reading, for sources that have them
     for source in (rows, opened):
-        for name, value in (("workers", options.workers), ("skip_corrupt", options.skip_corrupt)):
-            if value and hasattr(source, name):
-                setattr(source, name, value)
+        for name in ("workers", "skip_corrupt", "max_pixels"):
+            if getattr(options, name) and hasattr(source, name):
+                setattr(source, name, getattr(options, name))
     # a sampler becomes a source once its count and seed are known
     if not isinstance(opened, Source):
         generated: Source = _drawn(opened, subject, options, rows)

@@ -234,3 +234,26 @@ def test_a_rare_mode_that_is_missed_or_hit_twice_by_chance_decides_nothing() -> 
     one, two = (mode_coverage(labels, modes=3, target=target).captured for labels in (few, many))
     assert (one.value, two.value) == (2, 3)
     assert two.value - one.value < 1.96 * np.hypot(one.error, two.error)
+
+
+def test_the_influence_on_a_kl_uses_the_smoothed_target_that_its_value_uses() -> None:
+    # the reference lacks mode 2, in which a tenth of the generated samples lie
+    mode = np.arange(320) % 10 % 3
+    reference = Features.of(mode=np.arange(320) % 2, modes=3)
+    scores = scored(ModeCoverage(), Features.of(mode=mode, modes=3), reference)
+    influence = scores["mode_kl"].influence
+    assert influence is not None
+    # the slope of a sample is ln(q / p), with p after half a sample was added to each mode
+    q = np.bincount(mode, minlength=3) / 320
+    p = (np.array([160, 160, 0]) + 0.5) / 321.5
+    slopes = np.log(q / p)[mode]
+    groups = np.array([slopes[group::32].sum() for group in range(32)])
+    groups -= groups.mean()
+    expected = groups / np.linalg.norm(groups)
+    assert np.array(influence.generated) / np.linalg.norm(influence.generated) == pytest.approx(expected, abs=5e-3)
+
+
+def test_counts_of_one_are_told_in_the_singular() -> None:
+    generated, reference = Features.of(mode=np.arange(20) % 2, modes=2), Features.of(mode=np.zeros(20, int), modes=2)
+    warning = scored(ModeCoverage(), generated, reference)["modes"].detail["warning"]
+    assert warning.startswith("1 mode has samples but no reference")

@@ -8,6 +8,7 @@ import pytest
 from genbench.errors import InputError
 from genbench.features.features import Features
 from genbench.metrics.two_sample import ClassifierTwoSample, classifier_accuracy
+from genbench.plugs.contracts import Score
 
 
 def normal(count: int, width: int, seed: int) -> np.ndarray:
@@ -51,3 +52,36 @@ def test_the_score_reports_its_expected_value() -> None:
 def test_three_rows_are_refused() -> None:
     with pytest.raises(InputError, match="3 generated and 50 reference"):
         classifier_accuracy(normal(3, 3, 1), normal(50, 3, 2))
+
+
+def score_of(generated: np.ndarray, reference: np.ndarray) -> Score:
+    return ClassifierTwoSample()(Features.of(embedding=generated), Features.of(embedding=reference), seed=0)[0]
+
+
+def test_an_accuracy_a_little_below_one_half_is_no_better_than_one_half() -> None:
+    # by chance the accuracy of equal distributions lies on either side of 0.5
+    pairs = [(normal(60, 3, 2 * i), normal(60, 3, 2 * i + 1)) for i in range(10)]
+    scores = [score_of(*pair) for pair in pairs]
+    assert {score.value < 0.5 for score in scores} == {False}
+    below = [score for score in scores if score.detail["accuracy"] < 0.5]
+    assert below
+    assert {score.value for score in below} == {0.5}
+
+
+def test_an_accuracy_far_below_one_half_is_reported_as_it_is() -> None:
+    x = normal(2000, 64, 1)
+    paired = score_of(x + 1e-3 * normal(2000, 64, 2), x)
+    assert paired.value == paired.detail["accuracy"] < 0.5
+    assert paired.detail["z"] < -3
+
+
+@pytest.mark.parametrize("width", [1, 5])
+def test_two_unlike_constants_are_told_apart(width: int) -> None:
+    assert classifier_accuracy(np.zeros((20, width)), np.ones((30, width))).value == 1
+    assert classifier_accuracy(np.ones((20, width)), np.ones((30, width))).value == 0.5
+
+
+def test_a_constant_that_differs_beside_one_that_varies_separates_the_sides() -> None:
+    # rows of -1 or 1 have a covariance that shrinkage leaves singular
+    x = np.column_stack([np.tile([-1.0, 1.0], 20), np.zeros(40)])
+    assert classifier_accuracy(x, x + np.array([0, 1])).value == 1

@@ -174,3 +174,66 @@ def test_left_out_samples_are_said(tmp_path: Path) -> None:
     result = genbench.score(path, features="digits", metrics="is", skip_corrupt=True)
     assert (result.generated.count, result.generated.skipped) == (299, 1)
     assert "1 samples of" in result.warnings[0] or "1 sample of" in result.warnings[0]
+
+
+def test_default_metrics_that_few_samples_rule_out_are_left_out_with_a_hint() -> None:
+    result = genbench.score(IMAGES[:5], reference=IMAGES[100:160], features="digits")
+    names = {entry.name for entry in result.scores}
+    assert {"fd@digits", "kd@digits", "precision@digits", "modes@digits"} <= names
+    assert not {"is@digits", "density@digits"} & names
+    assert result.hints == (
+        "Left out: 'is' needs at least 10 generated samples, but array holds 5.",
+        "Left out: 'prdc' needs at least 6 generated samples, but array holds 5.",
+    )
+
+
+def test_a_metric_asked_for_by_name_needs_its_samples_before_anything_is_extracted() -> None:
+    class Unread:
+        name = "unread"
+
+        def __len__(self) -> int:
+            return 3
+
+        def batches(self, size: int, start: int = 0, stop: int | None = None) -> None:
+            raise AssertionError("a sample was read")
+
+    with pytest.raises(InputError, match="'prdc' needs at least 6 reference samples, but unread holds 3; give more"):
+        genbench.score(IMAGES[:50], reference=Unread(), features="digits", metrics="fd,prdc")
+
+
+def test_a_default_metric_that_refuses_the_samples_is_left_out_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    from genbench.metrics.kernel import KernelDistance
+
+    # only then it is known that the samples do not serve
+    def refuse(self: object, pair_sums: object) -> None:
+        raise InputError("these samples do not serve.")
+
+    monkeypatch.setattr(KernelDistance, "scores", refuse)
+    result = genbench.score(IMAGES[:50], reference=IMAGES[100:160], features="pixels")
+    assert {"fd@pixels", "precision@pixels", "density@pixels"} <= {entry.name for entry in result.scores}
+    assert "Left out: KernelDistance: these samples do not serve." in result.hints
+    with pytest.raises(InputError, match="do not serve"):
+        genbench.score(IMAGES[:50], reference=IMAGES[100:160], features="pixels", metrics="kid,pr")
+
+
+def test_too_few_samples_for_every_metric_are_one_sentence() -> None:
+    with pytest.raises(InputError, match=r"No score can be computed: 'is' needs at least 10 generated .* more samples"):
+        genbench.score(IMAGES[:5], features="digits")
+
+
+def test_the_limit_of_pixels_reaches_both_sources() -> None:
+    class Limited:
+        name, max_pixels = "limited", 100
+
+        def __init__(self) -> None:
+            self.samples = torch.from_numpy(IMAGES[:20]).permute(0, 3, 1, 2)
+
+        def __len__(self) -> int:
+            return 20
+
+        def batches(self, size: int, start: int = 0, stop: int | None = None) -> object:
+            yield genbench.Batch(torch.arange(start, stop or 20), self.samples[start:stop])
+
+    sides = Limited(), Limited()
+    genbench.score(sides[0], reference=sides[1], features="pixels,size=4", metrics="fd", max_pixels=10**9)
+    assert [side.max_pixels for side in sides] == [10**9, 10**9]

@@ -22,6 +22,9 @@ from genbench.plugs.contracts import Influence, Score
 LIMITS = {"jackknife": "debiased", "extrapolation": "infinity"}
 """The methods that remove the bias, and the suffix of the name of their score."""
 
+ENOUGH = 50
+"""With fewer samples, one in twenty debiased distances of equal distributions lies more than 3 errors below 0."""
+
 
 def frechet_distance(
     mean1: npt.ArrayLike, covariance1: npt.ArrayLike, mean2: npt.ArrayLike, covariance2: npt.ArrayLike
@@ -91,6 +94,7 @@ class FrechetDistance:
     """Number of leading principal components of the reference to which both sides are projected; None for none."""
 
     reference: ClassVar[Literal["none", "rows", "moments"]] = "moments"
+    least_samples: ClassVar[tuple[int, int]] = (2, 2)
 
     def __post_init__(self) -> None:
         if self.limit not in LIMITS:
@@ -176,7 +180,10 @@ class FrechetDistance:
         # fid_debiased or fid_infinity is the distance without most of its bias
         if numbers.debiased is not None and not (text and self.limit == "jackknife"):
             suffix = LIMITS[self.limit]
-            bias: dict[str, Any] = {"blocks": numbers.blocks} if numbers.blocks else {}
+            bias: dict[str, Any] = {"corrects": "fid", **({"blocks": numbers.blocks} if numbers.blocks else {})}
+            # the true distance is at least 0; the error of few samples is too rough to judge a value below
+            if all(count is None or count >= ENOUGH for count in (sizes["generated"], sizes["reference"])):
+                bias["least"] = 0.0
             if not both_sampled:
                 bias["note"] = "only the moments of the reference are known, so its share of the bias remains."
             scores.append(

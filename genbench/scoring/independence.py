@@ -1,0 +1,59 @@
+"""Scores that assume independent sides: recognise sides that are not, and withhold what then has no meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from genbench.results import Entry
+
+DOUBTFUL = 3.0
+"""A score that lies this many standard errors below what independent sides can have is told."""
+
+MEANINGLESS = 6.0
+"""A score that lies this many standard errors below shows that the sides are dependent. Between the two, both sides may
+be halves of one set that were balanced by class, which agree a little better than independent sides."""
+
+
+def withhold(entries: Sequence[Entry], *, known: bool, same: bool) -> tuple[list[Entry], list[str], list[str]]:
+    """Return the entries that have a meaning, warnings, and reasons why others are left out.
+
+    ``detail["least"]`` of an entry is the lowest expectation of its score for independent sides: 0 for an unbiased
+    distance, 0.5 for the accuracy of a classifier. A score below it by more than 3 errors is told and not ranked
+    (``better`` is None). If the sides are dependent, such as reconstructions and their originals, none of these scores
+    is ranked, and corrections (``detail["corrects"]``), which have no meaning beside the plain score, are left out.
+
+    ``known``: whether samples of the reference are known to be among the generated ones, so that 3 errors are enough;
+    ``same``: whether both sides are the same samples, for which nothing is left out and nothing more is told.
+    """
+    # scores below what independent sides can have, and whether they leave any doubt
+    below = {entry.name: errors for entry in entries if (errors := _errors_below(entry)) > DOUBTFUL}
+    dependent = same or any(known or errors > MEANINGLESS for errors in below.values())
+    # leave out corrections, do not rank the others
+    kept, reasons = [], []
+    for entry in entries:
+        assumes = "least" in entry.detail and (dependent or entry.name in below)
+        corrects = bool(entry.detail.get("corrects"))
+        if assumes and corrects and dependent and not same:
+            reasons.append(f"{entry.name} assumes that the two sides are independent")
+        else:
+            kept.append(replace(entry, better=None) if assumes and not corrects else entry)
+    return kept, [_doubt(below)] if below and not same else [], reasons
+
+
+def _doubt(below: Mapping[str, float]) -> str:
+    # one sentence names the clearest score
+    worst = max(below, key=lambda name: below[name])
+    return (
+        f"{worst} lies {below[worst]:.3g} errors below what independent sides can have, so the two sides are not "
+        "independent: are the samples copies or reconstructions of the reference, or were both sides balanced by class?"
+    )
+
+
+def _errors_below(entry: Entry) -> float:
+    """Return how many standard errors a score lies below its least expectation; 0 if it does not."""
+    # a guest's detail may hold anything
+    least = entry.detail.get("least")
+    if not isinstance(least, float) or not entry.error:
+        return 0.0
+    return max(0.0, (least - entry.value) / entry.error)
