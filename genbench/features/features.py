@@ -51,14 +51,18 @@ class Moments:
 
     def __post_init__(self) -> None:
         # files of statistics are made by many tools, so check the shapes and values
-        size = self.mean.shape[0] if self.mean.ndim == 1 else -1
-        if self.covariance.shape != (size, size):
-            raise InputError(
-                f"{self.name or 'The statistics'}: a mean of shape {self.mean.shape} and a covariance of shape "
-                f"{self.covariance.shape} do not belong together; expected [D] and [D, D]."
-            )
+        require_matching(self.name or "The statistics", self.mean.shape, self.covariance.shape)
         if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
             raise InputError(f"{self.name or 'The statistics file'} holds NaN or infinity; make it again.")
+
+
+def require_matching(name: str, mean: tuple[int, ...], covariance: tuple[int, ...]) -> None:
+    """Raise InputError unless the shapes of a mean and a covariance are [D] and [D, D]."""
+    if len(mean) != 1 or covariance != (*mean, *mean):
+        raise InputError(
+            f"{name}: a mean of shape {mean} and a covariance of shape {covariance} do not belong together; expected "
+            "[D] and [D, D]."
+        )
 
 
 @dataclass(frozen=True, eq=False)

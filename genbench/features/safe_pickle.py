@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 from collections.abc import Callable
@@ -11,24 +12,49 @@ from typing import Any
 import numpy as np
 
 from genbench.array_types import Array
-from genbench.errors import InputError
+from genbench.errors import InputError, described
+from genbench.features.pickle_check import check_opcodes
+
+LARGEST_PICKLE = 1 << 34
+"""Maximum bytes of a pickle; a larger file is refused."""
+
+COPIES = 4
+"""Arrays may be made of as many bytes as this many times the size of the file; writers of pickles need one copy."""
 
 
 def unpickle_arrays(file: Path) -> Any:
     """Return the contents of a pickle file: arrays, numbers and text in lists and dicts.
 
-    Raises InputError if the file is damaged or needs any other class or function.
+    The memory and the time that this takes are bounded by the size of the file. Raises InputError if the file is
+    damaged, larger than LARGEST_PICKLE, or needs any other class or function.
     """
     try:
-        with file.open("rb") as stream:
-            return _ArraysOnly(stream).load()
+        if file.stat().st_size > LARGEST_PICKLE:
+            raise ValueError(f"it has more than {LARGEST_PICKLE:,} bytes")
+        content = file.read_bytes()
+        check_opcodes(content)
+        return _ArraysOnly(content, file).load()
     except InputError:
         raise
     except Exception as error:  # damaged or hostile bytes can raise any exception
         raise InputError(
-            f"{file} cannot be read as plain arrays ({type(error).__name__}: {error}); if you trust it, convert it to "
+            f"{file} cannot be read as plain arrays ({described(error)[:200]}); if you trust it, convert it to "
             "an .npz with np.savez(path, mu=mu, sigma=sigma)."
         ) from error
+
+
+def array_of(value: Any, limit: int) -> Array:
+    """Return an unpickled array, number, or list of numbers or of lists of numbers, as an array.
+
+    Raises ValueError for lists of more than ``limit`` numbers: a small pickle can name one list many times.
+    """
+    if isinstance(value, (list, tuple)):
+        rows = [row if isinstance(row, (list, tuple)) else (row,) for row in value]
+        if sum(map(len, rows)) > limit or any(not isinstance(item, (int, float)) for row in rows for item in row):
+            raise ValueError("a list holds something else than numbers, or more numbers than the file has bytes")
+    elif not isinstance(value, (np.ndarray, np.generic, _EmptyArray)):
+        raise ValueError(f"a {type(value).__name__} is not an array of numbers")
+    return np.asarray(value)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -38,23 +64,36 @@ class _ArraysOnly(pickle.Unpickler):
     file gets new replacements, so a file cannot change them for the next file.
     """
 
-    def __init__(self, stream: Any) -> None:
-        super().__init__(stream)
-        self._file = stream.name
-        self._allowed = _replacements()
+    def __init__(self, content: bytes, file: Path) -> None:
+        super().__init__(io.BytesIO(content))
+        self._file = file
+        self._allowed = _replacements(_Budget(COPIES * len(content)))
 
     def find_class(self, module: str, name: str) -> Any:
         # numpy 2 renamed numpy.core to numpy._core
         key = f"{module.replace('numpy._core', 'numpy.core')}.{name}"
         if key not in self._allowed:
+            wanted = " ".join(f"{module}.{name}".split())[:100]
             raise InputError(
-                f"{self._file} wants to run {module}.{name}, so it was not opened, because a pickle can run any code; "
+                f"{self._file} wants to run {wanted}, so it was not opened, because a pickle can run any code; "
                 "if you trust it, make an .npz of it with np.savez(path, mu=mu, sigma=sigma)."
             )
         return self._allowed[key]
 
 
-def _replacements() -> dict[str, Callable[..., Any] | type]:
+class _Budget:
+    """The bytes that may still be copied: a small pickle can ask for many copies of the same bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise ValueError("it makes more arrays than it has bytes for")
+
+
+def _replacements(budget: _Budget) -> dict[str, Callable[..., Any] | type]:
     """Return the replacement of each class and function that a pickled array refers to."""
 
     class NdArray:
@@ -66,15 +105,16 @@ def _replacements() -> dict[str, Callable[..., Any] | type]:
         return _Dtype(code)
 
     def reconstruct(*_: Any) -> _EmptyArray:
-        return _EmptyArray()
+        return _EmptyArray(budget)
 
     def frombuffer(raw: Any, dtype: Any, shape: Any, order: Any) -> Array:
-        return _array_of_bytes(raw, dtype, shape, order == "F")
+        return _array_of_bytes(raw, dtype, shape, order == "F", budget)
 
     def scalar(dtype: Any, raw: Any) -> Any:
-        return _array_of_bytes(raw, dtype, (), False)[()]
+        return _array_of_bytes(raw, dtype, (), False, budget)[()]
 
     def encode(text: str, code: str) -> bytes:  # pickle protocols before 3 write bytes as encoded text
+        budget.spend(len(text))
         return text.encode("latin1")
 
     # the names that pickles of arrays use, in all protocols and versions of numpy
@@ -96,7 +136,9 @@ class _Dtype:
     def __init__(self, code: Any) -> None:
         # floats, integers and booleans; "O" (objects) would allow arbitrary contents
         if not isinstance(code, str) or not re.fullmatch(r"[<>=|]?(f[248]|[iu][1248]|b1)", code):
-            raise ValueError(f"an array of {code!r} is not an array of numbers")
+            # repr of a hostile object could take forever
+            given = repr(code[:20]) if isinstance(code, str) else f"a {type(code).__name__}"
+            raise ValueError(f"an array of {given} is not an array of numbers")
         self.code, self.order = code.lstrip("<>=|"), code[0] if code[0] in "<>" else "="
 
     def __setstate__(self, state: Any) -> None:
@@ -108,21 +150,28 @@ class _Dtype:
 class _EmptyArray:
     """An array whose contents follow in the pickle."""
 
-    __slots__ = ("array",)
+    __slots__ = ("_budget", "array")
+
+    def __init__(self, budget: _Budget) -> None:
+        self.array: Array = np.empty(0)
+        self._budget = budget
 
     def __setstate__(self, state: Any) -> None:
         # the state of a pickled array, after its version
         _, shape, dtype, fortran, raw = state
-        self.array = _array_of_bytes(raw, dtype, shape, bool(fortran))
+        self.array = _array_of_bytes(raw, dtype, shape, bool(fortran), self._budget)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         return self.array if dtype is None else self.array.astype(dtype)
 
 
-def _array_of_bytes(raw: Any, dtype: Any, shape: Any, fortran: bool) -> Array:
+def _array_of_bytes(raw: Any, dtype: Any, shape: Any, fortran: bool, budget: _Budget) -> Array:
     # a hostile file can pass any object
     if not isinstance(raw, (bytes, bytearray)) or not isinstance(dtype, _Dtype):
         raise ValueError("an array without bytes or dtype")
+    if not isinstance(shape, tuple) or len(shape) > 8 or not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise ValueError("an array whose shape is not a tuple of sizes")
+    budget.spend(len(raw))
     # frombuffer runs no code of the file, and reshape checks the size
     flat = np.frombuffer(bytes(raw), np.dtype(dtype.order + dtype.code))
-    return flat.reshape(tuple(int(size) for size in shape), order="F" if fortran else "C")
+    return flat.reshape(shape, order="F" if fortran else "C")

@@ -5,36 +5,37 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genbench.array_types import Array
-from genbench.errors import InputError
-from genbench.features.features import Features, Moments, read_features
-from genbench.features.safe_pickle import unpickle_arrays
+from genbench.errors import InputError, described
+from genbench.features.features import Features, Moments, read_features, require_matching
+from genbench.features.file_record import FileRecord
+from genbench.features.npz_entries import Header, npz_array, npz_header, npz_text
+from genbench.features.safe_pickle import array_of, unpickle_arrays
 from genbench.files.atomic_write import atomic_write
-from genbench.files.fingerprints import content_hash
+from genbench.files.fingerprints import file_hash
 
 NEGATIVE_SHARE = 1e-5
 """Eigenvalues of sigma down to minus this share of its largest entry count as rounding errors of float32."""
-
-LARGEST_COVARIANCE = 1 << 33
-"""Maximum bytes of an unpacked covariance (32,768 dimensions in float64); a larger one is refused."""
 
 EXTRACTORS_OF_EDM2 = {"fid": "inception", "fd_dinov2": "dinov2-vit-l-14"}
 """The names of the statistics in a file of EDM2, and the extractors that they were made with."""
 
 
-def read_reference(path: str | os.PathLike[str], *, name: str = "fid") -> Moments | Features | None:
+def read_reference(
+    path: str | os.PathLike[str], *, name: str = "fid", dimension: int | None = None
+) -> Moments | Features | None:
     """Return the statistics or features in a file, or None if the file holds neither, so that it may hold samples.
 
     The function reads ``.npz`` files with ``mu`` and ``sigma`` (pytorch-fid, clean-fid, ADM, ``write_statistics``),
     EDM's ``.pkl`` files (``name`` chooses among several statistics), and ``.safetensors`` files of ``Features.save``.
-    Raises InputError if such a file is missing, damaged or unsafe, or holds no valid mean and covariance.
+    ``dimension`` is the length of the features that they will be compared with, if it is known. Raises InputError if
+    such a file is missing, damaged or unsafe, holds no valid mean and covariance, or has another dimension; shapes are
+    compared before the arrays are read.
     """
     # the extension decides the format
     file = Path(path).expanduser()
@@ -46,8 +47,8 @@ def read_reference(path: str | os.PathLike[str], *, name: str = "fid") -> Moment
     if kind == ".safetensors":
         return read_features(file)
     if kind == ".npz":
-        return _from_npz(file) if {"mu", "sigma"} <= _entry_names(file) else None
-    return _from_pickle(file, name)
+        return _from_npz(file, dimension) if {"mu", "sigma"} <= _entry_names(file) else None
+    return _from_pickle(file, name, dimension)
 
 
 def has_images(path: str | os.PathLike[str]) -> bool:
@@ -86,53 +87,69 @@ def _entry_names(file: Path) -> set[str]:
             return {name.removesuffix(".npy") for name in archive.namelist()}
     except PermissionError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); check its permissions.") from error
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise InputError(f"{file} cannot be read as an .npz ({error}); make or copy it again.") from error
+    except Exception as error:  # damaged or hostile bytes can raise any exception
+        raise InputError(
+            f"{file} cannot be read as an .npz ({described(error)[:200]}); make or copy it again."
+        ) from error
 
 
-def _from_npz(file: Path) -> Moments:
+def _from_npz(file: Path, dimension: int | None) -> Moments:
     try:
         with zipfile.ZipFile(file) as archive:
-            # check the size before anything is unpacked
-            size = max(archive.getinfo(f"{key}.npy").file_size for key in ("mu", "sigma"))
-        if size > LARGEST_COVARIANCE:
-            raise InputError(f"{file} would unpack to {size:,} bytes, like a decompression bomb; make it again.")
-        # an entry of pickled objects raises ValueError
-        with np.load(file, allow_pickle=False) as arrays:
-            mu, sigma = arrays["mu"], arrays["sigma"]
-            metadata = json.loads(str(arrays["genbench"])) if "genbench" in arrays.files else {}
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            # compare shapes and dtypes before anything is unpacked
+            mu, sigma = (npz_header(archive, key) for key in ("mu", "sigma"))
+            _require_shapes(file, mu, sigma, dimension)
+            has_record = "genbench.npy" in archive.namelist()
+            record = FileRecord(json.loads(npz_text(archive, "genbench")) if has_record else {})
+            return _checked_moments(file, npz_array(archive, "mu"), npz_array(archive, "sigma"), record)
+    except InputError:
+        raise
+    except Exception as error:  # damaged or hostile bytes can raise any exception
         raise InputError(
-            f"{file} cannot be read ({error}); expected mu [D] and sigma [D, D] as plain numbers, as "
+            f"{file} cannot be read ({described(error)[:200]}); expected mu [D] and sigma [D, D] as plain numbers, as "
             "np.savez(path, mu=mu, sigma=sigma) writes them."
         ) from error
-    if not isinstance(metadata, dict):
-        raise InputError(f"{file} has an entry 'genbench' that genbench did not write; make the file again.")
-    return _checked_moments(file, mu, sigma, metadata)
 
 
-def _checked_moments(file: Path, mu: Any, sigma: Any, metadata: Mapping[str, Any]) -> Moments:
-    # float64 mean [D] and covariance [D, D]
-    mean, covariance = _float_array(file, "mu", mu, 1), _float_array(file, "sigma", sigma, 2)
-    count = metadata.get("count")
-    # metadata that are missing or of the wrong type become unknown
+def _require_shapes(file: Path, mu: Header, sigma: Header, dimension: int | None) -> None:
+    """Raise InputError unless mu is float [D] and sigma is float [D, D], with D = ``dimension`` if that is known."""
+    for key, (dtype, shape), expected in (("mu", mu, "[D]"), ("sigma", sigma, "[D, D]")):
+        if dtype.kind != "f" or len(shape) != expected.count("D") or 0 in shape:
+            raise InputError(
+                f"{file}: {key} has dtype {dtype} and shape {list(shape)}; expected floats of shape {expected}."
+            )
+    size = mu[1][0]
+    require_matching(str(file), mu[1], sigma[1])
+    if dimension not in (None, size):
+        raise InputError(
+            f"{file} holds statistics of {size:,} dimensions, but the features of the samples have {dimension:,}; "
+            "choose the extractor that the file was made with."
+        )
+
+
+def _checked_moments(file: Path, mu: Array, sigma: Array, record: FileRecord) -> Moments:
+    # arrays of a pickle are views of its bytes, which cannot be written
+    mean, covariance = (np.require(array, np.float64, "W") for array in (mu, sigma))
     moments = Moments(
         mean,
         covariance,
-        count if isinstance(count, int) else None,
-        str(metadata.get("source") or file),
-        str(metadata.get("extractor", "")),
-        str(metadata.get("identity", "")),
-        str(metadata.get("fingerprint") or content_hash(file.read_bytes())),
+        record.optional_count("count"),
+        record.text("source") or str(file),
+        record.text("extractor"),
+        record.text("identity"),
+        record.text("fingerprint") or file_hash(file),
     )
-    # other tools leave rounding errors in sigma, so symmetry is checked with a tolerance
-    largest = float(np.abs(covariance).max())
-    if float(np.abs(covariance - covariance.T).max()) > 1e-6 * largest or float(covariance.diagonal().min()) < 0:
+    # other tools leave rounding errors in sigma, so symmetry is checked with a tolerance; by parts, to need less memory
+    largest = max(float(covariance.max()), -float(covariance.min()))
+    parts = [slice(first, first + 512) for first in range(0, len(covariance), 512)]
+    asymmetry = max(float(np.abs(covariance[part] - covariance[:, part].T).max()) for part in parts)
+    if asymmetry > 1e-6 * largest or float(covariance.diagonal().min()) < 0:
         raise InputError(
             f"{file}: sigma is not symmetric with variances of 0 or more, so it is no covariance; make the file again."
         )
     # rounding leaves eigenvalues slightly below 0; if they are not lower, the shifted matrix has a Cholesky factor
-    shifted = covariance + NEGATIVE_SHARE * largest * np.eye(len(covariance))
+    shifted = covariance.copy()
+    np.fill_diagonal(shifted, shifted.diagonal() + NEGATIVE_SHARE * largest)
     try:
         np.linalg.cholesky(shifted)
     except np.linalg.LinAlgError as error:
@@ -143,32 +160,27 @@ def _checked_moments(file: Path, mu: Any, sigma: Any, metadata: Mapping[str, Any
     return moments
 
 
-def _float_array(file: Path, key: str, value: Any, axes: int) -> Array:
-    array = np.asarray(value)
-    if array.dtype.kind != "f" or array.ndim != axes or array.size == 0:
-        shape = ("[D]", "[D, D]")[axes - 1]
-        raise InputError(
-            f"{file}: {key} has dtype {array.dtype} and shape {list(array.shape)}; expected floats of shape {shape}."
-        )
-    return array.astype(np.float64)
-
-
-def _from_pickle(file: Path, name: str) -> Moments:
+def _from_pickle(file: Path, name: str, dimension: int | None) -> Moments:
     statistics = unpickle_arrays(file)
-    metadata: dict[str, Any] = {}
+    record: dict[str, str] = {}
     # EDM writes mu and sigma at the top level; EDM2 writes one dict of them for each extractor
     if isinstance(statistics, dict) and "mu" not in statistics:
-        statistics, metadata = _choose_statistics(file, statistics, name)
+        statistics, record = _choose_statistics(file, statistics, name)
     if not isinstance(statistics, dict) or not {"mu", "sigma"} <= set(statistics):
         raise InputError(f"{file} holds no mu and sigma; expected statistics as EDM writes them, or an .npz.")
-    return _checked_moments(file, statistics["mu"], statistics["sigma"], metadata)
+    try:
+        mu, sigma = (array_of(statistics[key], file.stat().st_size) for key in ("mu", "sigma"))
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{file}: mu and sigma are not arrays of numbers ({error}); make the file again.") from error
+    _require_shapes(file, (mu.dtype, mu.shape), (sigma.dtype, sigma.shape), dimension)
+    return _checked_moments(file, mu, sigma, FileRecord(record))
 
 
-def _choose_statistics(file: Path, contents: dict[Any, Any], name: str) -> tuple[Any, dict[str, Any]]:
+def _choose_statistics(file: Path, contents: dict[Any, Any], name: str) -> tuple[Any, dict[str, str]]:
     names = [key for key, value in contents.items() if isinstance(value, dict) and "mu" in value]
     # a file with only one entry leaves no choice
     chosen = name if name in names or len(names) != 1 else names[0]
     if chosen not in names:
-        known = ", ".join(map(str, names)) or "no statistics"
+        known = ", ".join(map(str, names))[:200] or "no statistics"
         raise InputError(f"{file} has no statistics called {name!r}; it holds {known}.")
     return contents[chosen], {"extractor": EXTRACTORS_OF_EDM2.get(chosen, "")}

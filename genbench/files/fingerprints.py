@@ -95,6 +95,15 @@ def content_hash(*pieces: bytes) -> str:
     return digest.hexdigest()
 
 
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
 _Key = tuple[bytes, bytes, str]  # path and part name (bytes, because names may be invalid text), stamp
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import pickle
+import struct
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,7 @@ import numpy as np
 import pytest
 
 from genbench.errors import InputError
+from genbench.features import npz_entries, statistics_files
 from genbench.features.features import Features, Moments
 from genbench.features.statistics_files import has_images, read_reference, write_statistics
 
@@ -281,3 +287,170 @@ def test_a_singular_sigma_of_rounded_numbers_is_read(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).standard_normal((20, 64))
     np.savez(tmp_path / "few.npz", mu=np.zeros(64), sigma=np.cov(rows.T).astype(np.float32))
     assert isinstance(read_reference(tmp_path / "few.npz"), Moments)
+
+
+# hostile files: small ones that would take much memory or time
+
+
+def nested(levels: int, double: bytes) -> bytes:
+    """Return the opcodes of an object that is doubled ``levels`` times."""
+    return b"K\x01\x85q\x00" + double * levels
+
+
+LISTS = nested(60, b"q\x01(h\x01h\x01l") + b"q\x01"
+
+HOSTILE_PICKLES = {
+    "a memo of 268 million objects": b"\x80\x02Nr\xff\xff\xff\x0f.",
+    "a memo of 268 million objects, as text": b"Np268435455\n.",
+    "6 GB of bytes": b"\x80\x04\x8e" + struct.pack("<Q", 6 << 30) + b".",
+    "6 GB of a bytearray": b"\x80\x05\x96" + struct.pack("<Q", 6 << 30) + b".",
+    "6 GB of text": b"\x80\x04\x8d" + struct.pack("<Q", 6 << 30) + b".",
+    "a number of 2 GB": b"\x80\x02\x8b\xff\xff\xff\x7f.",
+    "a frame of 6 GB": b"\x80\x04\x95" + struct.pack("<Q", 6 << 30) + b".",
+    "a key of 2^60 numbers, by DUP": b"\x80\x02}K\x01\x85" + b"2\x86" * 60 + b"Ns.",
+    "a key of 2^60 numbers, by the memo": b"\x80\x02}" + nested(60, b"h\x00\x86q\x00") + b"Ns.",
+    "a dtype of 2^60 lists": b"\x80\x02(" + LISTS + b"lcnumpy\ndtype\nh\x01\x85R\x86.",
+    "a mean of 2^60 lists": b"\x80\x02}X\x01\x00\x00\x00a(" + LISTS + b"ls"
+    b"X\x02\x00\x00\x00muh\x01sX\x05\x00\x00\x00sigmah\x01s.",
+    "10,000 times one text of 10,000 letters": b"\x80\x02(X\x10\x27\x00\x00" + b"x" * 10_000 + b"q\x00"
+    b"X\x06\x00\x00\x00latin1q\x01c_codecs\nencode\nq\x02" + b"h\x02h\x00h\x01\x86R" * 10_000 + b"l.",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE_PICKLES.values(), ids=HOSTILE_PICKLES)
+def test_a_small_pickle_that_would_need_much_memory_or_time_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.pkl").write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"x\.pkl"):
+        read_reference(tmp_path / "x.pkl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
+
+
+def test_statistics_as_lists_of_numbers_are_read(tmp_path: Path) -> None:
+    check(read_reference(pickled(tmp_path / "x.pkl", {"mu": MU.tolist(), "sigma": SIGMA.tolist()})))
+
+
+def test_a_pickled_array_without_contents_is_refused(tmp_path: Path) -> None:
+    array = b"cnumpy.core.multiarray\n_reconstruct\n)R"
+    content = b"\x80\x02}X\x02\x00\x00\x00mu" + array + b"sX\x05\x00\x00\x00sigma" + array + b"s."
+    (tmp_path / "x.pkl").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.pkl: mu has dtype float64 and shape \[0\]"):
+        read_reference(tmp_path / "x.pkl")
+
+
+def with_entries(path: Path, **entries: bytes) -> Path:
+    """Write an .npz of the given bytes; mu and sigma are good ones if they are not given."""
+    np.savez(path, mu=MU, sigma=SIGMA)
+    with zipfile.ZipFile(path) as archive:
+        good = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, content in (good | entries).items():
+            archive.writestr(f"{key}.npy", content)
+    return path
+
+
+def npy(header: str, data: bytes = b"") -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header.encode() + b"\n" + data
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-3, -3)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 3)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (True, 3.0)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': 'x'}",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (3, 3)}",
+        "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (3, 3)}",
+        "{'descr': 'nonsense', 'fortran_order': False, 'shape': (3, 3)}",
+        "(" * 500,
+        "[" * 9000,
+        "\x00",
+        "'" * 3,
+        "{'descr': '<f8'}",
+    ],
+)
+@pytest.mark.parametrize("key", ["mu", "sigma", "genbench"])
+def test_a_senseless_header_of_an_array_is_refused(tmp_path: Path, header: str, key: str) -> None:
+    path = with_entries(tmp_path / "x.npz", **{key: npy(header, bytes(72))})
+    with pytest.raises(InputError, match=r"x\.npz"):
+        read_reference(path)
+
+
+def text_entry(text: str) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.array(text))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "null",
+        "[" * 100_000,
+        "NaN",
+        '"x"',
+        *map(json.dumps, [{"count": "many"}, {"count": -1}, {"count": True}, {"source": 3}]),
+    ],
+)
+def test_a_record_of_wrong_types_is_refused(tmp_path: Path, record: str) -> None:
+    with pytest.raises(InputError, match=r"x\.npz cannot be read"):
+        read_reference(with_entries(tmp_path / "x.npz", genbench=text_entry(record)))
+
+
+def test_a_record_whose_text_is_damaged_is_refused(tmp_path: Path) -> None:
+    damaged = text_entry("{}")[:-8] + b"\xff" * 8
+    with pytest.raises(InputError, match=r"x\.npz cannot be read"):
+        read_reference(with_entries(tmp_path / "x.npz", genbench=damaged))
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npz_entries, "_BOMB_SIZE", 1 << 20)
+    np.savez_compressed(tmp_path / "x.npz", mu=np.zeros(500), sigma=np.zeros((500, 500)))
+    monkeypatch.setattr(statistics_files, "npz_array", lambda archive, key: pytest.fail("unpacked"))
+    with pytest.raises(InputError, match="sigma would unpack to 2,000,128 bytes, like a decompression bomb"):
+        read_reference(tmp_path / "x.npz")
+
+
+def test_statistics_of_another_dimension_are_refused_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "x.npz", mu=MU, sigma=SIGMA)
+    check(read_reference(tmp_path / "x.npz", dimension=3))
+    monkeypatch.setattr(statistics_files, "npz_array", lambda archive, key: pytest.fail("read"))
+    with pytest.raises(InputError, match=r"x\.npz holds statistics of 3 dimensions, .* samples have 4"):
+        read_reference(tmp_path / "x.npz", dimension=4)
+
+
+def test_an_encrypted_npz_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", mu=MU, sigma=SIGMA)
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    # the first flag bit of every entry means encryption
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := content.find(signature, at + 1)) >= 0:
+            content[at + place] |= 1
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(InputError, match="encrypted"):
+        read_reference(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_damaged_npz_files_raise_only_input_errors(tmp_path: Path, *, compress: bool) -> None:
+    rng = np.random.default_rng(0)
+    (np.savez_compressed if compress else np.savez)(tmp_path / "good.npz", mu=MU, sigma=SIGMA, genbench=np.array("{}"))
+    plain = (tmp_path / "good.npz").read_bytes()
+    refused = 0
+    for _ in range(200):
+        data = bytearray(plain)
+        for at in rng.integers(0, len(data), 3):
+            data[at] = rng.integers(256)
+        (tmp_path / "x.npz").write_bytes(data)
+        try:
+            read_reference(tmp_path / "x.npz")
+        except InputError as error:
+            refused += "x.npz" in str(error) and "\n" not in str(error)
+    assert refused > 100
