@@ -213,6 +213,7 @@ class _DerivedArrays(MutableMapping[str, Mapping[str, Array]]):
 
 def _read_checked(path: Path, address: str) -> tuple[dict[str, Array], dict[str, Any]] | None:
     """Return the arrays and the record of a file, or None if it is missing, damaged or has another address."""
+    # the address tells a block from another one that was copied to its place
     try:
         arrays, record = read_arrays(path, _RECORD)
         if isinstance(record, dict) and record.get("address") == address:

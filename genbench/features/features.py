@@ -236,6 +236,7 @@ def read_features(path: Path) -> Features:
 
 def _require_consistent(features: Features) -> None:
     """Raise ValueError if views, labels and hashes do not belong together, or hold what no extractor gives."""
+    # one row per sample in every view
     (views,) = features.blocks
     lengths = {view: rows.shape[:1] for view, rows in views.items()}
     if len(set(lengths.values())) != 1 or min(lengths.values()) < (1,):

@@ -50,6 +50,7 @@ class FileRecord:
 
     def counts_by_name(self, name: str) -> dict[str, int]:
         """Return an object of whole numbers of 0 or more."""
+        # null and a missing field mean that there are none
         value = self._fields.get(name) or {}
         self._require(isinstance(value, dict) and all(map(_is_count, value.values())), name, "an object of counts")
         return dict(value)

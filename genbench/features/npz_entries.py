@@ -32,6 +32,7 @@ def npz_header(archive: zipfile.ZipFile, key: str) -> Header:
     # the sizes in the archive's directory limit what is unpacked
     if member.file_size > min(LARGEST_ENTRY, max(_BOMB_SIZE, _BOMB_RATIO * member.compress_size)):
         raise ValueError(f"{key} would unpack to {member.file_size:,} bytes, like a decompression bomb")
+    # numpy has one reader per version of the format; version 3 is only needed for names of record fields
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     with archive.open(member) as stream:
         version = np.lib.format.read_magic(stream)
@@ -44,6 +45,7 @@ def npz_header(archive: zipfile.ZipFile, key: str) -> Header:
         raise ValueError(f"{key} has the shape {str(shape)[:60]}")
     if dtype.hasobject:
         raise ValueError(f"{key} holds pickled Python objects, which are never loaded")
+    # numpy would allocate what the header states
     held, stated = member.file_size - header_size, math.prod(shape) * dtype.itemsize
     if held != stated:
         raise ValueError(f"{key} holds {held:,} bytes of data, but its header states {stated:,}")

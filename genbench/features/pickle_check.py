@@ -28,6 +28,7 @@ def check_opcodes(content: bytes) -> None:
     for count, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(content))):
         if opcode.name in _UNUSED:
             raise ValueError(f"it contains the opcode {opcode.name}, which arrays do not need")
+        # the hash of a long number is computed anew each time it is a key
         if isinstance(argument, int) and opcode.name != "FRAME" and abs(argument) > _LARGEST_NUMBER:
             raise ValueError("it contains a number of more than 128 bits")
         if opcode.name in _PUT:
@@ -38,6 +39,7 @@ def check_opcodes(content: bytes) -> None:
             stored += 1
             (tuples.add if on_top else tuples.discard)(place)
         elif opcode.name in _GET:
+            # nesting a shared tuple doubles the work of hashing it, so only a few are allowed
             on_top = int(argument or 0) in tuples
             shared += on_top
             if shared > _MOST_SHARED_TUPLES:

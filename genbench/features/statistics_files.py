@@ -168,6 +168,7 @@ def _from_pickle(file: Path, name: str, dimension: int | None) -> Moments:
         statistics, record = _choose_statistics(file, statistics, name)
     if not isinstance(statistics, dict) or not {"mu", "sigma"} <= set(statistics):
         raise InputError(f"{file} holds no mu and sigma; expected statistics as EDM writes them, or an .npz.")
+    # both may be arrays or lists of numbers
     try:
         mu, sigma = (array_of(statistics[key], file.stat().st_size) for key in ("mu", "sigma"))
     except (ValueError, OverflowError) as error:
