@@ -20,6 +20,11 @@ def not_empty(ctx: click.Context, option: click.Parameter, value: str | None) ->
     return value
 
 
+def absolute(ctx: click.Context, option: click.Parameter, value: Path) -> Path:
+    """Return a path that means the same after a guest has changed the working folder."""
+    return value.expanduser().absolute()
+
+
 def openable_tracker(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Open and close a tracker, so that a mistyped name or a missing library is reported before the long work."""
     if value is not None:

@@ -23,7 +23,7 @@ from genbench.cli.printing import say
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
               help="Folder of checkpoints and training curves.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
-def train_command(sampler: str, benchmark: str, quiet: bool, **options: Any) -> None:
+def train_command(sampler: str, benchmark: str, quiet: bool, out: Path, **options: Any) -> None:
     """Train one sampler with one seed, as `run` does.
 
     After an interruption, the same command continues where it stopped.
@@ -34,13 +34,16 @@ def train_command(sampler: str, benchmark: str, quiet: bool, **options: Any) -> 
     """
     from genbench.runs.run import train
 
+    # a guest may change the working folder
+    folder = out.expanduser().absolute()
     # stdout is reserved for the message: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr):
-        trained = train(sampler, benchmark, progress=False if quiet else None, **options)
+        trained = train(sampler, benchmark, progress=False if quiet else None, out=folder, **options)
+    weights = out / trained.weights.relative_to(folder)
     # name the weights, the selected checkpoint and the time
     record = trained.record
     assert record is not None
     say(
-        f"{trained.weights}: step {record.chosen_step:,} of {record.steps or 0:,}, chosen by {record.chosen_by}, "
+        f"{weights}: step {record.chosen_step:,} of {record.steps or 0:,}, chosen by {record.chosen_by}, "
         f"after {record.seconds:.0f} s"
     )
