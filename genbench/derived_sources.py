@@ -134,7 +134,7 @@ def as_batch_data(samples: Any, count: int, who: str) -> torch.Tensor:
 
     # points
     if array.ndim == 2 and array.dtype.kind in "fiu":
-        return torch.from_numpy(_finite_points(array, who).astype(np.float32))
+        return torch.from_numpy(_finite_points(array, who))
 
     # images: only uint8 has a known range
     if array.ndim in (3, 4) and array.dtype.kind == "f":
@@ -158,7 +158,10 @@ def _as_rgb(array: Array, who: str, expected: str) -> Array:
 
 
 def _finite_points(array: Array, who: str) -> Array:
-    # NaN often comes from a diverged model, so the error is raised here and not in every metric
+    # NaN often comes from a diverged model, so the error is raised here and not in every metric; a large float64
+    # becomes infinite
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
     if not np.isfinite(array).all():
         rows = int((~np.isfinite(array)).any(axis=1).sum())
         raise PlugError(f"{who} gave NaN or infinity in {rows} of {len(array)} points; the model may have diverged.")

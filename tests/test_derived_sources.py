@@ -121,6 +121,7 @@ def test_points_stay_points() -> None:
         (np.zeros((CHUNK, 4, 4, 3), np.float32), "range is not known"),
         (np.zeros((CHUNK, 4, 4, 2), np.uint8), "neither 1 nor 3 channels"),
         (np.zeros((CHUNK, 4, 4, 3), np.int64), "expected uint8"),
+        (np.full((CHUNK, 2), 1e300), "NaN or infinity in 256 of 256 points"),
         (np.full((CHUNK, 2), np.nan), "NaN or infinity in 256 of 256 points"),
         (None, "when asked for 256 samples"),
     ],

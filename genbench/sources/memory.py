@@ -53,6 +53,11 @@ class ArraySource:
     ) -> None:
         self.name = name
         self._array = array
+        # slices of these would fail, or give values that are not meant to be seen
+        if isinstance(array, torch.Tensor) and array.layout != torch.strided:
+            to_numpy(array)
+        if np.ma.is_masked(array):
+            raise InputError(f"{name} holds masked values; fill them with .filled(value) or leave out their rows.")
         self.layout = layout_of(
             name,
             tuple(array.shape),

@@ -75,7 +75,7 @@ class NpzMembers:
     def _errors(self, key: str) -> Iterator[None]:
         try:
             yield
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
             raise InputError(f"{self._name}: {key} is damaged ({error}); make or copy the file again.") from error
         except OSError as error:
             raise InputError(

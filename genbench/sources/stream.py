@@ -51,7 +51,7 @@ class StreamSource:
 
     def read_at_most(self, count: int) -> None:
         """Read only the first ``count`` samples if the stream has no known length; call it before anything is read."""
-        if self._count is None and not _has_length(self._stream):
+        if self._count is None and _length(self._stream) is None:
             self._count = count
 
     def __len__(self) -> int:
@@ -91,21 +91,26 @@ class StreamSource:
     def _read(self) -> ArraySource:
         """Copy all batches to an unnamed temporary file, which stays open while its rows are needed."""
         with tempfile.TemporaryFile(prefix="genbench-") as file:
-            spool = _Spool(self.name, file, self._range, endless=self._count is None and not _has_length(self._stream))
+            spool = _Spool(self.name, file, self._range)
+            length = _length(self._stream) or 0
             # stop as soon as there are enough samples, because the next batch may not exist or may be slow
             for step, item in enumerate(_iterate(self.name, self._stream)):
+                spool.endless = self._count is None and step >= length
                 spool.add(step, item, None if self._count is None else self._count - spool.rows)
                 if spool.rows == self._count:
                     break
             return spool.finish()
 
 
-def _has_length(stream: Iterable[Any]) -> bool:
-    # a DataLoader of an IterableDataset has a method __len__ that raises
+def _length(stream: Any) -> int | None:
+    """Return the number of batches of a stream, or None if it is not known."""
+    # the length of an IterableDataset is only a claim, also for a DataLoader of it
+    if isinstance(getattr(stream, "dataset", stream), torch.utils.data.IterableDataset):
+        return None
     try:
-        return len(stream) >= 0  # type: ignore[arg-type]
-    except Exception:
-        return False
+        return len(stream)
+    except Exception:  # a method __len__ may raise anything
+        return None
 
 
 def _iterate(name: str, stream: Iterable[Any]) -> Iterator[Any]:
@@ -131,12 +136,15 @@ class _SpooledSource(ArraySource):
 class _Spool:
     """Writes batches to a file, in the format of Batch.data."""
 
-    def __init__(self, name: str, file: IO[bytes], range: str | None, *, endless: bool) -> None:
+    endless = False
+    """Whether the stream may go on for ever, so that it must stop at the limits."""
+
+    def __init__(self, name: str, file: IO[bytes], range: str | None) -> None:
         self.rows = 0
         self._name, self._file, self._range = name, file, range
         # most bytes that are written
         free = shutil.disk_usage(tempfile.gettempdir()).free
-        self._endless, self._allowed = endless, int(free * DISK_SHARE)
+        self._allowed = int(free * DISK_SHARE)
         # what the first batch decides
         self._format: tuple[tuple[int, ...], np.dtype[Any], str] | None = None
         self._layout: Layout | None = None
@@ -225,7 +233,7 @@ class _Spool:
     def _write_rows(self, rows: Array) -> None:
         written = self.rows * rows[0].nbytes + rows.nbytes
         # an endless stream must not fill the disk
-        if self._endless and (self.rows > MOST_ROWS or written > min(MOST_BYTES, self._allowed)):
+        if self.endless and (self.rows > MOST_ROWS or written > min(MOST_BYTES, self._allowed)):
             raise InputError(
                 f"{self._name} has given {self.rows:,} samples ({written / 1e9:.3g} GB), and no end is known; say how "
                 "many to use with count=N."

@@ -216,6 +216,14 @@ def test_the_whole_array_decides_whether_it_holds_only_zeros_and_ones(monkeypatc
     assert rows(ArraySource(array)).max() == 200
 
 
+def test_sparse_tensors_and_masked_values_are_refused() -> None:
+    with pytest.raises(InputError, match="cannot be read as numbers"):
+        ArraySource(torch.eye(4).to_sparse())
+    with pytest.raises(InputError, match="masked values"):
+        ArraySource(np.ma.masked_greater(IMAGES, 200))
+    assert len(ArraySource(np.ma.masked_array(IMAGES))) == 7
+
+
 def test_a_single_number_is_an_error() -> None:
     with pytest.raises(InputError, match="no samples"):
         ArraySource(np.array(3.0))

@@ -136,3 +136,14 @@ def test_a_stored_array_with_a_wrong_checksum_is_an_error(tmp_path: Path) -> Non
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"arr_0 is damaged .its checksum is wrong"):
         Npz(tmp_path / "x.npz")
+
+
+def test_an_array_with_a_damaged_name_is_an_error(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", images())
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    # the directory says that names are UTF-8, and the name before the array is not
+    content[content.index(b"PK\x01\x02") + 9] |= 0x08
+    content[30] = 0xFF
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(InputError, match="arr_0 is damaged"):
+        Npz(tmp_path / "x.npz")

@@ -77,7 +77,22 @@ class _Endless(IterableDataset[Any]):
             yield from torch.from_numpy(batch)
 
 
-@pytest.mark.parametrize("stream", [_endless, lambda: DataLoader(_Endless(), batch_size=5)])
+class _Claiming(_Endless):
+    def __len__(self) -> int:
+        return 7
+
+
+class _Longer(list[Any]):
+    """A list that gives more than its length says."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return _endless()
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [_endless, lambda: DataLoader(_Endless(), batch_size=5), lambda: DataLoader(_Claiming(), batch_size=5)],
+)
 def test_a_score_reads_an_endless_stream_only_as_far_as_its_count(stream: Any) -> None:
     sides = open_sides(stream(), Options(reference=IMAGES, count=9, features="pixels,size=4"))
     assert np.array_equal(rows(sides.generated), IMAGES[[0, 1, 2, 3, 4, 5, 6, 0, 1]])
@@ -97,8 +112,9 @@ def test_a_short_stream_has_too_few_samples() -> None:
 @pytest.mark.parametrize("limit", ["MOST_ROWS", "MOST_BYTES"])
 def test_an_endless_stream_without_a_count_is_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"genbench.sources.stream.{limit}", 50)
-    with pytest.raises(InputError, match=r"no end is known; say how many to use with count=N"):
-        len(StreamSource(_endless()))
+    for stream in (_endless(), _Longer([IMAGES])):
+        with pytest.raises(InputError, match=r"no end is known; say how many to use with count=N"):
+            len(StreamSource(stream))
 
 
 def test_a_stream_fills_only_a_part_of_the_free_space(monkeypatch: pytest.MonkeyPatch) -> None:
