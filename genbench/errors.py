@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -58,6 +59,20 @@ def number_of(count: int, plural: str) -> str:
         word = words[noun]
         words[noun] = f"{word[:-3]}y" if word.endswith("ies") else word[:-1]
     return f"1 {' '.join(words)}"
+
+
+# a path that was made of an address has one slash only; one letter would be a drive of Windows
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+[^/]")
+
+
+def refuse_address(text: object) -> None:
+    """Raise InputError if a path or spec is an address: genbench downloads nothing that users name."""
+    scheme = _ADDRESS.match(str(text))
+    if scheme is None:
+        return
+    if scheme[1].lower() == "file":
+        raise InputError(f"{text} is an address; give the path alone, without file://.")
+    raise InputError(f"{text} is an address, and genbench does not download; fetch it first, and give the local path.")
 
 
 def guest_error(guest: str, error: BaseException) -> PlugError:

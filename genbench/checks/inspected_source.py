@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from genbench.errors import InputError, UsageError
+from genbench.errors import InputError, UsageError, refuse_address
 from genbench.plugs.contracts import Source
 from genbench.plugs.opening import open_source
 from genbench.plugs.registry import installed
@@ -26,6 +26,7 @@ def open_inspected(subject: str) -> Source:
             f"{subject} is {what}, not a set of samples, and inspect runs no model; draw samples with "
             "`genbench sample`, if you trust the file, and inspect those."
         )
+    refuse_address(subject)
     # the names of samplers and of guests are recognised without importing them
     name = re.split("[,:]", subject)[0]
     if not path.exists() and (COMMAND.fullmatch(subject) or name in installed("samplers")):

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import torch
 
-from genbench.errors import InputError
+from genbench.errors import InputError, refuse_address
 from genbench.files.atomic_write import atomic_write
 from genbench.files.folder_paths import weights_root
 
@@ -50,6 +50,7 @@ def find_weights(published: Weights, path: str | Path | None = None) -> Path:
     """
     # The user's file needs no checksum, because the identity contains its hash.
     if path is not None:
+        refuse_address(path)
         chosen = Path(path)
         if not chosen.is_file():
             raise InputError(f"{chosen} is not a file; give the path of {published} with --weights, or leave out it.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, TypeVar
 
-from genbench.errors import InputError, InputWarning
+from genbench.errors import InputError, InputWarning, refuse_address
 from genbench.files.json_records import parse_json
 
 Read = TypeVar("Read")
@@ -26,6 +26,7 @@ def read_json_lines(path: Path, read: Callable[[Any], Read], *, noun: str, advic
     which a killed process leaves behind, is skipped with an InputWarning. Raises InputError that names the file and the
     line if the file cannot be read, a line is no JSON, or ``read`` raises ValueError.
     """
+    refuse_address(path)
     try:
         # only a newline ends a line: names may have other separators such as U+2028
         lines = path.read_bytes().split(b"\n")

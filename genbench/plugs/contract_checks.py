@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genbench.array_types import Array
 from genbench.errors import PlugError, guest_code
 from genbench.plugs.contracts import Batch, Score, Source
 
@@ -85,11 +84,11 @@ def _form(data: object) -> str:
     return "points" if data.dtype.is_floating_point and data.ndim == 2 else ""
 
 
-def checked_views(views: object, count: int, who: str) -> dict[str, Array]:
+def checked_views(views: object, count: int, who: str) -> dict[str, np.ndarray[Any, Any]]:
     """Return the views of ``count`` samples as arrays. Raises PlugError if they break the contract of extractors."""
     if not isinstance(views, Mapping) or not views:
         raise PlugError(f"{who} gave a {type(views).__name__}; expected a dict of views, such as embedding [N, D].")
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
     for view, rows in views.items():
         # views with names of the guest's own, for a metric of the guest's own, need rows only
         expected, kinds, axes = VIEWS.get(view, ("an array [N, ...]", "fiub", 0))

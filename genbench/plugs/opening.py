@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from genbench.errors import InputError, PlugError, UsageError, did_you_mean
+from genbench.errors import InputError, PlugError, UsageError, described, did_you_mean, refuse_address
 from genbench.features.features import Features, Moments
 from genbench.plugs.contracts import Extractor, Sampler, Source
 from genbench.plugs.registry import Plug, installed, load, named, open_accepted, plug
@@ -97,6 +97,7 @@ def open_extractor(text: str, *, device: str, **requests: str | None) -> Extract
     ``requests`` are weights, precision and backend; None requests nothing. Raises UsageError if the extractor does not
     have an option that is requested.
     """
+    refuse_address(text)
     # a guest or a file has no options of the command line; an installed extractor may have them
     spec = parse_spec(text)
     options = {name: value for name, value in requests.items() if value is not None}
@@ -121,13 +122,18 @@ def open_extractor(text: str, *, device: str, **requests: str | None) -> Extract
 
 def load_weights(sampler: object, weights: Path | str, name: str) -> None:
     """Load weights into a sampler. Raises UsageError if it has no weights, InputError if the file does not fit."""
+    refuse_address(weights)
     load_file = getattr(sampler, "load", None)
     if load_file is None:
         raise UsageError(f"{name!r} loads no weights; leave them out.")
     try:
         load_file(Path(weights).expanduser())
-    except Exception as error:
-        raise InputError(f"{weights} cannot be loaded into {name!r} ({error}); give its own weights.") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise InputError(
+            f"{weights} cannot be loaded into {name!r} ({described(error)}); give its own weights."
+        ) from error
 
 
 def _open_text(text: str | Path, kinds: Kinds) -> Any:
@@ -140,7 +146,9 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
     command = COMMAND.fullmatch(text)
     if command is not None:  # commas and equal signs after the colon belong to the program's command line
         return load("samplers", Spec("command", {**parse_spec(command[1]).options, "command": command[2]}))
-    if Path(text).expanduser().exists():
+    if not Path(text).expanduser().exists():
+        refuse_address(text)
+    else:
         _refuse_two_meanings(text, named(kinds, text))
         return _open_path(Path(text), Spec(text), kinds)
     # a guest
@@ -161,6 +169,7 @@ def _open_path(path: Path, spec: Spec, kinds: Kinds) -> Any:
     """Open the file or folder at a path, with the options of the spec."""
     path = path.expanduser()
     if not path.exists():
+        refuse_address(path)
         raise _no_path(str(path), kinds)
     opened = open_accepted(kinds, path, spec)
     if opened is not None:

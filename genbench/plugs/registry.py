@@ -20,7 +20,16 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from genbench.errors import OWN_ERRORS, PlugError, PlugWarning, UsageError, described, did_you_mean, guest_code
+from genbench.errors import (
+    OWN_ERRORS,
+    PlugError,
+    PlugWarning,
+    UsageError,
+    described,
+    did_you_mean,
+    guest_code,
+    refuse_address,
+)
 from genbench.plugs.specs import Spec, parse_spec
 
 KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "benchmarks")
@@ -264,6 +273,7 @@ def _required(
 
 def _imported(name: str) -> Any:
     """Import the object that ``module:attribute`` names."""
+    refuse_address(name)
     module_name, _, attribute = name.partition(":")
     # a console script does not have the working folder on its path, as `python -m` has
     folder = str(Path.cwd())

@@ -72,7 +72,11 @@ def device_of(module: object) -> str:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of the message of an exception, without the full stop."""
-    return next(iter(str(error).splitlines()), "").rstrip(". ")
+    # the classes of guests may have any __str__
+    try:
+        return next(iter(str(error).splitlines()), "").rstrip(". ")
+    except Exception:
+        return type(error).__name__
 
 
 def dtype_and_shape(data: torch.Tensor) -> str:
