@@ -12,9 +12,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any
 
-from genbench.errors import InputError
 from genbench.files.json_lines import append_json_line, read_json_lines
-from genbench.files.json_records import Count, Must, Time, parse_json, plain_data, read_record
+from genbench.files.json_records import Count, Must, Time, plain_data, read_record
 from genbench.plugs.contracts import GROUPS, Better, Influence
 
 SCHEMA = 1
@@ -232,17 +231,7 @@ class Result:
 
         Raises InputError if the file cannot be written, or could not be read with this result.
         """
-        line = self.to_json()
-        try:
-            _result(parse_json(line))
-        except ValueError as error:
-            raise InputError(
-                f"The result of {self.name} cannot be stored ({error}); correct the plug that gave this value."
-            ) from error
-        try:
-            append_json_line(path, line)
-        except OSError as error:
-            raise InputError(f"{path} cannot be written ({error.strerror}); choose another file with --to.") from error
+        append_json_line(path, self.to_json(), _result, advice="choose another file with --to")
 
 
 def read_results(path: Path) -> list[Result]:

@@ -74,11 +74,25 @@ def is_torn(line: bytes) -> bool:
     return False
 
 
-def append_json_line(path: Path, line: str) -> None:
+def append_json_line(path: Path, line: str, read: Callable[[Any], Any], *, advice: str) -> None:
     """Append a line to a file that several processes may write to. After an error the file is as it was.
 
-    An incomplete last line is replaced. Raises OSError if the line cannot be written.
+    An incomplete last line is replaced. ``advice`` says what to do if the file cannot be written. Raises InputError
+    then, and if ``read``, which will read the line again, raises ValueError.
     """
+    try:
+        read(parse_json(line))
+        _append(path, line)
+    except ValueError as error:
+        raise InputError(
+            f"Nothing is written to {path} because it could not be read again ({error}); correct the plug that gave "
+            "this value."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); {advice}.") from error
+
+
+def _append(path: Path, line: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = f"{line}\n".encode()
     # "a+b" creates the file, reads its end and writes after it

@@ -14,6 +14,10 @@ from genbench.errors import InputError, InputWarning
 from genbench.files.json_lines import append_json_line, read_json_lines
 
 
+def append(path: Path, line: str) -> None:
+    append_json_line(path, line, lambda value: value, advice="free some space")
+
+
 def read(path: Path) -> list[Any]:
     return read_json_lines(path, lambda value: value, noun="a number", advice="look")
 
@@ -22,7 +26,7 @@ def test_only_a_newline_ends_a_line(tmp_path: Path) -> None:
     names = ["a\u2028b", "c\u0085d", "e\u000bf", "g\u001ch"]
     path = tmp_path / "x.jsonl"
     for name in names:
-        append_json_line(path, f'"{name}"'.replace("\u000b", "\\u000b").replace("\u001c", "\\u001c"))
+        append(path, f'"{name}"'.replace("\u000b", "\\u000b").replace("\u001c", "\\u001c"))
     assert read(path) == names
 
 
@@ -38,7 +42,7 @@ def test_an_incomplete_last_line_is_skipped_with_a_warning_and_replaced(tmp_path
     with pytest.warns(InputWarning, match="line 2 is incomplete"):
         assert read(path) == [{"a": 0}]
     with pytest.warns(InputWarning, match="is replaced"):
-        append_json_line(path, '{"a": 1}')
+        append(path, '{"a": 1}')
     assert path.read_text() == '{"a": 0}\n{"a": 1}\n'
 
 
@@ -56,7 +60,7 @@ def test_other_broken_lines_are_errors_and_stay_in_the_file(tmp_path: Path, line
     path.write_bytes(content)
     with pytest.raises(InputError, match="line 2 is not a number"):
         read(path)
-    append_json_line(path, "2")
+    append(path, "2")
     assert path.read_bytes() == content + b"\n2\n"
 
 
@@ -68,7 +72,7 @@ def test_a_broken_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
 
 def test_a_line_starts_on_a_new_line(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("1")
-    append_json_line(tmp_path / "x.jsonl", "2")
+    append(tmp_path / "x.jsonl", "2")
     assert read(tmp_path / "x.jsonl") == [1, 2]
 
 
@@ -77,7 +81,7 @@ import resource, sys
 from pathlib import Path
 from genbench.files.json_lines import append_json_line
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-append_json_line(Path(sys.argv[1]), '"' + 500 * 'a' + '"')
+append_json_line(Path(sys.argv[1]), '"' + 500 * 'a' + '"', str, advice='free some space')
 """
 
 
@@ -101,7 +105,7 @@ def test_an_interruption_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: 
     (tmp_path / "x.jsonl").write_text("1\n")
     monkeypatch.setattr(os, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        append_json_line(tmp_path / "x.jsonl", '"' + 60 * "a" + '"')
+        append(tmp_path / "x.jsonl", '"' + 60 * "a" + '"')
     assert (tmp_path / "x.jsonl").read_text() == "1\n"
 
 
@@ -110,7 +114,7 @@ import sys
 from pathlib import Path
 from genbench.files.json_lines import append_json_line
 for i in range(50):
-    append_json_line(Path(sys.argv[1]), '"' + 20_000 * sys.argv[2] + '"')
+    append_json_line(Path(sys.argv[1]), '"' + 20_000 * sys.argv[2] + '"', str, advice='')
 """
 
 
