@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
+
+LONGEST_NAME = 200
+"""Number of bytes of a name that is used as it is; file systems allow 255."""
+SHOWN_LETTERS = 50
+"""Number of letters that the name of a folder shows of a name that was changed."""
 
 
 def cache_root() -> Path | None:
@@ -26,13 +32,26 @@ def weights_root() -> Path:
 
 def result_folder(root: Path, benchmark: str, sampler: str, seed: int) -> Path:
     """Return the folder in which a run stores the files of one result: weights, history, figures."""
-    # names of benchmarks and samplers may contain characters that are not allowed in file names
-    return root / slug(benchmark) / slug(sampler) / f"seed-{seed}"
+    return root / folder_name(benchmark) / folder_name(sampler) / f"seed-{seed}"
 
 
 def results_file(root: Path, benchmark: str) -> Path:
     """Return the JSON-lines file to which a run appends the results of a benchmark."""
-    return root / f"{slug(benchmark)}.jsonl"
+    # an earlier version wrote names without a hash; its file is continued
+    earlier = root / f"{slug(benchmark)}.jsonl"
+    return earlier if earlier.is_file() else root / f"{folder_name(benchmark)}.jsonl"
+
+
+def folder_name(name: str) -> str:
+    """Return the name of the folder of a benchmark or sampler: the name itself if it is a valid file name.
+
+    Otherwise the name is changed and a hash of it is added, so that two names never share a folder.
+    """
+    valid = slug(name)
+    content = name.encode(errors="surrogatepass")
+    if valid == name and name.strip(".") and len(content) <= LONGEST_NAME:
+        return name
+    return f"{valid[:SHOWN_LETTERS]}-{hashlib.sha256(content).hexdigest()[:8]}"
 
 
 def slug(name: str) -> str:

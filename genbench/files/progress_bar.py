@@ -1,7 +1,8 @@
-"""Show a progress bar on stderr."""
+"""Show progress bars and notices on stderr."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,3 +21,10 @@ def progress_bar(total: int, description: str, unit: str, *, show: bool | None =
     # tqdm reads disable=None as "disable unless stderr is a terminal"
     disable = None if show is None else not show
     return tqdm(total=total, desc=description, unit=unit, disable=disable, leave=False)
+
+
+def tell(notice: str) -> None:
+    """Print a line on stderr, above the progress bars."""
+    from tqdm import tqdm
+
+    tqdm.write(notice, file=sys.stderr)

@@ -1,0 +1,188 @@
+"""The identity of a trial: everything that decides its result, so that a result is repeated only if nothing changed."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from genbench.errors import GenbenchError
+from genbench.files.fingerprints import FilePart, cached_hashes
+from genbench.plugs import registry
+from genbench.plugs.specs import Spec, parse_specs
+from genbench.runs.options import RunSettings
+
+NO_INFLUENCE = ("about", "columns", "samplers", "steps")
+"""Fields of a benchmark that do not decide a result; of ``steps``, only those of the budget do."""
+
+OWN_PACKAGE = "genbench"
+"""Its code is known by its version."""
+
+
+def trial_identity(settings: RunSettings, sampler: str) -> dict[str, str]:
+    """Return what decides the results of a sampler, apart from its seed, as facts by name.
+
+    The facts are the spec, the budget, the recipe, the version of genbench, and the hashes of all files: weights, data
+    and other paths in specs, and the source of guests' modules with the modules beside them that they import. The
+    versions of other libraries are not part of it, because results record them.
+    """
+    recipe = settings.benchmark
+    facts = {"spec": sampler, "budget": f"{settings.budget}, {settings.steps} steps", OWN_PACKAGE: version(OWN_PACKAGE)}
+    facts |= {each.name: str(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in NO_INFLUENCE}
+    # the code and the files behind every spec
+    facts |= _facts_of("samplers", sampler)
+    facts |= _facts_of("extractors", recipe.features)
+    for metrics in (recipe.metrics, recipe.watch):
+        facts |= _facts_of("metrics", metrics)
+    for source in (recipe.reference, recipe.train, recipe.validation, recipe.real):
+        facts |= _facts_of("sources", source)
+    return facts
+
+
+def changes(earlier: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the names of the facts that differ."""
+    return [name for name in sorted({*earlier, *now}) if earlier.get(name) != now.get(name)]
+
+
+def _facts_of(kind: str, text: str) -> dict[str, str]:
+    """Return the hashes of the modules and files of a list of specs."""
+    # the words of a command line may be paths; commas belong to them
+    if text.startswith("command:"):
+        with suppress(ValueError):
+            return _path_hashes(shlex.split(text.removeprefix("command:")))
+        return {}
+    if Path(text).expanduser().exists():
+        return _path_hashes([text])
+    with suppress(GenbenchError):  # a name that is wrong is reported where it is opened
+        facts: dict[str, str] = {}
+        for spec in parse_specs(text):
+            if ":" in spec.name or spec.name in registry.installed(kind):
+                facts |= _code_hashes(kind, spec)
+            else:
+                facts |= _path_hashes([spec.name])
+            facts |= _path_hashes([value for value in spec.options.values() if isinstance(value, str)])
+        return facts
+    return {}
+
+
+def _path_hashes(words: list[str]) -> dict[str, str]:
+    """Return the content hash of each word that is the path of a file or folder."""
+    hashes = {}
+    for word in words:
+        path = Path(word).expanduser()
+        with suppress(OSError, ValueError):
+            if path.is_file():
+                hashes[f"file {word}"] = _content(path, [path])
+            elif path.is_dir():
+                hashes[f"folder {word}"] = _content(path, [file for file in path.rglob("*") if file.is_file()])
+    return hashes
+
+
+def _content(root: Path, files: list[Path]) -> str:
+    """Return one hash of the names and contents of files."""
+    files = sorted(files)
+    hashes = cached_hashes([FilePart(path) for path in files], lambda row: _file_hash(files[row]))
+    digest = hashlib.sha256()
+    for path, content in zip(files, hashes, strict=True):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{content}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _file_hash(path: Path) -> str | None:
+    digest = hashlib.sha256()
+    with suppress(OSError), path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
+    return None
+
+
+def _code_hashes(kind: str, spec: Spec) -> dict[str, str]:
+    """Return the hash of the source of each module that a guest consists of; none for a plug of genbench itself."""
+    target: Any = registry.plug(kind, spec.name).target
+    guest = spec.name.partition(":")[0] if ":" in spec.name else registry.installed(kind)[spec.name].module
+    # the object may be defined in another module of the user than the one that names it
+    owner = target if inspect.isclass(target) or inspect.isroutine(target) else type(target)
+    starts = {guest, *([owner.__module__] if _is_own(owner.__module__) else [])}
+    return {
+        f"module {name}": _file_hash(path) or ""
+        for start in sorted(starts)
+        if start.partition(".")[0] != OWN_PACKAGE
+        for name, path in _local_modules(start)
+    }
+
+
+def _is_own(module: str) -> bool:
+    """Return whether a module is code of the user, not of a library."""
+    path = _loaded_file(module)
+    return path is not None and module.partition(".")[0] not in sys.stdlib_module_names and not _installed(path)
+
+
+def _local_modules(start: str) -> Iterator[tuple[str, Path]]:
+    """Yield a module and the modules that it imports, directly or not, from its own package or its own folder."""
+    first = _loaded_file(start)
+    if first is None:
+        return
+    # the folder that contains the module, or the package at the top
+    root = first.parents[start.count(".") + (first.name == "__init__.py")]
+    top = start.partition(".")[0]
+    yield start, first
+    # what the files import is only looked up, not imported: an import within a function may be expensive
+    seen, waiting = {start}, [(start, first)]
+    while waiting:
+        name, path = waiting.pop()
+        # a package is imported before its modules
+        for imported in [name.rpartition(".")[0], *_imported_names(path, name)]:
+            beside = imported.partition(".")[0]
+            # what is installed beside an installed guest is a library
+            if not imported or imported in seen or beside == OWN_PACKAGE or (beside != top and _installed(first)):
+                continue
+            seen.add(imported)
+            file = _file_of(imported, root)
+            if file is not None:
+                yield imported, file
+                waiting.append((imported, file))
+
+
+def _loaded_file(module: str) -> Path | None:
+    """Return the source file of a loaded module; None if it has none."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).resolve() if file and file.endswith(".py") and Path(file).is_file() else None
+
+
+def _file_of(module: str, root: Path) -> Path | None:
+    """Return the source file of a module or package below a folder; None if it is not there."""
+    path = root.joinpath(*module.split("."))
+    return next((file for file in (path / "__init__.py", path.with_name(f"{path.name}.py")) if file.is_file()), None)
+
+
+def _installed(path: Path) -> bool:
+    return any(folder in path.parts for folder in ("site-packages", "dist-packages"))
+
+
+def _imported_names(path: Path, module: str) -> list[str]:
+    """Return the absolute names of everything that a module imports, also within its functions."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            # one dot is the own package, and each further dot the package above it
+            above = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            # an imported name may be a module too
+            names += [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name]
