@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -32,7 +34,8 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     try:
-        save_file(tensors, temporary, {"baseline": json.dumps(metadata)})
+        text = json.dumps(metadata)
+        save_file(tensors, temporary, {"baseline": text, "sha256": _checksum(tensors, text)})
         os.replace(temporary, path)
     except SafetensorError as error:  # safetensors raises this if the disk is full
         raise OSError(f"{path} cannot be written: {error}") from error
@@ -41,10 +44,27 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors and the metadata of a file. Raises ValueError if it is not a checkpoint of a baseline."""
+    """Return the tensors and the metadata of a file.
+
+    Raises ValueError if it is not a checkpoint of a baseline, or if its contents do not have their checksum; files of
+    earlier versions have none.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads(file.metadata()["baseline"])
-            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            stored = file.metadata()
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if stored.get("sha256", "") not in ("", _checksum(tensors, stored["baseline"])):
+                raise ValueError("its checksum is wrong: the file is damaged")
+            return tensors, json.loads(stored["baseline"])
+    except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a checkpoint of a baseline ({error})") from error
+
+
+def _checksum(tensors: dict[str, Tensor], metadata: str) -> str:
+    """Return the sha256 of the names, types, shapes and values of tensors, and of the metadata."""
+    digest = hashlib.sha256(metadata.encode())
+    for key in sorted(tensors):
+        tensor = tensors[key]
+        digest.update(f"{key} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

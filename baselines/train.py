@@ -96,8 +96,8 @@ class Baseline(ABC):
     ) -> None:
         """Train for ``steps`` steps, or resume from a checkpoint of the same run.
 
-        A checkpoint of another run (different data, fields, seed or steps) is overwritten. Raises FloatingPointError if
-        a loss is not finite; the checkpoint then holds the last good weights.
+        A damaged checkpoint, and one of another run (different data, fields, seed or steps), is overwritten. Raises
+        FloatingPointError if a loss is not finite; the checkpoint then holds the last good weights.
         """
         data = TrainingData.of(source)
         generator = torch.Generator().manual_seed(seed)
@@ -114,10 +114,11 @@ class Baseline(ABC):
                 if not all(map(math.isfinite, losses.values())) or (due and not self._finite()):
                     hint = f"; {checkpoint} holds the last good weights" if checkpoint and checkpoint.exists() else ""
                     raise FloatingPointError(f"the training is no longer finite at step {step + 1}: {losses}{hint}")
-                if checkpoint is not None and due:
-                    self._write_training_state(checkpoint, generator, step + 1)
+                # watch first: a training that is killed between the two repeats the steps that were watched
                 if watch is not None:
                     watch(step + 1, losses)
+                if checkpoint is not None and due:
+                    self._write_training_state(checkpoint, generator, step + 1)
 
     def sample(self, count: int, seed: int) -> np.ndarray[Any, Any]:
         """Return images uint8 [count, H, W, 3] or points float32 [count, D]; the same seed gives the same samples."""
@@ -218,7 +219,10 @@ class Baseline(ABC):
         write_checkpoint(path, tensors, {**self.metadata, "done": done})
 
     def _resume(self, path: Path, generator: torch.Generator) -> int:
-        tensors, metadata = read_checkpoint(path)
+        try:
+            tensors, metadata = read_checkpoint(path)
+        except ValueError:  # damaged
+            return 0
         done = metadata.pop("done", 0)
         if not done or metadata != self.metadata:
             return 0  # a checkpoint of another run, or a file of ``save``

@@ -46,6 +46,7 @@ def run_command(
     """
     from genbench.distributed import joined
     from genbench.runs.run import run
+    from genbench.runs.workers import signals_interrupt
     from genbench.tables.leaderboard_formats import written
 
     # a command may contain commas; other values are lists of specs
@@ -53,7 +54,7 @@ def run_command(
     for text in samplers:
         names += [text] if COMMAND.fullmatch(text) else [str(spec) for spec in parse_specs(text)]
     # stdout is reserved for the table: what a guest prints goes to stderr
-    with redirect_stdout(sys.stderr), joined() as ranks:
+    with redirect_stdout(sys.stderr), signals_interrupt(), joined() as ranks:
         # under torchrun, the ranks share the trials, and rank 0 then collects the results
         if ranks is not None:
             run(benchmark, names, progress=False, ranks=ranks, **options)

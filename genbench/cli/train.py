@@ -33,11 +33,12 @@ def train_command(sampler: str, benchmark: str, quiet: bool, out: Path, **option
     genbench score --sampler vae,weights=runs/digits/vae/seed-0/best.safetensors --benchmark digits
     """
     from genbench.runs.run import train
+    from genbench.runs.workers import signals_interrupt
 
     # a guest may change the working folder
     folder = out.expanduser().absolute()
     # stdout is reserved for the message: what a guest prints goes to stderr
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), signals_interrupt():
         trained = train(sampler, benchmark, progress=False if quiet else None, out=folder, **options)
     weights = out / trained.weights.relative_to(folder)
     # name the weights, the selected checkpoint and the time

@@ -98,6 +98,15 @@ def read_value(kind: Any, value: object, where: str) -> Any:
     raise TypeError(f"values of the type {kind} cannot be read from JSON")
 
 
+def to_record(record: Any) -> Any:
+    """Return a dataclass as nested dicts, the inverse of ``read_record``: keys have their names in JSON."""
+    if is_dataclass(record):
+        return {each.metadata.get("json", each.name): to_record(getattr(record, each.name)) for each in fields(record)}
+    if isinstance(record, Mapping):
+        return {key: to_record(value) for key, value in record.items()}
+    return [to_record(value) for value in record] if isinstance(record, (list, tuple)) else record
+
+
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     # Python would keep the last of several values of a key
     values = dict(pairs)

@@ -23,7 +23,7 @@ from genbench.page.svg import (
     x_axis,
     y_axis,
 )
-from genbench.runs.folder import History
+from genbench.runs.history import History
 from genbench.tables.numbers import ARROWS, number_with_error
 
 CHART_WIDTH = 340.0

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from genbench.page.comparison_charts import CHART_WIDTH
 from genbench.page.svg import Scale, box, chart, cloud, dot, line, polyline, svg_text, y_axis
-from genbench.runs.folder import CountedDistance, DistanceByCount
+from genbench.runs.gallery_record import CountedDistance, DistanceByCount
 from genbench.tables.numbers import number_with_error
 from genbench.theory.mixtures import Mixture
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from genbench.page.svg import number
-from genbench.runs.folder import SheetLayout
+from genbench.runs.gallery_record import SheetLayout
 from genbench.tables.escapes import markup_safe
 
 

@@ -15,7 +15,8 @@ from genbench.plugs import registry
 from genbench.plugs.contracts import Extractor, Metric, Score, Source
 from genbench.plugs.opening import open_source
 from genbench.plugs.specs import parse_specs
-from genbench.runs.folder import CountedDistance, DistanceByCount, Gallery, RunFolder, SampleGroup
+from genbench.runs.folder import RunFolder
+from genbench.runs.gallery_record import CountedDistance, DistanceByCount, Gallery, SampleGroup
 from genbench.runs.pictures import grid_figure, write_sheet
 from genbench.scoring.evaluate_metrics import entry
 from genbench.scoring.options import Options

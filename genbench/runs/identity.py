@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from genbench.errors import GenbenchError
-from genbench.files.fingerprints import FilePart, cached_hashes
+from genbench.files.fingerprints import FilePart, cached_hashes, file_hash
 from genbench.plugs import registry
 from genbench.plugs.specs import Spec, parse_specs
 from genbench.runs.options import RunSettings
@@ -89,19 +89,17 @@ def _path_hashes(words: list[str]) -> dict[str, str]:
 def _content(root: Path, files: list[Path]) -> str:
     """Return one hash of the names and contents of files."""
     files = sorted(files)
-    hashes = cached_hashes([FilePart(path) for path in files], lambda row: _file_hash(files[row]))
+    hashes = cached_hashes([FilePart(path) for path in files], lambda row: _readable_hash(files[row]))
     digest = hashlib.sha256()
     for path, content in zip(files, hashes, strict=True):
         digest.update(f"{path.relative_to(root).as_posix()}\0{content}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _file_hash(path: Path) -> str | None:
-    digest = hashlib.sha256()
-    with suppress(OSError), path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
+def _readable_hash(path: Path) -> str | None:
+    """Return the hash of a file; None if it cannot be read."""
+    with suppress(OSError):
+        return file_hash(path)
     return None
 
 
@@ -113,7 +111,7 @@ def _code_hashes(kind: str, spec: Spec) -> dict[str, str]:
     owner = target if inspect.isclass(target) or inspect.isroutine(target) else type(target)
     starts = {guest, *([owner.__module__] if _is_own(owner.__module__) else [])}
     return {
-        f"module {name}": _file_hash(path) or ""
+        f"module {name}": _readable_hash(path) or ""
         for start in sorted(starts)
         if start.partition(".")[0] != OWN_PACKAGE
         for name, path in _local_modules(start)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from genbench.array_types import Array
 from genbench.files.atomic_write import atomic_write
-from genbench.runs.folder import History, SheetLayout
+from genbench.runs.gallery_record import SheetLayout
+from genbench.runs.history import History
 
 GAP = 1
 """Pixels of gray between tiles."""

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from genbench.comparison.group_by_subject import by_subject
 from genbench.results import Entry, Result, read_results
-from genbench.runs.folder import Gallery, History, RunFolder
+from genbench.runs.folder import RunFolder
+from genbench.runs.gallery_record import Gallery
+from genbench.runs.history import History
 
 
 @dataclass(frozen=True)

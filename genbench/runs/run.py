@@ -5,22 +5,27 @@ A trial is one sampler with one seed. Finished trials are never repeated.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from genbench.benchmarks import Benchmark
-from genbench.errors import UsageError
-from genbench.files.folder_paths import results_file
+from genbench.errors import InputError, UsageError
+from genbench.files.folder_lock import locked_folder
+from genbench.files.folder_paths import folder_name, results_file
 from genbench.files.progress_bar import progress_bar
 from genbench.plugs.opening import open_sampler, open_source
-from genbench.results import Result, TrainingRecord
+from genbench.results import Result, TrainingRecord, read_results
 from genbench.runs.folder import RunFolder
 from genbench.runs.gallery import write_gallery
+from genbench.runs.identity import trial_identity
 from genbench.runs.likelihood_scores import likelihoods
 from genbench.runs.options import RunOptions, RunSettings, TrainOptions, run_settings
 from genbench.runs.train import Training
+from genbench.runs.trial_folder import taken_folder
+from genbench.runs.workers import worker_pool
 from genbench.scoring.score import score
 
 if TYPE_CHECKING:
@@ -45,16 +50,16 @@ def run(
     for name in settings.samplers:
         if name != REAL:
             open_sampler(name)
+    # the identities are those of the code that is loaded now
+    identities = {name: trial_identity(settings, name) for name in settings.samplers}
     # with several ranks, each one takes its share of the trials
     seeds = range(settings.seed, settings.seed + settings.repeats)
-    trials = [(name, seed) for name in settings.samplers for seed in seeds]
+    trials = [_Trial(name, seed, identities[name]) for name in settings.samplers for seed in seeds]
     if settings.ranks is not None:
         trials = [trial for number, trial in enumerate(trials) if settings.ranks.owns(number)]
     if min(settings.jobs, len(trials)) > 1:
-        finished = _run_in_processes(settings, trials)
-    else:
-        finished = (_run_trial(settings, *trial) for trial in trials)
-    return [_saved(settings, result, is_new) for result, is_new in finished]
+        return _run_in_processes(settings, trials)
+    return [_recorded(settings, _run_trial(settings, trial)) for trial in trials]
 
 
 def train(sampler: str, benchmark: str | Benchmark, **options: Unpack[TrainOptions]) -> Training:
@@ -64,56 +69,45 @@ def train(sampler: str, benchmark: str | Benchmark, **options: Unpack[TrainOptio
     unknown names and options and for a sampler that cannot be trained, PlugError if the sampler raises.
     """
     settings = run_settings(benchmark, [sampler], "train", options)
-    model: Any = open_sampler(sampler)
-    if not hasattr(model, "fit"):
+    if not hasattr(open_sampler(sampler), "fit"):
         raise UsageError(f"{sampler!r} cannot be trained: it has no fit(source, seed, steps, watch, checkpoint).")
     # the returned Training has the record, the history and the path of the weights
     training = Training(settings, sampler, settings.seed)
-    training.train(model)
+    with taken_folder(settings, sampler, settings.seed, trial_identity(settings, sampler)):
+        training.train()
     return training
 
 
-def _run_in_processes(settings: RunSettings, trials: list[tuple[str, int]]) -> Iterator[tuple[Result, bool]]:
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+class _Trial(NamedTuple):
+    """One sampler with one seed."""
 
+    sampler: str
+    seed: int
+    identity: Mapping[str, str]
+
+
+def _run_in_processes(settings: RunSettings, trials: Sequence[_Trial]) -> list[Result]:
     jobs = min(settings.jobs, len(trials))
     in_process = replace(settings, progress=False, ranks=None)
     with (
-        # spawned processes inherit no threads and no state of CUDA
-        ProcessPoolExecutor(jobs, get_context("spawn"), _prepare_process) as pool,
+        worker_pool(jobs) as pool,
         progress_bar(len(trials), str(settings.benchmark), "trial", show=settings.progress) as bar,
     ):
-        futures = [pool.submit(_run_trial, in_process, *trial) for trial in trials]
+        futures = [pool.submit(_run_trial, in_process, trial) for trial in trials]
         for future in futures:
             future.add_done_callback(lambda _: bar.update())
-        # results are returned in the order of the trials; after an error no further trial starts
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        # results are recorded in the order of the trials; after an error no further trial starts
+        return [_recorded(settings, future.result()) for future in futures]
 
 
-def _prepare_process() -> None:
-    """Limit a worker process to one thread: more threads than cores would wait for each other."""
-    import scipy.linalg  # noqa: F401 - threadpoolctl limits only libraries that are already loaded
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    threadpool_limits(1)
-    sys.stdout = sys.stderr  # stdout is for data; a guest may print anything
-
-
-def _run_trial(settings: RunSettings, name: str, seed: int) -> tuple[Result, bool]:
-    """Return the result of one sampler with one seed, and whether it is new."""
-    folder = RunFolder(settings.out, settings.benchmark.name, name, seed)
-    # a result of another benchmark version or budget is replaced
-    earlier = folder.read_result()
-    if earlier and (earlier.benchmark, earlier.budget) == (str(settings.benchmark), settings.budget):
-        return earlier, False
-    return _trained_and_scored(settings, folder), True
+def _run_trial(settings: RunSettings, trial: _Trial) -> Result:
+    """Return the result of one trial: the earlier one if nothing has changed, otherwise a new one."""
+    with taken_folder(settings, *trial) as folder:
+        result = folder.read_result()
+        if result is None:
+            result = _trained_and_scored(settings, folder)
+            folder.write_result(result)
+        return result
 
 
 def _trained_and_scored(settings: RunSettings, folder: RunFolder) -> Result:
@@ -126,19 +120,29 @@ def _trained_and_scored(settings: RunSettings, folder: RunFolder) -> Result:
         write_gallery(real, recipe, seed=0, folder=folder)
         return replace(result, training=TrainingRecord(settings.budget, seed))
     # a sampler: the score uses the chosen weights and the training seed
-    model: Any = open_sampler(name)
-    record = Training(settings, name, seed).train(model)
+    training = Training(settings, name, seed)
+    model = training.train()
     result = score(model, recipe, name=name, seed=seed, progress=settings.progress)
     bounds = likelihoods(model, open_source(recipe.reference))
     write_gallery(model, recipe, seed=seed, folder=folder)
-    return replace(result, scores=(*result.scores, *bounds), training=record)
+    return replace(result, scores=(*result.scores, *bounds), training=training.record)
 
 
-def _saved(settings: RunSettings, result: Result, is_new: bool) -> Result:
-    """Save a new result in the benchmark's file and then in its folder, which marks the trial as finished."""
-    # only this process writes results, never the workers of ``jobs``
-    if is_new:
-        benchmark = settings.benchmark.name
-        result.append(results_file(settings.out, benchmark))
-        RunFolder(settings.out, benchmark, result.name, result.replicate_seed).write_result(result)
+def _recorded(settings: RunSettings, result: Result) -> Result:
+    """Append a result to the benchmark's file, unless it is there."""
+    # A killed command may have written the result into its folder only. Only this process writes into the file, never
+    # the workers of ``jobs``, so that the order of the lines is that of the trials.
+    benchmark = settings.benchmark.name
+    path = results_file(settings.out, benchmark)
+    with locked_folder(settings.out / folder_name(benchmark), lambda _: None):
+        if result.to_json() not in _recorded_lines(path):
+            result.append(path)
     return result
+
+
+def _recorded_lines(path: Path) -> set[str]:
+    """Return the results of a file as this version writes them."""
+    # a file with invalid lines is reported by the commands that read it
+    with suppress(InputError):
+        return {result.to_json() for result in read_results(path)} if path.is_file() else set()
+    return set()

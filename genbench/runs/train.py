@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from genbench.errors import guest_code
-from genbench.files.progress_bar import progress_bar
-from genbench.plugs.opening import open_source
+from genbench.errors import GenbenchError, InputError, guest_code
+from genbench.files.progress_bar import progress_bar, tell
+from genbench.plugs.opening import open_sampler, open_source
 from genbench.results import CriticRecord, TrainingRecord
 from genbench.runs.critic_estimates import critic_estimate
-from genbench.runs.folder import History, RunFolder, WatchedStep
+from genbench.runs.folder import RunFolder
+from genbench.runs.history import History, WatchedStep
 from genbench.runs.options import RunSettings
 from genbench.runs.pictures import curves_figure
 from genbench.scoring.score import score
@@ -28,6 +29,10 @@ WATCHED_STEPS = 20
 """How many times during a training the samples are scored against the validation split."""
 WATCHED_STEPS_QUICK = 5
 """The same for the budget ``quick``, whose few steps are faster than 20 scores."""
+
+
+class _NotResumable(GenbenchError):
+    """The files of an interrupted training do not fit together."""
 
 
 @dataclass
@@ -55,28 +60,29 @@ class Training:
         """Path of the chosen weights."""
         return self.folder.best_weights
 
-    def train(self, model: Any) -> TrainingRecord:
-        """Train the opened sampler, load the chosen weights into it and return the record.
+    def train(self) -> Any:
+        """Open the sampler, train it if it can be trained, and return it with the chosen weights.
 
-        A sampler without ``fit`` is not changed. Raises PlugError if the sampler raises; its last checkpoint and the
+        The caller holds the lock of the folder. Raises PlugError if the sampler raises; its last checkpoint and the
         best weights so far stay in the folder.
         """
-        settings = self.settings
-        record = TrainingRecord(settings.budget, self.seed)
-        if hasattr(model, "fit"):
-            # everything that makes two trainings the same
-            planned = replace(record, benchmark=str(settings.benchmark), sampler=self.sampler, steps=settings.steps)
-            # never repeat a finished training
-            finished = self._finished(planned)
-            if finished is not None:
-                model.load(self.weights)
-                record = finished
-            else:
-                self._fit(model)
-                record = self._summarised(planned)
-                self.folder.write_training(record)
-        self.record = record
-        return record
+        settings, model = self.settings, self._opened()
+        self.record = TrainingRecord(settings.budget, self.seed)
+        if not hasattr(model, "fit"):
+            return model
+        # everything that makes two trainings the same
+        planned = replace(self.record, benchmark=str(settings.benchmark), sampler=self.sampler, steps=settings.steps)
+        # never repeat a finished training
+        finished = self._finished(planned)
+        if finished is None or not self._load_best(model):
+            model = self._fitted(model)
+            finished = self._summarised(planned)
+            self.folder.write_training(finished)
+        self.record = finished
+        return model
+
+    def _opened(self) -> Any:
+        return open_sampler(self.sampler)
 
     def _finished(self, planned: TrainingRecord) -> TrainingRecord | None:
         """Return the record of this very training if the folder holds it, with its weights."""
@@ -86,19 +92,47 @@ class Training:
         names = ("benchmark", "sampler", "budget", "seed", "steps")
         return record if all(getattr(record, name) == getattr(planned, name) for name in names) else None
 
+    def _load_best(self, model: Any) -> bool:
+        """Load the best weights, and return whether they are whole."""
+        try:
+            if self.folder.weights_are_whole():
+                model.load(self.weights)
+                return True
+        except Exception:  # the sampler refuses the file: whatever it raises, the weights must be trained again
+            return False
+        return False
+
+    def _fitted(self, model: Any) -> Any:
+        """Continue an interrupted training, or start again if its files are damaged; return the trained sampler."""
+        try:
+            self._restore_history()
+            self._fit(model)
+        except _NotResumable as error:
+            tell(f"{self.sampler}, seed {self.seed}: {error}; the training starts again.")
+            self.folder.clear(training_only=True)
+            self.history = History()
+            model = self._opened()
+            self._fit(model)
+        # the chosen weights are in most cases not those of the last step
+        if self.weights.exists():
+            model.load(self.weights)
+        curves_figure(self.history, self.folder.curves)
+        return model
+
     def _fit(self, model: Any) -> None:
-        # an interrupted training continues: its history and its duration are counted
-        settings = self.settings
-        self._restore_history()
+        # the history and the duration of an interrupted training are counted
+        settings, resumed = self.settings, self.folder.checkpoint.exists()
         earlier_seconds = self.history.steps[-1].seconds if self.history.steps else 0.0
         start = time.monotonic()
-        steps = settings.steps
-        # every so many steps the samples are scored, and after the last step in any case
-        every = max(1, steps // (WATCHED_STEPS_QUICK if settings.budget == "quick" else WATCHED_STEPS))
+        steps, every = settings.steps, self._every
         source = open_source(settings.benchmark.train)
         with progress_bar(steps, f"{self.sampler}, seed {self.seed}", "step", show=settings.progress) as bar:
 
             def watch(step: int, losses: Mapping[str, float]) -> None:
+                nonlocal resumed
+                if resumed:
+                    self._check_history(step)
+                    resumed = False
                 bar.update(step - bar.n)
                 bar.set_postfix({name: f"{loss:.3g}" for name, loss in losses.items()}, refresh=False)
                 if step % every == 0 or step == steps:
@@ -107,16 +141,36 @@ class Training:
             # the sampler itself writes and reads the checkpoint
             with guest_code(f"The training of {self.sampler!r} (seed {self.seed})"):
                 model.fit(source, seed=self.seed, steps=steps, watch=watch, checkpoint=self.folder.checkpoint)
-        # the chosen weights are in most cases not those of the last step
-        if self.weights.exists():
-            model.load(self.weights)
-        curves_figure(self.history, self.folder.curves)
+        # the checkpoint may have been that of the last step
+        if resumed:
+            self._check_history(steps + 1)
+
+    @property
+    def _every(self) -> int:
+        """Every so many steps the samples are scored, and after the last step in any case."""
+        quick = self.settings.budget == "quick"
+        return max(1, self.settings.steps // (WATCHED_STEPS_QUICK if quick else WATCHED_STEPS))
 
     def _restore_history(self) -> None:
         """Read the history of an interrupted training, which is valid only together with its checkpoint."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
-        if self.folder.checkpoint.exists():
+        if not self.folder.checkpoint.exists():
+            self.folder.clear(training_only=True)
+            return
+        try:
             self.history = self.folder.read_history()
+        except InputError as error:
+            raise _NotResumable(str(error).partition(";")[0]) from error
+        # the best weights so far may be the final ones
+        if self.history.chosen_step and not self._load_best(self._opened()):
+            raise _NotResumable(f"{self.weights} is damaged")
+
+    def _check_history(self, step: int) -> None:
+        """Raise _NotResumable if a step that should have been watched before ``step`` is missing in the history."""
+        watched = {earlier.step for earlier in self.history.steps}
+        due = {*range(self._every, self.settings.steps, self._every), self.settings.steps}
+        if any(each < step and each not in watched for each in due):
+            raise _NotResumable(f"the history of the steps before {step} is incomplete")
 
     def _measure(self, model: Any, step: int, losses: Mapping[str, float], seconds: float) -> None:
         """Score the samples of this step on the validation split, and save the weights if they are the best so far."""
@@ -132,11 +186,14 @@ class Training:
         )
         validation, error = result.scores[0].value, result.scores[0].error or 0.0
         # within one standard error of the best value the later checkpoint wins, because it was trained longer
-        best = min((earlier.validation for earlier in self.history.before(step)), default=math.inf)
-        kept = hasattr(model, "save") and validation <= best + error
+        finite = [earlier.validation for earlier in self.history.before(step) if math.isfinite(earlier.validation)]
+        best = min(finite, default=math.inf)
+        # a model that has diverged has no finite value
+        kept = hasattr(model, "save") and math.isfinite(validation) and validation <= best + error
         # a sampler without save is scored with the weights of its last step
         if kept:
             model.save(self.weights)
+            self.folder.seal_weights()
         critic = critic_estimate(model, recipe.density, seed=self.seed) if recipe.density else None
         # write the history after every measurement, because the training may be interrupted
         self.history = self.history.extended(WatchedStep(step, dict(losses), validation, kept, seconds, critic))
@@ -173,10 +230,10 @@ def _with_correlation(critic: CriticRecord, history: History) -> CriticRecord:
 def instability(values: Sequence[float]) -> float | None:
     """Return the relative spread (standard deviation over mean) of the last quarter of a watched metric.
 
-    None if the last quarter has fewer than two values or the mean 0.
+    None if the last quarter has fewer than two values, the mean 0 or a value that is not finite.
     """
     # at least two values, also in short trainings
     last = np.asarray(values[-max(2, len(values) // 4) :], np.float64)
-    if len(last) < 2 or not last.mean():
+    if len(last) < 2 or not last.mean() or not np.isfinite(last).all():
         return None
     return float(last.std(ddof=1) / abs(last.mean()))

@@ -20,7 +20,9 @@ from genbench.page.section import Section
 from genbench.page.site import differing, write
 from genbench.plugs.contracts import Score
 from genbench.results import Result
-from genbench.runs.folder import CountedDistance, DistanceByCount, Gallery, History, RunFolder, SampleGroup, WatchedStep
+from genbench.runs.folder import RunFolder
+from genbench.runs.gallery_record import CountedDistance, DistanceByCount, Gallery, SampleGroup
+from genbench.runs.history import History, WatchedStep
 from genbench.runs.pictures import write_sheet
 from tests.helpers.made_results import board, made
 from tests.tables.test_leaderboard_formats import HOSTILE, Tags

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from genbench.benchmarks import DIGITS, RING8
-from genbench.runs.folder import Gallery, RunFolder
+from genbench.runs.folder import RunFolder
 from genbench.runs.gallery import write_gallery
+from genbench.runs.gallery_record import Gallery
 from genbench.sources.digits import digits
 from genbench.theory.mixtures import RING
 
@@ -61,7 +62,7 @@ def test_copies_of_training_images_have_themselves_as_nearest_training_images(co
 def test_typical_samples_are_nearer_to_the_reference_than_odd_ones(copied: RunFolder) -> None:
     groups = copied.read_gallery().groups
     assert max(groups["typical"].distances) < min(groups["odd"].distances)
-    assert groups["odd"].distances == sorted(groups["odd"].distances, reverse=True)
+    assert list(groups["odd"].distances) == sorted(groups["odd"].distances, reverse=True)
 
 
 def test_predictions_are_probabilities_of_the_shown_samples(copied: RunFolder) -> None:

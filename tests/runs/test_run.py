@@ -14,6 +14,7 @@ from baselines.vae import VAE
 from genbench.benchmarks import RING8
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.opening import open_subject
+from genbench.runs.folder import RunFolder
 from genbench.runs.options import RunOptions, RunSettings
 from genbench.runs.run import run, train
 from genbench.runs.train import instability
@@ -119,7 +120,7 @@ def test_another_budget_is_trained_separately(guest: str, tmp_path: Path) -> Non
 
 def test_the_history_is_written_and_drawn(guest: str, tmp_path: Path) -> None:
     results(guest, tmp_path)
-    (folder,) = tmp_path.glob("ring8/*Growing/seed-0")
+    (folder,) = tmp_path.glob("ring8/*Growing*/seed-0")
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in history] == list(range(2, 41, 2))
     assert set(history[0]) == {"step", "loss", "validation", "kept", "seconds"}
@@ -195,7 +196,7 @@ def untrainable(count: int, seed: int) -> np.ndarray:
 
 
 def test_the_seconds_of_an_interrupted_training_are_counted(guest: str, tmp_path: Path) -> None:
-    folder = tmp_path / "ring8" / f"{__name__}_Growing" / "seed-0"
+    folder = RunFolder(tmp_path, "ring8", guest, 0).path
     folder.mkdir(parents=True)
     (folder / "checkpoint.safetensors").write_text("")
     watched = {"step": 1, "loss": 1.0, "validation": 1.0, "kept": 0.0, "seconds": 100.0}
