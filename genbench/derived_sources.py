@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genbench.array_types import Array, Int64
-from genbench.errors import InputError, PlugError, described, guest_code
+from genbench.errors import DivergedError, InputError, PlugError, described, guest_code
 from genbench.files.fingerprints import content_hash
 from genbench.plugs.contracts import Batch, Sampler, Source
 from genbench.plugs.sampler_calls import call_sampler
@@ -164,7 +164,9 @@ def _finite_points(array: Array, who: str) -> Array:
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
         rows = int((~np.isfinite(array)).any(axis=1).sum())
-        raise PlugError(f"{who} gave NaN or infinity in {rows} of {len(array)} points; the model may have diverged.")
+        raise DivergedError(
+            f"{who} gave NaN or infinity in {rows} of {len(array)} points; the model may have diverged."
+        )
     return array
 
 

@@ -29,6 +29,10 @@ class PlugError(GenbenchError):
     """A plug (sampler, source, extractor, metric, tracker) that raised an exception or broke its contract."""
 
 
+class DivergedError(PlugError):
+    """A sampler that gave NaN or infinity."""
+
+
 class InputWarning(UserWarning):
     """A file that can be used, although something in it cannot."""
 

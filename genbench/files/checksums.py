@@ -16,6 +16,7 @@ class Checksums:
 
     def add(self, file: Path, checksum: str) -> None:
         """Add the checksum of the new content of a file, and keep the one before. Raises InputError if this fails."""
+        # of several checksums of this file, only the last one is kept
         lines = self._lines()
         own = [line for line in lines if line[1] == file.name and line[0] != checksum][-1:]
         lines = [line for line in lines if line[1] != file.name] + [*own, (checksum, file.name)]
@@ -33,5 +34,6 @@ class Checksums:
             text = self.path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return []
+        # each line is CHECKSUM, two spaces, NAME
         pairs = [line.split("  ", 1) for line in text.splitlines()]
         return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]

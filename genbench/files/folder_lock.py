@@ -40,6 +40,7 @@ def locked_folder(folder: Path, on_wait: Callable[[str], None]) -> Iterator[None
 
 def _locked_file(path: Path, on_wait: Callable[[str], None]) -> int | None:
     """Return the handle of the locked file; None without locks."""
+    # each round opens the file that has the name at that moment
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -66,6 +67,7 @@ def _lock(handle: int, on_wait: Callable[[str], None]) -> bool:
         import fcntl
     except ImportError:
         return False
+    # first without waiting, so that a wait can be announced
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -47,6 +47,7 @@ def folder_name(name: str) -> str:
 
     Otherwise the name is changed and a hash of it is added, so that two names never share a folder.
     """
+    # names of benchmarks and samplers may have characters that file systems refuse, or consist of dots
     valid = slug(name)
     content = name.encode(errors="surrogatepass")
     if valid == name and name.strip(".") and len(content) <= LONGEST_NAME:

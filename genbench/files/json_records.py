@@ -100,6 +100,7 @@ def read_value(kind: Any, value: object, where: str) -> Any:
 
 def to_record(record: Any) -> Any:
     """Return a dataclass as nested dicts, the inverse of ``read_record``: keys have their names in JSON."""
+    # records, then containers; everything else is a value of JSON
     if is_dataclass(record):
         return {each.metadata.get("json", each.name): to_record(getattr(record, each.name)) for each in fields(record)}
     if isinstance(record, Mapping):

@@ -104,7 +104,7 @@ class RunFolder:
         """Return the record of a finished training; None without a file, and if the file is damaged."""
         # the record is made again from the history
         with suppress(InputError):
-            return self._read(TrainingRecord.from_dict, self._training)
+            return self._read(lambda data: read_value(TrainingRecord, data, ""), self._training)
         return None
 
     def write_training(self, record: TrainingRecord) -> None:
@@ -130,6 +130,7 @@ class RunFolder:
             return None
         if not self._sums.match(path):
             raise _wrong_checksum(path)
+        # every error of a reader means that the text is not what _write wrote
         try:
             return from_json(parse_json(path.read_text("utf-8")))
         except OSError as error:

@@ -41,6 +41,7 @@ class WatchedStep:
         """
         if not isinstance(data, dict):
             raise ValueError("it is no object")
+        # older histories have no seconds
         for name in ("step", "validation", "kept"):
             if name not in data:
                 raise ValueError(f"{name} is missing")

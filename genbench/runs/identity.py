@@ -76,6 +76,7 @@ def _facts_of(kind: str, text: str) -> dict[str, str]:
 def _path_hashes(words: list[str]) -> dict[str, str]:
     """Return the content hash of each word that is the path of a file or folder."""
     hashes = {}
+    # a word that is no path is an option, or part of a command
     for word in words:
         path = Path(word).expanduser()
         with suppress(OSError, ValueError):
@@ -88,6 +89,7 @@ def _path_hashes(words: list[str]) -> dict[str, str]:
 
 def _content(root: Path, files: list[Path]) -> str:
     """Return one hash of the names and contents of files."""
+    # large files are hashed once, as long as they do not change
     files = sorted(files)
     hashes = cached_hashes([FilePart(path) for path in files], lambda row: _readable_hash(files[row]))
     digest = hashlib.sha256()
@@ -172,6 +174,7 @@ def _imported_names(path: Path, module: str) -> list[str]:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return []
+    # relative imports start at the package of the module
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     names = []
     for node in ast.walk(tree):

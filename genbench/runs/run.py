@@ -90,10 +90,10 @@ def _run_in_processes(settings: RunSettings, trials: Sequence[_Trial]) -> list[R
     jobs = min(settings.jobs, len(trials))
     in_process = replace(settings, progress=False, ranks=None)
     with (
-        worker_pool(jobs) as pool,
+        worker_pool(jobs) as submit,
         progress_bar(len(trials), str(settings.benchmark), "trial", show=settings.progress) as bar,
     ):
-        futures = [pool.submit(_run_trial, in_process, trial) for trial in trials]
+        futures = [submit(_run_trial, in_process, trial) for trial in trials]
         for future in futures:
             future.add_done_callback(lambda _: bar.update())
         # results are recorded in the order of the trials; after an error no further trial starts

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from genbench.errors import GenbenchError, InputError, guest_code
+from genbench.errors import DivergedError, GenbenchError, InputError, guest_code
 from genbench.files.progress_bar import progress_bar, tell
 from genbench.plugs.opening import open_sampler, open_source
 from genbench.results import CriticRecord, TrainingRecord
@@ -174,17 +174,7 @@ class Training:
 
     def _measure(self, model: Any, step: int, losses: Mapping[str, float], seconds: float) -> None:
         """Score the samples of this step on the validation split, and save the weights if they are the best so far."""
-        recipe = self.settings.benchmark
-        # the same seed at every step: differences between steps come from the weights, not from the draw
-        result = score(
-            model,
-            reference=recipe.validation,
-            features=recipe.features,
-            metrics=recipe.watch,
-            seed=self.seed,
-            progress=False,
-        )
-        validation, error = result.scores[0].value, result.scores[0].error or 0.0
+        validation, error = self._validation(model)
         # within one standard error of the best value the later checkpoint wins, because it was trained longer
         finite = [earlier.validation for earlier in self.history.before(step) if math.isfinite(earlier.validation)]
         best = min(finite, default=math.inf)
@@ -194,10 +184,28 @@ class Training:
         if kept:
             model.save(self.weights)
             self.folder.seal_weights()
-        critic = critic_estimate(model, recipe.density, seed=self.seed) if recipe.density else None
+        density = self.settings.benchmark.density
+        critic = critic_estimate(model, density, seed=self.seed) if density and math.isfinite(validation) else None
         # write the history after every measurement, because the training may be interrupted
         self.history = self.history.extended(WatchedStep(step, dict(losses), validation, kept, seconds, critic))
         self.folder.write_history(self.history)
+
+    def _validation(self, model: Any) -> tuple[float, float]:
+        """Return the watched metric on the validation split and its error; NaN if the model has diverged."""
+        recipe = self.settings.benchmark
+        # the same seed at every step: differences between steps come from the weights, not from the draw
+        try:
+            result = score(
+                model,
+                reference=recipe.validation,
+                features=recipe.features,
+                metrics=recipe.watch,
+                seed=self.seed,
+                progress=False,
+            )
+        except DivergedError:
+            return math.nan, 0.0
+        return result.scores[0].value, result.scores[0].error or 0.0
 
     def _summarised(self, planned: TrainingRecord) -> TrainingRecord:
         """Complete the record with a summary of the history."""

@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
@@ -21,9 +21,16 @@ GRACE_SECONDS = 1.0
 """How long a worker may clean up after its command has ended: stop its programs and delete their files."""
 
 
+Submit = Callable[..., Future[Any]]
+"""Takes a function and its arguments, and returns the future of its result."""
+
+_command_has_ended = threading.Event()
+"""Set in a worker that must end."""
+
+
 @contextmanager
-def worker_pool(jobs: int) -> Iterator[Executor]:
-    """Yield a pool of processes with one thread each.
+def worker_pool(jobs: int) -> Iterator[Submit]:
+    """Yield a function that submits tasks to processes with one thread each.
 
     After an error in the block, tasks that have not started are cancelled and the others are finished. If the block is
     interrupted, or this process dies, the workers end within a second. Raises PlugError if a worker is killed.
@@ -33,7 +40,7 @@ def worker_pool(jobs: int) -> Iterator[Executor]:
     # spawned processes inherit no threads and no state of CUDA
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _prepare_worker, (watched,))
     try:
-        yield pool
+        yield lambda task, *arguments: pool.submit(_run_task, task, *arguments)
     except BrokenProcessPool as error:
         raise PlugError(
             "A worker process was killed, perhaps because the memory was full; run the same command again with fewer "
@@ -53,6 +60,17 @@ def worker_pool(jobs: int) -> Iterator[Executor]:
             watched.close()
 
 
+def _run_task(task: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a task in a worker; end the worker if its command has ended, because the pool would start the next task."""
+    try:
+        if not _command_has_ended.is_set():
+            return task(*arguments)
+    except KeyboardInterrupt:
+        if not _command_has_ended.is_set():
+            raise
+    os._exit(1)
+
+
 def _prepare_worker(command: Connection) -> None:
     """Let the worker end with its command, and limit it to one thread: more threads than cores would wait."""
     # Ctrl-C reaches every process of a terminal: the command decides, and closes its end
@@ -61,6 +79,7 @@ def _prepare_worker(command: Connection) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     threading.Thread(target=_end_with, args=(command,), daemon=True).start()
+    # one thread for torch, and for the libraries of numpy and scipy
     import scipy.linalg  # noqa: F401 - threadpoolctl limits only libraries that are already loaded
     import torch
     from threadpoolctl import threadpool_limits
@@ -74,6 +93,7 @@ def _end_with(command: Connection) -> None:
     """End this process when the command closes its end of the pipe, or has died."""
     with suppress(OSError):
         command.poll(None)
+    _command_has_ended.set()
     # nobody reads what this process still has to say
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno() if sys.__stderr__ else 2)
     # KeyboardInterrupt in the main thread runs the clean-up of samplers that start programs

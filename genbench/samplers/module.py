@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from genbench.errors import PlugError, UsageError, did_you_mean
+from genbench.errors import DivergedError, PlugError, UsageError, did_you_mean
 from genbench.plugs.contracts import Sampler
 from genbench.plugs.sampler_calls import seeded_generators
 from genbench.plugs.torch_archives import SUFFIXES
@@ -150,7 +150,7 @@ def _as_samples(output: torch.Tensor, declared_range: str | None, name: str) -> 
     returned = f"The sampler {name!r} returned {dtype_and_shape(output)}"
     output = output.to(torch.float32)
     if not output.isfinite().all():
-        raise PlugError(f"{returned} with NaN or infinity among the values; the model may have diverged.")
+        raise DivergedError(f"{returned} with NaN or infinity among the values; the model may have diverged.")
     # uint8 images and other integers have been returned above; from here on, all values are finite float32.
     # Two axes are points, which have no range.
     if output.ndim == 2 and declared_range is None:

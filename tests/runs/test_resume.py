@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,10 +150,11 @@ class Diverging:
             watch(self.step, {"loss": float("nan") if self.step > 20 else 1.0})
 
     def sample(self, count: int, seed: int) -> np.ndarray:
-        scale = 1.0 if self.step <= self.good_steps else 1e30
+        scale = 1.0 if self.step <= self.good_steps else self.scale
         return (np.random.default_rng(seed).normal(size=(count, 2)) * scale).astype(np.float32)
 
     good_steps = 20
+    scale = math.inf
 
     def save(self, path: Path) -> None:
         path.write_text(str(self.step))
@@ -161,16 +163,20 @@ class Diverging:
         self.step = int(path.read_text())
 
 
-class NeverFinite(Diverging):
-    """A sampler that is never of any use."""
+class Huge(Diverging):
+    """A sampler whose points are finite, but too large for any distance."""
 
     good_steps = 0
+    scale = 1e30
 
 
-@pytest.mark.parametrize("sampler", ["Diverging", "NeverFinite"])
-def test_a_diverged_model_goes_through_a_run(tmp_path: Path, sampler: str) -> None:
+@pytest.mark.parametrize(("sampler", "chosen"), [("Diverging", 16), ("Huge", 40)])
+def test_a_diverged_model_goes_through_a_run(tmp_path: Path, sampler: str, chosen: int) -> None:
     recipe = replace(TINY, metrics="swd,projections=20,fd,prdc,modes", watch="fd")
     names = [f"{__name__}:{sampler}"]
     (first,) = run(recipe, names, repeats=1, budget="quick", out=tmp_path, progress=False)
-    assert run(recipe, names, repeats=1, budget="quick", out=tmp_path, progress=False) == [first]
+    (again,) = run(recipe, names, repeats=1, budget="quick", out=tmp_path, progress=False)
+    assert again.to_json() == first.to_json()
+    assert first.training is not None
+    assert first.training.chosen_step == chosen
     RunFolder(tmp_path, "ring8", names[0], 0).read_gallery()

@@ -1,0 +1,156 @@
+"""Worker processes end with their command, however it ends, and a killed run gives the result of an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from genbench.errors import PlugError
+from genbench.results import Result, read_results
+from genbench.runs.workers import worker_pool
+
+pytest.importorskip("fcntl")
+
+SLEEPER = """
+import os, time
+from pathlib import Path
+from genbench.runs.workers import signals_interrupt, worker_pool
+
+def sleep(number):
+    Path(f"pid-{number}").write_text(str(os.getpid()))
+    time.sleep(60)
+
+if __name__ == "__main__":
+    with signals_interrupt(), worker_pool(2) as submit:
+        [future.result() for future in [submit(sleep, number) for number in range(4)]]
+"""
+
+GUEST = """
+import time
+from dataclasses import dataclass, replace
+import baselines.train
+from baselines.ae import AE
+from genbench.benchmarks import RING8
+
+baselines.train.CHECKPOINT_EVERY = 10
+
+BENCHMARK = replace(
+    RING8, steps={"quick": 60}, train="ring,count=300,seed=7", validation="ring,count=300,seed=8",
+    reference="ring,count=300,seed=2020", metrics="swd,projections=20", watch="swd,projections=20", count=300,
+)
+
+@dataclass
+class Slow(AE):
+    def step(self, *arguments):
+        time.sleep(0.02)
+        return super().step(*arguments)
+"""
+
+SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL]
+
+
+def alive(process: int) -> bool:
+    """Return whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until_gone(processes: list[int], seconds: float = 10) -> list[int]:
+    """Return the processes that are still alive after some seconds."""
+    end = time.monotonic() + seconds
+    while (left := [process for process in processes if alive(process)]) and time.monotonic() < end:
+        time.sleep(0.05)
+    return left
+
+
+def accept_signals() -> None:
+    # background processes of a script ignore interrupts
+    for number in SIGNALS[:3]:
+        signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize("number", [*(pytest.param(each, marks=pytest.mark.slow) for each in SIGNALS[:3]), SIGNALS[3]])
+def test_workers_end_with_their_command(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "sleeper.py").write_text(SLEEPER)
+    process = subprocess.Popen(
+        [sys.executable, "sleeper.py"], cwd=tmp_path, stderr=subprocess.DEVNULL, preexec_fn=accept_signals
+    )
+    while len(found := list(tmp_path.glob("pid-*"))) < 2 or not all(path.read_text() for path in found):
+        assert process.poll() is None
+        time.sleep(0.05)
+    workers = [int(path.read_text()) for path in found]
+    process.send_signal(number)
+    process.wait(10)
+    assert wait_until_gone(workers) == []
+    assert len(list(tmp_path.glob("pid-*"))) == 2
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_reported_in_one_sentence() -> None:
+    with pytest.raises(PlugError, match="A worker process was killed"), worker_pool(1) as submit:
+        submit(os.kill, submit(os.getpid).result(), signal.SIGKILL).result()
+
+
+def marked(mark: str) -> list[int]:
+    """Return the processes that have a mark in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark.encode() in path.read_bytes() and alive(int(path.parent.name)):
+                found.append(int(path.parent.name))
+    return found
+
+
+def trials(out: Path) -> list[Result]:
+    """Return the results of a finished run in a fixed order, without times."""
+    return sorted(
+        (
+            replace(result, created="", seconds=0.0, training=replace(result.training, seconds=0.0))
+            for result in read_results(out / "ring8.jsonl")
+            if result.training is not None
+        ),
+        key=lambda result: result.replicate_seed,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_run_that_is_killed_ten_times_gives_the_result_of_an_undisturbed_one(tmp_path: Path, jobs: str) -> None:
+    (tmp_path / "killed_guest.py").write_text(GUEST)
+    words = ["run", "killed_guest:BENCHMARK", "--samplers", "killed_guest:Slow", "--repeats", "2", "--budget", "quick"]
+    command = [sys.executable, "-m", "genbench", *words, "--quiet", "--jobs", jobs, "--out"]
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, "undisturbed"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    generator = random.Random(0)
+    for kill in range(int(os.environ.get("KILLS", "10"))):
+        mark = uuid.uuid4().hex
+        process = subprocess.Popen(
+            [*command, "killed"], cwd=tmp_path, env={**environment, "MARK": mark}, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, preexec_fn=accept_signals,
+        )  # fmt: skip
+        # the work starts when a folder of a trial is locked
+        while not list(tmp_path.glob("killed/ring8/*/seed-*/.lock")) and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(generator.uniform(0, 1.5))
+        process.send_signal(SIGNALS[kill % 4])
+        _, message = process.communicate(timeout=30)
+        assert "Traceback" not in message
+        assert wait_until_gone(marked(mark)) == []
+    subprocess.run([*command, "killed"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert trials(tmp_path / "killed") == trials(tmp_path / "undisturbed")
+    assert len(trials(tmp_path / "killed")) == 2
