@@ -89,7 +89,7 @@ def test_a_folder_is_run_as_any_other_recipe(images: Path, tmp_path: Path) -> No
     found = genbench.run(spec, ["real", "vae"], budget="quick", repeats=1, out=tmp_path / "runs", progress=False)
     assert [result.benchmark for result in found] == [f"folder,path={images},features=pixels@1"] * 2
     assert [result.generated.count for result in found] == [30, 30]
-    (results,) = (tmp_path / "runs").glob("folder,path=*_own,features=pixels.jsonl")
+    (results,) = (tmp_path / "runs").glob("folder,path=*_own,features=pixels-*.jsonl")
     assert (results.with_suffix("") / "vae" / "seed-0" / "samples.png").exists()
     assert installed_benchmark(found[0].benchmark) == registry.load(
         "benchmarks", f"folder,path={images},features=pixels"

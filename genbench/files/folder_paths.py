@@ -8,8 +8,6 @@ from pathlib import Path
 
 LONGEST_NAME = 200
 """Number of bytes of a name that is used as it is; file systems allow 255."""
-SHOWN_LETTERS = 50
-"""Number of letters that the name of a folder shows of a name that was changed."""
 
 
 def cache_root() -> Path | None:
@@ -39,7 +37,7 @@ def results_file(root: Path, benchmark: str) -> Path:
     """Return the JSON-lines file to which a run appends the results of a benchmark."""
     # an earlier version wrote names without a hash; its file is continued
     earlier = root / f"{slug(benchmark)}.jsonl"
-    return earlier if earlier.is_file() else root / f"{folder_name(benchmark)}.jsonl"
+    return earlier if os.path.isfile(earlier) else root / f"{folder_name(benchmark)}.jsonl"
 
 
 def folder_name(name: str) -> str:
@@ -52,7 +50,8 @@ def folder_name(name: str) -> str:
     content = name.encode(errors="surrogatepass")
     if valid == name and name.strip(".") and len(content) <= LONGEST_NAME:
         return name
-    return f"{valid[:SHOWN_LETTERS]}-{hashlib.sha256(content).hexdigest()[:8]}"
+    shown = valid.encode()[:LONGEST_NAME].decode(errors="ignore")
+    return f"{shown}-{hashlib.sha256(content).hexdigest()[:8]}"
 
 
 def slug(name: str) -> str:

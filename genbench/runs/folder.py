@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -150,7 +151,7 @@ def _earlier_folder(root: Path, benchmark: str, sampler: str, seed: int) -> Path
     """Return the folder of this trial that a version without hashes in the names of folders has written, or None."""
     folder = root / slug(benchmark) / slug(sampler) / f"seed-{seed}"
     path = folder / "result.jsonl"
-    if folder == result_folder(root, benchmark, sampler, seed) or not path.is_file():
+    if folder == result_folder(root, benchmark, sampler, seed) or not os.path.isfile(path):
         return None
     # another sampler or benchmark may have had the same folder
     with suppress(InputError), warnings.catch_warnings():
