@@ -30,10 +30,6 @@ TINY = replace(
 )
 
 
-class Stopped(BaseException):
-    """Stands for a signal that ends the process."""
-
-
 def run_ae(out: Path) -> Result:
     (result,) = run(TINY, ["ae"], repeats=1, budget="quick", out=out, progress=False)
     return result
@@ -63,11 +59,11 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     def stopping(model: Any, number: int) -> None:
         step(model, number)
         if number == 33:
-            raise Stopped
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(training_loop.Baseline, "_take_average", stopping)
-        with pytest.raises(Stopped):
+        with pytest.raises(KeyboardInterrupt):
             run_ae(tmp_path)
     return RunFolder(tmp_path, "ring8", "ae", 0)
 
