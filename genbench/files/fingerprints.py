@@ -86,15 +86,6 @@ def cached_hashes(
     return hashes
 
 
-def file_hash(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal, without the cache. Raises OSError if it cannot be read."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def content_hash(*pieces: bytes) -> str:
     """Return the sha256 of the concatenated bytes, in hexadecimal."""
     # update the hash piece by piece instead of joining large pieces
@@ -105,7 +96,7 @@ def content_hash(*pieces: bytes) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal."""
+    """Return the sha256 of a file, in hexadecimal. Raises OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):

@@ -17,7 +17,7 @@ from typing import Any
 from genbench.errors import GenbenchError
 from genbench.files.fingerprints import FilePart, cached_hashes, file_hash
 from genbench.plugs import registry
-from genbench.plugs.specs import Spec, parse_specs
+from genbench.plugs.specs import COMMAND, Spec, parse_specs
 from genbench.runs.options import RunSettings
 
 NO_INFLUENCE = ("about", "columns", "samplers", "steps")
@@ -55,9 +55,10 @@ def changes(earlier: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 def _facts_of(kind: str, text: str) -> dict[str, str]:
     """Return the hashes of the modules and files of a list of specs."""
     # the words of a command line may be paths; commas belong to them
-    if text.startswith("command:"):
+    command = COMMAND.fullmatch(text)
+    if command is not None:
         with suppress(ValueError):
-            return _path_hashes(shlex.split(text.removeprefix("command:")))
+            return _path_hashes(shlex.split(command[2]))
         return {}
     if Path(text).expanduser().exists():
         return _path_hashes([text])
