@@ -60,12 +60,13 @@ def open_source(samples: object) -> Source:
 
 
 def open_reference(
-    reference: object | None, *, statistics_name: str = "fid"
+    reference: object | None, *, statistics_name: str = "fid", dimension: int | None = None
 ) -> tuple[Source | Features | None, Moments | None]:
     """Return the rows and the moments of a reference, as far as it has them.
 
     A statistics file has moments; ADM's files may contain samples as well. ``statistics_name`` selects the moments in
-    a file with several, such as EDM's: ``fid`` or ``fd_dinov2``.
+    a file with several, such as EDM's: ``fid`` or ``fd_dinov2``. ``dimension`` is that of the features, if it is known;
+    statistics of another dimension are refused before they are read.
     """
     # objects that are features or moments already
     if reference is None:
@@ -81,7 +82,7 @@ def open_reference(
     from genbench.features.statistics_files import has_images, read_reference
 
     # a statistics file; one with images (ADM) is both moments and samples
-    statistics = read_reference(path, name=statistics_name)
+    statistics = read_reference(path, name=statistics_name, dimension=dimension)
     name = str(reference).encode(errors="replace").decode()  # the bytes of a path need not be valid text
     if isinstance(statistics, Features):
         return replace(statistics, name=name), None

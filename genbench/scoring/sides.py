@@ -173,24 +173,42 @@ def open_sides(subject: object, options: Options) -> Sides:
     Raises UsageError, InputError or PlugError if one of them cannot be opened, or if a sampler has no count.
     """
     opened = open_subject(subject)
-    rows, moments = open_reference(options.reference, statistics_name=_statistics_name(options))
-    # options of reading, for sources that have them
-    for source in (rows, opened):
-        for name in ("workers", "skip_corrupt", "max_pixels"):
-            if getattr(options, name) and hasattr(source, name):
-                setattr(source, name, getattr(options, name))
+    _set_reading(opened, options)
+    # the statistics of a reference are read only if they fit to the samples
+    samples = _counted(opened, options) if isinstance(opened, Source) else opened
+    rows, moments = open_reference(
+        options.reference, statistics_name=_statistics_name(options), dimension=_point_dimension(samples, options)
+    )
+    _set_reading(rows, options)
     # a sampler becomes a source once its count and seed are known
-    if not isinstance(opened, Source):
-        generated: Source = _drawn(opened, subject, options, rows)
-    else:
-        # a stream that may have no end is read only as far as needed
-        read_at_most = getattr(opened, "read_at_most", None)
-        if options.count is not None and read_at_most is not None:
-            read_at_most(options.count)
-        generated = opened if options.count is None else subset(opened, options.count, options.seed)
+    generated = samples if isinstance(samples, Source) else _drawn(samples, subject, options, rows)
     sides = Sides(generated, rows, moments, options, _usable_device(options.device))
     sides.set_default_extractor()
     return sides
+
+
+def _set_reading(source: object, options: Options) -> None:
+    # options of reading, for sources that have them
+    for name in ("workers", "skip_corrupt", "max_pixels"):
+        if getattr(options, name) and hasattr(source, name):
+            setattr(source, name, getattr(options, name))
+
+
+def _counted(source: Source, options: Options) -> Source:
+    # a stream that may have no end is read only as far as needed
+    read_at_most = getattr(source, "read_at_most", None)
+    if options.count is not None and read_at_most is not None:
+        read_at_most(options.count)
+    return source if options.count is None else subset(source, options.count, options.seed)
+
+
+def _point_dimension(samples: Source | Sampler, options: Options) -> int | None:
+    """Return the number of coordinates of points; None for images, and if an extractor changes the dimension."""
+    is_file = str(options.reference).lower().endswith((".npz", ".pkl", ".pickle"))
+    if not is_file or not isinstance(samples, Source) or options.features not in (None, "points"):
+        return None
+    first = next(read_batches(samples, 1, 0, 1), None) if len(samples) else None
+    return int(first.data[0].shape[0]) if first is not None and first.data[0].ndim == 1 else None
 
 
 def _drawn(sampler: Sampler, subject: object, options: Options, rows: Source | Features | None) -> Drawn:

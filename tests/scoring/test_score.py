@@ -237,3 +237,13 @@ def test_the_limit_of_pixels_reaches_both_sources() -> None:
     sides = Limited(), Limited()
     genbench.score(sides[0], reference=sides[1], features="pixels,size=4", metrics="fd", max_pixels=10**9)
     assert [side.max_pixels for side in sides] == [10**9, 10**9]
+
+
+def test_statistics_of_another_dimension_than_the_points_are_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "x.npz", mu=np.zeros(3), sigma=np.eye(3))
+    monkeypatch.setattr("genbench.features.statistics_files.npz_array", lambda archive, key: pytest.fail("loaded"))
+    points = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
+    with pytest.raises(InputError, match=r"x\.npz holds statistics of 3 dimensions, .* samples have 4"):
+        genbench.score(points, reference=tmp_path / "x.npz", metrics="fd")
