@@ -79,7 +79,7 @@ class Zip(EncodedImages):
     def _read_member(self, member: zipfile.ZipInfo) -> bytes:
         try:
             return self._archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
             raise Unreadable(f"damaged in the archive: {error}") from error
 
 

@@ -194,3 +194,13 @@ def test_the_last_of_two_members_of_one_name_is_used(tmp_path: Path) -> None:
     source = Zip(path)
     assert rows(source)[:, 0, 0, 0].tolist() == [2]
     assert source.left_out == {"members replaced by later ones": 1}
+
+
+def test_a_member_with_a_damaged_name_is_a_corrupt_image(tmp_path: Path) -> None:
+    content = bytearray(zipped(tmp_path / "x.zip", {"a.png": png(1), "b.png": png(2)}).read_bytes())
+    # the directory says that names are UTF-8, and the name before the first image is not
+    content[content.index(b"PK\x01\x02") + 9] |= 0x08
+    content[30] = 0xFF
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(InputError, match=r"1 image of 2 cannot be decoded: a\.png \(damaged in the archive"):
+        rows(Zip(tmp_path / "x.zip"))
