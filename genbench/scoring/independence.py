@@ -15,7 +15,9 @@ MEANINGLESS = 6.0
 be halves of one set that were balanced by class, which agree a little better than independent sides."""
 
 
-def withhold(entries: Sequence[Entry], *, known: bool, same: bool) -> tuple[list[Entry], list[str], list[str]]:
+def withhold(
+    entries: Sequence[Entry], *, paired: bool, copied: bool, same: bool
+) -> tuple[list[Entry], list[str], list[str]]:
     """Return the entries that have a meaning, warnings, and reasons why others are left out.
 
     ``detail["least"]`` of an entry is the lowest expectation of its score for independent sides: 0 for an unbiased
@@ -23,12 +25,13 @@ def withhold(entries: Sequence[Entry], *, known: bool, same: bool) -> tuple[list
     (``better`` is None). If the sides are dependent, such as reconstructions and their originals, none of these scores
     is ranked, and corrections (``detail["corrects"]``), which have no meaning beside the plain score, are left out.
 
-    ``known``: whether samples of the reference are known to be among the generated ones, so that 3 errors are enough;
-    ``same``: whether both sides are the same samples, for which nothing is left out and nothing more is told.
+    ``paired``: whether the sides are known to be dependent; ``copied``: whether samples of the reference are known to
+    be among the generated ones, so that 3 errors are enough; ``same``: whether both sides are the same samples, for
+    which nothing is left out and nothing more is told.
     """
     # scores below what independent sides can have, and whether they leave any doubt
     below = {entry.name: errors for entry in entries if (errors := _errors_below(entry)) > DOUBTFUL}
-    dependent = same or any(known or errors > MEANINGLESS for errors in below.values())
+    dependent = same or paired or any(copied or errors > MEANINGLESS for errors in below.values())
     # leave out corrections, do not rank the others
     kept, reasons = [], []
     for entry in entries:
@@ -38,7 +41,7 @@ def withhold(entries: Sequence[Entry], *, known: bool, same: bool) -> tuple[list
             reasons.append(f"{entry.name} assumes that the two sides are independent")
         else:
             kept.append(replace(entry, better=None) if assumes and not corrects else entry)
-    return kept, [_doubt(below)] if below and not same else [], reasons
+    return kept, [_doubt(below)] if below and not (same or paired) else [], reasons
 
 
 def _doubt(below: Mapping[str, float]) -> str:

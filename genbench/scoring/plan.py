@@ -22,6 +22,7 @@ from genbench.scoring.cost import Cost, cost_of
 from genbench.scoring.evaluate_metrics import evaluate, usable_metrics
 from genbench.scoring.independence import withhold
 from genbench.scoring.options import Options
+from genbench.scoring.pairing import PAIRED, is_paired
 from genbench.scoring.score_names import recorded_metric
 from genbench.scoring.side_warnings import side_warnings
 from genbench.scoring.sides import Sides, open_sides
@@ -86,7 +87,9 @@ class Plan:
         # scores that assume independent sides
         copies = find_copies(*self.sides.extracted(), drawn=isinstance(self.sides.generated, Drawn))
         copied, same = (bool(copies.copied), copies.same) if copies else (False, False)
-        entries, doubts, withheld = withhold(entries, known=copied, same=same)
+        paired = not same and is_paired(*self.sides.extracted())
+        entries, doubts, withheld = withhold(entries, paired=paired, copied=copied, same=same)
+        doubts += [PAIRED] * paired
         # everything that decides the numbers goes into the record
         sides, options = self.sides, self.sides.options
         generated, reference = sides.sample_sets()
