@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from genbench.array_types import Float64
 
@@ -88,7 +88,7 @@ class _Density:
     def tail(self, fraction: float, limit: float) -> float:
         """Return the probability that S lies above ``limit`` at a later fraction."""
         step = math.sqrt(fraction - self._fraction)
-        return float(self._weights @ norm.sf((limit - self._points) / step))
+        return float(self._weights @ ndtr((self._points - limit) / step))
 
     def quantile(self, fraction: float, probability: float) -> float:
         """Return the limit above which S lies with a probability at a later fraction."""
@@ -108,7 +108,8 @@ class _Density:
         # each point collects what the earlier points send to it
         points = np.linspace(low, high, GRID)
         step = math.sqrt(fraction - self._fraction)
-        density = norm.pdf((points[:, None] - self._points) / step) @ self._weights / step
+        distance = (points[:, None] - self._points) / step
+        density = np.exp(-(distance**2) / 2) @ self._weights / (step * math.sqrt(2 * math.pi))
         return _Density(fraction, points, density * _simpson_weights(points))
 
 
