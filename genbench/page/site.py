@@ -41,7 +41,7 @@ def _pages(folder: Path) -> dict[Path, str]:
         folder / f"{section.name}.md": rendered("genbench.page", "report.md", section=section) for section in sections
     }
     # the page links to hand-written Markdown files
-    others = [path for path in sorted(folder.glob("*.md")) if path not in pages]
+    others = [path for path in sorted(folder.glob("*.md")) if path not in pages and path.is_file()]
     # the grids of samples come first, because the sheets are larger and may not fit into the limit
     runs = [run for section in sections for run in section.runs]
     grids = [run.samples for run in runs if run.samples and not run.gallery.points]

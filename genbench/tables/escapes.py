@@ -30,6 +30,9 @@ def terminal_safe(text: str) -> str:
 
 def json_safe(text: str, *, encoding: str = "utf-8") -> str:
     """Return JSON for a terminal: characters that it would obey or cannot show become escape sequences of JSON."""
+    # most JSON has none of them
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
     # they are in strings only, except the newlines between values
     return "".join(
         letter if letter == "\n" or (letter.isprintable() and _encodable(letter, encoding)) else _json_escape(letter)
