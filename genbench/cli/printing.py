@@ -66,6 +66,9 @@ def reserved_stdout() -> Iterator[None]:
     to ``sys.stdout``. It stays so after the block. Does nothing if stdout or stderr is not that of the process.
     """
     stdout, stderr = sys.__stdout__, sys.__stderr__
+    if sys.stdout is None:
+        # the shell has closed it (>&-): nobody reads the data, but files are written
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
     if stdout is None or stderr is None or stdout is not sys.stdout or stdout.fileno() != 1:
         yield
         return

@@ -90,3 +90,10 @@ def test_an_incomplete_last_line_is_a_warning_on_one_line(tmp_path: Path) -> Non
     assert outcome.exit_code == 0
     assert outcome.stderr.startswith(f"Warning: {tmp_path / 'r.jsonl'}, line 3 is incomplete")
     assert outcome.stderr.count("\n") == 1
+
+
+def test_a_command_works_without_stdout(tmp_path: Path) -> None:
+    script = f"{sys.executable} -m genbench list metrics >&-"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
