@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -102,6 +104,7 @@ class _LargeSamples:
 
     def take(self) -> Loaded:
         """Return the next sample, and start to load later ones."""
+        _return_freed_memory()
         self._start_loading()
         future, memory = self._running.popleft()
         sample = future.result()
@@ -116,3 +119,12 @@ class _LargeSamples:
             row, memory = self._waiting.popleft()
             self._running.append((self._pool.submit(self._load, row, None), memory))
             self._used += memory
+
+
+def _return_freed_memory() -> None:
+    # glibc keeps freed memory for each thread, and the command line tells it to keep all; that suits the equal sizes of
+    # small images, but several large ones would fill the memory with gaps
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

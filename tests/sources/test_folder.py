@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -662,3 +664,24 @@ def test_a_file_larger_than_any_image_is_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "a.png", "ab") as file:
         file.truncate(1 << 34)
     assert "a.png (17,179,869,184 bytes, more than any image has" in error_text(Folder(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+def test_large_photographs_are_scored_in_little_memory(tmp_path: Path) -> None:
+    put(tmp_path, "0.jpg", size=(6000, 4000))
+    for i in range(1, 32):
+        shutil.copy(tmp_path / "0.jpg", tmp_path / f"{i}.jpg")
+    # the command line, because it tells the C library to keep freed memory
+    code = (
+        "import resource, sys\nfrom genbench.cli import main\n"
+        "sys.argv = ['genbench', 'score', '--samples', sys.argv[1], '--reference', sys.argv[1], '--features', "
+        "'pixels,size=2', '--metrics', 'fd', '--no-cache', '--workers', '8']\n"
+        "try:\n    code = main()\nexcept SystemExit as end:\n    code = end.code\n"
+        "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    code_text, peak = done.stdout.split()[-2:]
+    assert code_text in ("0", "None"), done.stderr
+    # the images alone need 2.3 GB, and 5 GB while they are decoded
+    assert int(peak) < 3000, f"{peak} MB"
