@@ -23,6 +23,32 @@ VIEWS = {
 """The views of the contract: their form in words, their kinds of numbers (NumPy's letters), their number of axes."""
 
 
+def check_source(source: Any) -> None:
+    """Raise PlugError unless a source has a length and a text as its name."""
+    with guest_code(f"The source of class {type(source).__name__}", passing=(OSError,)):
+        name, _ = source.name, len(source)
+    if not isinstance(name, str):
+        raise PlugError(f"The source of class {type(source).__name__} has name={name!r}; expected a text.")
+
+
+def check_extractor(extractor: Any) -> None:
+    """Raise PlugError unless the name and the identity of an extractor are texts."""
+    with guest_code(f"The extractor of class {type(extractor).__name__}"):
+        name = extractor.name
+    if not isinstance(name, str) or not name:
+        raise PlugError(f"The extractor of class {type(extractor).__name__} has name={name!r}; expected a text.")
+    # genbench's own identities hash the weights, which may be missing: they are read when they are needed
+    if type(extractor).__module__.startswith("genbench."):
+        return
+    with guest_code(f"The extractor {name!r}"):
+        identity = extractor.identity
+    if not isinstance(identity, str):
+        raise PlugError(
+            f"The extractor {name!r} has identity={identity!r}; expected a text that changes when the numbers do, or "
+            "an empty text if it is unknown."
+        )
+
+
 def read_batches(source: Source, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
     """Yield the batches of a source. Raises PlugError if the source raises or breaks its contract."""
     who = f"The source {source.name!r}"

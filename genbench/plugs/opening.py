@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from genbench.errors import InputError, PlugError, UsageError, described, did_you_mean, refuse_address
+from genbench.errors import InputError, PlugError, UsageError, described, did_you_mean, guest_code, refuse_address
 from genbench.features.features import Features, Moments
+from genbench.plugs.contract_checks import check_extractor, check_source
 from genbench.plugs.contracts import Extractor, Sampler, Source
 from genbench.plugs.registry import Plug, installed, load, named, open_accepted, plug
 from genbench.plugs.sampler_calls import inspect_call
@@ -30,12 +31,17 @@ def open_subject(subject: object, kinds: Kinds = ("sources", "samplers")) -> Sou
     opened: Any = subject
     if isinstance(subject, (str, Path)):
         opened = _open_text(subject, kinds)
-    if inspect.isclass(opened):
-        opened = opened()
-    if isinstance(opened, Sampler) and not isinstance(opened, Source):
+    # these lines run code of the guest: its constructor and its properties
+    with guest_code(f"The plug {_short(subject)}", passing=(OSError,)):
+        if inspect.isclass(opened):
+            opened = opened()
+        is_source, is_sampler = isinstance(opened, Source), isinstance(opened, Sampler)
+    if is_source:
+        check_source(opened)
+    elif is_sampler:
         inspect_call(opened.sample, type(opened).__name__)
-    if isinstance(opened, (Source, Sampler)):
-        return opened
+    if is_source or is_sampler:
+        return opened  # type: ignore[no-any-return]
     # A module or function may also look like a sequence, so samplers come first for callables.
     accepted = open_accepted(("samplers", "sources") if callable(opened) else ("sources", "samplers"), opened)
     if accepted is None:
@@ -44,6 +50,11 @@ def open_subject(subject: object, kinds: Kinds = ("sources", "samplers")) -> Sou
             "batches, or something with sample(count, seed)."
         )
     return accepted  # type: ignore[no-any-return]
+
+
+def _short(subject: object) -> str:
+    # the text of an array or a data set would fill the screen
+    return repr(subject) if isinstance(subject, (str, Path)) else f"of class {type(subject).__name__}"
 
 
 def open_sampler(subject: object) -> Source | Sampler:
@@ -104,10 +115,13 @@ def open_extractor(text: str, *, device: str, **requests: str | None) -> Extract
     options = {name: value for name, value in requests.items() if value is not None}
     if ":" in spec.name or Path(spec.name).is_file():
         _refuse(spec, options)
-        opened = load("extractors", spec) if ":" in spec.name else Path(spec.name)
+        opened: Any = load("extractors", spec) if ":" in spec.name else Path(spec.name)
     else:
         opened = _made_extractor(plug("extractors", spec.name), spec, device, options)
-    if isinstance(opened, Extractor):
+    with guest_code(f"The plug {text!r}"):
+        is_extractor = isinstance(opened, Extractor)
+    if is_extractor:
+        check_extractor(opened)
         return opened
     # a torch module, a TorchScript file or another object that a plug turns into an extractor
     extractor: Extractor | None = open_accepted(("extractors",), opened)

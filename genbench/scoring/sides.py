@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from genbench.derived_sources import Drawn, subset
-from genbench.errors import InputError, UsageError, number_of
+from genbench.errors import InputError, UsageError, guest_code, number_of
 from genbench.extraction.extract import Extraction, extract_all
 from genbench.extraction.feature_store import Store
 from genbench.features.features import Features, Moments
 from genbench.files.folder_paths import cache_root
-from genbench.plugs.contract_checks import read_batches
+from genbench.plugs.contract_checks import check_extractor, read_batches
 from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
 from genbench.plugs.opening import open_extractor, open_reference, open_subject
 from genbench.results import SampleSet
@@ -152,6 +152,7 @@ class Sides:
         elif isinstance(features, str):
             self.default_extractor = features
         else:
+            check_extractor(features)
             self.default_extractor = features.name
             self._extractors[features.name] = features
 
@@ -216,7 +217,8 @@ def _drawn(sampler: Sampler, subject: object, options: Options, rows: Source | F
     count = options.count if options.count is not None or rows is None else len(rows)
     if count is None:
         raise UsageError("A sampler has no end: say how many samples to draw with --count N (count=N in Python).")
-    name = subject if isinstance(subject, str) else getattr(sampler, "name", type(sampler).__name__)
+    with guest_code(f"The sampler of class {type(sampler).__name__}"):
+        name = subject if isinstance(subject, str) else getattr(sampler, "name", type(sampler).__name__)
     return Drawn(sampler, count, options.seed, options.name or str(name))
 
 

@@ -14,6 +14,7 @@ import genbench
 from genbench import Batch, Score
 from genbench.errors import PlugError
 from genbench.plugs.contract_checks import check_metric, checked_scores, checked_views, read_batches
+from genbench.plugs.opening import open_subject
 
 ROWS = torch.arange(4)
 POINTS = torch.zeros(4, 2)
@@ -160,3 +161,46 @@ def test_an_extractor_that_changes_its_width_is_refused() -> None:
     images = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), np.uint8)
     with pytest.raises(PlugError, match=r"'widening' gave .* embedding \[n, 2\] and then embedding \[n, 3\]"):
         genbench.score(images, reference=images, features=Widening(), metrics="fd", batch_size=256)
+
+
+def raising(self: Any) -> Any:
+    raise KeyError("attribute")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"__len__": lambda self: -1}, "of class Broken raised ValueError"),
+        ({"__len__": lambda self: 4.0}, "of class Broken raised TypeError"),
+        ({"name": property(raising)}, "raised KeyError: 'attribute'"),
+        ({"name": 3}, "of class Broken has name=3; expected a text"),
+    ],
+)
+def test_a_source_without_a_name_or_a_length_is_refused_when_it_is_opened(
+    attributes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(PlugError, match=message):
+        open_subject(type("Broken", (Guest,), attributes)())
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"name": property(raising)}, "raised KeyError: 'attribute'"),
+        ({"name": 3}, "of class Broken has name=3; expected a text"),
+        ({"identity": None}, "'widening' has identity=None; expected a text"),
+    ],
+)
+def test_an_extractor_whose_name_or_identity_is_no_text_is_refused(attributes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlugError, match=message):
+        genbench.score("ring,count=50", reference="ring,count=60", features=type("Broken", (Widening,), attributes)())
+
+
+def test_a_class_that_cannot_be_made_is_a_plug_error() -> None:
+    class NeedsMore:
+        def __init__(self, depth: int) -> None: ...
+
+        def sample(self, count: int, seed: int) -> None: ...
+
+    with pytest.raises(PlugError, match=r"of class type raised TypeError.*depth"):
+        open_subject(NeedsMore)
