@@ -122,7 +122,7 @@ def open_extractor(text: str, *, device: str, **requests: str | None) -> Extract
         is_extractor = isinstance(opened, Extractor)
     if is_extractor:
         check_extractor(opened)
-        return opened
+        return opened  # type: ignore[no-any-return]
     # a torch module, a TorchScript file or another object that a plug turns into an extractor
     extractor: Extractor | None = open_accepted(("extractors",), opened)
     if extractor is None:
