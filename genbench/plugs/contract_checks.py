@@ -25,6 +25,7 @@ VIEWS = {
 
 def check_source(source: Any) -> None:
     """Raise PlugError unless a source has a length and a text as its name."""
+    # both may be properties that raise; a negative length raises as well
     with guest_code(f"The source of class {type(source).__name__}", passing=(OSError,)):
         name, _ = source.name, len(source)
     if not isinstance(name, str):
@@ -33,6 +34,7 @@ def check_source(source: Any) -> None:
 
 def check_extractor(extractor: Any) -> None:
     """Raise PlugError unless the name and the identity of an extractor are texts."""
+    # the name goes into every score, the identity addresses the store
     with guest_code(f"The extractor of class {type(extractor).__name__}"):
         name = extractor.name
     if not isinstance(name, str) or not name:
@@ -51,6 +53,7 @@ def check_extractor(extractor: Any) -> None:
 
 def read_batches(source: Source, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
     """Yield the batches of a source. Raises PlugError if the source raises or breaks its contract."""
+    # a generator raises when it is asked for the next batch
     who = f"The source {source.name!r}"
     stop = len(source) if stop is None else stop
     with guest_code(who, passing=(OSError, MemoryError)):
@@ -138,6 +141,7 @@ def _as_array(rows: object) -> Any:
 
 def check_metric(metric: Any, name: str) -> None:
     """Raise PlugError unless an object has what a metric needs."""
+    # a text would be taken for the tuple of its letters
     needs = getattr(metric, "needs", None)
     if not callable(metric) or not isinstance(needs, (tuple, list)) or not all(isinstance(one, str) for one in needs):
         raise PlugError(
@@ -156,6 +160,7 @@ def checked_scores(scores: object, who: str) -> list[Score]:
     # a Score is a tuple itself
     if not isinstance(scores, (list, tuple)) or hasattr(scores, "value"):
         raise PlugError(f"{who} returned a {type(scores).__name__}; expected a list of scores (genbench.Score).")
+    # a metric that returns one name twice would hide one of the scores
     names: set[str] = set()
     for score in scores:
         if not (hasattr(score, "name") and hasattr(score, "value")):

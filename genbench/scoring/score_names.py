@@ -45,6 +45,7 @@ def recorded_metric(metric: Metric) -> str:
 
 def _options_that_differ(metric: Metric, sharing: Sequence[Metric]) -> dict[str, object]:
     """Return the options of a metric in which it differs from others of its class."""
+    # the attributes of a dataclass or of another object
     options = dict(getattr(metric, "__dict__", {}))
     others = [getattr(other, "__dict__", {}) for other in sharing if type(other) is type(metric)]
     return {name: value for name, value in options.items() if any(other.get(name) != value for other in others)}
