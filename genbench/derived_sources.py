@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -210,6 +210,16 @@ class Subset:
         labels = getattr(self.source, "labels", None)
         return None if labels is None else np.asarray(labels)[self.chosen]
 
+    @property
+    def class_names(self) -> Sequence[str] | None:
+        """The names of the classes of the source."""
+        return getattr(self.source, "class_names", None)
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """What the source holds and does not use."""
+        return getattr(self.source, "left_out", None) or {}
+
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the chosen rows ``start`` to ``stop``, at most ``size`` at a time."""
         import torch
@@ -224,7 +234,9 @@ class Subset:
             if keep:
                 positions = torch.tensor([position[int(batch.index[index])] for index in keep])
                 data = [batch.data[index] for index in keep] if isinstance(batch.data, list) else batch.data[keep]
-                yield Batch(positions, data, None if batch.label is None else batch.label[keep])
+                label = None if batch.label is None else batch.label[keep]
+                # what is left out is not known row by row, so it is told for all rows that were decoded
+                yield Batch(positions, data, label, batch.left_out)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from genbench.derived_sources import CHUNK, Drawn, chunk_seed
+from genbench.derived_sources import CHUNK, Drawn, chunk_seed, subset
 from genbench.errors import PlugError
+from genbench.plugs.contracts import Batch
 from genbench.plugs.registry import installed
+from genbench.sources.memory import ArraySource
 
 
 class Noise:
@@ -139,3 +145,15 @@ def test_an_error_names_the_sampler_that_raised_and_the_line() -> None:
         PlugError, match=r"'noise' raised ZeroDivisionError: no latent at .*test_derived_sources.py:\d+"
     ):
         drawn(10, give=broken)
+
+
+def test_a_subset_has_the_class_names_of_its_source_and_tells_what_is_left_out() -> None:
+    class Named(ArraySource):
+        def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+            return (replace(batch, left_out={"further frames": 1}) for batch in super().batches(size, start, stop))
+
+    source = Named(np.arange(48, dtype=np.uint8).reshape(4, 2, 2, 3), labels=[0, 1, 1, 0])
+    source.class_names, source.left_out = ("cat", "dog"), {"hidden files": 2}
+    chosen: Any = subset(source, 2, 0)
+    assert (chosen.class_names, chosen.left_out) == (("cat", "dog"), {"hidden files": 2})
+    assert all(batch.left_out == {"further frames": 1} for batch in chosen.batches(2))
