@@ -191,6 +191,14 @@ def test_features_know_hashes_levels_and_what_is_left_out_also_from_the_store(tm
     assert np.array_equal(first.hashes, second.hashes)  # type: ignore[arg-type]
 
 
+def test_a_subset_keeps_class_names_and_what_is_left_out() -> None:
+    source = Images(count=20, sizes=(4, 6))
+    source.left_out, source.class_names = {"hidden files": 2}, list("abcdefg")  # type: ignore[attr-defined]
+    features = extract(subset(source, 19, seed=0), Means())
+    assert features.class_names == tuple("abcdefg")
+    assert features.left_out == {"hidden files": 2, "further frames": 1}
+
+
 def test_equal_samples_have_equal_hashes_whatever_their_place_batch_and_source() -> None:
     images = np.stack([Images().image(row).numpy() for row in (0, 1, 2, 1)])
     stacked = extract(ArraySource(images), Means(), Extraction(batch_size=3)).hashes
