@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, g
 from genbench.tables.leaderboard_formats import FORMATS, written
 from genbench.tables.result_table import result_text
 from tests.helpers.made_results import board, made
+from tests.page.test_site import with_gallery
 from tests.tables.test_leaderboard_formats import Tags
 
 HALVES = (0.1, -0.1) * 16
@@ -172,3 +174,31 @@ def test_every_output_of_a_diverged_model_can_be_made(tmp_path: Path) -> None:
         result.append(tmp_path / "digits.jsonl")
     outputs(read_results(tmp_path / "digits.jsonl"), tmp_path)
     outputs([results[1], DIVERGED], tmp_path)
+
+
+def check_run_folders(folder: Path, *, every: int) -> None:
+    """Make the page of galleries and histories with one changed value each; without checksums, as older versions."""
+    results = [made("gan", 5.0, extra=EXTRA, chosen_step=2, steps=3, chosen_by="fd"), made("vae", 6.0)]
+    points = {"picture": None, "points": [[0.0, 1.0], [9.0, 9.0]], "reference_points": [[0.0, 1.0], [1.0, 0.0]]}
+    for result, changes in zip(results, ({}, points), strict=True):
+        with_gallery(folder, result, **changes)
+        result.append(folder / "digits.jsonl")
+    for sums in folder.rglob("sha256sums"):
+        sums.unlink()
+    for path in (*folder.rglob("gallery.json"), *folder.rglob("history.jsonl")):
+        text = path.read_text()
+        first, *rest = text.splitlines()
+        for changed in islice(mutations(json.loads(first)), every - 1, None, every):
+            path.write_text("\n".join([json.dumps(changed), *rest]))
+            with suppress(GenbenchError):
+                write(folder)
+        path.write_text(text)
+
+
+def test_no_changed_gallery_or_history_makes_a_traceback(tmp_path: Path) -> None:
+    check_run_folders(tmp_path, every=150)
+
+
+@pytest.mark.slow
+def test_no_changed_value_of_a_gallery_or_history_makes_a_traceback(tmp_path: Path) -> None:
+    check_run_folders(tmp_path, every=3)
