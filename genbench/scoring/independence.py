@@ -27,7 +27,7 @@ def withhold(
 
     ``paired``: whether the sides are known to be dependent; ``copied``: whether samples of the reference are known to
     be among the generated ones, so that 3 errors are enough; ``same``: whether both sides are the same samples, for
-    which nothing is left out and nothing more is told.
+    which a debiased distance of 0 is kept and nothing more is told.
     """
     # scores below what independent sides can have, and whether they leave any doubt
     below = {entry.name: errors for entry in entries if (errors := _errors_below(entry)) > DOUBTFUL}
@@ -37,7 +37,7 @@ def withhold(
     for entry in entries:
         assumes = "least" in entry.detail and (dependent or entry.name in below)
         corrects = bool(entry.detail.get("corrects"))
-        if assumes and corrects and dependent and not same:
+        if assumes and corrects and dependent and (not same or entry.name in below):
             reasons.append(f"{entry.name} assumes that the two sides are independent")
         else:
             kept.append(replace(entry, better=None) if assumes and not corrects else entry)

@@ -53,3 +53,10 @@ def test_a_set_and_itself_have_distance_0_and_are_told_once() -> None:
     assert result["fd@points"].value == pytest.approx(0, abs=1e-9)
     assert [warning for warning in result.warnings if "independent" in warning] == [result.warnings[0]]
     assert result.warnings[0].startswith("the two sides are the same samples")
+
+
+def test_a_set_in_another_order_has_no_debiased_distance() -> None:
+    rows = normal(500, 1)
+    result = scored(rows[::-1], rows)
+    assert result["fd@points"].value == pytest.approx(0, abs=1e-9)
+    assert "fd_debiased@points" not in {entry.name for entry in result.scores}
