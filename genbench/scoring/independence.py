@@ -21,9 +21,9 @@ def withhold(
     """Return the entries that have a meaning, warnings, and reasons why others are left out.
 
     ``detail["least"]`` of an entry is the lowest expectation of its score for independent sides: 0 for an unbiased
-    distance, 0.5 for the accuracy of a classifier. A score below it by more than 3 errors is told and not ranked
-    (``better`` is None). If the sides are dependent, such as reconstructions and their originals, none of these scores
-    is ranked, and corrections (``detail["corrects"]``), which have no meaning beside the plain score, are left out.
+    distance, 0.5 for the accuracy of a classifier. A score below it by more than 3 errors is told and left out; a
+    correction of another score (``detail["corrects"]``) only if the sides are dependent beyond doubt. Then all these
+    scores are left out. If no score would remain, they stay, but are not ranked (``better`` is None).
 
     ``paired``: whether the sides are known to be dependent; ``copied``: whether samples of the reference are known to
     be among the generated ones, so that 3 errors are enough; ``same``: whether both sides are the same samples, for
@@ -32,16 +32,21 @@ def withhold(
     # scores below what independent sides can have, and whether they leave any doubt
     below = {entry.name: errors for entry in entries if (errors := _errors_below(entry)) > DOUBTFUL}
     dependent = same or paired or any(copied or errors > MEANINGLESS for errors in below.values())
-    # leave out corrections, do not rank the others
-    kept, reasons = [], []
+    withheld = set()
     for entry in entries:
-        assumes = "least" in entry.detail and (dependent or entry.name in below)
         corrects = bool(entry.detail.get("corrects"))
-        if assumes and corrects and dependent and (not same or entry.name in below):
-            reasons.append(f"{entry.name} assumes that the two sides are independent")
-        else:
-            kept.append(replace(entry, better=None) if assumes and not corrects else entry)
-    return kept, [_doubt(below)] if below and not (same or paired) else [], reasons
+        if "least" in entry.detail and (dependent if corrects else dependent or entry.name in below):
+            withheld.add(entry.name)
+        if same and corrects and entry.name not in below:
+            withheld.discard(entry.name)
+
+    # what remains has a meaning; a score that was asked for alone stays
+    warnings = [_doubt(below)] if below and not (same or paired) else []
+    kept = [entry for entry in entries if entry.name not in withheld]
+    if not kept:
+        return [replace(entry, better=None) for entry in entries], warnings, []
+    reasons = [f"{entry.name} assumes independent sides" for entry in entries if entry.name in withheld]
+    return kept, warnings, reasons
 
 
 def _doubt(below: Mapping[str, float]) -> str:

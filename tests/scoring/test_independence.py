@@ -19,18 +19,23 @@ def scored(generated: np.ndarray, reference: np.ndarray) -> Result:
     return genbench.score(generated, reference=reference, features="points", metrics=METRICS)
 
 
-def test_reconstructions_scored_against_their_originals_are_told_and_not_ranked() -> None:
+def test_reconstructions_scored_against_their_originals_are_told_and_have_no_such_scores() -> None:
     originals = normal(1000, 1)
     reconstructions = originals + 1e-3 * normal(1000, 2)
     result = scored(reconstructions[::-1], originals)
     assert "the two sides are not independent" in result.warnings[0]
-    # the debiased distance would be about -0.6 with an error of 0.04
-    assert "fd_debiased@points" not in {entry.name for entry in result.scores}
-    assert result.hints == ("Left out: fd_debiased@points assumes that the two sides are independent.",)
-    assert result["kd@points"].better is None
-    assert result["c2st@points"].better is None
-    # the plain distance is that of the two sets, whatever they are
-    assert result["fd@points"].better == "lower"
+    # the debiased distance would be about -0.6 with an error of 0.04; the plain one is that of the two sets
+    assert [entry.name for entry in result.scores] == ["fd@points"]
+    assert "Left out: fd_debiased@points assumes independent sides." in result.hints
+    assert "Left out: c2st@points assumes independent sides." in result.hints
+
+
+def test_a_score_that_was_asked_for_alone_stays_but_is_not_ranked() -> None:
+    originals = normal(1000, 1)
+    reconstructions = (originals + 1e-3 * normal(1000, 2))[::-1]
+    result = genbench.score(reconstructions, reference=originals, features="points", metrics="kid,subset_size=100")
+    assert "the two sides are not independent" in result.warnings[0]
+    assert {entry.better for entry in result.scores} == {None}
 
 
 def test_a_side_half_of_which_is_copied_is_told_and_has_no_debiased_distance() -> None:
@@ -51,6 +56,7 @@ def test_a_set_and_itself_have_distance_0_and_are_told_once() -> None:
     rows = normal(500, 1)
     result = scored(rows, rows)
     assert result["fd@points"].value == pytest.approx(0, abs=1e-9)
+    assert result["fd_debiased@points"].value == pytest.approx(0, abs=1e-9)
     assert [warning for warning in result.warnings if "independent" in warning] == [result.warnings[0]]
     assert result.warnings[0].startswith("the two sides are the same samples")
 
