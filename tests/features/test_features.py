@@ -125,3 +125,20 @@ def test_without_any_folder_many_rows_are_stored_in_memory(tmp_path: Path, monke
     rows = Features([{"embedding": block} for block in BLOCKS])["embedding"]
     assert not isinstance(rows, np.memmap)
     assert np.array_equal(rows, np.concatenate(BLOCKS))
+
+
+def test_a_damaged_features_file_is_refused_in_one_line_or_read_unchanged(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Features.of(embedding=np.ones((4, 3), np.float32), mode=np.arange(4)).save(tmp_path / "good.safetensors")
+    plain = (tmp_path / "good.safetensors").read_bytes()
+    refused = 0
+    for _ in range(200):
+        data = bytearray(plain)
+        for at in rng.integers(0, len(data), 3):
+            data[at] = rng.integers(256)
+        (tmp_path / "x.safetensors").write_bytes(data)
+        try:
+            assert np.array_equal(read_features(tmp_path / "x.safetensors")["embedding"], np.ones((4, 3)))
+        except InputError as error:
+            refused += "x.safetensors" in str(error) and "\n" not in str(error)
+    assert refused > 150
