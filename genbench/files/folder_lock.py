@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,8 +19,8 @@ def locked_folder(folder: Path, on_wait: Callable[[str], None]) -> Iterator[None
     """Make the folder, wait until no other process has locked it, and lock it for the block.
 
     ``on_wait`` is called with the number of the other process, or an empty text, before the wait. The system releases
-    the lock of a process that dies. On systems and disks without locks, nothing is locked. Raises InputError if the
-    folder cannot be written.
+    the lock of a process that dies. On systems and disks without locks, and in a folder that cannot be written, nothing
+    is locked. Raises InputError if the folder cannot be made.
     """
     path = folder / LOCK_NAME
     try:
@@ -42,7 +43,13 @@ def _locked_file(path: Path, on_wait: Callable[[str], None]) -> int | None:
     """Return the handle of the locked file; None without locks."""
     # each round opens the file that has the name at that moment
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            # what is finished can be read where nothing can be written
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                return None
+            raise
         try:
             if not _lock(handle, on_wait):
                 os.close(handle)

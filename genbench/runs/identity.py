@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from importlib.metadata import version
@@ -27,24 +27,24 @@ OWN_PACKAGE = "genbench"
 """Its code is known by its version."""
 
 
-def trial_identity(settings: RunSettings, sampler: str) -> dict[str, str]:
-    """Return what decides the results of a sampler, apart from its seed, as facts by name.
+def trial_identities(settings: RunSettings) -> dict[str, dict[str, str]]:
+    """Return for each sampler of a run what decides its results, apart from the seed, as facts by name.
 
     The facts are the spec, the budget, the recipe, the version of genbench, and the hashes of all files: weights, data
     and other paths in specs, and the source of guests' modules with the modules beside them that they import. The
     versions of other libraries are not part of it, because results record them.
     """
     recipe = settings.benchmark
-    facts = {"spec": sampler, "budget": f"{settings.budget}, {settings.steps} steps", OWN_PACKAGE: version(OWN_PACKAGE)}
-    facts |= {each.name: str(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in NO_INFLUENCE}
-    # the code and the files behind every spec
-    facts |= _facts_of("samplers", sampler)
-    facts |= _facts_of("extractors", recipe.features)
-    for metrics in (recipe.metrics, recipe.watch):
-        facts |= _facts_of("metrics", metrics)
-    for source in (recipe.reference, recipe.train, recipe.validation, recipe.real):
-        facts |= _facts_of("sources", source)
-    return facts
+    shared = {"budget": f"{settings.budget}, {settings.steps} steps", OWN_PACKAGE: version(OWN_PACKAGE)}
+    shared |= {each.name: str(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in NO_INFLUENCE}
+    # the code and the files behind every spec of the recipe, and then behind the samplers
+    sources = (recipe.reference, recipe.train, recipe.validation, recipe.real)
+    shared |= _content_facts(
+        ("extractors", recipe.features),
+        *(("metrics", metrics) for metrics in (recipe.metrics, recipe.watch)),
+        *(("sources", source) for source in sources),
+    )
+    return {name: {"spec": name, **shared, **_content_facts(("samplers", name))} for name in settings.samplers}
 
 
 def changes(earlier: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -52,29 +52,29 @@ def changes(earlier: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [name for name in sorted({*earlier, *now}) if earlier.get(name) != now.get(name)]
 
 
-def _facts_of(kind: str, text: str) -> dict[str, str]:
-    """Return the hashes of the modules and files of a list of specs."""
-    # the words of a command line may be paths; commas belong to them
-    command = COMMAND.fullmatch(text)
-    if command is not None:
-        with suppress(ValueError):
-            return _path_hashes(shlex.split(command[2]))
-        return {}
-    if Path(text).expanduser().exists():
-        return _path_hashes([text])
-    with suppress(GenbenchError):  # a name that is wrong is reported where it is opened
-        facts: dict[str, str] = {}
-        for spec in parse_specs(text):
-            if ":" in spec.name or spec.name in registry.installed(kind):
-                facts |= _code_hashes(kind, spec)
-            else:
-                facts |= _path_hashes([spec.name])
-            facts |= _path_hashes([value for value in spec.options.values() if isinstance(value, str)])
-        return facts
-    return {}
+def _content_facts(*lists: tuple[str, str]) -> dict[str, str]:
+    """Return the hashes of the modules and files of lists of specs, each list with the kind of its plugs."""
+    facts: dict[str, str] = {}
+    words: set[str] = set()
+    for kind, text in lists:
+        # the words of a command line may be paths; commas belong to them
+        command = COMMAND.fullmatch(text)
+        if command is not None or Path(text).expanduser().exists():
+            with suppress(ValueError):  # a wrong command, and a wrong name, is reported where it is opened
+                words |= {text} if command is None else set(shlex.split(command[2]))
+            continue
+        with suppress(GenbenchError):
+            for spec in parse_specs(text):
+                words |= {value for value in spec.options.values() if isinstance(value, str)}
+                if ":" in spec.name or spec.name in registry.installed(kind):
+                    facts |= _code_hashes(kind, spec)
+                else:
+                    words.add(spec.name)
+    # each path is read once, although several splits come from it
+    return facts | _path_hashes(sorted(words))
 
 
-def _path_hashes(words: list[str]) -> dict[str, str]:
+def _path_hashes(words: Sequence[str]) -> dict[str, str]:
     """Return the content hash of each word that is the path of a file or folder."""
     hashes = {}
     # a word that is no path is an option, or part of a command

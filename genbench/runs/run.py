@@ -20,7 +20,7 @@ from genbench.plugs.opening import open_sampler, open_source
 from genbench.results import Result, TrainingRecord, read_results
 from genbench.runs.folder import RunFolder
 from genbench.runs.gallery import write_gallery
-from genbench.runs.identity import trial_identity
+from genbench.runs.identity import trial_identities
 from genbench.runs.likelihood_scores import likelihoods
 from genbench.runs.options import RunOptions, RunSettings, TrainOptions, run_settings
 from genbench.runs.train import Training
@@ -51,7 +51,7 @@ def run(
         if name != REAL:
             open_sampler(name)
     # the identities are those of the code that is loaded now
-    identities = {name: trial_identity(settings, name) for name in settings.samplers}
+    identities = trial_identities(settings)
     # with several ranks, each one takes its share of the trials
     seeds = range(settings.seed, settings.seed + settings.repeats)
     trials = [_Trial(name, seed, identities[name]) for name in settings.samplers for seed in seeds]
@@ -73,7 +73,7 @@ def train(sampler: str, benchmark: str | Benchmark, **options: Unpack[TrainOptio
         raise UsageError(f"{sampler!r} cannot be trained: it has no fit(source, seed, steps, watch, checkpoint).")
     # the returned Training has the record, the history and the path of the weights
     training = Training(settings, sampler, settings.seed)
-    with taken_folder(settings, sampler, settings.seed, trial_identity(settings, sampler)):
+    with taken_folder(settings, sampler, settings.seed, trial_identities(settings)[sampler]):
         training.train()
     return training
 

@@ -14,7 +14,7 @@ import pytest
 from genbench.benchmarks import RING8
 from genbench.results import Result
 from genbench.runs.folder import RunFolder
-from genbench.runs.identity import trial_identity
+from genbench.runs.identity import trial_identities
 from genbench.runs.options import RunSettings
 from genbench.runs.run import run
 
@@ -54,6 +54,10 @@ def write_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     return write
+
+
+def trial_identity(settings: RunSettings, sampler: str) -> dict[str, str]:
+    return trial_identities(settings)[sampler]
 
 
 def run_once(sampler: str, out: Path) -> Result:
