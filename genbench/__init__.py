@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genbench.benchmarks import Benchmark
-    from genbench.comparison.differences import Difference, difference
+    from genbench.comparison.differences import Difference
     from genbench.comparison.gate import gate
     from genbench.comparison.leaderboard import Standing, leaderboard
     from genbench.comparison.pairwise import Comparison
+    from genbench.comparison.scored_subjects import difference
     from genbench.errors import GenbenchError, InputError, PlugError, UsageError
     from genbench.extraction.extract import Extraction, extract
     from genbench.features.features import Features, Moments
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "benchmarks": ("Benchmark",),
-    "comparison.differences": ("Difference", "difference"),
+    "comparison.differences": ("Difference",),
     "comparison.gate": ("gate",),
     "comparison.leaderboard": ("Standing", "leaderboard"),
     "comparison.pairwise": ("Comparison",),
+    "comparison.scored_subjects": ("difference",),
     "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
     "extraction.extract": ("Extraction", "extract"),
     "features.features": ("Features", "Moments"),

@@ -1,4 +1,4 @@
-"""The verb ``compare``: decide which subjects are better, worse or tied."""
+"""The verb ``compare``: decide which subjects are better, worse or equivalent."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ import click
 
 from genbench.cli.options import confidence, not_empty, reading, score_options
 from genbench.cli.printing import json_text, prints, say
+from genbench.errors import UsageError
 
 
-@click.command(name="compare", short_help="Decide which subjects are better, worse or tied.")
+@click.command(name="compare", short_help="Decide which subjects are better, worse or equivalent.")
 @click.argument("subjects", nargs=-1, required=True, metavar="A B ...")
 @click.option("--reference", callback=not_empty, metavar="PATH|SPEC", help="Score samples against this reference.")
 @click.option("--benchmark", callback=not_empty, metavar="NAME", help="Score samples by this benchmark.")
-@click.option("--metrics", callback=not_empty, metavar="LIST", help="For example fd,recall; default: all in common.")
+@click.option("--metrics", callback=not_empty, metavar="LIST", help="For example fd,recall; default: the main one.")
+@click.option("--all-metrics", is_flag=True, help="Compare in all scores in common, one of each family.")
+@click.option("--baseline", callback=not_empty, metavar="NAME", help="Compare with this subject; default: the best.")
+@click.option("--all-pairs", is_flag=True, help="Compare every pair, and show a matrix.")
+@click.option("--margin", callback=not_empty, metavar="X|X%", help="A difference that does not matter; default: that of "
+              "the benchmark, or 10%, or .02 for shares.")  # fmt: skip
 @reading
 @confidence
 @click.option("--paired", is_flag=True, help="Sample i of all subjects was drawn with the same seed.")
@@ -25,14 +31,15 @@ from genbench.cli.printing import json_text, prints, say
               help="CSV and JSON hold all numbers.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 def compare_command(subjects: tuple[str, ...], form: str, as_json: bool, **options: Any) -> None:
-    """Decide which subjects are better, worse or tied in each metric.
+    """Decide which subjects are better, worse or equivalent; or say which data would decide.
 
-    Differences have standard errors, and their p-values are corrected for the number of comparisons. Each of A B ... is
-    a JSON-lines file of results, or samples, which are scored first.
+    Each of A B ... is a JSON-lines file of results, or samples, which are scored first. All subjects are compared with
+    the best of them, in the metric by which the benchmark sorts. The verdicts hold together.
 
     \b
     genbench compare old.jsonl new.jsonl
-    genbench compare runs/digits.jsonl --metrics fd,recall
+    genbench compare runs/digits.jsonl --baseline vae --metrics fd,recall
+    genbench compare runs/digits.jsonl --all-pairs
     genbench compare old/ new/ --reference real/
     """
     from genbench.scoring.compare import compare as compare_subjects
@@ -40,6 +47,8 @@ def compare_command(subjects: tuple[str, ...], form: str, as_json: bool, **optio
 
     # stdout is reserved for the result: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr):
+        if options["metrics"] is not None and options["all_metrics"]:
+            raise UsageError("--metrics and --all-metrics contradict each other; give one of them.")
         comparison = compare_subjects(*subjects, **score_options(options))
     # print in the requested format
     if as_json or form == "json":

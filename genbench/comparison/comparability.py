@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genbench.comparison.group_by_subject import created_at
 from genbench.errors import InputError
 from genbench.results import Result
 
@@ -54,7 +55,7 @@ def prevailing(results: Sequence[Result]) -> list[Result]:
         else:
             groups.append([result])
     # the largest group; the newest result decides between groups of equal size
-    return max(groups, key=lambda group: (len(group), max(result.created for result in group)), default=[])
+    return max(groups, key=lambda group: (len(group), max(created_at(result) for result in group)), default=[])
 
 
 def _values_text(values: dict[str, list[str]]) -> str:

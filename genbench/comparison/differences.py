@@ -1,4 +1,4 @@
-"""The difference of two subjects in one metric, with its standard error; the noise of a shared reference cancels."""
+"""The difference of two subjects in one metric, with its standard error and a verdict at a margin."""
 
 from __future__ import annotations
 
@@ -9,193 +9,179 @@ from typing import Literal
 
 from scipy import stats
 
-from genbench.comparison.comparability import differing_fields
-from genbench.comparison.group_by_subject import metric_name, newest
-from genbench.comparison.subject_scores import EXACT, SubjectScores, Variance, variance_of
-from genbench.errors import InputError
+from genbench.comparison.estimates import EXACT
+from genbench.comparison.margins import Margin
+from genbench.comparison.scales import Scale
 from genbench.plugs.contracts import Better
-from genbench.results import Result
 
-Verdict = Literal["better", "worse", "tied", "different", "unknown"]
+Verdict = Literal["better", "worse", "equivalent", "not enough data", "different", "not comparable"]
+
+SHOWN = 2.8
+"""Smallest difference, in standard errors, that a two-sided test at 5 % shows with 80 % power: 1.96 + 0.84."""
+EQUIVALENCE = 2.93
+"""Margin, in standard errors, at which two equal subjects are called equivalent with 80 % power: 1.645 + 1.28."""
+EQUIVALENCE_LEVEL = 0.05
+"""Level of each of the two one-sided tests for equivalence."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Subject ``a`` minus subject ``b`` in one metric."""
+    """Subject ``a`` minus subject ``b`` in one metric. Means over seeds are taken on ``scale``."""
 
     a: str
     b: str
     metric: str
     better: Better | None
-    value: float
-    """Difference of the means over training seeds."""
+    means: tuple[float, float]
+    """Means of ``a`` and of ``b`` over training seeds: geometric means on the log scale."""
+    seeds: tuple[int, int]
     error: float | None
-    """Standard error of ``value``, from samples and seeds together; None if a score has no error."""
-    degrees: float
-    """Degrees of freedom of ``error`` (Welch and Satterthwaite)."""
+    """Standard error of ``value`` to first order, from samples and seeds together; None if a score has no error."""
     sampling_error: float | None
     """Error due to the generated and the reference samples; it holds for these checkpoints only."""
     training_error: float | None
     """Error estimated by the spread over training seeds alone; None if a subject has one seed."""
     reference_error: float
     """Part of ``error`` due to the reference samples, which more generated samples do not reduce; 0 if unknown."""
-    means: tuple[float, float]
-    """Means of ``a`` and of ``b`` over training seeds."""
-    seeds: tuple[int, int]
+    scale: Scale
+    """The scale of the test."""
+    shift: float
+    """Difference of the means on ``scale``."""
+    shift_error: float | None
+    """Standard error of ``shift``."""
+    shift_reference: float
+    """Part of ``shift_error`` due to the reference samples."""
+    degrees: float
+    """Degrees of freedom of the errors (Welch and Satterthwaite)."""
+    margin: Margin
+    """A difference that does not matter yet."""
     conservative: bool
     """Whether ``error`` may be too large, because it is unknown how much of the errors the subjects share."""
+    same_samples: bool = False
+    """Whether both subjects were computed from the same samples, byte for byte."""
+    count: int | None = None
+    """Number of samples of a seed; None if unknown."""
+    fixed_count: bool = False
+    """Whether a benchmark fixes the number of samples."""
     confidence: float = 0.95
     adjusted: float | None = None
-    """p-value after Holm's correction; None without a correction."""
+    """p-value after the correction for the number of comparisons; None without a correction."""
     differs: tuple[str, ...] = ()
     """Fields in which the protocols of the subjects differ; if there are any, there is no verdict."""
 
     @property
+    def value(self) -> float:
+        """Difference of the means, in the unit of the metric."""
+        return self.means[0] - self.means[1]
+
+    @property
     def p(self) -> float | None:
         """Two-sided p-value of the hypothesis of no difference; None without an error or with different protocols."""
-        if self.error is None or not math.isfinite(self.value) or self.differs:
+        if self.shift_error is None or not math.isfinite(self.shift) or self.differs:
             return None
-        return 2 * self.tail(abs(self.value))
+        return 2 * self.tail(abs(self.shift))
 
-    def tail(self, value: float) -> float:
-        """Return the probability of a difference above ``value`` if the true one is 0. Needs ``error``."""
-        assert self.error is not None
+    def tail(self, shift: float) -> float:
+        """Return the probability of a difference above ``shift`` on the scale if the true one is 0. Needs an error."""
+        assert self.shift_error is not None
         # an exact difference is certain; a difference of 0 decides nothing
-        if self.error == 0:
-            return 0.5 * float(value <= 0) + 0.5 * float(value < 0)
-        return float(stats.t.sf(value / self.error, self.degrees))
+        if self.shift_error == 0:
+            return 0.5 * float(shift <= 0) + 0.5 * float(shift < 0)
+        return float(stats.t.sf(shift / self.shift_error, self.degrees))
+
+    def reach(self, level: float) -> float:
+        """Return the quantile of ``shift`` around the truth: ``level`` is the one-sided probability. Needs an error."""
+        assert self.shift_error is not None
+        return self.shift_error * float(stats.t.ppf(level, self.degrees)) if self.shift_error else 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Confidence interval of ``value``, not corrected for the number of comparisons; None without an error."""
-        if self.error is None:
+        """Confidence interval of ``value``, not corrected for the number of comparisons; None without an error.
+
+        It is computed on the scale of the test around the mean of ``b``, so it holds 0 if and only if the test does not
+        reject.
+        """
+        if self.shift_error is None or not math.isfinite(self.shift):
             return None
-        # an interval of width 0 needs no quantile
-        margin = self.error * float(stats.t.ppf((1 + self.confidence) / 2, self.degrees)) if self.error else 0.0
-        return self.value - margin, self.value + margin
+        reach, at = self.reach((1 + self.confidence) / 2), float(self.scale.forward(self.means[1]))
+        low, high = (float(self.scale.back(at + self.shift + side * reach)) - self.means[1] for side in (-1, 1))
+        return low, high
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether the 90 % interval of the difference lies inside the margin (two one-sided tests)."""
+        if self.shift_error is None or not math.isfinite(self.shift):
+            return False
+        below, above = self.margin.limits(self.scale, self.means[1])
+        reach = self.reach(1 - EQUIVALENCE_LEVEL)
+        return self.shift - reach > -below and self.shift + reach < above
 
     @property
     def verdict(self) -> Verdict:
-        """How ``a`` compares with ``b``: tied unless the (adjusted) p-value is below 1 - confidence."""
-        p = self.p if self.adjusted is None else self.adjusted
-        if p is None:
-            return "unknown"
+        """How ``a`` compares with ``b`` at the margin."""
+        if self.differs or not math.isfinite(self.shift):
+            return "not comparable"
+        if self.same_samples or self.equivalent:
+            return "equivalent"
         # significant differences have a direction if the metric has one
-        if p >= 1 - self.confidence:
-            return "tied"
+        if not self.significant:
+            return "not enough data"
         if self.better is None:
             return "different"
-        return "better" if (self.value < 0) == (self.better == "lower") else "worse"
+        return "better" if (self.shift < 0) == (self.better == "lower") else "worse"
+
+    @property
+    def significant(self) -> bool:
+        """Whether the (adjusted) p-value is below 1 - confidence."""
+        p = self.p if self.adjusted is None else self.adjusted
+        return p is not None and p < 1 - self.confidence
+
+    @property
+    def smallest_shown(self) -> float | None:
+        """The smallest difference, in the unit of the metric, that such data show with 80 % power; None if unknown."""
+        if self.shift_error is None or not math.isfinite(self.shift):
+            return None
+        at = float(self.scale.forward(self.means[1]))
+        return float(self.scale.back(at + SHOWN * self.shift_error)) - self.means[1]
+
+    @property
+    def decided_by(self) -> str:
+        """The data that would decide with 80 % power, as words; empty if there is a verdict already."""
+        if self.verdict != "not enough data":
+            return ""
+        if self.shift_error is None:
+            return "scores with errors"
+        # equal subjects become equivalent, and subjects as different as they seem are told apart
+        target = max(min(self.margin.limits(self.scale, self.means[1])) / EQUIVALENCE, abs(self.shift) / SHOWN)
+        return self.needed_for(target)
+
+    def needed_for(self, target: float) -> str:
+        """Return how many seeds or samples would reduce ``shift_error`` to ``target``."""
+        assert self.shift_error is not None
+        # only the part that is not the reference's can be reduced
+        reducible = target**2 - self.shift_reference**2
+        if reducible <= 0:
+            return "a larger reference"
+        times = max((self.shift_error**2 - self.shift_reference**2) / reducible, 1.0)
+        seeds = min(self.seeds)
+        if seeds > 1:
+            # few seeds need a margin for the spread that they do not know
+            return f"about {rounded_up(times * seeds) + 1:,} training seeds each ({seeds} now)"
+        if self.count is None or self.fixed_count:
+            return f"about {rounded_up(times) + 1:,} runs each with other seeds"
+        return f"about {rounded_up(times * self.count):,} samples each ({self.count:,} now)"
 
 
-def difference(
-    a: Result | Sequence[Result],
-    b: Result | Sequence[Result],
-    metric: str,
-    *,
-    confidence: float = 0.95,
-    paired: bool = False,
-    names: tuple[str, str] | None = None,
-) -> Difference:
-    """Return a minus b in one metric; several results of a subject are its training seeds.
-
-    The variance is the sum of three terms: one for the generated samples of each subject, and one for the reference. If
-    both subjects were scored against one reference, its term is the variance of the difference of its influences, so
-    that common noise cancels. If a subject has two seeds or more, the spread over its seeds (Welch) includes the noise
-    of the generated samples and takes the place of their term, unless the spread is smaller. ``paired``: sample i of
-    both subjects was drawn with the same seed, so that common noise of samples with equal index cancels, too.
-
-    If the protocols differ, there is no verdict, and ``differs`` lists the fields. Raises UsageError for an unknown
-    metric, InputError if a result lacks the metric or if ``paired`` subjects do not match.
-    """
-    # the newest result of each seed
-    results_a, results_b = (newest([subject] if isinstance(subject, Result) else subject) for subject in (a, b))
-    metric = metric_name([*results_a, *results_b], metric)
-    if paired:
-        results_a, results_b = _matching_seeds(results_a, results_b)
-    scores_a, scores_b = SubjectScores.of(results_a, metric), SubjectScores.of(results_b, metric)
-    variances = _variances(scores_a, scores_b, paired=paired)
-    # the error for these checkpoints, the error over trainings, and both together
-    sampling = _error_of_sum([*variances.generated, variances.reference])
-    over_seeds = [variance for variance in variances.training if variance is not None]
-    total = [*map(_larger, variances.generated, variances.training), variances.reference]
-    has_error = scores_a.has_error and scores_b.has_error
-    return Difference(
-        a=names[0] if names else results_a[0].name,
-        b=names[1] if names else results_b[0].name,
-        metric=metric,
-        better=scores_a.entries[0].better,
-        value=float(scores_a.values.mean() - scores_b.values.mean()),
-        error=_error_of_sum(total) if has_error else None,
-        degrees=_degrees_of_freedom(total),
-        sampling_error=sampling if has_error else None,
-        training_error=_error_of_sum(over_seeds) if len(over_seeds) == len(variances.training) else None,
-        reference_error=math.sqrt(variances.reference[0]),
-        means=(float(scores_a.values.mean()), float(scores_b.values.mean())),
-        seeds=(len(results_a), len(results_b)),
-        conservative=scores_a.reference is None or scores_b.reference is None,
-        confidence=confidence,
-        differs=tuple(differing_fields([results_a[0], results_b[0]])),
-    )
-
-
-@dataclass(frozen=True)
-class _Variances:
-    """The terms of a difference's variance; ``generated`` and ``training`` have one per subject, or one per pair."""
-
-    generated: list[Variance]
-    training: list[Variance | None]
-    reference: Variance
-
-
-def _variances(a: SubjectScores, b: SubjectScores, *, paired: bool) -> _Variances:
-    # the reference: unknown influences are part of the subjects' own variances, a common reference cancels
-    if a.reference is None or b.reference is None:
-        reference = (0.0, EXACT)
-    elif a.fingerprint and a.fingerprint == b.fingerprint:
-        reference = (variance_of(a.reference - b.reference), len(a.reference) - 1)
-    else:
-        reference = (variance_of(a.reference) + variance_of(b.reference), EXACT)
-    # independent subjects
-    if not paired or a.generated is None or b.generated is None:
-        return _Variances([(a.own, EXACT), (b.own, EXACT)], [a.training, b.training], reference)
-    # paired subjects: the variances of the differences, seed by seed and group by group
-    differences, count = a.values - b.values, len(a.values)
-    training = (float(differences.var(ddof=1)) / count, count - 1.0) if count > 1 else None
-    generated = (variance_of(a.generated - b.generated), len(a.generated) - 1.0)
-    return _Variances([generated], [training], reference)
-
-
-def _larger(generated: Variance, training: Variance | None) -> Variance:
-    """Return the variance over seeds, which includes that of the generated samples, unless it is smaller by chance."""
-    return training if training is not None and training[0] > generated[0] else generated
-
-
-def _error_of_sum(variances: Sequence[Variance]) -> float:
-    return math.sqrt(sum(variance for variance, _ in variances))
-
-
-def _degrees_of_freedom(variances: Sequence[Variance]) -> float:
-    """Return Satterthwaite's degrees of freedom of a sum of independent variances."""
+def satterthwaite(variances: Sequence[tuple[float, float]]) -> float:
+    """Return the degrees of freedom of a sum of independent variances, each given with its own."""
     total = sum(variance for variance, _ in variances)
     # exact variances contribute nothing, because their degrees of freedom are infinite
     weighted = sum(variance**2 / degrees for variance, degrees in variances)
     return total**2 / weighted if weighted else EXACT
 
 
-def _matching_seeds(a: list[Result], b: list[Result]) -> tuple[list[Result], list[Result]]:
-    """Return the results of both subjects at their common seeds, in the order of seeds."""
-    by_seed_a, by_seed_b = ({result.replicate_seed: result for result in results} for results in (a, b))
-    subjects = f"{a[0].name} and {b[0].name}"
-    # seeds of one subject only are left out
-    seeds = sorted(by_seed_a.keys() & by_seed_b.keys())
-    if not seeds:
-        raise InputError(f"{subjects} have no seed in common, so they cannot be paired; leave out --paired.")
-    for seed in seeds:
-        # sample i of one subject is paired with sample i of the other
-        if by_seed_a[seed].generated.count != by_seed_b[seed].generated.count:
-            raise InputError(
-                f"{subjects} have different numbers of samples at seed {seed}, so their samples cannot be paired; "
-                "leave out --paired."
-            )
-    return [by_seed_a[seed] for seed in seeds], [by_seed_b[seed] for seed in seeds]
+def rounded_up(number: float) -> int:
+    """Round up to two significant digits."""
+    # the unit of the second digit
+    unit = int(10 ** max(math.floor(math.log10(max(number, 1.0))) - 1, 0))
+    return math.ceil(number / unit - 1e-9) * unit

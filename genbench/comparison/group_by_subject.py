@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 from genbench.errors import InputError, UsageError, did_you_mean
@@ -12,16 +13,33 @@ from genbench.results import Entry, Result, read_results
 def newest(results: Sequence[Result], *, one_protocol: bool = False) -> list[Result]:
     """Return the newest result of each name, budget, training seed and protocol, in the order of their first lines.
 
+    Results of one name, budget and protocol with equal generated samples are copies, not replicates: the newest counts.
     ``one_protocol``: the results are known to be comparable, so those of other metrics count as repeats, too.
     """
-    # a later line replaces an earlier one of the same age or older
-    latest: dict[tuple[str, str, int, str], Result] = {}
-    for result in results:
-        protocol = "" if one_protocol else result.protocol_fingerprint
-        key = (result.name, result.budget, result.replicate_seed, protocol)
-        if key not in latest or result.created >= latest[key].created:
-            latest[key] = result
-    return list(latest.values())
+    # first by seed, then by samples; samples without a fingerprint count as different
+    latest = list(results)
+    for of_seeds in (True, False):
+        groups: dict[tuple[object, ...], Result] = {}
+        for number, result in enumerate(latest):
+            protocol = "" if one_protocol else result.protocol_fingerprint
+            repeat = result.replicate_seed if of_seeds else result.generated.fingerprint or number
+            key = (result.name, result.budget, repeat, protocol)
+            # a later line replaces an earlier one of the same age or older
+            if key not in groups or created_at(result) >= created_at(groups[key]):
+                groups[key] = result
+        latest = list(groups.values())
+    return latest
+
+
+def created_at(result: Result) -> datetime:
+    """Return when a result was made. A time without a zone is in UTC. Raises InputError if it is not in ISO 8601."""
+    try:
+        time = datetime.fromisoformat(result.created.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise InputError(
+            f"{result.name} was created at {result.created!r}, which is not a time in ISO 8601; score it again."
+        ) from error
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def by_subject(results: Sequence[Result]) -> dict[str, list[Result]]:

@@ -1,4 +1,4 @@
-"""The leaderboard of one metric: means, spreads over seeds, sampling errors, and ranks with ties."""
+"""The leaderboard of one metric: means, spreads over seeds, sampling errors, rank intervals and verdicts."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
 from scipy import stats
 
+from genbench.comparison.chosen_scores import deciding, direction
 from genbench.comparison.comparability import prevailing, require_comparable
-from genbench.comparison.differences import difference
+from genbench.comparison.differences import Difference, Verdict, satterthwaite
+from genbench.comparison.estimates import Estimate
 from genbench.comparison.group_by_subject import by_subject, metric_name
-from genbench.comparison.multiple_testing import holm
 from genbench.comparison.rank_intervals import rank_intervals
-from genbench.comparison.subject_scores import EXACT, SubjectScores, variance_of
+from genbench.comparison.scored_subjects import ScoredSubjects, corrected
+from genbench.comparison.subject_scores import SubjectScores, variance_of
 from genbench.errors import UsageError
-from genbench.plugs.contracts import Better
+from genbench.plugs.contracts import GROUPS, Better
 from genbench.results import Result
+
+COLLAPSE = math.log(2)
+"""A seed has collapsed if it is worse than the median of its row by more than this on the scale: twice the distance."""
+HIGH_SPREAD = 3.0
+"""A row has a high spread if its spread over seeds is more than this many times the typical one of the table."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +36,38 @@ class Standing:
     metric: str
     better: Better
     mean: float
-    """Mean over training seeds."""
+    """Arithmetic mean over training seeds."""
     error: float | None
     """Sampling error of ``mean``, from generated and reference samples; it holds for these checkpoints only."""
     spread: float | None
     """Standard deviation over training seeds (ddof 1), which is not an error of ``mean``; None for one seed."""
     seeds: int
+    """Number of training seeds; with one, the row stands for a checkpoint and not for a method."""
     interval: tuple[float, float] | None
-    """Confidence interval of ``mean``, from sampling and training together; None without errors."""
+    """Confidence interval of the mean on the scale of the ranks (geometric for distances), from sampling and training
+    together; None without errors."""
     first: int | None
     """Best rank that the data allow; None if the row is not ranked."""
     last: int | None
     """Worst rank that the data allow; None if the row is not ranked."""
+    decided_by: str = ""
+    """The score that decides the rank: ``fd_debiased@x`` for ``fd@x`` if all results have it."""
+    versus_best: Verdict | None = None
+    """Verdict against the best row; None for the best row itself and for rows that are not ranked."""
+    collapsed: tuple[int, ...] = ()
+    """Training seeds that are far worse than the others of the row."""
+    high_spread: bool = False
+    """Whether the spread over seeds is far larger than in other rows."""
 
     @property
     def ranked(self) -> bool:
-        """Whether the row follows the table's protocol."""
+        """Whether the row has a rank: it follows the table's protocol and all its values are finite."""
         return self.first is not None
+
+    @property
+    def not_worse(self) -> bool:
+        """Whether no row is significantly better."""
+        return self.first == 1
 
 
 def leaderboard(
@@ -52,10 +75,11 @@ def leaderboard(
 ) -> list[Standing]:
     """Return one row per subject, best first; the floor (real) and the ceiling (noise) are ordinary rows.
 
-    The newest result counts if several have the same name, training seed and budget. Subjects without the metric are
-    left out. With ``allow_mixed``, results that do not follow the most frequent protocol come last, without ranks.
-    Raises InputError if results do not follow one protocol, UsageError for an unknown metric or one without a better
-    direction.
+    The newest result counts if several have the same name, training seed and budget, and copies of one sample set count
+    once. Subjects without the metric are left out; subjects with a value that is not finite come last, without ranks.
+    A distance with a debiased form is ranked by it. With ``allow_mixed``, results that do not follow the most frequent
+    protocol come last, without ranks. Raises InputError if results do not follow one protocol, UsageError for an unknown
+    metric or one without a better direction.
     """
     name = metric_name(results, metric)
     scored = [result for result in results if any(entry.name == name for entry in result.scores)]
@@ -65,55 +89,114 @@ def leaderboard(
     ranked = prevailing(scored)
     ranked_ids = {id(result) for result in ranked}
     others = [result for result in scored if id(result) not in ranked_ids]
-    subjects = by_subject(ranked)
-    better = ranked[0][name].better
+    better = direction(ranked, name)
     if better is None:
         raise UsageError(f"{name} has no better direction, so it cannot rank samplers; choose another metric.")
-    # compare all pairs, and turn the corrected verdicts into ranks
-    pairs = [
-        difference(subjects[a], subjects[b], name, confidence=confidence, names=(a, b))
-        for a, b in combinations(subjects, 2)
-    ]
-    ranks = rank_intervals(list(subjects), holm(pairs))
-    rows = [
-        _standing(SubjectScores.of(replicates, name), label, better, confidence, ranks[label])
-        for label, replicates in subjects.items()
-    ]
+    rows = _ranked_rows(ScoredSubjects.of(by_subject(ranked), name), deciding(ranked, name), confidence)
     # results of other protocols get no ranks
-    unranked = [
-        _standing(SubjectScores.of(replicates, name), label, better, confidence)
-        for label, replicates in by_subject(others).items()
+    if not others:
+        return rows
+    unranked = ScoredSubjects.of(by_subject(others), name)
+    return rows + [_standing(unranked, label, better, confidence) for label in unranked.results]
+
+
+def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float) -> list[Standing]:
+    """Return the rows of one protocol, ranked by the score that decides."""
+    scored = shown if decided_by == shown.metric else ScoredSubjects.of(_having(shown, decided_by), decided_by)
+    assert shown.better is not None
+    # compare all pairs, and turn the corrected p-values into ranks
+    names = list(scored.estimates)
+    differences = corrected([scored.tested(a, b, confidence=confidence) for a, b in combinations(names, 2)])
+    ranks = rank_intervals(names, differences)
+    # the best row comes first, and rows without finite values come last
+    sign = 1 if shown.better == "lower" else -1
+    names.sort(key=lambda name: sign * scored.estimates[name].mean)
+    verdicts = {each.a: each.verdict for each in differences if names and each.b == names[0]}
+    verdicts |= {each.b: _reversed(each) for each in differences if names and each.a == names[0]}
+    return [
+        _standing(
+            shown, name, shown.better, confidence, _Rank(scored, ranks.get(name, (None, None)), verdicts.get(name))
+        )
+        for name in [*names, *(name for name in shown.results if name not in ranks)]
     ]
-    # the best row comes first, and NaN comes last
-    sign = 1 if better == "lower" else -1
-    rows.sort(key=lambda row: sign * row.mean if math.isfinite(row.mean) else math.inf)
-    return rows + unranked
+
+
+def _having(shown: ScoredSubjects, metric: str) -> dict[str, Sequence[Result]]:
+    """Return the subjects all of whose results have a metric; those that diverged may lack it."""
+    return {
+        name: results
+        for name, results in shown.results.items()
+        if all(metric in {entry.name for entry in result.scores} for result in results)
+    }
+
+
+def _reversed(difference: Difference) -> Verdict:
+    """Return the verdict about ``b``."""
+    turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+    return turned.get(difference.verdict, difference.verdict)
+
+
+@dataclass(frozen=True)
+class _Rank:
+    """The rank of one row."""
+
+    scored: ScoredSubjects
+    interval: tuple[int, int] | tuple[None, None]
+    verdict: Verdict | None
 
 
 def _standing(
-    scores: SubjectScores, label: str, better: Better, confidence: float, ranks: tuple[int, int] | None = None
+    shown: ScoredSubjects, label: str, better: Better, confidence: float, rank: _Rank | None = None
 ) -> Standing:
-    # variance of the mean due to the reference
-    reference = 0.0 if scores.reference is None else variance_of(scores.reference)
-    # the spread over seeds includes the noise of the generated samples; the larger variance counts
-    own, degrees = max((scores.own, EXACT), scores.training or (0.0, 1))
-    total, sampling = math.sqrt(own + reference), math.sqrt(scores.own + reference)
-    # Satterthwaite's degrees of freedom; the variance due to the reference counts as exact
-    if own:
-        degrees *= (total**2 / own) ** 2
-    # the interval covers both sources of error
-    margin = float(stats.t.ppf((1 + confidence) / 2, degrees)) * total if total else 0.0
-    mean = float(scores.values.mean())
-    first, last = ranks or (None, None)
+    scores, estimate = shown.scores[label], shown.estimates.get(label)
+    reference = variance_of(scores.mean_reference)
+    first, last = rank.interval if rank else (None, None)
+    deciding_estimate = rank.scored.estimates.get(label) if rank else None
     return Standing(
         name=label,
-        metric=scores.entries[0].name,
+        metric=shown.metric,
         better=better,
-        mean=mean,
-        error=sampling if scores.has_error else None,
+        mean=float(scores.values.mean()),
+        error=math.sqrt(scores.own + reference) if scores.has_error else None,
         spread=float(scores.values.std(ddof=1)) if len(scores.values) > 1 else None,
         seeds=len(scores.values),
-        interval=(mean - margin, mean + margin) if scores.has_error or scores.training else None,
+        interval=_interval(shown, scores, estimate, confidence),
         first=first,
         last=last,
+        decided_by=rank.scored.metric if rank else "",
+        versus_best=rank.verdict if rank else None,
+        collapsed=_collapsed(shown, label, better),
+        high_spread=bool(
+            deciding_estimate is not None
+            and deciding_estimate.spread is not None
+            and deciding_estimate.typical_spread is not None
+            and deciding_estimate.spread > HIGH_SPREAD * deciding_estimate.typical_spread
+            and deciding_estimate.spread**2 / len(scores.values) > deciding_estimate.sampling
+        ),
     )
+
+
+def _interval(
+    shown: ScoredSubjects, scores: SubjectScores, estimate: Estimate | None, confidence: float
+) -> tuple[float, float] | None:
+    """Return the interval of the mean on the scale, from seeds, generated samples and reference."""
+    if estimate is None or not (scores.has_error or len(scores.values) > 1):
+        return None
+    noise, reference = estimate.noise, variance_of(estimate.reference)
+    degrees = satterthwaite([(noise.variance, noise.degrees), (reference, GROUPS - 1.0)])
+    error = math.sqrt(noise.variance + reference)
+    reach = float(stats.t.ppf((1 + confidence) / 2, degrees)) * error if error else 0.0
+    low, high = (float(shown.scale.back(estimate.mean + side * reach)) for side in (-1, 1))
+    return low, high
+
+
+def _collapsed(shown: ScoredSubjects, label: str, better: Better) -> tuple[int, ...]:
+    """Return the training seeds that are far worse than the median of the row."""
+    estimate = shown.estimates.get(label)
+    if estimate is None or len(estimate.scores.values) < 3:
+        return ()
+    values, sign = estimate.scores.values, 1 if better == "lower" else -1
+    excess = sign * (values - np.median(values))
+    # errors do not make a seed collapse
+    far = (excess > COLLAPSE) & (excess > 4 * np.sqrt(estimate.scores.variances))
+    return tuple(result.replicate_seed for result, bad in zip(shown.results[label], far, strict=True) if bad)

@@ -1,76 +1,141 @@
-"""Compare every pair of subjects in every metric that both have."""
+"""Compare subjects with the best of them, with a baseline, or all with each other, in one metric or several."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from genbench.comparison.chosen_scores import deciding, main_metric, one_of_each_family
 from genbench.comparison.comparability import require_comparable
-from genbench.comparison.differences import Difference, difference
+from genbench.comparison.differences import Difference
 from genbench.comparison.group_by_subject import metric_name
-from genbench.comparison.multiple_testing import holm
-from genbench.errors import InputError, UsageError
+from genbench.comparison.margins import Margin
+from genbench.comparison.scored_subjects import ScoredSubjects, Tested, corrected
+from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.results import Result
 
 
 @dataclass(frozen=True)
+class Question:
+    """What is compared with what."""
+
+    metrics: Sequence[str] | None = None
+    """Short or full names of scores; None means the main metric of the recipe."""
+    all_metrics: bool = False
+    """Compare in all common scores that have a direction, one of each family."""
+    baseline: str | None = None
+    """The subject with which all others are compared; None means the best one, or the second of two."""
+    all_pairs: bool = False
+    """Compare every pair of subjects."""
+    margin: str | float | None = None
+    """A difference that does not matter; None means that of the recipe or the default."""
+    confidence: float = 0.95
+    paired: bool = False
+    allow_mixed: bool = False
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """The differences of every pair of subjects in every metric that both have."""
+    """The differences of subjects in one metric or several."""
 
     subjects: dict[str, list[Result]]
     """The results of each subject, one per training seed."""
     differences: tuple[Difference, ...]
-    """Their p-values are corrected over all of them (Holm), so that all verdicts hold at once."""
+    """Their p-values are corrected for their number, so that all verdicts hold at once."""
     confidence: float
+    baselines: Mapping[str, str]
+    """By metric, the subject with which the others are compared; empty if all pairs are compared."""
+    tests: int
+    """Number of tests that the correction counts."""
 
     def __getitem__(self, metric: str) -> Difference:
-        """Return the difference of the only pair in a metric, by its full or its short name."""
+        """Return the difference of the only pair in a metric, by its full or its short name.
+
+        ``fd`` also finds ``fd_debiased``, which decides about it.
+        """
         # several pairs, or several extractors, make the name ambiguous
-        matches = [each for each in self.differences if metric in (each.metric, each.metric.partition("@")[0])]
-        if len(matches) != 1:
-            raise KeyError(f"{metric!r} names {len(matches)} of these differences")
-        return matches[0]
+        for name in (metric, _debiased(metric)):
+            matches = [each for each in self.differences if name in (each.metric, each.metric.partition("@")[0])]
+            if len(matches) == 1:
+                return matches[0]
+        raise KeyError(f"{metric!r} names {len(matches)} of these differences")
 
 
-def compare_results(
-    subjects: Mapping[str, list[Result]],
-    metrics: Sequence[str] | None = None,
-    *,
-    confidence: float = 0.95,
-    paired: bool = False,
-    allow_mixed: bool = False,
-) -> Comparison:
-    """Compare every pair of subjects, given by name as the results of their training seeds.
+def compare_results(subjects: Mapping[str, list[Result]], question: Question | None = None) -> Comparison:
+    """Compare subjects, given by name as the results of their training seeds.
 
-    ``metrics`` are short or full names of scores; None means all common scores that have a direction. Verdicts are
-    corrected for their number (Holm). Raises InputError if the results follow different protocols and ``allow_mixed``
-    is not set, or if the subjects share no metric; UsageError for an unknown metric or fewer than two subjects.
+    Distances with a debiased form are compared by it. The p-values are corrected over all pairs and metrics, or over the
+    comparisons with the baseline if there is one (step-down max-T). Raises InputError if the results follow different
+    protocols and this is not allowed, or if the subjects share no metric; UsageError for an unknown metric or baseline
+    and for fewer than two subjects.
     """
+    question = question or Question()
     if len(subjects) < 2:
         names = ", ".join(subjects) or "none"
         raise UsageError(f"A comparison needs at least two subjects, but {names} was given; add another subject.")
-    # check protocols and metric names before the work
-    all_results = [result for results in subjects.values() for result in results]
-    if not allow_mixed:
-        require_comparable(all_results)
-    requested = None if metrics is None else [metric_name(all_results, metric) for metric in metrics]
-    # each pair of subjects in each common metric is one test
-    differences = [
-        difference(subjects[a], subjects[b], metric, confidence=confidence, paired=paired, names=(a, b))
-        for a, b in combinations(subjects, 2)
-        for metric in _common_metrics([*subjects[a], *subjects[b]], requested)
-    ]
-    if not differences:
+    if question.baseline is not None and question.baseline not in subjects:
+        raise UsageError(f"No subject is called {question.baseline!r}{did_you_mean(question.baseline, subjects)}")
+    everything = [result for results in subjects.values() for result in results]
+    if not question.allow_mixed:
+        require_comparable(everything)
+    margin = None if question.margin is None else Margin.of(question.margin)
+    # test every pair, or all subjects against a baseline that was chosen before looking at the values
+    tested: list[Tested] = []
+    baselines: dict[str, str] = {}
+    for metric in _metrics(everything, question):
+        having = {name: results for name, results in subjects.items() if _all_have(results, metric)}
+        if len(having) < 2 or (question.baseline is not None and question.baseline not in having):
+            continue
+        scored = ScoredSubjects.of(having, metric, margin)
+        baseline = question.baseline or _default_baseline(scored)
+        if not question.all_pairs:
+            baselines[scored.metric] = baseline
+        pairs: Iterable[tuple[str, str]] = combinations(having, 2)
+        if question.baseline is not None and not question.all_pairs:
+            pairs = [(name, baseline) for name in having if name != baseline]
+        tested += [
+            scored.tested(*_towards(pair, baseline), confidence=question.confidence, paired=question.paired)
+            for pair in pairs
+        ]
+    if not tested:
         pair = " and ".join(list(subjects)[:2])
         raise InputError(f"{pair} have no metric in common; score them with the same metrics.")
-    return Comparison(dict(subjects), tuple(holm(differences)), confidence)
+    shown = [each for each in corrected(tested) if baselines.get(each.metric, each.b) == each.b]
+    tests = sum(each.contrast is not None for each in tested)
+    return Comparison(dict(subjects), tuple(shown), question.confidence, baselines, tests)
 
 
-def _common_metrics(results: Sequence[Result], requested: Sequence[str] | None) -> list[str]:
-    """Return the requested metrics that all results have; by default those with a direction, in the first's order."""
-    # the metrics that no result lacks
-    shared = set.intersection(*({entry.name for entry in result.scores} for result in results))
-    if requested is not None:
-        return [name for name in requested if name in shared]
-    return [entry.name for entry in results[0].scores if entry.name in shared and entry.better is not None]
+def _metrics(results: Sequence[Result], question: Question) -> list[str]:
+    """Return the full names of the scores that are compared."""
+    if question.metrics is not None:
+        chosen = [metric_name(results, metric) for metric in question.metrics]
+    elif question.all_metrics:
+        names = [entry.name for result in results for entry in result.scores if entry.better is not None]
+        chosen = one_of_each_family(list(dict.fromkeys(names)))
+    else:
+        chosen = [main_metric(results)]
+    return list(dict.fromkeys(deciding(results, name) for name in chosen))
+
+
+def _all_have(results: Sequence[Result], metric: str) -> bool:
+    return all(metric in {entry.name for entry in result.scores} for result in results)
+
+
+def _default_baseline(scored: ScoredSubjects) -> str:
+    """Return the best subject, or the second of two."""
+    names = list(scored.scores)
+    if len(names) == 2 or not scored.estimates:
+        return names[1]
+    sign = -1 if scored.better == "higher" else 1
+    return min(scored.estimates, key=lambda name: sign * scored.estimates[name].mean)
+
+
+def _towards(pair: tuple[str, str], baseline: str) -> tuple[str, str]:
+    """Return a pair with the baseline as its second member."""
+    return (pair[1], pair[0]) if pair[0] == baseline else pair
+
+
+def _debiased(metric: str) -> str:
+    short, at, extractor = metric.partition("@")
+    return f"{short}_debiased{at}{extractor}"

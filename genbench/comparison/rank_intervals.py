@@ -1,4 +1,4 @@
-"""Confidence intervals of ranks, from the verdicts of all pairwise comparisons."""
+"""Confidence intervals of ranks, from the significant differences of all pairs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from genbench.comparison.differences import Difference
 def rank_intervals(names: Sequence[str], differences: Sequence[Difference]) -> dict[str, tuple[int, int]]:
     """Return the best and the worst rank of each subject: 1 + the number of better subjects, m - the number of worse.
 
-    If the verdicts are corrected over all pairs by Holm's method, all intervals hold at once with the stated confidence
-    (Mogstad, Romano, Shaikh, Wilhelm 2020, Inference for Ranks). ``differences`` holds every pair of names once.
+    If the p-values are corrected over all pairs, all intervals hold at once with the stated confidence (Mogstad, Romano,
+    Shaikh, Wilhelm 2020, Inference for Ranks). The margin plays no role. ``differences`` holds every pair of names once.
     """
-    # without verdicts, every rank is possible
+    # without significant differences, every rank is possible
     first, last = dict.fromkeys(names, 1), dict.fromkeys(names, len(names))
     # each significant difference moves both subjects of the pair by one rank
     for difference in differences:
-        if difference.verdict in ("better", "worse"):
-            a, b = difference.a, difference.b
-            ahead, behind = (a, b) if difference.verdict == "better" else (b, a)
+        if difference.significant and difference.better is not None:
+            a_leads = (difference.shift < 0) == (difference.better == "lower")
+            ahead, behind = (difference.a, difference.b) if a_leads else (difference.b, difference.a)
             first[behind] += 1
             last[ahead] -= 1
     return {name: (first[name], last[name]) for name in names}

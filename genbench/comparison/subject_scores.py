@@ -1,23 +1,18 @@
-"""The scores of one subject in one metric, one value per training seed, with the variances of their mean."""
+"""The scores of one subject in one metric, one value per training seed, with the variances of each."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from genbench.array_types import Float64
 from genbench.comparison.group_by_subject import entries_of
+from genbench.comparison.scales import Scale
 from genbench.plugs.contracts import GROUPS
 from genbench.results import Entry, Result
-
-Variance = tuple[float, float]
-"""A variance and its degrees of freedom."""
-EXACT = math.inf
-"""Degrees of freedom of a variance that counts as known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +22,16 @@ class SubjectScores:
     entries: list[Entry]
     fingerprint: str
     """Of the reference; empty without a reference."""
+    samples: frozenset[str]
+    """Fingerprints of the generated samples of all seeds."""
     values: Float64
     """[S], one value per training seed."""
-    own: float
-    """Variance of the mean due to the generated samples; the whole sampling variance if ``reference`` is None."""
+    variances: Float64
+    """[S], variance due to the generated samples of each seed; the whole one if ``reference`` is None."""
     generated: Float64 | None
-    """[G], influence of the generated samples, averaged over seeds; None if unknown."""
+    """[S, G], influence of the generated samples; None if unknown."""
     reference: Float64 | None
-    """[G], influence of the reference samples, averaged over seeds; None if unknown."""
+    """[S, G], influence of the reference samples; None if unknown."""
 
     @property
     def has_error(self) -> bool:
@@ -42,31 +39,51 @@ class SubjectScores:
         return all(entry.error is not None for entry in self.entries)
 
     @property
-    def training(self) -> Variance | None:
-        """Variance of the mean, estimated by the spread over training seeds; None for one seed."""
-        count = len(self.values)
-        return (float(self.values.var(ddof=1)) / count, count - 1) if count > 1 else None
+    def own(self) -> float:
+        """Variance of the mean due to the generated samples; the whole sampling variance if ``reference`` is None."""
+        # without influences, the seeds may share all of their error: averaging does not reduce it
+        count = 1 if self.reference is None else len(self.values)
+        return float(self.variances.mean()) / count
+
+    @property
+    def mean_reference(self) -> Float64:
+        """[G], influence of the reference samples on the mean; 0 if unknown."""
+        return np.zeros(GROUPS) if self.reference is None else np.asarray(self.reference.mean(axis=0))
+
+    def scaled(self, scale: Scale) -> SubjectScores:
+        """Return the scores on another scale, with their errors to first order."""
+        slope = scale.slope(self.values)
+        return replace(
+            self,
+            values=scale.forward(self.values),
+            variances=np.maximum(self.variances * slope**2, scale.least_variances(self.values)),
+            generated=None if self.generated is None else self.generated * slope[:, None],
+            reference=None if self.reference is None else self.reference * slope[:, None],
+        )
 
     @staticmethod
     def of(results: Sequence[Result], metric: str) -> SubjectScores:
         """Read one metric, given by its full name, from the results. Raises InputError if a result lacks it."""
         entries = entries_of(results, metric)
-        values = np.array([entry.value for entry in entries])
-        fingerprint = results[0].reference.fingerprint if results[0].reference else ""
         errors = np.array([entry.error or 0.0 for entry in entries])
+        # influences count only if every seed has them
         influences = [entry.influence for entry in entries if entry.influence is not None]
-        # without influences, the seeds may share all of their error: averaging does not reduce it
-        if len(influences) < len(entries):
-            return SubjectScores(entries, fingerprint, values, float((errors**2).mean()), None, None)
-        # the seeds share the reference samples, but their generated samples are independent
-        reference = np.array([each.reference or np.zeros(GROUPS) for each in influences]).mean(axis=0)
-        if not all(each.generated for each in influences):
-            own = float((errors**2).sum()) / len(influences) ** 2
-            return SubjectScores(entries, fingerprint, values, own, None, reference)
-        # the variance of a mean of independent seeds
-        generated = np.array([each.generated for each in influences])
-        own = sum(variance_of(row) for row in generated) / len(influences) ** 2
-        return SubjectScores(entries, fingerprint, values, own, generated.mean(axis=0), reference)
+        reference = generated = None
+        variances = errors**2
+        if len(influences) == len(entries):
+            reference = np.array([each.reference or np.zeros(GROUPS) for each in influences])
+            if all(each.generated for each in influences):
+                generated = np.array([each.generated for each in influences])
+                variances = np.array([variance_of(row) for row in generated])
+        return SubjectScores(
+            entries=entries,
+            fingerprint=results[0].reference.fingerprint if results[0].reference else "",
+            samples=frozenset(result.generated.fingerprint for result in results),
+            values=np.array([entry.value for entry in entries]),
+            variances=variances,
+            generated=generated,
+            reference=reference,
+        )
 
 
 def variance_of(influence: npt.ArrayLike) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genbench.comparison.group_by_subject import read_subjects
-from genbench.comparison.pairwise import Comparison, compare_results
+from genbench.comparison.pairwise import Comparison, Question, compare_results
 from genbench.results import Result
 from genbench.scoring.options import CompareOptions
 from genbench.scoring.score import score
@@ -16,31 +17,44 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-def compare(
-    *subjects: object,
-    metrics: str | None = None,
-    confidence: float = 0.95,
-    paired: bool = False,
-    allow_mixed: bool = False,
-    **options: Unpack[CompareOptions],
-) -> Comparison:
-    """Compare every pair of subjects in every metric that both have.
+class ComparisonOptions(CompareOptions, total=False):
+    """The options of ``compare``: those of ``score``, and those of ``Question``."""
+
+    baseline: str | None
+    all_metrics: bool
+    all_pairs: bool
+    margin: str | float | None
+    confidence: float
+    paired: bool
+    allow_mixed: bool
+
+
+def compare(*subjects: object, metrics: str | None = None, **options: Unpack[ComparisonOptions]) -> Comparison:
+    """Compare subjects with the best of them; two subjects are compared with each other.
 
     A subject is a file of results (``.jsonl``, with one or more subjects), a Result, a list of Results that are the
-    training seeds of one subject, or anything that ``score`` takes; the latter is scored with the ``options``.
+    training seeds of one subject, or anything that ``score`` takes; the latter is scored with the options of ``score``.
 
-    ``metrics``: names of scores, ``"fd,recall"``; by default all common scores that have a direction. If subjects are
-    scored without a benchmark, these are the metrics that they are scored with. ``paired``: sample i of both subjects
-    was drawn with the same seed. Raises InputError if the protocols differ and ``allow_mixed`` is not set (if it is
-    set, those pairs have no verdict), UsageError for unknown metrics and for fewer than two subjects.
+    ``metrics``: names of scores, ``"fd,recall"``; by default the main one of the benchmark. If subjects are scored
+    without a benchmark, these are the metrics that they are scored with. ``all_metrics``: all common scores that have a
+    direction. ``baseline``: the name of the subject with which all others are compared. ``all_pairs``: compare every
+    pair. ``margin``: a difference that does not matter, ``"10%"`` or a number in the unit of the score. ``paired``:
+    sample i of all subjects was drawn with the same seed. Raises InputError if the protocols differ and ``allow_mixed``
+    is not set (if it is set, those pairs have no verdict), UsageError for unknown metrics and for fewer than two
+    subjects.
     """
+    given: dict[str, Any] = dict(options)
+    asked = {each.name: given.pop(each.name) for each in fields(Question) if each.name in given}
     # subjects that are scored here are scored with the metrics that are compared
     scored_by_metrics = (
         metrics is not None and options.get("benchmark") is None and not all(map(_has_results, subjects))
     )
-    by_name = _results_by_name(subjects, {**options, "metrics": metrics} if scored_by_metrics else options)
-    names = None if metrics is None or scored_by_metrics else [metric.strip() for metric in metrics.split(",")]
-    return compare_results(by_name, names, confidence=confidence, paired=paired, allow_mixed=allow_mixed)
+    by_name = _results_by_name(subjects, {**given, "metrics": metrics} if scored_by_metrics else given)
+    if scored_by_metrics:
+        asked["all_metrics"] = True
+    elif metrics is not None:
+        asked["metrics"] = [metric.strip() for metric in metrics.split(",")]
+    return compare_results(by_name, Question(**asked))
 
 
 def _results_by_name(subjects: Sequence[object], options: Mapping[str, Any]) -> dict[str, list[Result]]:

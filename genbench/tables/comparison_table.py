@@ -6,36 +6,41 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from genbench.comparison.differences import Difference
+from genbench.comparison.differences import Difference, Verdict
 from genbench.comparison.pairwise import Comparison
 from genbench.tables.escapes import csv_safe, one_line
-from genbench.tables.numbers import ARROWS, PLAIN, number_with_error
+from genbench.tables.numbers import PLAIN, number_with_error
 
 COLUMNS = (
     "a", "b", "metric", "better", "mean_a", "mean_b", "difference", "error", "degrees", "sampling_error",
-    "training_error", "low", "high", "p", "p_holm", "verdict", "seeds_a", "seeds_b", "conservative", "differs",
+    "training_error", "low", "high", "p", "p_adjusted", "margin", "verdict", "smallest_shown", "decided_by", "seeds_a",
+    "seeds_b", "same_samples", "conservative", "differs",
 )  # fmt: skip
 """Columns of the CSV and the JSON, in this order."""
 
+SIGNS: dict[Verdict, str] = {
+    "better": "+", "worse": "-", "equivalent": "=", "not enough data": "?", "different": "x", "not comparable": "/",
+}  # fmt: skip
+"""Verdicts in a matrix of all pairs."""
+
+NAME_LETTERS = 22
+"""Longer names are cut in the text, so that it fits 80 columns."""
+
 
 def comparison_text(comparison: Comparison, *, plain: bool = False) -> str:
-    """Return a comparison as aligned text, one table per pair; ``plain`` writes arrows and ± in ASCII."""
-    from tabulate import tabulate
-
-    tables = []
-    # one table per pair of subjects, one line per metric
-    for pair in dict.fromkeys((each.a, each.b) for each in comparison.differences):
-        rows = [_text_row(each) for each in comparison.differences if (each.a, each.b) == pair]
-        a, b = map(one_line, pair)
-        # the columns of the means are headed by the names of the subjects
-        headers = ["metric", "", a, b, "difference", "", "p (Holm)", f"{a} is"]
-        table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
-                         colalign=("left", "left", "right", "right", "right", "left", "right", "left"))  # fmt: skip
-        tables.append("\n".join(line.rstrip() for line in table.splitlines()))
-    # tables and notes are separated by empty lines
-    text = "\n\n".join([*tables, _comparison_notes(comparison)])
+    """Return a comparison as aligned text, one table per metric; ``plain`` writes arrows and ± in ASCII."""
+    parts = []
+    for metric in dict.fromkeys(each.metric for each in comparison.differences):
+        differences = _best_first([each for each in comparison.differences if each.metric == metric])
+        baseline = comparison.baselines.get(metric)
+        # a matrix has no room for what would decide
+        body = [_matrix(differences)] if baseline is None else [_list(differences), *_remedies(differences)]
+        parts += [_heading(differences[0], baseline), "", *body, ""]
+    # notes follow the tables
+    text = "\n".join([*parts, _comparison_notes(comparison)])
     return text.translate(PLAIN) if plain else text
 
 
@@ -66,37 +71,102 @@ def comparison_json(comparison: Comparison) -> str:
 
 
 def p_text(p: float | None) -> str:
-    """Return a p-value with two digits, or ``< .0001``; empty without a p-value."""
+    """Return a p-value with two digits, or ``< .001``; empty without a p-value."""
     if p is None:
         return ""
-    return "< .0001" if p < 1e-4 else f"{p:.2g}" if p < 0.01 else f"{p:.2f}"
+    return "< .001" if p < 1e-3 else f"{p:.2g}" if p < 0.01 else f"{p:.2f}"
 
 
-def _text_row(difference: Difference) -> list[str]:
-    # value and error are rounded together
-    value, error = number_with_error(difference.value, difference.error)
-    mean_a, mean_b = difference.means
-    verdict: str = difference.verdict
-    # a star refers to the note about conservative errors
-    if difference.differs:
-        verdict = f"not comparable: different {', '.join(difference.differs)}"
-    elif difference.conservative:
-        error += "*"
-    return [one_line(difference.metric), ARROWS[difference.better], f"{mean_a:.5g}", f"{mean_b:.5g}", value, error,
-            p_text(difference.adjusted), verdict]  # fmt: skip
+def _best_first(differences: Sequence[Difference]) -> list[Difference]:
+    sign = -1 if differences[0].better == "higher" else 1
+    return sorted(differences, key=lambda each: sign * each.means[0] if math.isfinite(each.means[0]) else math.inf)
+
+
+def _heading(difference: Difference, baseline: str | None) -> str:
+    """Return what is compared, in which metric, and at which margin."""
+    direction = f" ({difference.better} is better)" if difference.better else ""
+    against = "every pair" if baseline is None else f"against {_short(baseline)}"
+    return f"{one_line(difference.metric)}{direction}, {against}, margin {difference.margin}"
+
+
+def _list(differences: Sequence[Difference]) -> str:
+    """Return the table of all subjects against one."""
+    from tabulate import tabulate
+
+    baseline = differences[0]
+    # the best comes first
+    sign = -1 if baseline.better == "higher" else 1
+    mean = baseline.means[1]
+    rows = [(mean, [_short(baseline.b), baseline.seeds[1], f"{mean:.4g}", "", "", "", "baseline"])]
+    for each in differences:
+        value, error = number_with_error(each.value, each.error)
+        star = "*" if each.conservative and error else ""
+        verdict = f"not comparable: {', '.join(each.differs)}" if each.differs else str(each.verdict)
+        if each.same_samples:
+            verdict = "equivalent: the same samples"
+        rows.append((each.means[0], [_short(each.a), each.seeds[0], f"{each.means[0]:.4g}", value, error + star,
+                                     p_text(each.adjusted), verdict]))  # fmt: skip
+    rows.sort(key=lambda row: sign * row[0] if math.isfinite(row[0]) else math.inf)
+    table = tabulate(
+        [row for _, row in rows],
+        headers=["subject", "seeds", "value", "difference", "", "p", "verdict"],
+        disable_numparse=True, tablefmt="simple",
+        colalign=("left", "right", "right", "right", "left", "right", "left"),
+    )  # fmt: skip
+    return "\n".join(line.rstrip() for line in table.splitlines())
+
+
+def _matrix(differences: Sequence[Difference]) -> str:
+    """Return the matrix of the verdicts of all pairs: how the row compares with the column."""
+    names = list(dict.fromkeys(name for each in differences for name in (each.b, each.a)))
+    # the best comes first
+    means = {each.a: each.means[0] for each in differences} | {each.b: each.means[1] for each in differences}
+    sign = -1 if differences[0].better == "higher" else 1
+    names.sort(key=lambda name: sign * means[name] if math.isfinite(means[name]) else math.inf)
+    signs = {(each.a, each.b): SIGNS[each.verdict] for each in differences}
+    turned = str.maketrans("+-", "-+")
+    signs |= {(b, a): mark.translate(turned) for (a, b), mark in signs.items()}
+    # the columns are numbered
+    width, label = len(str(len(names))), max(len(_short(name)) for name in names)
+    number = [str(index).rjust(width) for index in range(1, len(names) + 1)]
+    lines = [" " * (width + label + 2) + " ".join(number)]
+    for index, name in zip(number, names, strict=True):
+        cells = [signs.get((name, other), ".").rjust(width) for other in names]
+        lines.append(f"{index} {_short(name):{label}} {' '.join(cells)}")
+    used = [verdict for verdict, mark in SIGNS.items() if mark in signs.values()]
+    meaning = ", ".join(f"{SIGNS[verdict]} {verdict}" for verdict in used)
+    return "\n".join([*lines, "", f"The row is, compared with the column: {meaning}."])
+
+
+def _remedies(differences: Sequence[Difference]) -> list[str]:
+    """Return which data would decide what is not decided, and which difference such data show already."""
+    lines = []
+    for each in differences:
+        if each.decided_by:
+            shown = "" if each.smallest_shown is None else f"; {abs(each.smallest_shown):.2g} would show now"
+            lines.append(f"{_short(each.a):{NAME_LETTERS}}  {each.decided_by}{shown}")
+    return ["", "What would decide, with 80 % power, and which difference would show now:", *lines] if lines else []
+
+
+def _short(subject: str) -> str:
+    name = one_line(subject)
+    return name if len(name) <= NAME_LETTERS else name[: NAME_LETTERS - 1] + "…"
 
 
 def _comparison_notes(comparison: Comparison) -> str:
     differences = comparison.differences
-    tests = sum(each.p is not None for each in differences)
     # explain the errors, the stars and the scope of the verdicts, as far as they occur
     notes = [
-        f"± one standard error; all verdicts hold together with {comparison.confidence:.0%} confidence ({tests} tests)."
+        f"± one standard error. All verdicts hold together with {100 * comparison.confidence:.4g} % confidence "
+        f"({comparison.tests} test{'s' if comparison.tests != 1 else ''}).",
+        "Equivalent: the 90 % interval of the difference lies within the margin.",
     ]
+    if any(max(each.seeds) > 1 for each in differences):
+        notes.append("Values are means over training seeds, taken on the scale of the test (log, logit).")
     if any(each.conservative and not each.differs for each in differences):
-        notes.append("* conservative: the subjects may share reference noise, but it is unknown how much.")
+        notes.append("* conservative: it is unknown how much reference noise the subjects share.")
     if any(min(each.seeds) == 1 for each in differences):
-        notes.append("One training seed: the verdict is about these trained models, not about their training methods.")
+        notes.append("One training seed: a statement about this checkpoint, not about the method.")
     return "\n".join(notes)
 
 
@@ -108,6 +178,7 @@ def _column_values(difference: Difference) -> list[Any]:
     return [
         difference.a, difference.b, difference.metric, difference.better, *difference.means, difference.value,
         difference.error, degrees, difference.sampling_error, difference.training_error, low, high, difference.p,
-        difference.adjusted, difference.verdict, *difference.seeds, difference.conservative,
+        difference.adjusted, str(difference.margin), difference.verdict, difference.smallest_shown,
+        difference.decided_by, *difference.seeds, difference.same_samples, difference.conservative,
         " ".join(difference.differs),
     ]  # fmt: skip

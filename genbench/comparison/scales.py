@@ -1,0 +1,113 @@
+"""The scale on which a score is compared: logarithm, logit or inverse hyperbolic sine, so that errors are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from genbench.array_types import Float64
+from genbench.results import Entry
+
+SHARES = frozenset(
+    (
+        "precision",
+        "recall",
+        "f_score",
+        "coverage",
+        "precision_k5",
+        "recall_k5",
+        "high_quality",
+        "class_consistency",
+        "ndb",
+    )
+)
+"""Short names of the scores between 0 and 1 that are shares of rows."""
+SIGNED = ("debiased", "kid", "kd", "kid_subsets", "kd_subsets")
+"""Ends of the short names of distances that are unbiased: they may be negative."""
+FAR_FROM_ZERO = 4.0
+"""A positive value is compared on the log scale only if all values are at least this many errors above 0."""
+
+Kind = Literal["log", "logit", "asinh", "identity"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A smooth increasing function of a score."""
+
+    kind: Kind
+    unit: float = 1.0
+    """For ``asinh``: the value below which the scale is about linear. For ``logit``: the number of rows."""
+
+    def forward(self, values: npt.ArrayLike) -> Float64:
+        """Return values on this scale."""
+        x = np.asarray(values, np.float64)
+        if self.kind == "log":
+            return np.log(x)
+        if self.kind == "asinh":
+            return np.arcsinh(x / self.unit)
+        if self.kind == "logit":
+            share = self._inside(x)
+            return np.log(share / (1 - share))
+        return x
+
+    def slope(self, values: npt.ArrayLike) -> Float64:
+        """Return the derivative at values: how far one unit of the score reaches on this scale."""
+        x = np.asarray(values, np.float64)
+        if self.kind == "log":
+            return 1 / x
+        if self.kind == "asinh":
+            return 1 / np.hypot(x, self.unit)
+        if self.kind == "logit":
+            share = self._inside(x)
+            return self.unit / (self.unit + 1) / (share * (1 - share))
+        return np.ones_like(x)
+
+    def least_variances(self, values: npt.ArrayLike) -> Float64:
+        """Return a lower bound of the variances on this scale: a share of 0 or 1 is not free of error."""
+        x = np.asarray(values, np.float64)
+        if self.kind != "logit":
+            return np.zeros_like(x)
+        # binomial, with half a row added on both sides
+        share = self._inside(x)
+        return np.where((x <= 0) | (x >= 1), 1 / ((self.unit + 1) * share * (1 - share)), 0.0)
+
+    def back(self, values: npt.ArrayLike) -> Float64:
+        """Return the scores of values on this scale: the inverse of ``forward``."""
+        y = np.asarray(values, np.float64)
+        if self.kind == "log":
+            return np.exp(y)
+        if self.kind == "asinh":
+            return self.unit * np.sinh(y)
+        if self.kind == "logit":
+            share = 1 / (1 + np.exp(-y))
+            return np.clip((share * (self.unit + 1) - 0.5) / self.unit, 0.0, 1.0)
+        return y
+
+    def _inside(self, shares: Float64) -> Float64:
+        """Return shares with half a row added on both sides, so that 0 and 1 have a logit."""
+        return (np.clip(shares, 0.0, 1.0) * self.unit + 0.5) / (self.unit + 1)
+
+
+def scale_of(entries: Sequence[Entry], count: int | None) -> Scale:
+    """Choose the scale of one metric from all its scores; ``count`` is the number of generated samples.
+
+    Shares have the logit. Distances that may be negative, or whose values come close to 0, have asinh(x / SE), which is
+    linear near 0 and logarithmic far from it; SE is the smallest error. All others have the logarithm.
+    """
+    short = entries[0].name.partition("@")[0]
+    values = np.array([entry.value for entry in entries])
+    errors = np.array([np.nan if entry.error is None else entry.error for entry in entries])
+    usable = np.isfinite(values)
+    if short in SHARES and (values[usable] >= 0).all() and (values[usable] <= 1).all():
+        return Scale("logit", float(count or 1000))
+    # values far above 0
+    positive = np.isfinite(errors) & (errors > 0) & usable
+    far = (values[usable] > 0).all() and (values[positive] >= FAR_FROM_ZERO * errors[positive]).all()
+    if far and not short.endswith(SIGNED):
+        return Scale("log")
+    # values near 0, or of both signs
+    return Scale("asinh", float(errors[positive].min())) if positive.any() else Scale("identity")
