@@ -50,8 +50,8 @@ class Benchmark:
     density: str | None = None
     """The 2-D mixture of the data, if their density is known."""
     margins: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """By short name of a score, a difference that does not matter: ``{"fd": "5%", "recall": "0.01"}``. Default: 10 %, or
-    .02 for shares."""
+    """By short name of a score, a difference that does not matter: ``{"fd": "5%", "recall": "0.01"}``. By default it is
+    10 %, or .02 for shares."""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"

@@ -14,6 +14,17 @@ from genbench.cli.printing import reserved_stdout
 from genbench.errors import GenbenchError, InputWarning, did_you_mean
 from genbench.tables.escapes import terminal_safe
 
+ERROR_CODES = {"gate": 4}
+"""Exit codes of errors in verbs whose exit code 1 is an outcome."""
+
+
+class OtherCode(click.ClickException):
+    """An error with its own exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it for the class only
+
 
 class Verbs(click.Group):
     """A click group that reports errors in one sentence, without a traceback, and suggests verbs."""
@@ -24,6 +35,16 @@ class Verbs(click.Group):
             return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            # a pipeline can tell that the verb broke from what the verb decided
+            if error.exit_code == 1 and ctx.invoked_subcommand in ERROR_CODES:
+                raise OtherCode(error.message, ERROR_CODES[ctx.invoked_subcommand]) from error
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; errors become exceptions that click prints."""
         try:
             # everything that a verb does happens in this call
             with _own_warnings_in_one_line():

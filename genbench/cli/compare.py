@@ -21,8 +21,12 @@ from genbench.errors import UsageError
 @click.option("--all-metrics", is_flag=True, help="Compare in all scores in common, one of each family.")
 @click.option("--baseline", callback=not_empty, metavar="NAME", help="Compare with this subject; default: the best.")
 @click.option("--all-pairs", is_flag=True, help="Compare every pair, and show a matrix.")
-@click.option("--margin", callback=not_empty, metavar="X|X%", help="A difference that does not matter; default: that of "
-              "the benchmark, or 10%, or .02 for shares.")  # fmt: skip
+@click.option(
+    "--margin",
+    callback=not_empty,
+    metavar="X|X%",
+    help="A difference that does not matter; default: that of the benchmark, or 10%, or .02 (shares).",
+)
 @reading
 @confidence
 @click.option("--paired", is_flag=True, help="Sample i of all subjects was drawn with the same seed.")

@@ -1,4 +1,4 @@
-"""The mean of each subject on the scale of the comparison, with a variance that a lucky spread over seeds cannot shrink."""
+"""The mean of each subject on the scale of the test, and its variance; a spread that is small by luck is raised."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ def estimates(subjects: Sequence[SubjectScores]) -> list[Estimate]:
 def moderate(variances: Float64, counts: Float64) -> Moderated:
     """Raise variances [M] of ``counts`` [M] seeds that are small by luck towards what all suggest together.
 
-    A scaled inverse chi-squared prior is fitted to all variances (Smyth 2004, Linear models and empirical Bayes methods,
-    with at most ``MOST_PRIOR_DEGREES``). Variances below their posterior mean are raised to it and gain the degrees of
-    freedom of the prior; larger ones stay as they are, because lowering them would let an unstable method pass.
+    A scaled inverse chi-squared prior is fitted to all variances (Smyth 2004, Linear models and empirical Bayes
+    methods, with at most ``MOST_PRIOR_DEGREES``). Variances below their posterior mean are raised to it and gain the
+    degrees of freedom of the prior; larger ones stay, because lowering them would let an unstable method pass.
     """
     degrees = np.asarray(counts, np.float64) - 1
     positive = variances > 0

@@ -1,73 +1,24 @@
-"""The gate: fail if a result is worse than its baseline by more than is allowed and more than chance explains."""
+"""The gate: compare results with a baseline, and decide whether they are worse than allowed."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
-
-from scipy import stats
 
 from genbench.benchmarks import installed_benchmark
+from genbench.comparison.chosen_scores import deciding, direction, main_metric
 from genbench.comparison.comparability import require_comparable
-from genbench.comparison.differences import Difference, difference
-from genbench.comparison.group_by_subject import by_subject, metric_name, read_subjects
+from genbench.comparison.gate_checks import Check, check_of, require_sensible_margin
+from genbench.comparison.group_by_subject import by_subject, entries_of, metric_name, read_subjects
+from genbench.comparison.margins import Margin, margin_of
 from genbench.comparison.multiple_testing import adjusted
+from genbench.comparison.scored_subjects import ScoredSubjects
 from genbench.errors import InputError, UsageError
 from genbench.results import Result
 
-Outcome = Literal["passed", "undecided", "failed"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One metric of one subject, compared with the baseline."""
-
-    difference: Difference
-    """The result minus the baseline."""
-    allowed: float
-    """By how much the result may be worse, in the unit of the metric."""
-    p: float | None
-    """One-sided p-value of the hypothesis "not worse than allowed", after Holm's correction over all checks."""
-    count: int | None
-    """Number of samples of the result."""
-
-    @property
-    def worse_by(self) -> float:
-        """By how much the result is worse than the baseline; negative if it is better."""
-        return self.difference.value if self.difference.better == "lower" else -self.difference.value
-
-    @property
-    def outcome(self) -> Outcome:
-        """``failed`` if it is significantly worse than allowed, ``undecided`` if chance may explain the excess."""
-        # within the allowance no test is needed
-        if self.worse_by <= self.allowed:
-            return "passed"
-        if self.p is None or self.p >= 1 - self.difference.confidence:
-            return "undecided"
-        return "failed"
-
-    @property
-    def decided_by(self) -> str:
-        """What would decide an undecided check if the difference stays as it is; empty for other checks."""
-        if self.outcome != "undecided":
-            return ""
-        difference = self.difference
-        if difference.error is None or self.count is None:
-            return "there is no error, so nothing can be decided"
-        # the variance at which the excess is significant; only the part that is not the reference's can be reduced
-        significant = ((self.worse_by - self.allowed) / float(stats.norm.ppf(difference.confidence))) ** 2
-        reducible = significant - difference.reference_error**2
-        if reducible <= 0:
-            return "more samples would not decide: the reference is too small for such a difference"
-        times = max((difference.error**2 - difference.reference_error**2) / reducible, 1.0)
-        # more seeds if the error comes from training, more samples otherwise
-        seeds = min(difference.seeds)
-        if difference.training_error is not None and seeds > 1:
-            return f"about {math.ceil(times * seeds) + 1:,} training seeds per subject ({seeds} now) would decide"
-        return f"about {_rounded_up(times * self.count):,} samples per subject ({self.count:,} now) would decide"
+BASELINE = "baseline"
+"""Name of the baseline in the differences."""
 
 
 def gate(
@@ -75,27 +26,37 @@ def gate(
     baseline: str | Path | Sequence[Result],
     *,
     metrics: Sequence[str] | None = None,
-    max_increase: str | float = 0.0,
+    max_increase: str | float | None = None,
     confidence: float = 0.95,
+    paired: bool = False,
 ) -> list[Check]:
     """Check results against a baseline; each is a file of results or a list of results.
 
+    A check passes only if the upper bound of "worse by" is below the allowed increase, fails only if the lower bound is
+    above it, and is undecided otherwise. The bounds are one-sided; failures are corrected for the number of checks
+    (Holm), and passes need no correction, because all checks must pass.
+
     Subjects are matched by name; if both have one subject, these are matched whatever their names are. ``metrics``: by
-    default the one by which the benchmark sorts, or the first of the result. ``max_increase``: how much worse they may
-    get, in the unit of the metric or relative to the baseline, as in ``"2%"``. Raises InputError if protocols differ or
-    no subjects match, UsageError for a wrong option.
+    default the one by which the benchmark sorts, or the first of the baseline; a distance with a debiased form is
+    checked by it. ``max_increase``: how much worse they may get, relative to the baseline, as in ``"2%"``, or in the
+    unit of the metric; by default the margin of the benchmark, 10 %, or .02 for shares. ``paired``: sample i of both
+    was drawn with the same seed. Raises InputError if protocols differ, no subjects match, a score is missing or the
+    baseline is not finite; UsageError for a wrong option and for a margin that means nothing for the baseline's value.
     """
+    margin = None if max_increase is None else Margin.of(max_increase, "--max-increase")
+    candidates, baselines = _subjects_of(result), _subjects_of(baseline)
     checks = [
-        _gate_check(candidate, base, metric_name(candidate, metric), max_increase, confidence)
-        for candidate, base in _matched_subjects(_subjects_of(result), _subjects_of(baseline))
-        for metric in metrics or [_main_metric(candidate[0])]
+        _gate_check(candidate, base, metric, margin, confidence=confidence, paired=paired)
+        for candidate, base in _matched_subjects(candidates, baselines)
+        for metric in _metrics(candidate, base, metrics)
     ]
-    # correct the p-values for the number of checks that have one
+    # correct the p-values for the number of checks that have one; only significant excess fails
     tested = [index for index, check in enumerate(checks) if check.p is not None]
     p_values = adjusted([check.p for check in checks if check.p is not None])
     for index, p in zip(tested, p_values, strict=True):
-        checks[index] = replace(checks[index], p=p)
-    return checks
+        failed = checks[index].outcome == "undecided" and p < 1 - confidence
+        checks[index] = replace(checks[index], p=p, outcome="failed" if failed else checks[index].outcome)
+    return checks + list(_unmatched(candidates, baselines))
 
 
 def _subjects_of(results: str | Path | Sequence[Result]) -> dict[str, list[Result]]:
@@ -118,47 +79,48 @@ def _matched_subjects(
     return [(candidates[name], baselines[name]) for name in common]
 
 
+def _unmatched(candidates: dict[str, list[Result]], baselines: dict[str, list[Result]]) -> Iterator[Check]:
+    """Yield a check for each subject that only one side has, so that none disappears without a word."""
+    if len(candidates) == len(baselines) == 1:
+        return
+    for name in candidates:
+        if name not in baselines:
+            yield Check(name, "", "undecided", "the baseline has no such subject")
+    # one new result beside a whole leaderboard is an ordinary check; a missing one among several is not
+    for name in baselines:
+        if name not in candidates:
+            outcome = "not checked" if len(candidates) == 1 else "undecided"
+            yield Check(name, "", outcome, "it is in the baseline and has no new result")  # type: ignore[arg-type]
+
+
+def _metrics(candidate: list[Result], baseline: list[Result], metrics: Sequence[str] | None) -> list[str]:
+    """Return the full names of the scores that are checked."""
+    everything = [*candidate, *baseline]
+    chosen = [metric_name(everything, metric) for metric in metrics or ()] or [main_metric(baseline)]
+    # the baseline decides what is checked; a score that the result lacks is an error, and not left out
+    for name in chosen:
+        entries_of(everything, name)
+    return list(dict.fromkeys(deciding(everything, name) for name in chosen))
+
+
 def _gate_check(
-    candidate: list[Result], baseline: list[Result], metric: str, max_increase: str | float, confidence: float
+    candidate: list[Result],
+    baseline: list[Result],
+    metric: str,
+    margin: Margin | None,
+    *,
+    confidence: float,
+    paired: bool,
 ) -> Check:
     require_comparable([*candidate, *baseline])
-    change = difference(candidate, baseline, metric, confidence=confidence, names=(candidate[0].name, "baseline"))
-    if change.better is None:
+    if direction([*candidate, *baseline], metric) is None:
         raise UsageError(f"{metric} has no better direction, so it cannot get worse; choose another metric.")
-    # relative to the mean of the baseline
-    allowed = _allowed_increase(max_increase, change.means[1])
-    check = Check(change, allowed, None, candidate[0].generated.count)
-    # without an error there is no p-value, and the check cannot fail
-    if change.error is None or not math.isfinite(change.value):
-        return check
-    return replace(check, p=change.tail(check.worse_by - allowed))
-
-
-def _allowed_increase(max_increase: str | float, baseline: float) -> float:
-    """Return ``max_increase`` in the unit of the metric."""
-    text = str(max_increase).strip()
-    try:
-        number = float(text.removesuffix("%"))
-    except ValueError as error:
-        raise UsageError(
-            f"--max-increase must be a number or a percentage such as 2%, not {max_increase!r}."
-        ) from error
-    if not (math.isfinite(number) and number >= 0):
-        raise UsageError(f"--max-increase must be 0 or more, not {max_increase!r}.")
-    return number / 100 * abs(baseline) if text.endswith("%") else number
-
-
-def _main_metric(result: Result) -> str:
-    """Return the metric by which the result's benchmark sorts, or the result's first metric."""
-    # benchmarks name their columns without the extractor
-    names = {entry.name.partition("@")[0] for entry in result.scores}
-    recipe = installed_benchmark(result.benchmark)
-    columns = recipe.columns if recipe else ()
-    return next((column for column in columns if column in names), result.scores[0].name)
-
-
-def _rounded_up(number: float) -> int:
-    """Round up to two significant digits."""
-    # the unit of the second digit
-    unit = int(10 ** max(math.floor(math.log10(number)) - 1, 0))
-    return math.ceil(number / unit) * unit
+    name = candidate[0].name if candidate[0].name != BASELINE else f"{BASELINE} (new)"
+    allowed = margin or margin_of(metric, installed_benchmark(baseline[0].benchmark))
+    subjects = ScoredSubjects.of({name: candidate, BASELINE: baseline}, metric, allowed)
+    if BASELINE not in subjects.estimates:
+        raise InputError(
+            f"The baseline's {metric} of {baseline[0].name} is not a finite number; choose another baseline."
+        )
+    require_sensible_margin(allowed, subjects, BASELINE)
+    return check_of(subjects.tested(name, BASELINE, confidence=confidence, paired=paired), allowed)

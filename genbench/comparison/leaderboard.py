@@ -78,8 +78,8 @@ def leaderboard(
     The newest result counts if several have the same name, training seed and budget, and copies of one sample set count
     once. Subjects without the metric are left out; subjects with a value that is not finite come last, without ranks.
     A distance with a debiased form is ranked by it. With ``allow_mixed``, results that do not follow the most frequent
-    protocol come last, without ranks. Raises InputError if results do not follow one protocol, UsageError for an unknown
-    metric or one without a better direction.
+    protocol come last, without ranks. Raises InputError if results do not follow one protocol, UsageError for an
+    unknown metric or one without a better direction.
     """
     name = metric_name(results, metric)
     scored = [result for result in results if any(entry.name == name for entry in result.scores)]
@@ -105,7 +105,7 @@ def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float) -> l
     scored = shown if decided_by == shown.metric else ScoredSubjects.of(_having(shown, decided_by), decided_by)
     assert shown.better is not None
     # compare all pairs, and turn the corrected p-values into ranks
-    names = list(scored.estimates)
+    names = sorted(scored.estimates)
     differences = corrected([scored.tested(a, b, confidence=confidence) for a, b in combinations(names, 2)])
     ranks = rank_intervals(names, differences)
     # the best row comes first, and rows without finite values come last

@@ -1,4 +1,4 @@
-"""Corrections of p-values for the number of comparisons: step-down max-T for differences, Holm's for independent tests."""
+"""Corrections of p-values for the number of comparisons: step-down max-T for differences, Holm's for any tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from genbench.array_types import Float64
 from genbench.comparison.estimates import Noise
 from genbench.comparison.subject_scores import variance_of
+
+Floats = npt.NDArray[np.float32]
 
 DRAWS = 10_000
 """Number of draws of the null hypothesis."""
@@ -19,7 +22,7 @@ LARGEST_BLOCK = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """The difference of two means: a sum of independent noises with signs, and the noise of shared reference samples."""
+    """The difference of two means: a sum of independent noises with signs, and the noise of a shared reference."""
 
     value: float
     noises: tuple[tuple[Noise, float], ...]
@@ -85,7 +88,7 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
 
 
 def _null_statistics(
-    rng: np.random.Generator, draws: int, variances: Float64, degrees: Float64, signs: Float64, reference: Float64
+    rng: np.random.Generator, draws: int, variances: Float64, degrees: Float64, signs: Floats, reference: Float64
 ) -> Float64:
     """Draw the absolute statistics [draws, M] of all contrasts if no difference exists."""
     noise = rng.standard_normal((draws, len(variances)), np.float32) * np.sqrt(variances).astype(np.float32)

@@ -65,10 +65,10 @@ class Comparison:
 def compare_results(subjects: Mapping[str, list[Result]], question: Question | None = None) -> Comparison:
     """Compare subjects, given by name as the results of their training seeds.
 
-    Distances with a debiased form are compared by it. The p-values are corrected over all pairs and metrics, or over the
-    comparisons with the baseline if there is one (step-down max-T). Raises InputError if the results follow different
-    protocols and this is not allowed, or if the subjects share no metric; UsageError for an unknown metric or baseline
-    and for fewer than two subjects.
+    Distances with a debiased form are compared by it. The p-values are corrected over all pairs and metrics, or over
+    the comparisons with the baseline if one is given (step-down max-T). Raises InputError if the results follow
+    different protocols and this is not allowed, or if the subjects share no metric; UsageError for an unknown metric or
+    baseline and for fewer than two subjects.
     """
     question = question or Question()
     if len(subjects) < 2:
@@ -91,7 +91,8 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
         baseline = question.baseline or _default_baseline(scored)
         if not question.all_pairs:
             baselines[scored.metric] = baseline
-        pairs: Iterable[tuple[str, str]] = combinations(having, 2)
+        # sorted, so that the order of the results plays no role
+        pairs: Iterable[tuple[str, str]] = combinations(sorted(having), 2)
         if question.baseline is not None and not question.all_pairs:
             pairs = [(name, baseline) for name in having if name != baseline]
         tested += [

@@ -10,8 +10,9 @@ from genbench.comparison.differences import Difference
 def rank_intervals(names: Sequence[str], differences: Sequence[Difference]) -> dict[str, tuple[int, int]]:
     """Return the best and the worst rank of each subject: 1 + the number of better subjects, m - the number of worse.
 
-    If the p-values are corrected over all pairs, all intervals hold at once with the stated confidence (Mogstad, Romano,
-    Shaikh, Wilhelm 2020, Inference for Ranks). The margin plays no role. ``differences`` holds every pair of names once.
+    If the p-values are corrected over all pairs, all intervals hold at once with the stated confidence (Mogstad,
+    Romano, Shaikh, Wilhelm 2020, Inference for Ranks). The margin plays no role. ``differences`` holds every pair of
+    names once.
     """
     # without significant differences, every rank is possible
     first, last = dict.fromkeys(names, 1), dict.fromkeys(names, len(names))

@@ -48,6 +48,8 @@ class ScoredSubjects:
     @staticmethod
     def of(subjects: Mapping[str, Sequence[Result]], metric: str, margin: Margin | None = None) -> ScoredSubjects:
         """Read one metric, given by its full name, of all subjects. Raises InputError if a result lacks it."""
+        # the order of the results plays no role
+        subjects = {name: sorted(subjects[name], key=lambda each: each.replicate_seed) for name in sorted(subjects)}
         everything = [result for results in subjects.values() for result in results]
         scores = {name: SubjectScores.of(results, metric) for name, results in subjects.items()}
         counts = [result.generated.count for result in everything if result.generated.count]
@@ -82,13 +84,14 @@ class ScoredSubjects:
         first, second = self.estimates[a], self.estimates[b]
         reference, noises = first.reference - second.reference, [(first.noise, 1.0), (second.noise, -1.0)]
         slopes = [float(self.scale.slope(self.typical(name))) for name in (a, b)]
+        raw = variance_of(first.reference / slopes[0] - second.reference / slopes[1])
         # references that differ are independent
         if first.scores.fingerprint != second.scores.fingerprint:
             noises += [(Noise(variance_of(each.reference), EXACT), 1.0) for each in (first, second)]
-            reference, slopes = np.zeros(GROUPS), slopes * 2
+            reference = np.zeros(GROUPS)
+            raw = sum(variance_of(e.reference / s) for e, s in zip((first, second), slopes, strict=True))
         contrast = Contrast(first.mean - second.mean, tuple(noises), reference)
-        raw = variance_of(first.reference / slopes[0] - second.reference / slopes[1]) if reference.any() else 0.0
-        noise = sum(each.variance / slope**2 for (each, _), slope in zip(noises, slopes, strict=True))
+        noise = first.noise.variance / slopes[0] ** 2 + second.noise.variance / slopes[1] ** 2
         sampling = first.sampling / slopes[0] ** 2 + second.sampling / slopes[1] ** 2
         training = None
         if first.spread is not None and second.spread is not None:

@@ -26,7 +26,7 @@ SIGNS: dict[Verdict, str] = {
 }  # fmt: skip
 """Verdicts in a matrix of all pairs."""
 
-NAME_LETTERS = 22
+NAME_LETTERS = 18
 """Longer names are cut in the text, so that it fits 80 columns."""
 
 
@@ -91,8 +91,6 @@ def _heading(difference: Difference, baseline: str | None) -> str:
 
 def _list(differences: Sequence[Difference]) -> str:
     """Return the table of all subjects against one."""
-    from tabulate import tabulate
-
     baseline = differences[0]
     # the best comes first
     sign = -1 if baseline.better == "higher" else 1
@@ -107,13 +105,22 @@ def _list(differences: Sequence[Difference]) -> str:
         rows.append((each.means[0], [_short(each.a), each.seeds[0], f"{each.means[0]:.4g}", value, error + star,
                                      p_text(each.adjusted), verdict]))  # fmt: skip
     rows.sort(key=lambda row: sign * row[0] if math.isfinite(row[0]) else math.inf)
-    table = tabulate(
-        [row for _, row in rows],
-        headers=["subject", "seeds", "value", "difference", "", "p", "verdict"],
-        disable_numparse=True, tablefmt="simple",
-        colalign=("left", "right", "right", "right", "left", "right", "left"),
-    )  # fmt: skip
-    return "\n".join(line.rstrip() for line in table.splitlines())
+    return _aligned([["subject", "seeds", "value", "difference", "", "p", "verdict"], *(row for _, row in rows)])
+
+
+def _aligned(rows: Sequence[Sequence[object]]) -> str:
+    """Align the columns: names, errors and verdicts at the left, numbers at the right; a rule follows the headers."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    cells.insert(1, ["-" * width for width in widths])
+    left = (0, 4, 6)
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    )
 
 
 def _matrix(differences: Sequence[Difference]) -> str:
@@ -162,7 +169,7 @@ def _comparison_notes(comparison: Comparison) -> str:
         "Equivalent: the 90 % interval of the difference lies within the margin.",
     ]
     if any(max(each.seeds) > 1 for each in differences):
-        notes.append("Values are means over training seeds, taken on the scale of the test (log, logit).")
+        notes.append("Values are means over training seeds on the scale of the test (log, logit).")
     if any(each.conservative and not each.differs for each in differences):
         notes.append("* conservative: it is unknown how much reference noise the subjects share.")
     if any(min(each.seeds) == 1 for each in differences):

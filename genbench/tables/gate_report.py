@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as xml
 
-from genbench.comparison.gate import Check, Outcome
+from genbench.comparison.gate_checks import RUNS, Check, Outcome
 from genbench.tables.comparison_table import p_text
 from genbench.tables.escapes import markdown_code, markdown_safe, markup_safe, one_line, xml_characters
 from genbench.tables.numbers import number_with_error
 
-MARKS: dict[Outcome, str] = {"passed": "✅", "undecided": "❔", "failed": "❌"}
+MARKS: dict[Outcome, str] = {"passed": "✅", "undecided": "❔", "failed": "❌", "not checked": "➖"}
 COLOURS: dict[Outcome, str] = {"passed": "#2e7d32", "undecided": "#8a6d00", "failed": "#c62828"}
 
 
 def outcome_of(checks: Sequence[Check]) -> Outcome:
-    """Return the worst outcome of all checks."""
+    """Return the worst outcome of all checks; what is not checked has none."""
     outcomes = {check.outcome for check in checks}
     return "failed" if "failed" in outcomes else "undecided" if "undecided" in outcomes else "passed"
 
 
 def gate_text(checks: Sequence[Check]) -> str:
-    """Return one line per check; undecided ones say how many samples would decide."""
-    return "\n".join(f"{check.outcome:9}  {_sentence(check)}" for check in checks)
+    """Return one line per check with what would decide it, and how often an equal result fails."""
+    lines = []
+    for check in checks:
+        lines.append(f"{check.outcome:11}  {_sentence(check)}")
+        lines += [f"{'':11}  {sentence}" for sentence in _false_alarms(check)]
+    return "\n".join(lines)
 
 
 def gate_markdown(checks: Sequence[Check]) -> str:
@@ -34,25 +38,32 @@ def gate_markdown(checks: Sequence[Check]) -> str:
     ]
     for check in checks:
         # one row per check
-        now, before = check.difference.means
-        cells = [MARKS[check.outcome], markdown_safe(check.difference.a), markdown_code(check.difference.metric),
-                 f"{before:.5g}", f"{now:.5g}", _amount(check), f"{check.allowed:.3g}", p_text(check.p),
-                 markdown_safe(check.decided_by)]  # fmt: skip
+        numbers = [""] * 5
+        if check.difference is not None:
+            now, before = check.difference.means
+            numbers = [f"{before:.5g}", f"{now:.5g}", _amount(check), _allowance(check), p_text(check.p)]
+        metric = markdown_code(check.metric) if check.metric else ""
+        cells = [MARKS[check.outcome], markdown_safe(check.subject), metric, *numbers, markdown_safe(_remark(check))]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    notes = [f"\n{markdown_safe(sentence)}" for check in checks for sentence in _false_alarms(check)]
+    return "\n".join([*lines, *notes]) + "\n"
 
 
 def gate_junit(checks: Sequence[Check]) -> str:
     """Return JUnit XML with one test case per check and a failure in each failed one."""
     # one suite with one case per check
     failed = sum(check.outcome == "failed" for check in checks)
-    suite = xml.Element("testsuite", name="genbench gate", tests=str(len(checks)), failures=str(failed), errors="0")
-    # JUnit knows no undecided outcome: it passes, and its output says so
+    skipped = sum(check.outcome in ("undecided", "not checked") for check in checks)
+    suite = xml.Element("testsuite", name="genbench gate", tests=str(len(checks)), failures=str(failed), errors="0",
+                        skipped=str(skipped))  # fmt: skip
+    # JUnit knows no undecided outcome: such a case is skipped
     for check in checks:
-        case = xml.SubElement(suite, "testcase", classname=xml_characters(check.difference.a),
-                              name=xml_characters(check.difference.metric))  # fmt: skip
+        case = xml.SubElement(suite, "testcase", classname=xml_characters(check.subject),
+                              name=xml_characters(check.metric or check.subject))  # fmt: skip
         if check.outcome == "failed":
             xml.SubElement(case, "failure", message=xml_characters(_sentence(check)), type="regression")
+        elif check.outcome != "passed":
+            xml.SubElement(case, "skipped", message=xml_characters(f"{check.outcome}: {_sentence(check)}"))
         else:
             xml.SubElement(case, "system-out").text = xml_characters(f"{check.outcome}: {_sentence(check)}")
     # JUnit expects a list of suites
@@ -64,9 +75,9 @@ def gate_junit(checks: Sequence[Check]) -> str:
 
 def gate_badge(checks: Sequence[Check]) -> str:
     """Return an SVG badge with the new value of the first check, in the colour of the worst outcome."""
-    difference = checks[0].difference
-    outcome = outcome_of(checks)
-    left, right = difference.metric, f"{difference.means[0]:.4g} {outcome}"
+    first, outcome = checks[0], outcome_of(checks)
+    value = "" if first.difference is None else f"{first.difference.means[0]:.4g} "
+    left, right = first.metric or first.subject, f"{value}{outcome}"
     # 6.6 pixels per letter, and 12 for the margins
     widths = [round(6.6 * len(text)) + 12 for text in (left, right)]
     total = sum(widths)
@@ -85,18 +96,69 @@ def gate_badge(checks: Sequence[Check]) -> str:
 
 
 def _sentence(check: Check) -> str:
-    difference = check.difference
-    # old value, new value, difference, allowance, p-value, and what would decide
+    """Return old and new value, difference, bound, allowance, p-value, and what would decide."""
+    remark = one_line(_remark(check))
+    if check.difference is None:
+        return f"{one_line(check.subject)}: {remark}"
     direction = "worse" if check.worse_by > 0 else "better"
-    p = f", p = {p_text(check.p)}" if check.p is not None and check.p >= 1e-4 else ", p < .0001" if check.p else ""
-    now, before = difference.means
-    name = one_line(f"{difference.a}, {difference.metric}")
-    change = f"{name}: {before:.5g} -> {now:.5g}, {direction} by {_amount(check)}"
-    return f"{change} (allowed {check.allowed:.3g}{p})" + (f"; {check.decided_by}" if check.decided_by else "")
+    p = "" if check.p is None else f", p {p_text(check.p)}" if check.p < 1e-3 else f", p = {p_text(check.p)}"
+    now, before = check.difference.means
+    name = one_line(f"{check.subject}, {check.metric}")
+    change = f"{name}: {before:.5g} -> {now:.5g}, {direction} by {_amount(check)}{_bound(check)}"
+    return f"{change} (allowed {_allowance(check)}{p})" + (f"; {remark}" if remark else "")
+
+
+def _remark(check: Check) -> str:
+    """Return the reason of an outcome, an improvement, or what would decide."""
+    if check.reason:
+        return check.reason
+    if check.improved:
+        return "improved"
+    return f"{check.decided_by} would decide" if check.decided_by else ""
+
+
+def _false_alarms(check: Check) -> list[str]:
+    """Return how often an equal result fails, and what lowers the rate."""
+    alarms = check.false_alarms
+    if alarms is None or check.outcome == "failed":
+        return []
+    sentence = (
+        f"An equal result fails in {_percent(alarms.average)} of runs (in {_percent(alarms.unlucky)} if the baseline "
+        f"is too good by chance); at least once in {RUNS} runs against this baseline: {_percent(alarms.in_many_runs)}."
+    )
+    advice = " A baseline of 4 times as many samples, or a larger allowance, lowers this."
+    return [sentence + (advice if alarms.in_many_runs > 0.1 else "")]
+
+
+def _percent(share: float) -> str:
+    return "< .1 %" if share < 1e-3 else f"{100 * share:.2g} %"
 
 
 def _amount(check: Check) -> str:
     """Return the absolute difference with its error."""
+    assert check.difference is not None
     # the words "worse by" and "better by" give the sign
     value, error = number_with_error(abs(check.worse_by), check.difference.error)
     return f"{value} {error}".strip()
+
+
+def _bound(check: Check) -> str:
+    """Return by how much the result may be worse, as far as the data say."""
+    difference = check.difference
+    if difference is None or check.p is None or check.improved:
+        return ""
+    # one-sided, on the scale of the test
+    sign = 1 if difference.better == "lower" else -1
+    bound = difference.shift + sign * difference.reach(difference.confidence)
+    at = float(difference.scale.forward(difference.means[1]))
+    worst = sign * (float(difference.scale.back(at + bound)) - difference.means[1])
+    return f", at most worse by {worst:.3g}"
+
+
+def _allowance(check: Check) -> str:
+    """Return by how much the result may be worse, in the unit of the metric and as it was given."""
+    if check.margin is None or check.difference is None:
+        return ""
+    if not check.margin.relative:
+        return str(check.margin)
+    return f"{check.margin.amount * abs(check.difference.means[1]):.3g}, {check.margin}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from genbench.comparison.leaderboard import Standing
 from genbench.results import Result
 from genbench.tables.escapes import csv_safe, latex_safe, markdown_coded, markdown_safe, one_line
-from genbench.tables.leaderboard_table import LEGEND, Table, cell_parts, cell_text, table, tabulated
+from genbench.tables.leaderboard_table import BOLD_LEGEND, LEGEND, Table, cell_parts, cell_text, table, tabulated
 from genbench.tables.numbers import ARROWS, PLAIN
 
 
@@ -62,10 +62,10 @@ def table_markdown(board: Table) -> str:
     lines = [_markdown_row(headers), _markdown_row(["---:", "---", *["---:"] * len(board.metrics), "---:"])]
     for row in board.rows:
         name = _name_and_role(markdown_safe(row.name), row.role)
-        lines.append(_markdown_row([row.rank or "–", name, *_metric_cells(board, row.cells), str(row.seeds)]))
+        lines.append(_markdown_row([row.rank or "–", name, *_bold_cells(board, row.cells), str(row.seeds)]))
     # the legend and the notes become paragraphs
     notes = "".join(f"\n\n{markdown_coded(note[0].upper() + note[1:])}." for note in board.notes)
-    return "\n".join(lines) + f"\n\n{LEGEND[0].upper()}{LEGEND[1:]}.{notes}"
+    return "\n".join(lines) + f"\n\n{BOLD_LEGEND[0].upper()}{BOLD_LEGEND[1:]}.{notes}"
 
 
 def table_latex(board: Table) -> str:
@@ -77,9 +77,9 @@ def table_latex(board: Table) -> str:
         name, _, arrow = header.rpartition(" ")
         headers.append(f"{latex_safe(name)} {arrows[arrow]}")
     lines = [
-        f"% {LEGEND}",
+        f"% {BOLD_LEGEND}",
         # the packages that the reader must load
-        r"% \usepackage{booktabs, siunitx, xcolor}",
+        r"% \usepackage{booktabs, siunitx, xcolor} \sisetup{detect-weight}",
         rf"\begin{{tabular}}{{rl{'r' * len(board.metrics)}r}}",
         r"\toprule",
         " & ".join(["rank", "sampler", *headers, "seeds"]) + r" \\",
@@ -91,7 +91,7 @@ def table_latex(board: Table) -> str:
         cells += [_latex_cell(row.cells.get(metric)) for metric in board.metrics]
         cells.append(str(row.seeds))
         lines.append(" & ".join(cells if row.ranked else [rf"\color{{gray}}{cell}" for cell in cells]) + r" \\")
-    notes = [f"% {one_line(note)}" for note in board.notes]
+    notes = [f"% {latex_safe(note)}" for note in board.notes]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *notes])
 
 
@@ -99,7 +99,7 @@ def table_html(board: Table) -> str:
     """Return one ``<table>`` element, which the page of ``genbench report`` contains, too."""
     from genbench.tables.jinja_templates import rendered
 
-    return rendered("genbench.tables", "table.html", table=board, legend=LEGEND, cell_parts=cell_parts).strip()
+    return rendered("genbench.tables", "table.html", table=board, legend=BOLD_LEGEND, cell_parts=cell_parts).strip()
 
 
 _TABLE_WRITERS: dict[str, Callable[[Table], str]] = {
@@ -110,6 +110,12 @@ FORMATS = ("text", "markdown", "csv", "latex", "json", "html")
 
 def _metric_cells(board: Table, cells: Mapping[str, Standing]) -> list[str]:
     return [cell_text(cells.get(metric)) for metric in board.metrics]
+
+
+def _bold_cells(board: Table, cells: Mapping[str, Standing]) -> list[str]:
+    """Return the cells for Markdown; those that are not worse than the best are bold."""
+    texts = zip(board.metrics, _metric_cells(board, cells), strict=True)
+    return [f"**{text}**" if metric in cells and cells[metric].not_worse else text for metric, text in texts]
 
 
 def _name_and_role(name: str, role: str) -> str:
@@ -132,4 +138,5 @@ def _latex_cell(cell: Standing | None) -> str:
         return latex_safe(" ".join(filter(None, (value, spread, error)))).replace("±", r"$\pm$")
     # siunitx writes the uncertainty after the value
     plus_minus = spread.replace("± ", r" \pm ")
-    return rf"\num{{{value}{plus_minus}}}" + (rf" (\num{{{error.strip('()')}}})" if error else "")
+    text = rf"\num{{{value}{plus_minus}}}" + (rf" (\num{{{error.strip('()')}}})" if error else "")
+    return rf"\bfseries {text}" if cell.not_worse else text

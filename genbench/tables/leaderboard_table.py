@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genbench.benchmarks import installed_benchmark
 from genbench.comparison.comparability import differing_fields, prevailing, require_comparable
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 ROLES = {"real": "floor", "noise": "ceiling"}
 """Roles of two samplers: fresh real samples are the best possible result, noise the worst."""
 
-LEGEND = "value ± spread over training seeds (standard error of sampling); rank: 95 % confidence, ties share ranks"
+LEGEND = "value ± spread over training seeds (standard error of sampling); all ranks together: 95 % confidence"
+BOLD_LEGEND = f"{LEGEND}; bold: not worse than the best"
+
+
+UNRANKED: dict[str, Any] = {"first": None, "last": None, "versus_best": None, "decided_by": ""}
+"""What a standing has that is not ranked."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,11 @@ def table(
     """Return results as a DataFrame with one row per sampler and metric, or with ``wide`` one row per sampler.
 
     Columns: name, role, metric, better, mean, error (standard error due to sampling), spread (standard deviation over
-    training seeds), low and high (95 % confidence interval of the mean, from both), seeds, first_rank and last_rank
-    (in that metric), ranked. With ``wide``, columns are pairs of a metric and one of mean, error, spread, first_rank
-    and last_rank. Raises InputError if the results do not follow one protocol, UsageError for an unknown ``sort``.
+    training seeds), low and high (95 % confidence interval of the mean on the scale of the ranks, from both), seeds,
+    first_rank and last_rank (in that metric), ranked, verdict (against the best row: best, worse, equivalent, not
+    enough data), collapsed_seeds. With ``wide``, columns are pairs of a metric and one of mean, error, spread,
+    first_rank and last_rank. Raises InputError if the results do not follow one protocol, UsageError for an unknown
+    ``sort``.
     """
     import pandas as pd
 
@@ -118,7 +125,9 @@ def table(
             "seeds": cell.seeds,
             "first_rank": cell.first,
             "last_rank": cell.last,
-            "ranked": cell.ranked,
+            "ranked": row.ranked,
+            "verdict": verdict_text(cell),
+            "collapsed_seeds": " ".join(map(str, cell.collapsed)),
         }
         for row in board.rows
         for metric in board.metrics
@@ -151,13 +160,15 @@ def by_protocol(results: Sequence[Result]) -> list[list[Result]]:
         group = prevailing(remaining)
         group_ids = {id(result) for result in group}
         remaining = [result for result in remaining if id(result) not in group_ids]
-        # samples without a fingerprint count as different
-        distinct = {
-            (result.name, result.generated.fingerprint or number): result
-            for number, result in enumerate(newest(group, one_protocol=True))
-        }
-        groups.append(list(distinct.values()))
+        groups.append(newest(group, one_protocol=True))
     return groups
+
+
+def verdict_text(cell: Standing) -> str:
+    """Return the verdict of a row against the best one; empty if it is not ranked."""
+    if not cell.ranked:
+        return ""
+    return cell.versus_best or "best"
 
 
 def cell_text(cell: Standing | None) -> str:
@@ -194,7 +205,7 @@ def _table_rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *,
     boards = {}
     for metric in sorted(scored & set(metrics), key=lambda metric: (metric != sort, metrics.index(metric))):
         board = leaderboard(results, metric)
-        boards[metric] = {row.name: row if ranked else replace(row, first=None, last=None) for row in board}
+        boards[metric] = {row.name: row if ranked else replace(row, **UNRANKED) for row in board}
     # one row per sampler of any leaderboard
     for name in dict.fromkeys(name for board in boards.values() for name in board):
         cells = {metric: board[name] for metric, board in boards.items() if name in board}
@@ -209,6 +220,29 @@ def _rank_text(cell: Standing | None) -> str:
     return str(cell.first) if cell.first == cell.last else f"{cell.first}–{cell.last}"
 
 
+def _rank_notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what a reader must know about the ranks: what they are by, and which rows are special."""
+    # a row without the metric that sorts has other cells first
+    metric = next((next(iter(row.cells)) for row in rows if row.rank), "")
+    cells = {row.name: row.cells[metric] for row in rows if row.ranked and metric in row.cells}
+    decided = {cell.decided_by for cell in cells.values()} - {metric, ""}
+    if decided:
+        yield f"`{metric}` is ranked by `{decided.pop()}`, which has no bias from the number of samples"
+    for name, cell in cells.items():
+        if cell.collapsed:
+            seeds = listed(list(map(str, cell.collapsed)))
+            yield f"seed{'s' if len(cell.collapsed) > 1 else ''} {seeds} of {name} collapsed"
+        if not cell.ranked:
+            yield f"no rank, because a value is not finite: {name}"
+    spread = [name for name, cell in cells.items() if cell.high_spread]
+    if spread:
+        yield f"high spread over training seeds, more than three times the typical one: {listed(spread)}"
+    # the floor and the ceiling are not trained
+    single = [row.name for row in rows if row.name in cells and row.seeds == 1 and not row.role]
+    if single and any(cell.seeds > 1 for cell in cells.values()):
+        yield f"checkpoint, not method, because there is one training seed: {listed(single)}"
+
+
 def _table_notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, rows: Sequence[Row]) -> tuple[str, ...]:
     notes = []
     # a benchmark should show its floor and its ceiling
@@ -216,6 +250,7 @@ def _table_notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, r
     if missing and recipe is not None:
         roles = listed([f"{ROLES[name]} ({name})" for name in missing])
         notes.append(f"the table has no {roles}: `genbench run {recipe.name} --samplers {','.join(missing)}` adds it")
+    notes += _rank_notes(rows)
     # explain the gray rows
     differing = differing_fields([result for group in groups for result in group])
     if differing:

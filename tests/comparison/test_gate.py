@@ -8,7 +8,8 @@ from xml.etree import ElementTree as xml
 import numpy as np
 import pytest
 
-from genbench.comparison.gate import Check, gate
+from genbench.comparison.gate import gate
+from genbench.comparison.gate_checks import Check
 from genbench.errors import InputError, UsageError
 from genbench.plugs.contracts import Influence, Score
 from genbench.results import Result

@@ -18,10 +18,12 @@ from genbench.scoring.evaluate_metrics import entry
 
 def result(name: str, *scores: Score, seed: int = 0, reference: str = "r", **changes: Any) -> Result:
     """Return a result of a trained sampler with these scores; the extractor is called ``x``."""
+    # other scores come from other samples
+    fingerprint = f"{name}, {seed}, {[score.value for score in scores]}"
     made = Result(
         name=name,
         scores=tuple(entry(score, "x", canonical=False) for score in scores),
-        generated=SampleSet(name, 1000, name),
+        generated=SampleSet(name, 1000, fingerprint),
         reference=SampleSet("reference", 1000, reference),
         benchmark="x@1",
         metrics=("FrechetDistance(view='embedding')",),

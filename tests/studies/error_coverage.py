@@ -18,7 +18,7 @@ import numpy as np
 
 import genbench
 from genbench.array_types import Array
-from genbench.comparison.differences import difference
+from genbench.comparison.scored_subjects import difference
 from genbench.features.features import Features
 from genbench.metrics.frechet.metric import frechet_distance_of_rows
 from genbench.metrics.inception_score import inception_score

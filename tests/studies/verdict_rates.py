@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 
 import genbench
 from genbench.array_types import Int64
-from genbench.comparison.differences import difference
 from genbench.comparison.multiple_testing import holm
+from genbench.comparison.scored_subjects import difference
 from genbench.features.features import Features
 from genbench.metrics.frechet.metric import FrechetDistance
 from genbench.metrics.modes import ModeCoverage

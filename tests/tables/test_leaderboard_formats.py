@@ -22,7 +22,7 @@ def test_the_text_is_aligned_and_its_legend_explains_the_numbers() -> None:
     lines = written(board()).splitlines()
     assert lines[0].startswith("digits@1: value ± spread over training seeds (standard error of sampling)")
     assert lines[2].split() == ["rank", "sampler", "fd", "↓", "is", "↑", "seeds"]
-    assert lines[4].split()[:3] == ["1–2", "real", "(floor)"]
+    assert lines[4].split()[:3] == ["1", "real", "(floor)"]
     assert len({len(line) for line in lines[2:8]}) == 1
 
 
@@ -39,7 +39,7 @@ def test_markdown_is_a_table_of_equal_rows() -> None:
 
 def test_latex_writes_numbers_for_siunitx() -> None:
     text = written([made("a_b", 4.0), made("a_b", 6.0, seed=1)], "latex")
-    assert r"a\_b & \num{5.0 \pm 1.4} (\num{" in text
+    assert r"a\_b & \bfseries \num{5.0 \pm 1.4} (\num{" in text
     assert r"fd $\downarrow$" in text
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len({line.count("&") for line in body}) == 1
