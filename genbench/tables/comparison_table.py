@@ -164,8 +164,8 @@ def _comparison_notes(comparison: Comparison) -> str:
     differences = comparison.differences
     # explain the errors, the stars and the scope of the verdicts, as far as they occur
     notes = [
-        f"± one standard error. All verdicts hold together with {100 * comparison.confidence:.4g} % confidence "
-        f"({comparison.tests} test{'s' if comparison.tests != 1 else ''}).",
+        f"± one standard error. Tests: {comparison.tests}. All verdicts together: "
+        f"{100 * comparison.confidence:.4g} % confidence.",
         "Equivalent: the 90 % interval of the difference lies within the margin.",
     ]
     if any(max(each.seeds) > 1 for each in differences):

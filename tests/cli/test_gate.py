@@ -7,11 +7,39 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import run
+from tests.helpers.compared import valued
 
 
-@pytest.mark.parametrize(("result", "code"), [("bad.jsonl", 1), ("near.jsonl", 0), ("old.jsonl", 0)])
-def test_the_exit_code_is_1_if_the_gate_fails(files: Path, result: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("result", "code"), [("bad.jsonl", 1), ("near.jsonl", 0), ("old.jsonl", 0), ("middle.jsonl", 3)]
+)
+def test_the_exit_code_is_1_if_the_gate_fails_and_3_if_it_is_undecided(files: Path, result: str, code: int) -> None:
+    valued("middle", 11.0).append(Path("middle.jsonl"))
     assert run("gate", result, "--against", "old.jsonl").exit_code == code
+
+
+@pytest.mark.parametrize(("mapped", "code"), [("pass", 0), ("fail", 1)])
+def test_an_undecided_gate_can_be_mapped(files: Path, mapped: str, code: int) -> None:
+    valued("middle", 11.0).append(Path("middle.jsonl"))
+    assert run("gate", "middle.jsonl", "--against", "old.jsonl", "--undecided", mapped).exit_code == code
+    assert run("gate", "bad.jsonl", "--against", "old.jsonl", "--undecided", mapped).exit_code == 1
+
+
+def test_a_problem_with_the_input_has_exit_code_4_and_a_mistyped_name_2(files: Path) -> None:
+    assert run("gate", "no.jsonl", "--against", "old.jsonl").exit_code == 4
+    Path("broken.jsonl").write_text("{}\n")
+    assert run("gate", "broken.jsonl", "--against", "old.jsonl").exit_code == 4
+    assert run("gate", "near.jsonl", "--against", "old.jsonl", "--metric", "nothing").exit_code == 2
+    assert run("gate", "near.jsonl", "--against", "old.jsonl", "--max-increase", "20").exit_code == 2
+    assert run("compare", "no.jsonl", "old.jsonl").exit_code == 1
+
+
+def test_an_unwritable_job_summary_does_not_change_the_outcome(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("taken").mkdir()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "taken")
+    outcome = run("gate", "near.jsonl", "--against", "old.jsonl")
+    assert outcome.exit_code == 0
+    assert "Warning: taken cannot be written" in outcome.stderr
 
 
 def test_the_gate_writes_its_files_and_appends_to_the_summary(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
