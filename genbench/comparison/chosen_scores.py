@@ -39,6 +39,7 @@ def main_metric(results: Sequence[Result]) -> str:
     names = list(dict.fromkeys(entry.name for result in results for entry in result.scores if entry.better is not None))
     if not names:
         raise UsageError("No score of these results has a better direction; score other metrics.")
+    # columns are short names, and the first extractor of several counts
     recipe = installed_benchmark(results[0].benchmark)
     columns = recipe.columns if recipe else ()
     by_short = {name.partition("@")[0]: name for name in reversed(names)}
@@ -52,6 +53,7 @@ def deciding(results: Sequence[Result], metric: str) -> str:
     """
     short, at, extractor = metric.partition("@")
     debiased = f"{short}_debiased{at}{extractor}"
+    # one result without a debiased value is enough to use the plain one for all
     with_metric = 0
     for result in results:
         values = {entry.name: entry.value for entry in result.scores}
@@ -65,6 +67,7 @@ def deciding(results: Sequence[Result], metric: str) -> str:
 
 def one_of_each_family(names: Sequence[str]) -> list[str]:
     """Leave out the scores that repeat another one, so that one question is asked once."""
+    # a variant stays if the score that it repeats is missing
     present = set(names)
     kept = []
     for name in names:

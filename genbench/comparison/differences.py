@@ -103,6 +103,7 @@ class Difference:
         """
         if self.shift_error is None or not math.isfinite(self.shift):
             return None
+        # around the mean of b, which keeps the interval and the test consistent
         reach, at = self.reach((1 + self.confidence) / 2), float(self.scale.forward(self.means[1]))
         low, high = (float(self.scale.back(at + self.shift + side * reach)) - self.means[1] for side in (-1, 1))
         return low, high
@@ -112,6 +113,7 @@ class Difference:
         """Whether the 90 % interval of the difference lies inside the margin (two one-sided tests)."""
         if self.shift_error is None or not math.isfinite(self.shift):
             return False
+        # two one-sided tests: both ends of the interval are inside
         below, above = self.margin.limits(self.scale, self.means[1])
         reach = self.reach(1 - EQUIVALENCE_LEVEL)
         return self.shift - reach > -below and self.shift + reach < above
@@ -119,6 +121,7 @@ class Difference:
     @property
     def verdict(self) -> Verdict:
         """How ``a`` compares with ``b`` at the margin."""
+        # other protocols and diverged models have no verdict
         if self.differs or not math.isfinite(self.shift):
             return "not comparable"
         if self.same_samples or self.equivalent:
@@ -141,6 +144,7 @@ class Difference:
         """The smallest difference, in the unit of the metric, that such data show with 80 % power; None if unknown."""
         if self.shift_error is None or not math.isfinite(self.shift):
             return None
+        # from the mean of b upwards
         at = float(self.scale.forward(self.means[1]))
         return float(self.scale.back(at + SHOWN * self.shift_error)) - self.means[1]
 

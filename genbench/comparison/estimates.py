@@ -63,15 +63,18 @@ def estimates(subjects: Sequence[SubjectScores]) -> list[Estimate]:
     Subjects with one seed have their sampling variance only: they stand for one checkpoint, not for a method. For the
     others the spread over seeds includes the noise of their generated samples; the larger variance counts.
     """
+    # the spreads of all subjects with two seeds or more inform each other
     several = [scores for scores in subjects if len(scores.values) > 1]
     counts = np.array([len(scores.values) for scores in several])
     spreads = np.array([scores.values.var(ddof=1) for scores in several])
     moderated = moderate(spreads, counts) if several else None
+    # look up the moderated variance by subject
     position = {id(scores): index for index, scores in enumerate(several)}
     result = []
     for scores in subjects:
         noise = Noise(scores.own, EXACT)
         index = position.get(id(scores))
+        # the spread over seeds, unless the error of the samples is larger
         if index is not None and moderated is not None:
             over_seeds = float(moderated.variances[index]) / len(scores.values)
             noise = Noise(max(over_seeds, scores.own), float(moderated.degrees[index]))
@@ -96,6 +99,7 @@ def moderate(variances: Float64, counts: Float64) -> Moderated:
     methods, with at most ``MOST_PRIOR_DEGREES``). Variances below their posterior mean are raised to it and gain the
     degrees of freedom of the prior; larger ones stay, because lowering them would let an unstable method pass.
     """
+    # subjects without any spread say nothing about the typical one
     degrees = np.asarray(counts, np.float64) - 1
     positive = variances > 0
     if not positive.any():
@@ -106,10 +110,12 @@ def moderate(variances: Float64, counts: Float64) -> Moderated:
     # the spread of the logarithms beyond chance decides how much the prior weighs
     excess = logs.var(ddof=1) - polygamma(1, half).mean() if len(logs) > 1 else 0.0
     prior = min(2 * _trigamma_inverse(excess), MOST_PRIOR_DEGREES) if excess > 0 else MOST_PRIOR_DEGREES
+    # the center of the prior
     typical = math.exp(logs.mean() + digamma(prior / 2) - math.log(prior / 2))
     # the others cannot lend a subject more degrees of freedom than they have
     lent = np.minimum(prior, degrees.sum() - degrees)
     posterior = (lent * typical + degrees * variances) / (lent + degrees)
+    # one-sided: only small variances change
     raised = variances <= posterior
     return Moderated(np.where(raised, posterior, variances), np.where(raised, lent + degrees, degrees), typical)
 
@@ -121,6 +127,7 @@ def _trigamma_inverse(value: float) -> float:
         return 1 / math.sqrt(value)
     if value < 1e-6:
         return 1 / value
+    # from a start below the solution the steps never overshoot
     x = 0.5 + 1 / value
     for _ in range(50):
         trigamma = float(polygamma(1, x))

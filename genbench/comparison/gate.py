@@ -43,6 +43,7 @@ def gate(
     was drawn with the same seed. Raises InputError if protocols differ, no subjects match, a score is missing or the
     baseline is not finite; UsageError for a wrong option and for a margin that means nothing for the baseline's value.
     """
+    # read the option before the files
     margin = None if max_increase is None else Margin.of(max_increase, "--max-increase")
     candidates, baselines = _subjects_of(result), _subjects_of(baseline)
     checks = [
@@ -81,6 +82,7 @@ def _matched_subjects(
 
 def _unmatched(candidates: dict[str, list[Result]], baselines: dict[str, list[Result]]) -> Iterator[Check]:
     """Yield a check for each subject that only one side has, so that none disappears without a word."""
+    # a single subject on each side is matched whatever its name is
     if len(candidates) == len(baselines) == 1:
         return
     for name in candidates:
@@ -95,6 +97,7 @@ def _unmatched(candidates: dict[str, list[Result]], baselines: dict[str, list[Re
 
 def _metrics(candidate: list[Result], baseline: list[Result], metrics: Sequence[str] | None) -> list[str]:
     """Return the full names of the scores that are checked."""
+    # names are looked up on both sides
     everything = [*candidate, *baseline]
     chosen = [metric_name(everything, metric) for metric in metrics or ()] or [main_metric(baseline)]
     # the baseline decides what is checked; a score that the result lacks is an error, and not left out
@@ -112,11 +115,13 @@ def _gate_check(
     confidence: float,
     paired: bool,
 ) -> Check:
+    # the same protocol, and a direction in which it can get worse
     require_comparable([*candidate, *baseline])
     if direction([*candidate, *baseline], metric) is None:
         raise UsageError(f"{metric} has no better direction, so it cannot get worse; choose another metric.")
     name = candidate[0].name if candidate[0].name != BASELINE else f"{BASELINE} (new)"
     allowed = margin or margin_of(metric, installed_benchmark(baseline[0].benchmark))
+    # the two subjects alone, at the margin that is allowed
     subjects = ScoredSubjects.of({name: candidate, BASELINE: baseline}, metric, allowed)
     if BASELINE not in subjects.estimates:
         raise InputError(

@@ -69,6 +69,7 @@ class Check:
     @property
     def improved(self) -> bool:
         """Whether the result is significantly better than the baseline."""
+        # one-sided, with margin 0
         difference = self.difference
         if difference is None or difference.shift_error is None or not math.isfinite(difference.shift):
             return False
@@ -77,6 +78,7 @@ class Check:
     @property
     def decided_by(self) -> str:
         """The data that would decide an undecided check with 80 % power if the difference stays as it is, as words."""
+        # other outcomes need no more data
         if self.outcome != "undecided" or self.difference is None:
             return ""
         if self.difference.shift_error is None:
@@ -91,9 +93,11 @@ def check_of(tested: Tested, margin: Margin) -> Check:
     # a value that is not finite is a failed run, and never a pass
     if not math.isfinite(difference.shift):
         return Check(subject, metric, "failed", "the score is not a finite number", difference, margin)
+    # the allowance on the scale, in the direction that is worse
     below, above = margin.limits(difference.scale, difference.means[1])
     allowed = above if difference.better == "lower" else below
     check = Check(subject, metric, "undecided", "", difference, margin, allowed)
+    # nothing was drawn anew, so there is nothing to test
     if difference.same_samples:
         return _with(check, "passed", "the same samples")
     if difference.shift_error is None:
@@ -101,6 +105,7 @@ def check_of(tested: Tested, margin: Margin) -> Check:
         if check.worse_shift > allowed:
             return _with(check, "failed", "there is no error, so the difference counts as it is")
         return _with(check, "undecided", "there is no error")
+    # non-inferior if the upper bound is below the margin; the failure waits for the correction of all p-values
     p = difference.tail(check.worse_shift - allowed)
     upper = check.worse_shift + difference.reach(difference.confidence)
     alarms = None if tested.contrast is None else false_alarms(tested.contrast, allowed, difference.confidence)
@@ -110,9 +115,11 @@ def check_of(tested: Tested, margin: Margin) -> Check:
 
 def require_sensible_margin(margin: Margin, subjects: ScoredSubjects, baseline: str) -> None:
     """Raise UsageError for a relative margin near 0, and for a number that is more than the whole score."""
+    # a baseline that is not finite is refused elsewhere
     estimate, value = subjects.estimates.get(baseline), subjects.typical(baseline)
     if estimate is None:
         return
+    # on these scales 0 is an ordinary value, and the interval may include it
     near_zero = subjects.scale.kind in ("asinh", "identity") and estimate.mean <= 1.96 * math.sqrt(
         Contrast(0.0, ((estimate.noise, 1.0),), estimate.reference).variance
     )
@@ -121,6 +128,7 @@ def require_sensible_margin(margin: Margin, subjects: ScoredSubjects, baseline: 
             f"--max-increase: {margin} of the baseline's {subjects.metric} means nothing, because {value:.4g} is not "
             "clearly above 0; give a number in the unit of the score, or --no-worse."
         )
+    # a percentage was meant, most likely
     if not margin.relative and not margin.explicit and margin.amount >= 1 and margin.amount > abs(value):
         raise UsageError(
             f"--max-increase {margin} is more than the whole {subjects.metric} of the baseline, {value:.4g}; write "
@@ -131,14 +139,17 @@ def require_sensible_margin(margin: Margin, subjects: ScoredSubjects, baseline: 
 def false_alarms(contrast: Contrast, allowed: float, confidence: float) -> FalseAlarms:
     """Return how often an equal result fails. The errors of the baseline and of the reference are those of all runs."""
     error = math.sqrt(contrast.variance)
+    # a result fails if it seems worse by more than this
     threshold = allowed + float(stats.norm.ppf(confidence)) * error
     if error == 0 or not math.isfinite(threshold):
         return FalseAlarms(0.0, 0.0, 0.0)
-    # only the result is drawn anew in every run; paired samples are all drawn anew
+    # only the result is drawn anew in every run, and the error of the baseline stays;
+    # paired samples are all drawn anew
     fresh = math.sqrt(contrast.noises[0][0].variance)
     fixed = math.sqrt(max(error**2 - fresh**2, 0.0)) if len(contrast.noises) > 1 else 0.0
     if fresh == 0 or len(contrast.noises) == 1:
         fresh = error
+    # average over the error of the baseline by Gauss-Hermite quadrature
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     rates = stats.norm.sf((threshold - fixed * nodes) / fresh)
     weights = weights / weights.sum()

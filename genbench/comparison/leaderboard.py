@@ -81,6 +81,7 @@ def leaderboard(
     protocol come last, without ranks. Raises InputError if results do not follow one protocol, UsageError for an
     unknown metric or one without a better direction.
     """
+    # subjects without the metric are left out
     name = metric_name(results, metric)
     scored = [result for result in results if any(entry.name == name for entry in result.scores)]
     if not allow_mixed:
@@ -89,6 +90,7 @@ def leaderboard(
     ranked = prevailing(scored)
     ranked_ids = {id(result) for result in ranked}
     others = [result for result in scored if id(result) not in ranked_ids]
+    # a rank needs a direction
     better = direction(ranked, name)
     if better is None:
         raise UsageError(f"{name} has no better direction, so it cannot rank samplers; choose another metric.")
@@ -103,6 +105,7 @@ def leaderboard(
 def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float) -> list[Standing]:
     """Return the rows of one protocol, ranked by the score that decides."""
     scored = shown if decided_by == shown.metric else ScoredSubjects.of(_having(shown, decided_by), decided_by)
+    # checked by the caller
     assert shown.better is not None
     # compare all pairs, and turn the corrected p-values into ranks
     names = sorted(scored.estimates)
@@ -111,6 +114,7 @@ def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float) -> l
     # the best row comes first, and rows without finite values come last
     sign = 1 if shown.better == "lower" else -1
     names.sort(key=lambda name: sign * scored.estimates[name].mean)
+    # the verdict about each row against the best one
     verdicts = {each.a: each.verdict for each in differences if names and each.b == names[0]}
     verdicts |= {each.b: _reversed(each) for each in differences if names and each.a == names[0]}
     return [
@@ -148,6 +152,7 @@ class _Rank:
 def _standing(
     shown: ScoredSubjects, label: str, better: Better, confidence: float, rank: _Rank | None = None
 ) -> Standing:
+    # the numbers are those of the metric, the rank is by the score that decides
     scores, estimate = shown.scores[label], shown.estimates.get(label)
     reference = variance_of(scores.mean_reference)
     first, last = rank.interval if rank else (None, None)
@@ -182,6 +187,7 @@ def _interval(
     """Return the interval of the mean on the scale, from seeds, generated samples and reference."""
     if estimate is None or not (scores.has_error or len(scores.values) > 1):
         return None
+    # the errors of seeds, generated samples and reference together
     noise, reference = estimate.noise, variance_of(estimate.reference)
     degrees = satterthwaite([(noise.variance, noise.degrees), (reference, GROUPS - 1.0)])
     error = math.sqrt(noise.variance + reference)
@@ -195,6 +201,7 @@ def _collapsed(shown: ScoredSubjects, label: str, better: Better) -> tuple[int, 
     estimate = shown.estimates.get(label)
     if estimate is None or len(estimate.scores.values) < 3:
         return ()
+    # on the scale, so that a factor counts and not a difference
     values, sign = estimate.scores.values, 1 if better == "lower" else -1
     excess = sign * (values - np.median(values))
     # errors do not make a seed collapse

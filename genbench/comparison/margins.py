@@ -31,6 +31,7 @@ class Margin:
     @staticmethod
     def of(text: str | float, option: str = "--margin") -> Margin:
         """Read ``"10%"``, ``"0.02"``, ``"2 units"`` or a number. Raises UsageError that names the option."""
+        # a number, and perhaps a unit
         words = str(text).strip()
         match = re.fullmatch(rf"([^%\s]+?)\s*(%|{UNIT})?", words)
         try:
@@ -42,6 +43,7 @@ class Margin:
                 f"{option} must be 0 or more, as a percentage such as 2% or a number in the unit of the score such as "
                 f"0.5, not {text!r}."
             )
+        # percentages become shares of the baseline
         relative = match[2] == "%"
         return Margin(number / 100 if relative else number, relative, explicit=match[2] is not None)
 
@@ -50,6 +52,7 @@ class Margin:
         # a relative margin of 10 % is a factor of 1.1 in both directions
         below = abs(value) * self.amount / (1 + self.amount) if self.relative else self.amount
         above = abs(value) * self.amount if self.relative else self.amount
+        # limits outside the domain of the scale are never reached
         at = float(scale.forward(value))
         lowest = value - below
         reachable = not (scale.kind == "log" and lowest <= 0) and not (scale.kind == "logit" and lowest < 0)

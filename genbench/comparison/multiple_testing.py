@@ -46,12 +46,14 @@ def step_down(contrasts: Sequence[Contrast], *, draws: int = DRAWS, seed: int = 
     """
     if not contrasts:
         return []
+    # each noise is drawn once and enters all its contrasts with a sign
     noises = list(dict.fromkeys(noise for contrast in contrasts for noise, _ in contrast.noises))
     column = {noise: index for index, noise in enumerate(noises)}
     signs = np.zeros((len(noises), len(contrasts)), np.float32)
     for test, contrast in enumerate(contrasts):
         for noise, sign in contrast.noises:
             signs[column[noise], test] = sign
+    # the observed statistics
     variances = np.array([noise.variance for noise in noises])
     degrees = np.array([noise.degrees for noise in noises])
     reference = np.array([contrast.reference for contrast in contrasts])
@@ -59,6 +61,7 @@ def step_down(contrasts: Sequence[Contrast], *, draws: int = DRAWS, seed: int = 
     observed = _ratio(np.abs([contrast.value for contrast in contrasts]), np.sqrt(variances @ np.abs(signs) + shared))
     # from the least to the most significant: the running maximum is that of the hypotheses not yet rejected
     order = np.argsort(observed, kind="stable")
+    # count the draws whose largest statistic is at least the observed one
     exceeding = np.zeros(len(contrasts))
     rng = np.random.default_rng(seed)
     block = max(1, min(draws, LARGEST_BLOCK // len(contrasts)))
@@ -91,6 +94,7 @@ def _null_statistics(
     rng: np.random.Generator, draws: int, variances: Float64, degrees: Float64, signs: Floats, reference: Float64
 ) -> Float64:
     """Draw the absolute statistics [draws, M] of all contrasts if no difference exists."""
+    # the noise of the means
     noise = rng.standard_normal((draws, len(variances)), np.float32) * np.sqrt(variances).astype(np.float32)
     # the estimated variances; a known variance is exact
     estimated = np.broadcast_to(variances, noise.shape).astype(np.float32)

@@ -70,6 +70,7 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
     different protocols and this is not allowed, or if the subjects share no metric; UsageError for an unknown metric or
     baseline and for fewer than two subjects.
     """
+    # check the names and the protocols before the work
     question = question or Question()
     if len(subjects) < 2:
         names = ", ".join(subjects) or "none"
@@ -84,11 +85,13 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
     tested: list[Tested] = []
     baselines: dict[str, str] = {}
     for metric in _metrics(everything, question):
+        # a metric is compared among the subjects that have it
         having = {name: results for name, results in subjects.items() if _all_have(results, metric)}
         if len(having) < 2 or (question.baseline is not None and question.baseline not in having):
             continue
         scored = ScoredSubjects.of(having, metric, margin)
         baseline = question.baseline or _default_baseline(scored)
+        # without a named baseline, all pairs are tested, because the best one is known only afterwards
         if not question.all_pairs:
             baselines[scored.metric] = baseline
         # sorted, so that the order of the results plays no role
@@ -102,6 +105,7 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
     if not tested:
         pair = " and ".join(list(subjects)[:2])
         raise InputError(f"{pair} have no metric in common; score them with the same metrics.")
+    # the correction counts all pairs, also those that are not shown
     shown = [each for each in corrected(tested) if baselines.get(each.metric, each.b) == each.b]
     tests = sum(each.contrast is not None for each in tested)
     return Comparison(dict(subjects), tuple(shown), question.confidence, baselines, tests)
@@ -109,6 +113,7 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
 
 def _metrics(results: Sequence[Result], question: Question) -> list[str]:
     """Return the full names of the scores that are compared."""
+    # what was asked for, all scores, or the main one
     if question.metrics is not None:
         chosen = [metric_name(results, metric) for metric in question.metrics]
     elif question.all_metrics:
@@ -125,6 +130,7 @@ def _all_have(results: Sequence[Result], metric: str) -> bool:
 
 def _default_baseline(scored: ScoredSubjects) -> str:
     """Return the best subject, or the second of two."""
+    # the order of the subjects decides between two
     names = list(scored.scores)
     if len(names) == 2 or not scored.estimates:
         return names[1]

@@ -47,6 +47,7 @@ class Scale:
 
     def forward(self, values: npt.ArrayLike) -> Float64:
         """Return values on this scale."""
+        # each kind is written out, so that its slope and its inverse can be compared with it
         x = np.asarray(values, np.float64)
         if self.kind == "log":
             return np.log(x)
@@ -59,6 +60,7 @@ class Scale:
 
     def slope(self, values: npt.ArrayLike) -> Float64:
         """Return the derivative at values: how far one unit of the score reaches on this scale."""
+        # the derivatives of the functions above
         x = np.asarray(values, np.float64)
         if self.kind == "log":
             return 1 / x
@@ -80,6 +82,7 @@ class Scale:
 
     def back(self, values: npt.ArrayLike) -> Float64:
         """Return the scores of values on this scale: the inverse of ``forward``."""
+        # shares that half a row moved outside are cut to 0..1
         y = np.asarray(values, np.float64)
         if self.kind == "log":
             return np.exp(y)
@@ -101,9 +104,11 @@ def scale_of(entries: Sequence[Entry], count: int | None) -> Scale:
     Shares have the logit. Distances that may be negative, or whose values come close to 0, have asinh(x / (10 SE)),
     which is linear near 0 and logarithmic far from it; SE is the smallest error. All others have the logarithm.
     """
+    # what all subjects have, in arrays
     short = entries[0].name.partition("@")[0]
     values = np.array([entry.value for entry in entries])
     errors = np.array([np.nan if entry.error is None else entry.error for entry in entries])
+    # values that are not finite do not choose
     usable = np.isfinite(values)
     if short in SHARES and (values[usable] >= 0).all() and (values[usable] <= 1).all():
         return Scale("logit", float(count or 1000))

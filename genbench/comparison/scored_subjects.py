@@ -51,9 +51,11 @@ class ScoredSubjects:
         # the order of the results plays no role
         subjects = {name: sorted(subjects[name], key=lambda each: each.replicate_seed) for name in sorted(subjects)}
         everything = [result for results in subjects.values() for result in results]
+        # one scale for all, chosen from all their values
         scores = {name: SubjectScores.of(results, metric) for name, results in subjects.items()}
         counts = [result.generated.count for result in everything if result.generated.count]
         scale = scale_of([entry for each in scores.values() for entry in each.entries], min(counts, default=None))
+        # a diverged subject has no estimate, and must not disturb the others
         usable = [name for name, each in scores.items() if np.isfinite(each.values).all()]
         on_scale = estimates([scores[name].scaled(scale) for name in usable])
         return ScoredSubjects(
@@ -77,28 +79,30 @@ class ScoredSubjects:
         The variance has one term for each subject and one for the reference. If both subjects were scored against one
         reference, its term is the variance of the difference of its influences, so that common noise cancels.
         """
+        # copies of one sample set have no difference to pair
         if paired and not self._same_samples(a, b):
             return self._paired(a, b, confidence)
         if a not in self.estimates or b not in self.estimates:
             return Tested(self._difference(a, b, confidence), None)
+        # on the scale of the test: the noise of each subject, and that of the reference they share
         first, second = self.estimates[a], self.estimates[b]
         reference, noises = first.reference - second.reference, [(first.noise, 1.0), (second.noise, -1.0)]
-        slopes = [float(self.scale.slope(self.typical(name))) for name in (a, b)]
-        raw = variance_of(first.reference / slopes[0] - second.reference / slopes[1])
+        # in the unit of the metric, to first order
+        units = [self._unit(name) for name in (a, b)]
+        raw = variance_of(first.reference * units[0] - second.reference * units[1])
         # references that differ are independent
         if first.scores.fingerprint != second.scores.fingerprint:
             noises += [(Noise(variance_of(each.reference), EXACT), 1.0) for each in (first, second)]
             reference = np.zeros(GROUPS)
-            raw = sum(variance_of(e.reference / s) for e, s in zip((first, second), slopes, strict=True))
+            raw = sum(variance_of(e.reference * unit) for e, unit in zip((first, second), units, strict=True))
         contrast = Contrast(first.mean - second.mean, tuple(noises), reference)
-        noise = first.noise.variance / slopes[0] ** 2 + second.noise.variance / slopes[1] ** 2
-        sampling = first.sampling / slopes[0] ** 2 + second.sampling / slopes[1] ** 2
+        noise = first.noise.variance * units[0] ** 2 + second.noise.variance * units[1] ** 2
+        sampling = first.sampling * units[0] ** 2 + second.sampling * units[1] ** 2
+        # the spread over seeds alone, where both have one
         training = None
         if first.spread is not None and second.spread is not None:
             seeds = [len(each.scores.values) for each in (first, second)]
-            training = math.sqrt(
-                first.spread**2 / seeds[0] / slopes[0] ** 2 + second.spread**2 / seeds[1] / slopes[1] ** 2
-            )
+            training = math.hypot(first.spread * units[0] / seeds[0] ** 0.5, second.spread * units[1] / seeds[1] ** 0.5)
         made = replace(
             self._with_errors(self._difference(a, b, confidence), contrast, noise + raw, sampling + raw),
             training_error=training,
@@ -110,15 +114,18 @@ class ScoredSubjects:
         """Return the difference of the seeds that both have, seed by seed and group by group."""
         results_a, results_b = matching_seeds(self.results[a], self.results[b])
         first, second = (SubjectScores.of(results, self.metric) for results in (results_a, results_b))
+        # the same subjects, restricted to the seeds in common
         common = replace(self, results={a: results_a, b: results_b}, scores={a: first, b: second})
         if not (np.isfinite(first.values).all() and np.isfinite(second.values).all()):
             return Tested(common._difference(a, b, confidence), None)
         first, second = first.scaled(self.scale), second.scaled(self.scale)
         means = [each.values.mean() for each in (first, second)]
         common = replace(common, estimates=dict(zip((a, b), estimates([first, second]), strict=True)))
+        # without the influence of the samples nothing is known about what is common
         if first.generated is None or second.generated is None:
             return common.tested(a, b, confidence=confidence)
         # the variance over seeds of the differences; it includes that of the generated samples
+        # first the samples alone
         count = len(results_a)
         sampling = sum(variance_of(row) for row in first.generated - second.generated) / count**2
         noise = Noise(sampling, GROUPS - 1.0)
@@ -129,15 +136,22 @@ class ScoredSubjects:
         rounding = (1e-9 * max(map(abs, means), default=0.0)) ** 2
         noise = replace(noise, variance=max(noise.variance, rounding))
         contrast = Contrast(float(means[0] - means[1]), ((noise, 1.0),), first.mean_reference - second.mean_reference)
-        slope = float(self.scale.slope(common.typical(b)))
-        raw = variance_of(contrast.reference) / slope**2
+        # both values are close to each other, so one unit serves both
+        unit = common._unit(b) ** 2
+        raw = variance_of(contrast.reference) * unit
         made = common._with_errors(
-            common._difference(a, b, confidence), contrast, noise.variance / slope**2 + raw, sampling / slope**2 + raw
+            common._difference(a, b, confidence), contrast, noise.variance * unit + raw, sampling * unit + raw
         )
         return common._checked(replace(made, reference_error=math.sqrt(raw)), contrast, a, b)
 
+    def _unit(self, name: str) -> float:
+        """Return how much the metric changes per unit of the scale at a subject's mean."""
+        slope = float(self.scale.slope(self.typical(name)))
+        return 1 / slope if slope > 0 else math.inf
+
     def _difference(self, a: str, b: str, confidence: float) -> Difference:
         """Return the difference without its errors."""
+        # everything that does not depend on the errors
         results = [*self.results[a], *self.results[b]]
         both = [self.scores[name] for name in (a, b)]
         finite = a in self.estimates and b in self.estimates
@@ -169,6 +183,7 @@ class ScoredSubjects:
 
     def _with_errors(self, made: Difference, contrast: Contrast, total: float, sampling: float) -> Difference:
         """Add the errors; the variances ``total`` and ``sampling`` are in the squared unit of the metric."""
+        # the degrees of freedom follow from those of each part
         reference = variance_of(contrast.reference)
         variances = [(noise.variance, noise.degrees) for noise, _ in contrast.noises]
         return replace(
@@ -182,11 +197,13 @@ class ScoredSubjects:
 
     def _checked(self, made: Difference, contrast: Contrast, a: str, b: str) -> Tested:
         """Take the errors away if a subject has neither errors nor several seeds; equal samples do not differ."""
+        # one value without an error says nothing
         if any(not self.scores[name].has_error and len(self.scores[name].values) < 2 for name in (a, b)):
             return Tested(replace(made, error=None, sampling_error=None, shift_error=None), None)
         return Tested(made, None if made.differs or made.same_samples else contrast)
 
     def _same_samples(self, a: str, b: str) -> bool:
+        # samples without a fingerprint are unknown
         samples = [self.scores[name].samples for name in (a, b)]
         return samples[0] == samples[1] and "" not in samples[0]
 
@@ -211,6 +228,7 @@ def difference(
     If the protocols differ, there is no verdict, and ``differs`` lists the fields. Raises UsageError for an unknown
     metric, InputError if a result lacks the metric or if ``paired`` subjects do not match.
     """
+    # copies and repeats count once
     results = [newest([subject] if isinstance(subject, Result) else subject) for subject in (a, b)]
     names = [each[0].name for each in results]
     # the same name twice: the second one gets a number
@@ -225,6 +243,7 @@ def difference(
 
 def corrected(tests: Sequence[Tested]) -> list[Difference]:
     """Return differences with p-values that hold together (step-down max-T); those without a test are not counted."""
+    # only differences with a test count
     contrasts = [test.contrast for test in tests if test.contrast is not None]
     p_values = iter(step_down(contrasts))
     return [

@@ -52,6 +52,7 @@ class SubjectScores:
 
     def scaled(self, scale: Scale) -> SubjectScores:
         """Return the scores on another scale, with their errors to first order."""
+        # first order: errors and influences grow with the slope
         slope = scale.slope(self.values)
         return replace(
             self,

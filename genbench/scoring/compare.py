@@ -43,6 +43,7 @@ def compare(*subjects: object, metrics: str | None = None, **options: Unpack[Com
     is not set (if it is set, those pairs have no verdict), UsageError for unknown metrics and for fewer than two
     subjects.
     """
+    # some options are about the comparison, the others about scoring
     given: dict[str, Any] = dict(options)
     asked = {each.name: given.pop(each.name) for each in fields(Question) if each.name in given}
     # subjects that are scored here are scored with the metrics that are compared

@@ -78,12 +78,14 @@ def p_text(p: float | None) -> str:
 
 
 def _best_first(differences: Sequence[Difference]) -> list[Difference]:
+    # values that are not finite come last
     sign = -1 if differences[0].better == "higher" else 1
     return sorted(differences, key=lambda each: sign * each.means[0] if math.isfinite(each.means[0]) else math.inf)
 
 
 def _heading(difference: Difference, baseline: str | None) -> str:
     """Return what is compared, in which metric, and at which margin."""
+    # one line above each table
     direction = f" ({difference.better} is better)" if difference.better else ""
     against = "every pair" if baseline is None else f"against {_short(baseline)}"
     return f"{one_line(difference.metric)}{direction}, {against}, margin {difference.margin}"
@@ -110,6 +112,7 @@ def _list(differences: Sequence[Difference]) -> str:
 
 def _aligned(rows: Sequence[Sequence[object]]) -> str:
     """Align the columns: names, errors and verdicts at the left, numbers at the right; a rule follows the headers."""
+    # as wide as the widest cell of each column
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     cells.insert(1, ["-" * width for width in widths])
@@ -134,6 +137,7 @@ def _matrix(differences: Sequence[Difference]) -> str:
     turned = str.maketrans("+-", "-+")
     signs |= {(b, a): mark.translate(turned) for (a, b), mark in signs.items()}
     # the columns are numbered
+    # and as wide as the largest number
     width, label = len(str(len(names))), max(len(_short(name)) for name in names)
     number = [str(index).rjust(width) for index in range(1, len(names) + 1)]
     lines = [" " * (width + label + 2) + " ".join(number)]
@@ -147,6 +151,7 @@ def _matrix(differences: Sequence[Difference]) -> str:
 
 def _remedies(differences: Sequence[Difference]) -> list[str]:
     """Return which data would decide what is not decided, and which difference such data show already."""
+    # one line for each subject without a verdict
     lines = []
     for each in differences:
         if each.decided_by:

@@ -110,6 +110,7 @@ def _sentence(check: Check) -> str:
 
 def _remark(check: Check) -> str:
     """Return the reason of an outcome, an improvement, or what would decide."""
+    # at most one of the three applies
     if check.reason:
         return check.reason
     if check.improved:
@@ -119,6 +120,7 @@ def _remark(check: Check) -> str:
 
 def _false_alarms(check: Check) -> list[str]:
     """Return how often an equal result fails, and what lowers the rate."""
+    # a failed check needs no rate of false alarms
     alarms = check.false_alarms
     if alarms is None or check.outcome == "failed":
         return []
@@ -148,6 +150,7 @@ def _bound(check: Check) -> str:
     if difference is None or check.p is None or check.improved:
         return ""
     # one-sided, on the scale of the test
+    # the upper end of the one-sided interval
     sign = 1 if difference.better == "lower" else -1
     bound = difference.shift + sign * difference.reach(difference.confidence)
     at = float(difference.scale.forward(difference.means[1]))
@@ -157,6 +160,7 @@ def _bound(check: Check) -> str:
 
 def _allowance(check: Check) -> str:
     """Return by how much the result may be worse, in the unit of the metric and as it was given."""
+    # nothing was compared
     if check.margin is None or check.difference is None:
         return ""
     if not check.margin.relative:

@@ -101,11 +101,10 @@ def table(
     """Return results as a DataFrame with one row per sampler and metric, or with ``wide`` one row per sampler.
 
     Columns: name, role, metric, better, mean, error (standard error due to sampling), spread (standard deviation over
-    training seeds), low and high (95 % confidence interval of the mean on the scale of the ranks, from both), seeds,
-    first_rank and last_rank (in that metric), ranked, verdict (against the best row: best, worse, equivalent, not
-    enough data), collapsed_seeds. With ``wide``, columns are pairs of a metric and one of mean, error, spread,
-    first_rank and last_rank. Raises InputError if the results do not follow one protocol, UsageError for an unknown
-    ``sort``.
+    training seeds), low and high (95 % confidence interval of the mean, from both), seeds, first_rank and last_rank (in
+    that metric), ranked, verdict (against the best row), collapsed_seeds. With ``wide``, columns are pairs of a metric
+    and one of mean, error, spread, first_rank and last_rank. Raises InputError if the results do not follow one
+    protocol, UsageError for an unknown ``sort``.
     """
     import pandas as pd
 
@@ -120,8 +119,7 @@ def table(
             "mean": cell.mean,
             "error": cell.error,
             "spread": cell.spread,
-            "low": cell.interval[0] if cell.interval else None,
-            "high": cell.interval[1] if cell.interval else None,
+            **dict(zip(("low", "high"), cell.interval or (None, None), strict=True)),
             "seeds": cell.seeds,
             "first_rank": cell.first,
             "last_rank": cell.last,

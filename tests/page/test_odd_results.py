@@ -16,7 +16,7 @@ import pytest
 
 from genbench.comparison.gate import gate
 from genbench.comparison.group_by_subject import by_subject
-from genbench.comparison.pairwise import compare_results
+from genbench.comparison.pairwise import Question, compare_results
 from genbench.errors import GenbenchError
 from genbench.page.site import write
 from genbench.plugs.contracts import Influence, Score
@@ -94,7 +94,7 @@ def outputs(results: list[Result], folder: Path) -> None:
 
 
 def compared(results: list[Result]) -> None:
-    comparison = compare_results(by_subject(results), allow_mixed=True)
+    comparison = compare_results(by_subject(results), Question(allow_mixed=True, all_metrics=True))
     for form in (comparison_text, comparison_csv, comparison_json):
         form(comparison)
 

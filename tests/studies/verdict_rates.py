@@ -1,7 +1,7 @@
 """How often verdicts are right, by simulation: the sections on verdicts in reports/errors.md.
 
-The model is a VAE trained for 500 steps. Two draws of the same checkpoint should be tied. A model that lost a mode, or
-whose samples are blurred, should be worse.
+The model is a VAE trained for 500 steps. Two draws of the same checkpoint should not be told apart. A model that lost a
+mode, or whose samples are blurred, should be worse.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 import genbench
 from genbench.array_types import Int64
-from genbench.comparison.multiple_testing import holm
-from genbench.comparison.scored_subjects import difference
+from genbench.comparison.pairwise import Question, compare_results
 from genbench.features.features import Features
 from genbench.metrics.frechet.metric import FrechetDistance
 from genbench.metrics.modes import ModeCoverage
@@ -25,12 +24,15 @@ from genbench.plugs.opening import open_subject
 from genbench.results import Result
 from tests.helpers.compared import result
 
+SAME = "not told apart"
+"""Expected of equal models: equivalent, or not enough data."""
+
 SCORES = ("fd", "modes", "mode_kl", "mode_tv")
 
 POOL = 20_000
 """Number of generated samples that the trials draw from."""
 CHANGES = {
-    "the same checkpoint, another draw": "tied",
+    "the same checkpoint, another draw": SAME,
     "blurred, std 1 pixel": "worse",
     "one of ten modes dropped": "worse",
     "half of one mode (5 % of the samples) dropped": "none",
@@ -76,9 +78,10 @@ def score_draw(name: str, pool: Features, reference: Features, count: int, seed:
 
 
 def verdict(after: Result, before: Result, metrics: tuple[str, ...] = SCORES) -> str:
-    """Return the joint verdict after Holm's correction: worse or better if any score is, otherwise tied."""
-    names = {corrected.verdict for corrected in holm([difference(after, before, metric) for metric in metrics])}
-    return next((name for name in ("worse", "better") if name in names), "tied")
+    """Return the joint verdict of all scores: worse or better if any score is, otherwise not told apart."""
+    comparison = compare_results({"after": [after], "before": [before]}, Question(metrics))
+    names = {each.verdict for each in comparison.differences}
+    return next((name for name in ("worse", "better") if name in names), SAME)
 
 
 def verdicts(trials: int) -> str:
@@ -96,7 +99,7 @@ def verdicts(trials: int) -> str:
     return "\n".join([
         f"### Verdicts of `digits` by {listed} at {recipe.count} samples against {len(reference)}, {trials} trials\n",
         "The model is a VAE trained for 500 steps; each trial draws from 20,000 of its samples.\n",
-        "| change | expected | better | tied | worse |", "|---|---|---|---|---|", *lines,
+        "| change | expected | better | not told apart | worse |", "|---|---|---|---|---|", *lines,
     ])  # fmt: skip
 
 
@@ -111,7 +114,7 @@ def stacked_verdicts(trials: int) -> str:
     real = f"stacked-digits,split=train,count={STACKS},seed=1"
     mode = genbench.features_of(real, features="stacked-digits", batch_size=1000, progress=False)["mode"]
     dropped = np.random.default_rng(0).choice(1000, 50, replace=False)
-    changes = {"another draw": (mode, "tied"), "5 % of the modes dropped": (mode[~np.isin(mode, dropped)], "worse")}
+    changes = {"another draw": (mode, SAME), "5 % of the modes dropped": (mode[~np.isin(mode, dropped)], "worse")}
     lines = []
     for index, (change, (pool, expected)) in enumerate(changes.items()):
         observed = [
@@ -127,7 +130,7 @@ def stacked_verdicts(trials: int) -> str:
     return "\n".join([
         f"### Verdicts of `stacked-digits` by {listed} at {recipe.count:,} samples, {trials} trials\n",
         f"Stacks of real digits stand for the samples of a model; each trial draws from {STACKS:,} of them.\n",
-        "| change | expected | better | tied | worse |", "|---|---|---|---|---|", *lines,
+        "| change | expected | better | not told apart | worse |", "|---|---|---|---|---|", *lines,
     ])  # fmt: skip
 
 
@@ -138,7 +141,7 @@ def _stacked_result(name: str, pool: Int64, count: int, seed: int) -> Result:
 
 
 def _verdict_row(change: str, expected: str, observed: list[str]) -> str:
-    shares = [f"{100 * observed.count(name) / len(observed):.1f} %" for name in ("better", "tied", "worse")]
+    shares = [f"{100 * observed.count(name) / len(observed):.1f} %" for name in ("better", SAME, "worse")]
     return f"| {change} | {expected} | {' | '.join(shares)} |"
 
 
