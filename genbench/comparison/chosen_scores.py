@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from genbench.benchmarks import installed_benchmark
-from genbench.errors import InputError, UsageError
+from genbench.errors import UsageError
 from genbench.plugs.contracts import Better
 from genbench.results import Result
 
@@ -20,17 +20,8 @@ VARIANTS = {
 
 
 def direction(results: Sequence[Result], metric: str) -> Better | None:
-    """Return which direction of a metric is better. Raises InputError if the results contradict each other."""
-    # the first result with each direction
-    names: dict[Better | None, str] = {}
-    for result in results:
-        for entry in result.scores:
-            if entry.name == metric:
-                names.setdefault(entry.better, result.name)
-    if len(names) > 1:
-        said = " and ".join(f"{better or 'neither'} in {name}" for better, name in names.items())
-        raise InputError(f"{metric}: the better direction is {said}; score the results again with one definition.")
-    return next(iter(names), None)
+    """Return which direction of a metric is better; results that contradict each other are not comparable."""
+    return next((entry.better for result in results for entry in result.scores if entry.name == metric), None)
 
 
 def main_metric(results: Sequence[Result]) -> str:

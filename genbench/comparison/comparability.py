@@ -17,7 +17,9 @@ def differing_fields(results: Sequence[Result]) -> dict[str, dict[str, list[str]
     # the names of the results, by field and by value
     names_by_value: dict[str, dict[str, list[str]]] = {}
     for result in results:
-        for field, value in result.protocol.items():
+        # a score whose better direction is flipped is another score
+        directions = {f"direction of {entry.name}": entry.better or "none" for entry in result.scores}
+        for field, value in {**result.protocol, **directions}.items():
             names = names_by_value.setdefault(field, {}).setdefault(value, [])
             if result.name not in names:
                 names.append(result.name)

@@ -163,10 +163,13 @@ class Difference:
         """Return how many seeds or samples would reduce ``shift_error`` to ``target``."""
         assert self.shift_error is not None
         # only the part that is not the reference's can be reduced
-        reducible = target**2 - self.shift_reference**2
+        reducible = target * target - self.shift_reference * self.shift_reference
         if reducible <= 0:
             return "a larger reference"
-        times = max((self.shift_error**2 - self.shift_reference**2) / reducible, 1.0)
+        own = self.shift_error * self.shift_error - self.shift_reference * self.shift_reference
+        times = max(own / reducible, 1.0)
+        if not math.isfinite(times):
+            return "scores with finite errors"
         seeds = min(self.seeds)
         if seeds > 1:
             # few seeds need a margin for the spread that they do not know
@@ -180,8 +183,10 @@ def satterthwaite(variances: Sequence[tuple[float, float]]) -> float:
     """Return the degrees of freedom of a sum of independent variances, each given with its own."""
     total = sum(variance for variance, _ in variances)
     # exact variances contribute nothing, because their degrees of freedom are infinite
-    weighted = sum(variance**2 / degrees for variance, degrees in variances)
-    return total**2 / weighted if weighted else EXACT
+    weighted = sum(variance * variance / degrees for variance, degrees in variances)
+    # huge variances have no usable degrees of freedom
+    degrees = total * total / weighted if weighted else EXACT
+    return degrees if degrees > 0 else EXACT
 
 
 def rounded_up(number: float) -> int:

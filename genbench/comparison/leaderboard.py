@@ -149,6 +149,7 @@ class _Rank:
     verdict: Verdict | None
 
 
+@np.errstate(all="ignore")
 def _standing(
     shown: ScoredSubjects, label: str, better: Better, confidence: float, rank: _Rank | None = None
 ) -> Standing:
@@ -176,7 +177,7 @@ def _standing(
             and deciding_estimate.spread is not None
             and deciding_estimate.typical_spread is not None
             and deciding_estimate.spread > HIGH_SPREAD * deciding_estimate.typical_spread
-            and deciding_estimate.spread**2 / len(scores.values) > deciding_estimate.sampling
+            and deciding_estimate.spread > math.sqrt(len(scores.values) * deciding_estimate.sampling)
         ),
     )
 

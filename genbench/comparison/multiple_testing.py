@@ -36,6 +36,7 @@ class Contrast:
         return sum(noise.variance for noise, _ in self.noises) + variance_of(self.reference)
 
 
+@np.errstate(all="ignore")
 def step_down(contrasts: Sequence[Contrast], *, draws: int = DRAWS, seed: int = 0) -> list[float]:
     """Return adjusted two-sided p-values: the chance of any false rejection stays below the level.
 
@@ -113,6 +114,6 @@ def _null_statistics(
 
 def _ratio(values: Float64, errors: Float64) -> Float64:
     """Divide; 0 / 0 is 0: without any noise, equal values do not differ."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         ratio = values / errors
     return np.where(values == 0, 0.0, ratio)

@@ -45,6 +45,7 @@ class Scale:
     unit: float = 1.0
     """For ``asinh``: the value below which the scale is about linear. For ``logit``: the number of rows."""
 
+    @np.errstate(all="ignore")
     def forward(self, values: npt.ArrayLike) -> Float64:
         """Return values on this scale."""
         # each kind is written out, so that its slope and its inverse can be compared with it
@@ -58,6 +59,7 @@ class Scale:
             return np.log(share / (1 - share))
         return x
 
+    @np.errstate(all="ignore")
     def slope(self, values: npt.ArrayLike) -> Float64:
         """Return the derivative at values: how far one unit of the score reaches on this scale."""
         # the derivatives of the functions above
@@ -80,6 +82,7 @@ class Scale:
         share = self._inside(x)
         return np.where((x <= 0) | (x >= 1), 1 / ((self.unit + 1) * share * (1 - share)), 0.0)
 
+    @np.errstate(all="ignore")
     def back(self, values: npt.ArrayLike) -> Float64:
         """Return the scores of values on this scale: the inverse of ``forward``."""
         # shares that half a row moved outside are cut to 0..1

@@ -46,6 +46,7 @@ class ScoredSubjects:
     margin: Margin
 
     @staticmethod
+    @np.errstate(all="ignore")
     def of(subjects: Mapping[str, Sequence[Result]], metric: str, margin: Margin | None = None) -> ScoredSubjects:
         """Read one metric, given by its full name, of all subjects. Raises InputError if a result lacks it."""
         # the order of the results plays no role
@@ -73,6 +74,7 @@ class ScoredSubjects:
         estimate = self.estimates.get(name)
         return math.nan if estimate is None else float(self.scale.back(estimate.mean))
 
+    @np.errstate(all="ignore")
     def tested(self, a: str, b: str, *, confidence: float = 0.95, paired: bool = False) -> Tested:
         """Return a minus b. With ``paired`` the common noise of samples with equal index and seed cancels.
 
@@ -96,8 +98,9 @@ class ScoredSubjects:
             reference = np.zeros(GROUPS)
             raw = sum(variance_of(e.reference * unit) for e, unit in zip((first, second), units, strict=True))
         contrast = Contrast(first.mean - second.mean, tuple(noises), reference)
-        noise = first.noise.variance * units[0] ** 2 + second.noise.variance * units[1] ** 2
-        sampling = first.sampling * units[0] ** 2 + second.sampling * units[1] ** 2
+        squared = [unit * unit for unit in units]
+        noise = first.noise.variance * squared[0] + second.noise.variance * squared[1]
+        sampling = first.sampling * squared[0] + second.sampling * squared[1]
         # the spread over seeds alone, where both have one
         training = None
         if first.spread is not None and second.spread is not None:
@@ -137,7 +140,8 @@ class ScoredSubjects:
         noise = replace(noise, variance=max(noise.variance, rounding))
         contrast = Contrast(float(means[0] - means[1]), ((noise, 1.0),), first.mean_reference - second.mean_reference)
         # both values are close to each other, so one unit serves both
-        unit = common._unit(b) ** 2
+        unit = common._unit(b)
+        unit *= unit
         raw = variance_of(contrast.reference) * unit
         made = common._with_errors(
             common._difference(a, b, confidence), contrast, noise.variance * unit + raw, sampling * unit + raw

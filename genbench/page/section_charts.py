@@ -51,7 +51,9 @@ class SectionCharts:
 
     def precision_recall(self) -> Markup | None:
         """Return precision against recall, or their variants with k = 5; None if neither pair was scored."""
-        names = list(dict.fromkeys(entry.name for result in self.results for entry in result.scores))
+        # only scores with a direction have standings
+        entries = [entry for result in self.results for entry in result.scores if entry.better is not None]
+        names = list(dict.fromkeys(entry.name for entry in entries))
         for ending in ("", "_k5"):
             # the first extractor that has the metric
             by_metric = {name.partition("@")[0]: name for name in reversed(names)}

@@ -198,7 +198,8 @@ def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
 
 def _table_rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *, ranked: bool) -> Iterator[Row]:
     """Yield the rows of one protocol, best first; samplers without the metric that sorts come last."""
-    scored = {entry.name for result in results for entry in result.scores}
+    # a score without a direction cannot be ranked
+    scored = {entry.name for result in results for entry in result.scores if entry.better is not None}
     # one leaderboard per metric, the one that sorts first
     boards = {}
     for metric in sorted(scored & set(metrics), key=lambda metric: (metric != sort, metrics.index(metric))):

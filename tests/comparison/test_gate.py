@@ -138,7 +138,7 @@ def test_a_score_that_the_result_lacks_is_an_error() -> None:
 
 
 def test_contradicting_directions_are_refused() -> None:
-    with pytest.raises(InputError, match="the better direction is higher in new and lower in a"):
+    with pytest.raises(InputError, match=r"direction of fd@x: higher \(new\), lower \(a\)"):
         gate([valued("new", 12.0, better="higher")], BASELINE)
 
 

@@ -125,8 +125,10 @@ def test_a_distance_is_ranked_by_its_debiased_form_if_all_have_it() -> None:
 
 
 def test_contradicting_directions_are_refused() -> None:
-    with pytest.raises(InputError, match=r"lower in a and higher in b"):
+    with pytest.raises(InputError, match=r"direction of fd@x: lower \(a\), higher \(b\)"):
         leaderboard([valued("a", 1.0), valued("b", 2.0, better="higher")], "fd")
+    rows = leaderboard([valued("a", 1.0), valued("c", 2.0), valued("b", 2.0, better="higher")], "fd", allow_mixed=True)
+    assert [(row.name, row.ranked) for row in rows] == [("a", True), ("c", True), ("b", False)]
 
 
 def test_values_that_are_not_finite_come_last_without_a_rank() -> None:
