@@ -11,7 +11,7 @@ from scipy import stats
 
 from genbench.comparison.estimates import EXACT
 from genbench.comparison.margins import Margin
-from genbench.comparison.scales import Scale
+from genbench.comparison.scales import ScoreScale
 from genbench.plugs.contracts import Better
 
 Verdict = Literal["better", "worse", "equivalent", "not enough data", "different", "not comparable"]
@@ -43,7 +43,7 @@ class Difference:
     """Error estimated by the spread over training seeds alone; None if a subject has one seed."""
     reference_error: float
     """Part of ``error`` due to the reference samples, which more generated samples do not reduce; 0 if unknown."""
-    scale: Scale
+    scale: ScoreScale
     """The scale of the test."""
     shift: float
     """Difference of the means on ``scale``."""

@@ -49,7 +49,7 @@ def gate(
     checks = [
         _gate_check(candidate, base, metric, margin, confidence=confidence, paired=paired)
         for candidate, base in _matched_subjects(candidates, baselines)
-        for metric in _metrics(candidate, base, metrics)
+        for metric in _checked_metrics(candidate, base, metrics)
     ]
     # correct the p-values for the number of checks that have one; only significant excess fails
     tested = [index for index, check in enumerate(checks) if check.p is not None]
@@ -95,7 +95,7 @@ def _unmatched(candidates: dict[str, list[Result]], baselines: dict[str, list[Re
             yield Check(name, "", outcome, "it is in the baseline and has no new result")  # type: ignore[arg-type]
 
 
-def _metrics(candidate: list[Result], baseline: list[Result], metrics: Sequence[str] | None) -> list[str]:
+def _checked_metrics(candidate: list[Result], baseline: list[Result], metrics: Sequence[str] | None) -> list[str]:
     """Return the full names of the scores that are checked."""
     # names are looked up on both sides
     everything = [*candidate, *baseline]

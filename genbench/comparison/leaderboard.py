@@ -166,7 +166,7 @@ def _standing(
         error=math.sqrt(scores.own + reference) if scores.has_error else None,
         spread=float(scores.values.std(ddof=1)) if len(scores.values) > 1 else None,
         seeds=len(scores.values),
-        interval=_interval(shown, scores, estimate, confidence),
+        interval=_mean_interval(shown, scores, estimate, confidence),
         first=first,
         last=last,
         decided_by=rank.scored.metric if rank else "",
@@ -182,7 +182,7 @@ def _standing(
     )
 
 
-def _interval(
+def _mean_interval(
     shown: ScoredSubjects, scores: SubjectScores, estimate: Estimate | None, confidence: float
 ) -> tuple[float, float] | None:
     """Return the interval of the mean on the scale, from seeds, generated samples and reference."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from genbench.benchmarks import Benchmark
-from genbench.comparison.scales import SHARES, Scale
+from genbench.comparison.scales import SHARES, ScoreScale
 from genbench.errors import UsageError
 
 DEFAULT = "10%"
@@ -47,7 +47,7 @@ class Margin:
         relative = match[2] == "%"
         return Margin(number / 100 if relative else number, relative, explicit=match[2] is not None)
 
-    def limits(self, scale: Scale, value: float) -> tuple[float, float]:
+    def limits(self, scale: ScoreScale, value: float) -> tuple[float, float]:
         """Return how far the margin reaches below and above a value, on the scale; infinite if it reaches the end."""
         # a relative margin of 10 % is a factor of 1.1 in both directions
         below = abs(value) * self.amount / (1 + self.amount) if self.relative else self.amount

@@ -38,7 +38,7 @@ Kind = Literal["log", "logit", "asinh", "identity"]
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScoreScale:
     """A smooth increasing function of a score."""
 
     kind: Kind
@@ -101,7 +101,7 @@ class Scale:
         return (np.clip(shares, 0.0, 1.0) * self.unit + 0.5) / (self.unit + 1)
 
 
-def scale_of(entries: Sequence[Entry], count: int | None) -> Scale:
+def scale_of(entries: Sequence[Entry], count: int | None) -> ScoreScale:
     """Choose the scale of one metric from all its scores; ``count`` is the number of generated samples.
 
     Shares have the logit. Distances that may be negative, or whose values come close to 0, have asinh(x / (10 SE)),
@@ -114,11 +114,11 @@ def scale_of(entries: Sequence[Entry], count: int | None) -> Scale:
     # values that are not finite do not choose
     usable = np.isfinite(values)
     if short in SHARES and (values[usable] >= 0).all() and (values[usable] <= 1).all():
-        return Scale("logit", float(count or 1000))
+        return ScoreScale("logit", float(count or 1000))
     # values far above 0
     positive = np.isfinite(errors) & (errors > 0) & usable
     far = (values[usable] > 0).all() and (values[positive] >= FAR_FROM_ZERO * errors[positive]).all()
     if far and not short.endswith(SIGNED):
-        return Scale("log")
+        return ScoreScale("log")
     # values near 0, or of both signs
-    return Scale("asinh", LINEAR_TO * float(errors[positive].min())) if positive.any() else Scale("identity")
+    return ScoreScale("asinh", LINEAR_TO * float(errors[positive].min())) if positive.any() else ScoreScale("identity")

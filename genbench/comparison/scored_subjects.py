@@ -16,7 +16,7 @@ from genbench.comparison.estimates import EXACT, Estimate, Noise, estimates
 from genbench.comparison.group_by_subject import metric_name, newest
 from genbench.comparison.margins import Margin, margin_of
 from genbench.comparison.multiple_testing import Contrast, step_down
-from genbench.comparison.scales import Scale, scale_of
+from genbench.comparison.scales import ScoreScale, scale_of
 from genbench.comparison.subject_scores import SubjectScores, variance_of
 from genbench.errors import InputError
 from genbench.plugs.contracts import GROUPS, Better
@@ -38,7 +38,7 @@ class ScoredSubjects:
     metric: str
     better: Better | None
     results: Mapping[str, Sequence[Result]]
-    scale: Scale
+    scale: ScoreScale
     scores: Mapping[str, SubjectScores]
     """In the unit of the metric."""
     estimates: Mapping[str, Estimate]

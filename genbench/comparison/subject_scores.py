@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from genbench.array_types import Float64
 from genbench.comparison.group_by_subject import entries_of
-from genbench.comparison.scales import Scale
+from genbench.comparison.scales import ScoreScale
 from genbench.plugs.contracts import GROUPS
 from genbench.results import Entry, Result
 
@@ -50,7 +50,7 @@ class SubjectScores:
         """[G], influence of the reference samples on the mean; 0 if unknown."""
         return np.zeros(GROUPS) if self.reference is None else np.asarray(self.reference.mean(axis=0))
 
-    def scaled(self, scale: Scale) -> SubjectScores:
+    def scaled(self, scale: ScoreScale) -> SubjectScores:
         """Return the scores on another scale, with their errors to first order."""
         # first order: errors and influences grow with the slope
         slope = scale.slope(self.values)

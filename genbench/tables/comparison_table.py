@@ -38,7 +38,7 @@ def comparison_text(comparison: Comparison, *, plain: bool = False) -> str:
         baseline = comparison.baselines.get(metric)
         # a matrix has no room for what would decide
         body = [_matrix(differences)] if baseline is None else [_list(differences), *_remedies(differences)]
-        parts += [_heading(differences[0], baseline), "", *body, ""]
+        parts += [_comparison_heading(differences[0], baseline), "", *body, ""]
     # notes follow the tables
     text = "\n".join([*parts, _comparison_notes(comparison)])
     return text.translate(PLAIN) if plain else text
@@ -83,11 +83,11 @@ def _best_first(differences: Sequence[Difference]) -> list[Difference]:
     return sorted(differences, key=lambda each: sign * each.means[0] if math.isfinite(each.means[0]) else math.inf)
 
 
-def _heading(difference: Difference, baseline: str | None) -> str:
+def _comparison_heading(difference: Difference, baseline: str | None) -> str:
     """Return what is compared, in which metric, and at which margin."""
     # one line above each table
     direction = f" ({difference.better} is better)" if difference.better else ""
-    against = "every pair" if baseline is None else f"against {_short(baseline)}"
+    against = "every pair" if baseline is None else f"against {_short_name(baseline)}"
     return f"{one_line(difference.metric)}{direction}, {against}, margin {difference.margin}"
 
 
@@ -97,14 +97,14 @@ def _list(differences: Sequence[Difference]) -> str:
     # the best comes first
     sign = -1 if baseline.better == "higher" else 1
     mean = baseline.means[1]
-    rows = [(mean, [_short(baseline.b), baseline.seeds[1], f"{mean:.4g}", "", "", "", "baseline"])]
+    rows = [(mean, [_short_name(baseline.b), baseline.seeds[1], f"{mean:.4g}", "", "", "", "baseline"])]
     for each in differences:
         value, error = number_with_error(each.value, each.error)
         star = "*" if each.conservative and error else ""
         verdict = f"not comparable: {', '.join(each.differs)}" if each.differs else str(each.verdict)
         if each.same_samples:
             verdict = "equivalent: the same samples"
-        rows.append((each.means[0], [_short(each.a), each.seeds[0], f"{each.means[0]:.4g}", value, error + star,
+        rows.append((each.means[0], [_short_name(each.a), each.seeds[0], f"{each.means[0]:.4g}", value, error + star,
                                      p_text(each.adjusted), verdict]))  # fmt: skip
     rows.sort(key=lambda row: sign * row[0] if math.isfinite(row[0]) else math.inf)
     return _aligned([["subject", "seeds", "value", "difference", "", "p", "verdict"], *(row for _, row in rows)])
@@ -138,12 +138,12 @@ def _matrix(differences: Sequence[Difference]) -> str:
     signs |= {(b, a): mark.translate(turned) for (a, b), mark in signs.items()}
     # the columns are numbered
     # and as wide as the largest number
-    width, label = len(str(len(names))), max(len(_short(name)) for name in names)
+    width, label = len(str(len(names))), max(len(_short_name(name)) for name in names)
     number = [str(index).rjust(width) for index in range(1, len(names) + 1)]
     lines = [" " * (width + label + 2) + " ".join(number)]
     for index, name in zip(number, names, strict=True):
         cells = [signs.get((name, other), ".").rjust(width) for other in names]
-        lines.append(f"{index} {_short(name):{label}} {' '.join(cells)}")
+        lines.append(f"{index} {_short_name(name):{label}} {' '.join(cells)}")
     used = [verdict for verdict, mark in SIGNS.items() if mark in signs.values()]
     meaning = ", ".join(f"{SIGNS[verdict]} {verdict}" for verdict in used)
     return "\n".join([*lines, "", f"The row is, compared with the column: {meaning}."])
@@ -156,11 +156,11 @@ def _remedies(differences: Sequence[Difference]) -> list[str]:
     for each in differences:
         if each.decided_by:
             shown = "" if each.smallest_shown is None else f"; {abs(each.smallest_shown):.2g} would show now"
-            lines.append(f"{_short(each.a):{NAME_LETTERS}}  {each.decided_by}{shown}")
+            lines.append(f"{_short_name(each.a):{NAME_LETTERS}}  {each.decided_by}{shown}")
     return ["", "What would decide, with 80 % power, and which difference would show now:", *lines] if lines else []
 
 
-def _short(subject: str) -> str:
+def _short_name(subject: str) -> str:
     name = one_line(subject)
     return name if len(name) <= NAME_LETTERS else name[: NAME_LETTERS - 1] + "…"
 

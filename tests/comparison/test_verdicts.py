@@ -11,7 +11,7 @@ import pytest
 from genbench.benchmarks import DIGITS
 from genbench.comparison.chosen_scores import one_of_each_family
 from genbench.comparison.margins import Margin, margin_of
-from genbench.comparison.scales import Scale
+from genbench.comparison.scales import ScoreScale
 from genbench.comparison.scored_subjects import difference
 from genbench.errors import UsageError
 from genbench.plugs.contracts import Score
@@ -75,8 +75,8 @@ def test_a_wrong_margin_is_refused(wrong: str) -> None:
 
 
 def test_a_margin_reaches_equally_far_on_the_log_scale() -> None:
-    assert Margin.of("10%").limits(Scale("log"), 7.0) == pytest.approx((np.log(1.1), np.log(1.1)))
-    assert Margin.of(8).limits(Scale("log"), 7.0) == (np.inf, pytest.approx(np.log(15 / 7)))
+    assert Margin.of("10%").limits(ScoreScale("log"), 7.0) == pytest.approx((np.log(1.1), np.log(1.1)))
+    assert Margin.of(8).limits(ScoreScale("log"), 7.0) == (np.inf, pytest.approx(np.log(15 / 7)))
 
 
 def test_the_recipe_has_a_margin_for_each_score() -> None:

@@ -18,7 +18,7 @@ from genbench.comparison.estimates import Noise, moderate
 from genbench.comparison.group_by_subject import by_subject
 from genbench.comparison.leaderboard import leaderboard
 from genbench.comparison.multiple_testing import Contrast, adjusted, step_down
-from genbench.comparison.scales import LINEAR_TO, Scale
+from genbench.comparison.scales import LINEAR_TO, ScoreScale
 from genbench.comparison.scored_subjects import ScoredSubjects
 from genbench.plugs.contracts import GROUPS
 from genbench.results import read_results
@@ -124,7 +124,7 @@ def checkpoint_rows(trials: int, draws: int) -> list[str]:
     for unit in (1.0, LINEAR_TO):
         cells = []
         for mean in (0.0, 3.0, 10.0):
-            rng, scale, false = np.random.default_rng(0), Scale("asinh", unit), 0
+            rng, scale, false = np.random.default_rng(0), ScoreScale("asinh", unit), 0
             for _ in range(trials):
                 values = mean + rng.standard_normal(MODELS)
                 noises = [Noise(float(slope) ** 2, math.inf) for slope in scale.slope(values)]
