@@ -36,6 +36,10 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
     try:
         text = json.dumps(metadata)
         save_file(tensors, temporary, {"baseline": text, "sha256": _checksum(tensors, text)})
+        # safetensors makes files private; give them the permissions of an ordinary new file
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except SafetensorError as error:  # safetensors raises this if the disk is full
         raise OSError(f"{path} cannot be written: {error}") from error
