@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genbench.comparison.leaderboard import Standing, leaderboard
     from genbench.comparison.pairwise import Comparison
     from genbench.comparison.scored_subjects import difference
+    from genbench.comparison.study_plan import StudyPlan, plan
     from genbench.errors import GenbenchError, InputError, PlugError, UsageError
     from genbench.extraction.extract import Extraction, extract
     from genbench.features.features import Features, Moments
@@ -37,6 +38,7 @@ _HOMES = {
     "comparison.leaderboard": ("Standing", "leaderboard"),
     "comparison.pairwise": ("Comparison",),
     "comparison.scored_subjects": ("difference",),
+    "comparison.study_plan": ("StudyPlan", "plan"),
     "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
     "extraction.extract": ("Extraction", "extract"),
     "features.features": ("Features", "Moments"),
@@ -73,6 +75,7 @@ __all__ = [
     "Score",
     "Source",
     "Standing",
+    "StudyPlan",
     "Tracker",
     "UsageError",
     "Watcher",
@@ -85,6 +88,7 @@ __all__ = [
     "leaderboard",
     "load",
     "log_result",
+    "plan",
     "read_results",
     "run",
     "score",

@@ -13,6 +13,7 @@ from genbench.cli.gate import gate_command
 from genbench.cli.inspect import inspect_command
 from genbench.cli.list import list_command
 from genbench.cli.malloc import keep_pages
+from genbench.cli.plan import plan_command
 from genbench.cli.printing import warning_text
 from genbench.cli.report import report_command
 from genbench.cli.run import run_command
@@ -42,7 +43,7 @@ def main() -> None:
 
 # the order of the verbs in the help of the program
 for verb in (
-    score_command, stats_command, compare_command, gate_command, list_command, inspect_command, run_command,
-    train_command, sample_command, table_command, report_command, cache_group, selftest_command,
+    score_command, stats_command, compare_command, gate_command, plan_command, list_command, inspect_command,
+    run_command, train_command, sample_command, table_command, report_command, cache_group, selftest_command,
 ):  # fmt: skip
     main.add_command(verb)

@@ -54,7 +54,9 @@ class Moderated:
     degrees: Float64
     """[M]"""
     typical: float
-    """The variance that all subjects together suggest."""
+    """The scale of the prior: the variance towards which small ones are raised."""
+    center: float
+    """The geometric mean of the true variances."""
 
 
 def estimates(subjects: Sequence[SubjectScores]) -> list[Estimate]:
@@ -103,7 +105,7 @@ def moderate(variances: Float64, counts: Float64) -> Moderated:
     degrees = np.asarray(counts, np.float64) - 1
     positive = variances > 0
     if not positive.any():
-        return Moderated(variances, degrees, 0.0)
+        return Moderated(variances, degrees, 0.0, 0.0)
     # logarithms of the variances without the bias of their degrees of freedom
     half = degrees[positive] / 2
     logs = np.log(variances[positive]) - digamma(half) + np.log(half)
@@ -117,7 +119,12 @@ def moderate(variances: Float64, counts: Float64) -> Moderated:
     posterior = (lent * typical + degrees * variances) / (lent + degrees)
     # one-sided: only small variances change
     raised = variances <= posterior
-    return Moderated(np.where(raised, posterior, variances), np.where(raised, lent + degrees, degrees), typical)
+    return Moderated(
+        variances=np.where(raised, posterior, variances),
+        degrees=np.where(raised, lent + degrees, degrees),
+        typical=typical,
+        center=float(np.exp(logs.mean())),
+    )
 
 
 def _trigamma_inverse(value: float) -> float:
