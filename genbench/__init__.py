@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from genbench.scoring.compare import compare
     from genbench.scoring.score import features_of, score
     from genbench.scoring.tracking import log_result
+    from genbench.scoring.until_decided import Until
     from genbench.scoring.watcher import Watcher
     from genbench.tables.leaderboard_table import table
 
@@ -49,6 +50,7 @@ _HOMES = {
     "scoring.compare": ("compare",),
     "scoring.score": ("features_of", "score"),
     "scoring.tracking": ("log_result",),
+    "scoring.until_decided": ("Until",),
     "scoring.watcher": ("Watcher",),
     "tables.leaderboard_table": ("table",),
 }
@@ -77,6 +79,7 @@ __all__ = [
     "Standing",
     "StudyPlan",
     "Tracker",
+    "Until",
     "UsageError",
     "Watcher",
     "compare",

@@ -149,6 +149,8 @@ class Result:
     hints: tuple[str, ...] = ()
     spec: str = ""
     """What the user typed for the subject, a path or a spec; empty for a Python object and in older files."""
+    decision: Mapping[str, Any] | None = None
+    """The looks of a sequential gate, as ``SequentialRecord.to_dict`` returns them; None without one."""
 
     def __getitem__(self, name: str) -> Entry:
         """Return the entry with that short or long name. The KeyError lists all names."""

@@ -12,20 +12,32 @@ from genbench.results import Result
 from genbench.scoring.options import Options, ScoreOptions
 from genbench.scoring.plan import Plan
 from genbench.scoring.sides import open_sides
+from genbench.scoring.until_decided import Until, score_until
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-def score(subject: object, benchmark: str | Benchmark | None = None, **options: Unpack[ScoreOptions]) -> Result:
+def score(
+    subject: object,
+    benchmark: str | Benchmark | None = None,
+    *,
+    until: Until | None = None,
+    **options: Unpack[ScoreOptions],
+) -> Result:
     """Score a subject against a benchmark or a reference.
 
     ``subject``: a path (folder, zip, npz, npy), a spec (``"digits,split=train"``, ``"acme.models:Fractal,depth=5"``),
     a sampler (any object with ``sample(count, seed)``, or a callable), an array or tensor of images, a Dataset, or an
-    iterable of batches. ``options``: the fields of ``Options``. Raises UsageError for names and options that do not
-    exist or do not go together, InputError for samples that cannot be used, PlugError if a guest raises.
+    iterable of batches. ``until``: draw and score only as many samples as it takes to decide whether the subject is
+    worse than a baseline; ``decision`` of the result says how. ``options``: the fields of ``Options``. Raises
+    UsageError for names and options that do not exist or do not go together, InputError for samples that cannot be
+    used, PlugError if a guest raises.
     """
-    result = Plan.make(subject, benchmark, Options.of(options)).score()
+    if until is None:
+        result = Plan.make(subject, benchmark, Options.of(options)).score()
+    else:
+        result = score_until(subject, benchmark, Options.of(options), until).result
     return replace(result, spec=str(subject)) if isinstance(subject, (str, Path)) else result
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from genbench.derived_sources import Drawn, subset
 from genbench.errors import InputError, UsageError, guest_code, number_of
-from genbench.extraction.extract import Extraction, extract_all
+from genbench.extraction.extract import Extraction, HashedBlocks, extract_all
 from genbench.extraction.feature_store import Store
 from genbench.features.features import Features, Moments
 from genbench.files.folder_paths import cache_root
@@ -40,6 +40,13 @@ class Sides:
     """The extractor of metrics that do not name one."""
     _extractors: dict[str, Extractor] = field(default_factory=dict)
     _features: dict[tuple[Side, str], Features] = field(default_factory=dict)
+    _known: dict[tuple[str, ...], dict[int, HashedBlocks]] | None = None
+    """Blocks of a growing generated side, by the names of their extractors; None if it does not grow."""
+
+    def with_generated(self, source: Source, known: dict[tuple[str, ...], dict[int, HashedBlocks]]) -> Sides:
+        """Return the same sides with other generated samples, whose blocks are kept in ``known``."""
+        reference = {key: features for key, features in self._features.items() if key[0] == "reference"}
+        return replace(self, generated=source, _features=reference, _known=known)
 
     def extractor(self, name: str) -> Extractor:
         """Return an extractor, opened once. Weights, precision and backend are those of the default network."""
@@ -80,8 +87,13 @@ class Sides:
                 self._features[side, name] = _checked_origin(source, extractor)
         elif source is not None and names:
             root = cache_root() if self.options.cache else None
+            growing = self._known if side == "generated" else None
             extraction = Extraction(
-                Store(root) if root else None, self.options.batch_size, self.options.ranks, self.options.progress
+                Store(root) if root else None,
+                self.options.batch_size,
+                self.options.ranks,
+                self.options.progress,
+                known=None if growing is None else growing.setdefault(tuple(names), {}),
             )
             for name, features in zip(names, extract_all(source, opened, extraction), strict=True):
                 self._features[side, name] = features

@@ -1,0 +1,58 @@
+"""Scores of the first samples of a subject, again and again as their number grows, without drawing one twice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from genbench.array_types import Int64
+from genbench.derived_sources import Drawn, Reordered
+from genbench.extraction.extract import HashedBlocks
+from genbench.plugs.contracts import Metric
+from genbench.results import Result
+from genbench.scoring.plan import Plan
+
+
+@dataclass
+class GrowingScore:
+    """A plan whose generated side is cut off after its first samples.
+
+    A sampler gives its samples in their order; those of a folder, archive or data set come in an order that the seed
+    decides, because their own order often has a meaning.
+    """
+
+    plan: Plan
+    order: Int64 | None
+    """int64 [N], the rows in the order in which they are looked at; None for a sampler."""
+    most: int | None
+    """Largest number of samples; None if there is none."""
+    _known: dict[tuple[str, ...], dict[int, HashedBlocks]] = field(default_factory=dict)
+    """Blocks of the generated side by the names of their extractors."""
+
+    @staticmethod
+    def of(plan: Plan, most: float | None) -> GrowingScore:
+        """Return the growing score of a plan, up to ``most`` samples, or to all; infinity means no limit."""
+        source = plan.sides.generated
+        if isinstance(source, Drawn):
+            return GrowingScore(plan, None, None if most == math.inf else int(most or len(source)))
+        order = np.random.default_rng(plan.sides.options.seed).permutation(len(source))
+        return GrowingScore(plan, order, int(min(most or math.inf, len(source))))
+
+    def planned(self, count: int, metrics: dict[str, list[Metric]] | None = None) -> Plan:
+        """Return the plan to score the first ``count`` samples by some metrics, by default all of the plan."""
+        source = self.plan.sides.generated
+        first = Reordered(source, self.order[:count]) if self.order is not None else self._first_drawn(source, count)
+        # the other side and the extractors are those of the plan
+        sides = self.plan.sides.with_generated(first, self._known)
+        return replace(self.plan, sides=sides, metrics=metrics or self.plan.metrics)
+
+    def first(self, count: int, metrics: dict[str, list[Metric]] | None = None) -> Result:
+        """Return the result of the first ``count`` samples."""
+        return self.planned(count, metrics).score()
+
+    @staticmethod
+    def _first_drawn(source: object, count: int) -> Drawn:
+        assert isinstance(source, Drawn)
+        return replace(source, count=count)
