@@ -14,7 +14,8 @@ VARIANTS = {
     "fid": "fid_debiased", "fd": "fd_debiased", "fid_infinity": "fid_debiased", "fd_infinity": "fd_debiased",
     "kid_subsets": "kid", "kd_subsets": "kd", "is_one_split": "is", "is_infinity": "is",
     "precision_k5": "precision", "recall_k5": "recall", "f_score": "recall", "mode_kl_all": "mode_kl",
-    "modes_balanced": "modes", "swd2": "swd", "w2": "w1",
+    "modes_balanced": "modes", "swd2": "swd", "w2": "w1", "elbo": "iwae_1000", "iwae_10": "iwae_1000",
+    "iwae_100": "iwae_1000",
 }  # fmt: skip
 """Scores that repeat another score, by short name: only the other one is tested when all are compared."""
 

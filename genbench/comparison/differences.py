@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,10 +16,10 @@ from genbench.plugs.contracts import Better
 
 Verdict = Literal["better", "worse", "equivalent", "not enough data", "different", "not comparable"]
 
-SHOWN = 2.8
-"""Smallest difference, in standard errors, that a two-sided test at 5 % shows with 80 % power: 1.96 + 0.84."""
-EQUIVALENCE = 2.93
-"""Margin, in standard errors, at which two equal subjects are called equivalent with 80 % power: 1.645 + 1.28."""
+POWER = 0.8
+"""Probability of a verdict with the data that are advised."""
+MOST_TIMES = 1e6
+"""More data than this many times as much are not advised."""
 EQUIVALENCE_LEVEL = 0.05
 """Level of each of the two one-sided tests for equivalence."""
 
@@ -141,12 +141,16 @@ class Difference:
 
     @property
     def smallest_shown(self) -> float | None:
-        """The smallest difference, in the unit of the metric, that such data show with 80 % power; None if unknown."""
+        """The smallest difference, in the unit of the metric, that such data show with 80 % power; None if unknown.
+
+        These are 2.8 standard errors, or more if the degrees of freedom are few or the comparisons many.
+        """
         if self.shift_error is None or not math.isfinite(self.shift):
             return None
         # from the mean of b upwards
         at = float(self.scale.forward(self.means[1]))
-        return float(self.scale.back(at + SHOWN * self.shift_error)) - self.means[1]
+        shown = at + self.shift_error * self._needed_errors(self._level / 2, POWER, self.degrees)
+        return float(self.scale.back(shown)) - self.means[1]
 
     @property
     def decided_by(self) -> str:
@@ -155,28 +159,53 @@ class Difference:
             return ""
         if self.shift_error is None:
             return "scores with errors"
-        # equal subjects become equivalent, and subjects as different as they seem are told apart
-        target = max(min(self.margin.limits(self.scale, self.means[1])) / EQUIVALENCE, abs(self.shift) / SHOWN)
-        return self.needed_for(target)
+        margin = min(self.margin.limits(self.scale, self.means[1]))
 
-    def needed_for(self, target: float) -> str:
-        """Return how many seeds or samples would reduce ``shift_error`` to ``target``."""
-        assert self.shift_error is not None
+        def decides(error: float, degrees: float) -> bool:
+            # subjects as different as they seem are told apart, or equal ones become equivalent
+            apart = abs(self.shift) >= error * self._needed_errors(self._level / 2, POWER, degrees)
+            both_sides = (1 + POWER) / 2
+            return apart or margin >= error * self._needed_errors(EQUIVALENCE_LEVEL, both_sides, degrees)
+
+        return self.data_for(decides)
+
+    def data_for(self, decides: Callable[[float, float], bool]) -> str:
+        """Return how many seeds or samples make ``decides`` true of the error and its degrees of freedom."""
         # only the part that is not the reference's can be reduced
-        reducible = target * target - self.shift_reference * self.shift_reference
-        if reducible <= 0:
+        if not decides(self.shift_reference, EXACT) or not decides(*self._after(MOST_TIMES)):
             return "a larger reference"
-        own = self.shift_error * self.shift_error - self.shift_reference * self.shift_reference
-        times = max(own / reducible, 1.0)
-        if not math.isfinite(times):
-            return "scores with finite errors"
-        seeds = min(self.seeds)
+        few, many = 1.0, MOST_TIMES
+        for _ in range(60):
+            middle = math.sqrt(few * many)
+            few, many = (few, middle) if decides(*self._after(middle)) else (middle, many)
+        seeds = max(self.seeds)
         if seeds > 1:
-            # few seeds need a margin for the spread that they do not know
-            return f"about {rounded_up(times * seeds) + 1:,} training seeds each ({seeds} now)"
+            now = " and ".join(map(str, sorted(set(self.seeds))))
+            return f"about {rounded_up(many * seeds):,} training seeds each ({now} now)"
         if self.count is None or self.fixed_count:
-            return f"about {rounded_up(times) + 1:,} runs each with other seeds"
-        return f"about {rounded_up(times * self.count):,} samples each ({self.count:,} now)"
+            return f"about {rounded_up(many):,} runs each with other seeds"
+        return f"about {rounded_up(many * self.count):,} samples each ({self.count:,} now)"
+
+    @property
+    def _level(self) -> float:
+        """The level of one test that its correction for the number of comparisons leaves."""
+        alone, together = self.p, self.adjusted
+        share = min(alone / together, 1.0) if alone and together else 1.0
+        return (1 - self.confidence) * share
+
+    def _needed_errors(self, level: float, power: float, degrees: float) -> float:
+        """Return the distance in standard errors that a one-sided test at ``level`` shows with ``power``."""
+        return float(stats.t.isf(level, degrees) + stats.t.ppf(power, degrees))
+
+    def _after(self, times: float) -> tuple[float, float]:
+        """Return the error on the scale and its degrees of freedom with ``times`` as many seeds or samples."""
+        assert self.shift_error is not None
+        shared = self.shift_reference * self.shift_reference
+        own = max(self.shift_error * self.shift_error - shared, 0.0)
+        # more seeds know their spread better
+        seeds = max(self.seeds)
+        growth = (seeds * times - 1) / (seeds - 1) if seeds > 1 else 1.0
+        return math.sqrt(own / times + shared), self.degrees * growth
 
 
 def satterthwaite(variances: Sequence[tuple[float, float]]) -> float:

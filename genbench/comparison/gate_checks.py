@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from genbench.comparison.differences import Difference
+from genbench.comparison.differences import POWER, Difference
 from genbench.comparison.margins import Margin
 from genbench.comparison.multiple_testing import Contrast
 from genbench.comparison.scored_subjects import ScoredSubjects, Tested
@@ -17,8 +17,6 @@ from genbench.errors import UsageError
 
 Outcome = Literal["passed", "undecided", "failed", "not checked"]
 
-NON_INFERIORITY = 2.49
-"""Distance from the margin, in standard errors, that a one-sided test at 5 % shows with 80 % power: 1.645 + 0.84."""
 RUNS = 20
 """Number of runs for which the rate of false alarms is given."""
 
@@ -83,7 +81,10 @@ class Check:
             return ""
         if self.difference.shift_error is None:
             return "scores with errors"
-        return self.difference.needed_for(abs(self.worse_shift - self.allowed) / NON_INFERIORITY)
+        distance, level = abs(self.worse_shift - self.allowed), 1 - self.difference.confidence
+        return self.difference.data_for(
+            lambda error, degrees: distance >= error * float(stats.t.isf(level, degrees) + stats.t.ppf(POWER, degrees))
+        )
 
 
 def check_of(tested: Tested, margin: Margin) -> Check:

@@ -13,6 +13,7 @@ from scipy import stats
 
 from genbench.comparison.chosen_scores import deciding, main_metric
 from genbench.comparison.comparability import require_comparable
+from genbench.comparison.differences import POWER
 from genbench.comparison.estimates import Estimate, moderate
 from genbench.comparison.group_by_subject import by_subject, metric_name, read_subjects
 from genbench.comparison.margins import Margin
@@ -21,7 +22,7 @@ from genbench.comparison.subject_scores import variance_of
 from genbench.errors import InputError, UsageError
 from genbench.results import Result
 
-LEVEL, POWER = 0.05, 0.8
+LEVEL = 0.05
 MOST_SEEDS = 1000
 COUNTS = tuple(round(10 ** (power / 8)) for power in range(16, 49))
 """Numbers of samples among which the cheapest is chosen: 100 to 1,000,000."""

@@ -155,7 +155,9 @@ def _remedies(differences: Sequence[Difference]) -> list[str]:
     lines = []
     for each in differences:
         if each.decided_by:
-            shown = "" if each.smallest_shown is None else f"; {abs(each.smallest_shown):.2g} would show now"
+            shown = (
+                "" if each.smallest_shown is None else f"; {float(f'{abs(each.smallest_shown):.2g}'):g} would show now"
+            )
             lines.append(f"{_short_name(each.a):{NAME_LETTERS}}  {each.decided_by}{shown}")
     return ["", "What would decide, with 80 % power, and which difference would show now:", *lines] if lines else []
 
