@@ -61,9 +61,12 @@ def one_of_each_family(names: Sequence[str]) -> list[str]:
     """Leave out the scores that repeat another one, so that one question is asked once."""
     # a variant stays if the score that it repeats is missing
     present = set(names)
+    # in the order of the scores
     kept = []
     for name in names:
         short, at, extractor = name.partition("@")
-        if VARIANTS.get(short, short) + at + extractor not in present - {name}:
+        # any debiased form stands for the plain one
+        others = {f"{other}{at}{extractor}" for other in (VARIANTS.get(short, short), f"{short}_debiased")}
+        if not others & (present - {name}):
             kept.append(name)
     return kept

@@ -16,7 +16,7 @@ from genbench.plugs.contracts import Better
 
 Verdict = Literal["better", "worse", "equivalent", "not enough data", "different", "not comparable"]
 
-POWER = 0.8
+ADVISED_POWER = 0.8
 """Probability of a verdict with the data that are advised."""
 MOST_TIMES = 1e6
 """More data than this many times as much are not advised."""
@@ -149,7 +149,7 @@ class Difference:
             return None
         # from the mean of b upwards
         at = float(self.scale.forward(self.means[1]))
-        shown = at + self.shift_error * self._needed_errors(self._level / 2, POWER, self.degrees)
+        shown = at + self.shift_error * self._needed_errors(self._level / 2, ADVISED_POWER, self.degrees)
         return float(self.scale.back(shown)) - self.means[1]
 
     @property
@@ -157,14 +157,15 @@ class Difference:
         """The data that would decide with 80 % power, as words; empty if there is a verdict already."""
         if self.verdict != "not enough data":
             return ""
+        # without an error no number of samples helps
         if self.shift_error is None:
             return "scores with errors"
         margin = min(self.margin.limits(self.scale, self.means[1]))
 
         def decides(error: float, degrees: float) -> bool:
             # subjects as different as they seem are told apart, or equal ones become equivalent
-            apart = abs(self.shift) >= error * self._needed_errors(self._level / 2, POWER, degrees)
-            both_sides = (1 + POWER) / 2
+            apart = abs(self.shift) >= error * self._needed_errors(self._level / 2, ADVISED_POWER, degrees)
+            both_sides = (1 + ADVISED_POWER) / 2
             return apart or margin >= error * self._needed_errors(EQUIVALENCE_LEVEL, both_sides, degrees)
 
         return self.data_for(decides)
@@ -174,14 +175,17 @@ class Difference:
         # only the part that is not the reference's can be reduced
         if not decides(self.shift_reference, EXACT) or not decides(*self._after(MOST_TIMES)):
             return "a larger reference"
+        # bisect the logarithm of the factor
         few, many = 1.0, MOST_TIMES
         for _ in range(60):
             middle = math.sqrt(few * many)
             few, many = (few, middle) if decides(*self._after(middle)) else (middle, many)
+        # seeds if any side has several, otherwise samples
         seeds = max(self.seeds)
         if seeds > 1:
             now = " and ".join(map(str, sorted(set(self.seeds))))
             return f"about {rounded_up(many * seeds):,} training seeds each ({now} now)"
+        # a benchmark fixes the number of samples of a run
         if self.count is None or self.fixed_count:
             return f"about {rounded_up(many):,} runs each with other seeds"
         return f"about {rounded_up(many * self.count):,} samples each ({self.count:,} now)"
@@ -189,6 +193,7 @@ class Difference:
     @property
     def _level(self) -> float:
         """The level of one test that its correction for the number of comparisons leaves."""
+        # the ratio of both p-values says how much stricter each test is
         alone, together = self.p, self.adjusted
         share = min(alone / together, 1.0) if alone and together else 1.0
         return (1 - self.confidence) * share

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from genbench.comparison.differences import POWER, Difference
+from genbench.comparison.differences import ADVISED_POWER, Difference
 from genbench.comparison.margins import Margin
 from genbench.comparison.multiple_testing import Contrast
 from genbench.comparison.scored_subjects import ScoredSubjects, Tested
@@ -81,9 +81,12 @@ class Check:
             return ""
         if self.difference.shift_error is None:
             return "scores with errors"
+        # until the distance from the margin is significant
         distance, level = abs(self.worse_shift - self.allowed), 1 - self.difference.confidence
         return self.difference.data_for(
-            lambda error, degrees: distance >= error * float(stats.t.isf(level, degrees) + stats.t.ppf(POWER, degrees))
+            lambda error, degrees: (
+                distance >= error * float(stats.t.isf(level, degrees) + stats.t.ppf(ADVISED_POWER, degrees))
+            )
         )
 
 
@@ -101,6 +104,7 @@ def check_of(tested: Tested, margin: Margin) -> Check:
     # nothing was drawn anew, so there is nothing to test
     if difference.same_samples:
         return _with(check, "passed", "the same samples")
+    # the point estimate alone
     if difference.shift_error is None:
         # without an error nothing passes, but what is far beyond the margin is not let through
         if check.worse_shift > allowed:
@@ -109,6 +113,7 @@ def check_of(tested: Tested, margin: Margin) -> Check:
     # non-inferior if the upper bound is below the margin; the failure waits for the correction of all p-values
     p = difference.tail(check.worse_shift - allowed)
     upper = check.worse_shift + difference.reach(difference.confidence)
+    # how often an equal result would fail
     alarms = None if tested.contrast is None else false_alarms(tested.contrast, allowed, difference.confidence)
     outcome: Outcome = "passed" if upper < allowed else "undecided"
     return Check(subject, metric, outcome, "", difference, margin, allowed, p, alarms)

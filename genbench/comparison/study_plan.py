@@ -13,7 +13,7 @@ from scipy import stats
 
 from genbench.comparison.chosen_scores import deciding, main_metric
 from genbench.comparison.comparability import require_comparable
-from genbench.comparison.differences import POWER
+from genbench.comparison.differences import ADVISED_POWER
 from genbench.comparison.estimates import Estimate, moderate
 from genbench.comparison.group_by_subject import by_subject, metric_name, read_subjects
 from genbench.comparison.margins import Margin
@@ -80,11 +80,13 @@ class StudyPlan:
 
     def variance(self, seeds: int, count: int) -> float:
         """Return the variance of a difference of two methods."""
+        # both components of one run fall with the number of runs, and only one with the number of samples
         own = self.seed_variance + self.sample_variance * self.count / count
         return 2 * own / seeds + self.reference_variance
 
     def power(self, seeds: int, count: int) -> float:
         """Return the probability that a two-sided t-test at 5 % shows the difference."""
+        # noncentral t, whose degrees of freedom are those of both sides
         error, degrees = math.sqrt(self.variance(seeds, count)), 2.0 * (seeds - 1)
         if error == 0:
             return 1.0
@@ -95,11 +97,11 @@ class StudyPlan:
         count = count or self.count
         # the power grows with the number of seeds
         few, many = 1, MOST_SEEDS
-        if self.power(many, count) < POWER:
+        if self.power(many, count) < ADVISED_POWER:
             return None
         while many - few > 1:
             middle = (few + many) // 2
-            few, many = (few, middle) if self.power(middle, count) >= POWER else (middle, many)
+            few, many = (few, middle) if self.power(middle, count) >= ADVISED_POWER else (middle, many)
         return Design(many, count, self._seconds(many, count))
 
     @property
@@ -107,13 +109,16 @@ class StudyPlan:
         """The design that takes the least time; None if times are unknown, or if the number of samples is fixed."""
         if self.fixed_count or self.training_seconds is None or self.sample_seconds is None:
             return None
+        # a few dozen numbers of samples are close enough to the best one
         designs = [design for count in COUNTS if (design := self.design(count)) is not None]
         return min(designs, key=lambda design: design.seconds or 0.0, default=None)
 
     @property
     def checkpoint_count(self) -> int | None:
         """Samples with which two checkpoints that differ so much are told apart; None if no number is enough."""
-        needed = (self.shift / (stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER))) ** 2 - self.reference_variance
+        needed = (
+            self.shift / (stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(ADVISED_POWER))
+        ) ** 2 - self.reference_variance
         return None if needed <= 0 else math.ceil(2 * self.sample_variance * self.count / needed)
 
     @property
@@ -149,11 +154,13 @@ def plan(
     samples of each seed; by default as in the pilot. Raises InputError if the pilot has no usable errors or mixes
     protocols, UsageError for a wrong option.
     """
+    # check the options before the files
     margin = Margin.of(difference, "--difference")
     if margin.amount == 0:
         raise UsageError("--difference is 0, which nothing can show; give, for example, 10%.")
     if count is not None and count < 1:
         raise UsageError(f"--count must be 1 or more, not {count}.")
+    # a pilot beats published values
     if pilot is not None:
         subjects = read_subjects(pilot) if isinstance(pilot, (str, Path)) else by_subject(pilot)
         return _from_pilot(subjects, margin, metric, count)
@@ -179,6 +186,7 @@ def plan(
 def _from_pilot(
     subjects: Mapping[str, list[Result]], margin: Margin, metric: str | None, count: int | None
 ) -> StudyPlan:
+    # one metric of one protocol
     everything = [result for results in subjects.values() for result in results]
     require_comparable(everything)
     name = deciding(everything, main_metric(everything) if metric is None else metric_name(everything, metric))
@@ -194,6 +202,7 @@ def _from_pilot(
     # the components of a typical subject
     sampling = float(np.median([estimate.scores.variances.mean() for estimate in found]))
     spreads = [(estimate.spread**2, len(estimate.scores.values)) for estimate in found if estimate.spread is not None]
+    # between trainings: what the noise of the samples does not explain
     if spreads:
         variances, counts = (np.array(column, np.float64) for column in zip(*spreads, strict=True))
         between, seeds_by = max(moderate(variances, counts).center - sampling, 0.0), "the pilot"
@@ -205,6 +214,7 @@ def _from_pilot(
     pilot_count = int(np.median([result.generated.count or 0 for result in everything]))
     if pilot_count == 0:
         raise InputError("The pilot does not say how many samples it has; score it with this version.")
+    # the error of sampling is converted to the planned number of samples
     chosen = count or pilot_count
     # the difference is meant at the median of the subjects
     middle = float(scored.scale.back(np.median([estimate.mean for estimate in found])))

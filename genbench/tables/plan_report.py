@@ -25,6 +25,7 @@ def plan_text(plan: StudyPlan) -> str:
         "",
         f"methods: {_design_text(plan.design())}",
     ]
+    # the cheapest design is shown only where it is another one
     cheapest, usual = plan.cheapest, plan.design()
     if cheapest is not None and (usual is None or cheapest != usual):
         lines.append(f"cheapest: {_design_text(cheapest)}")
@@ -47,6 +48,7 @@ def plan_text(plan: StudyPlan) -> str:
 
 def plan_json(plan: StudyPlan) -> str:
     """Return every field, the designs and the advice as one JSON object."""
+    # computed values beside the fields
     usual, cheapest = plan.design(), plan.cheapest
     designs = {name: asdict(each) if each else None for name, each in (("design", usual), ("cheapest", cheapest))}
     fields = {**asdict(plan), **designs, "checkpoint_count": plan.checkpoint_count, "advice": _advice(plan)}
@@ -55,6 +57,7 @@ def plan_json(plan: StudyPlan) -> str:
 
 def _advice(plan: StudyPlan) -> str:
     """Return which of seeds and samples to buy."""
+    # the larger component decides
     share = f"Trainings cause {100 * plan.seed_share:.0f} % of the variance of one run"
     if plan.seed_share >= 0.5:
         return f"Buy training seeds. {share}, and more samples do not reduce that."
@@ -66,12 +69,14 @@ def _advice(plan: StudyPlan) -> str:
 def _design_text(design: Design | None) -> str:
     if design is None:
         return "no number of seeds is enough, because the reference is too small"
+    # times are known from a pilot only
     cost = "" if design.seconds is None else f", about {_duration(design.seconds)} for both"
     return f"{design.seeds:,} training seeds a side, {design.count:,} samples each{cost}"
 
 
 def _amount_text(plan: StudyPlan, variance: float) -> str:
     """Return a standard deviation in percent of the score, or in its unit for shares."""
+    # from the scale to the score
     amount = math.sqrt(variance) * plan.unit
     return f"{amount:.2g}" if plan.is_share else f"{100 * amount:.2g} %"
 

@@ -86,8 +86,8 @@ def test_the_recipe_has_a_margin_for_each_score() -> None:
 
 
 def test_one_score_of_each_family_is_compared() -> None:
-    names = ["fd@x", "fd_debiased@x", "kd@x", "kd_subsets@x", "recall_k5@x", "fd@y"]
-    assert one_of_each_family(names) == ["fd_debiased@x", "kd@x", "recall_k5@x", "fd@y"]
+    names = ["fd@x", "fd_debiased@x", "kd@x", "kd_subsets@x", "recall_k5@x", "fd@y", "fid_pc8", "fid_pc8_debiased"]
+    assert one_of_each_family(names) == ["fd_debiased@x", "kd@x", "recall_k5@x", "fd@y", "fid_pc8_debiased"]
 
 
 def several() -> list[Result]:
