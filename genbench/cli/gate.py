@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from genbench.cli.options import confidence, not_empty
+from genbench.cli.options import confidence, largest_count, not_empty, reading
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
 from genbench.tables.escapes import terminal_safe
+
+if TYPE_CHECKING:
+    from genbench.comparison.gate_checks import Check
 
 EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 """Exit codes of outcomes; 2 is a mistyped name or option, and 4 a problem with the input."""
 
 
 @click.command(name="gate", short_help="Pass or fail a result against its baseline.")
-@click.argument("result", type=click.Path(path_type=Path))
-@click.option(
-    "--against", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Results of the baseline."
-)
+@click.argument("result", required=False, type=click.Path(path_type=Path))
+@click.option("--against", required=True, callback=not_empty, metavar="FILE|SPEC",
+              help="Results of the baseline; with --until also samples or a sampler.")  # fmt: skip
 @click.option("--metric", callback=not_empty, metavar="LIST", help="Default: the one by which the benchmark sorts.")
 @click.option("--max-increase", metavar="X|X%", help="How much worse it may be, in the unit of the score or in percent "
               "of the baseline; default: the margin of the benchmark, or 10%, or .02 for shares.")  # fmt: skip
@@ -33,39 +35,74 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 @click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG badge.")
 @click.option("--summary", type=click.Path(dir_okay=False, path_type=Path),
               help="Append a Markdown table to this file; default: $GITHUB_STEP_SUMMARY.")  # fmt: skip
+@click.option("--sampler", callback=not_empty, metavar="SPEC", help="Score this sampler instead of reading RESULT.")
+@click.option(
+    "--samples", callback=not_empty, metavar="PATH|SPEC", help="Score these samples instead of reading RESULT."
+)
+@click.option("--until", type=click.Choice(["decided"]), help="Draw and score only as many samples as decide.")
+@click.option("--max-count", callback=largest_count, metavar="N|none",
+              help="Largest number of samples with --until; default: that of the benchmark or reference.")  # fmt: skip
+@click.option("--benchmark", callback=not_empty, metavar="NAME", help="Default: that of the baseline.")
+@click.option("--reference", callback=not_empty, metavar="PATH|SPEC", help="Real samples, if there is no benchmark.")
+@click.option("--metrics", callback=not_empty, metavar="LIST", help="Metrics to score, if there is no benchmark.")
+@click.option("--name", help="Name of the subject; it also chooses the subject of the baseline.")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Append the new result to this file.")
+@reading
 def gate_command(
-    result: Path, against: Path, metric: str | None, max_increase: str | None, confidence: float, **options: Any
+    result: Path | None, against: str, metric: str | None, max_increase: str | None, confidence: float, **options: Any
 ) -> None:
     """Pass a result only if it is not worse than allowed beyond doubt, and fail it only if it is.
 
     Between the two it is undecided, and the output says how many samples or seeds would decide. Exit codes: 0 passed, 1
     failed, 3 undecided, 2 a mistyped name or option, 4 a problem with the input.
 
+    With --until decided, a sampler is drawn in growing blocks, and the first look that allows it decides.
+
     \b
     genbench gate new.jsonl --against leaderboard.jsonl
     genbench gate new.jsonl --against old.jsonl --metric fd,recall --max-increase 2%
+    genbench gate --sampler acme.models:Fractal --against old.jsonl --until decided
     """
-    no_worse, paired, undecided = (options.pop(name) for name in ("no_worse", "paired", "undecided"))
+    no_worse, undecided, paired = (options.pop(name) for name in ("no_worse", "undecided", "paired"))
     if no_worse and max_increase is not None:
         raise UsageError("--no-worse and --max-increase contradict each other; give one of them.")
-    from genbench.comparison.gate import gate
     from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, gate_text, outcome_of
 
+    files = {name: options.pop(name) for name in ("junit", "badge", "summary")}
     # compare, print one line per check, and then write the files, so that a full disk does not hide the verdict
     allowed = "0" if no_worse else max_increase
-    names = [name.strip() for name in metric.split(",")] if metric else None
-    checks = gate(result, against, metrics=names, max_increase=allowed, confidence=confidence, paired=paired)
+    rules = {"max_increase": allowed, "confidence": confidence, "paired": paired}
+    checks = _checks(result, against, metric, rules, options)
     say(gate_text(checks))
-    _append_summary(options["summary"], gate_markdown(checks))
+    _append_summary(files["summary"], gate_markdown(checks))
     for name, content in {"junit": gate_junit, "badge": gate_badge}.items():
-        if options[name] is not None:
-            _write_output(options[name].expanduser(), content(checks), "w")
+        if files[name] is not None:
+            _write_output(files[name].expanduser(), content(checks), "w")
     # the pipeline may say what an undecided check means
     code = EXIT_CODES[outcome_of(checks)]
     if code == EXIT_CODES["undecided"] and undecided is not None:
         code = {"pass": 0, "fail": 1}[undecided]
     if code:
         raise click.exceptions.Exit(code)
+
+
+def _checks(
+    result: Path | None, against: str, metric: str | None, rules: dict[str, Any], options: dict[str, Any]
+) -> list[Check]:
+    """Return the checks of a file of results, or of a subject that is scored now."""
+    from genbench.comparison.gate import gate
+
+    subject = options["sampler"] or options["samples"]
+    if (result is not None) + (options["sampler"] is not None) + (options["samples"] is not None) != 1:
+        raise UsageError("Say what to check: a file of results, or --sampler SPEC, or --samples PATH|SPEC.")
+    names = [name.strip() for name in metric.split(",")] if metric else None
+    if subject is not None:
+        from genbench.cli.gate_subject import checks_of_subject
+
+        return checks_of_subject(subject, against, names, rules, options)
+    if options["until"] is not None or options["max_count"] is not None:
+        raise UsageError("--until and --max-count draw samples, so they need --sampler or --samples, and no RESULT.")
+    return gate(result, against, metrics=names, **rules)  # type: ignore[arg-type]  # result is not None here
 
 
 def _append_summary(path: Path | None, table: str) -> None:

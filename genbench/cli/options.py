@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,15 @@ def confidence_of(ctx: click.Context, option: click.Parameter, value: str) -> fl
     if not 0.5 <= number < 1:
         raise click.BadParameter(f"{value!r} is not a confidence from 50% to below 100%; write, for example, 95%.")
     return number
+
+
+def largest_count(ctx: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """Convert a number of samples, or ``none`` for no limit."""
+    if value is None or value.strip().lower() == "none":
+        return None if value is None else math.inf
+    if not value.strip().isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is no number of samples; write, for example, 10000, or none.")
+    return int(value)
 
 
 confidence = click.option(

@@ -195,7 +195,7 @@ class _Looks:
 
 def _how(record: SequentialRecord) -> str:
     """Return how the looks decided, as words."""
-    after = f"after {number_of(len(record.looks), 'look')} at up to {record.looks[-1].measured.count:,} samples"
+    after = f"after {number_of(len(record.looks), 'looks')} at up to {record.looks[-1].measured.count:,} samples"
     return f"{after}, which are all" if record.outcome == "undecided" else f"decided {after}"
 
 
@@ -213,7 +213,7 @@ def _one_subject(subjects: Mapping[str, list[Result]], name: str | None, where: 
     if name is not None and name in subjects:
         return subjects[name]
     raise InputError(
-        f"{where} holds {number_of(len(subjects), 'subject')} ({', '.join(subjects)}); choose one with "
+        f"{where} holds {number_of(len(subjects), 'subjects')} ({', '.join(subjects)}); choose one with "
         f"--name{did_you_mean(name or '', subjects)}"
     )
 

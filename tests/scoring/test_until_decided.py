@@ -1,0 +1,163 @@
+"""Scoring until the samples decide: looks, outcomes, baselines, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import genbench
+from genbench.comparison.sequential import SequentialRecord
+from genbench.errors import InputError, UsageError
+from genbench.results import Result, read_results
+from genbench.scoring.options import Options
+from genbench.scoring.until_decided import DecidedScore, Until, score_until
+
+RNG = np.random.default_rng(0)
+REFERENCE = RNG.standard_normal((3000, 8)).astype(np.float32)
+
+
+class Shifted:
+    """A sampler of Gaussian points, which counts the samples that it was asked for."""
+
+    def __init__(self, shift: float) -> None:
+        self.shift, self.drawn = shift, 0
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        self.drawn += count
+        return np.random.default_rng(seed).standard_normal((count, 8)) + self.shift
+
+
+@pytest.fixture(scope="module")
+def baseline() -> Result:
+    return genbench.score(Shifted(0.4), reference=REFERENCE, features="points", metrics="fd,kid", count=3000,
+                          seed=9, progress=False)  # fmt: skip
+
+
+def decided(subject: object, against: object, **until: object) -> DecidedScore:
+    options = Options(reference=REFERENCE, progress=False, cache=False)
+    return score_until(subject, None, options, Until(against, **until))  # type: ignore[arg-type]
+
+
+def test_a_much_worse_sampler_fails_at_the_first_look_and_is_drawn_no_further(baseline: Result) -> None:
+    sampler = Shifted(0.8)
+    made = decided(sampler, baseline, max_increase="10%")
+    assert made.record.outcome == "failed"
+    assert made.result.generated.count == 512
+    assert sampler.drawn == 512
+    assert made.check is not None
+    assert made.check.outcome == "failed"
+
+
+def test_a_better_sampler_passes_early(baseline: Result) -> None:
+    assert decided(Shifted(0.0), baseline, max_increase="10%").record.outcome == "passed"
+
+
+def test_an_equal_sampler_takes_more_looks_than_a_bad_one(baseline: Result) -> None:
+    made = decided(Shifted(0.4), baseline, max_increase="20%")
+    assert made.record.outcome in ("passed", "undecided")
+    assert len(made.record.looks) > 1
+    assert [look.measured.count for look in made.record.looks][:2] == [512, 768]
+
+
+def test_the_largest_number_ends_the_looks(baseline: Result) -> None:
+    made = decided(Shifted(0.4), baseline, max_increase="0.1%", max_count=1000)
+    assert made.record.outcome == "undecided"
+    assert made.record.looks[-1].measured.count == made.result.generated.count == 1000
+    assert "which are all" in made.check.reason  # type: ignore[union-attr]
+
+
+def test_without_a_largest_number_a_sampler_goes_on_until_it_is_decided(baseline: Result) -> None:
+    made = decided(Shifted(0.48), baseline, max_increase="10%", max_count=float("inf"))
+    assert made.record.outcome == "failed"
+    assert made.record.max_count is None
+
+
+def test_the_record_is_kept_and_replayed(baseline: Result, tmp_path: Path) -> None:
+    made = decided(Shifted(0.8), baseline)
+    made.result.append(tmp_path / "new.jsonl")
+    (read,) = read_results(tmp_path / "new.jsonl")
+    record = SequentialRecord.from_dict(json.loads(json.dumps(read.decision)))
+    assert record == made.record
+    assert record.replayed() == "failed"
+
+
+def test_the_samples_do_not_depend_on_the_looks(baseline: Result) -> None:
+    made = decided(Shifted(0.4), baseline, max_count=1024, max_increase="0.1%")
+    whole = genbench.score(Shifted(0.4), reference=REFERENCE, features="points", metrics="fd,kid", count=1024,
+                           progress=False, cache=False)  # fmt: skip
+    assert made.result.generated.fingerprint == whole.generated.fingerprint
+    name = "fd@points"
+    assert made.result[name].value == pytest.approx(whole[name].value, rel=1e-9)
+
+
+def test_paired_samplers_are_decided_by_fewer_samples() -> None:
+    outcomes = {}
+    for paired in (False, True):
+        made = decided(Shifted(0.41), Shifted(0.4), paired=paired, metric="fd", max_increase="20%", max_count=1024)
+        outcomes[paired] = made.record.outcome, made.record.looks[-1].measured.count
+    assert outcomes[True][0] == "passed"
+    assert outcomes[True][1] <= outcomes[False][1]
+
+
+def test_rows_of_a_file_are_looked_at_in_random_order(baseline: Result) -> None:
+    # the first half is good, the second one bad: the first rows alone would pass
+    rows = np.concatenate([Shifted(0.4).sample(1500, 1), Shifted(1.5).sample(1500, 2)]).astype(np.float32)
+    made = decided(rows, baseline, max_increase="10%")
+    assert made.record.outcome == "failed"
+    assert made.record.max_count == 3000
+
+
+def test_the_benchmark_of_the_baseline_is_used() -> None:
+    noise = genbench.score(lambda count, seed: np.random.default_rng(seed).integers(0, 256, (count, 8, 8), np.uint8),
+                           "digits", progress=False)  # fmt: skip
+    made = score_until("digits,split=train", None, Options(progress=False), Until(noise, max_increase="10%"))
+    assert made.record.outcome == "passed"
+    assert made.result.benchmark == noise.benchmark
+
+
+def test_the_baseline_of_a_leaderboard_is_chosen_by_name(baseline: Result) -> None:
+    several = [baseline, replace(baseline, name="other", generated=replace(baseline.generated, fingerprint="x"))]
+    with pytest.raises(InputError, match=r"holds 2 subjects .*choose one with --name"):
+        decided(Shifted(0.4), several)
+
+
+@pytest.mark.parametrize(
+    ("until", "message"),
+    [
+        ({"metric": "fd", "max_count": 100}, "needs 512 samples at its first look"),
+        ({"metric": "kd_subsets"}, "depends on the number of samples"),
+        ({"max_count": 100}, "no score that can decide"),
+        ({"max_increase": "much"}, "--max-increase must be"),
+    ],
+)
+def test_what_cannot_decide_is_refused(baseline: Result, until: dict[str, object], message: str) -> None:
+    with pytest.raises((UsageError, InputError), match=message):
+        decided(Shifted(0.4), baseline, **until)
+
+
+def test_pairing_with_a_file_of_results_is_refused(baseline: Result, tmp_path: Path) -> None:
+    baseline.append(tmp_path / "base.jsonl")
+    with pytest.raises(UsageError, match="must be scored in the same looks"):
+        decided(Shifted(0.4), tmp_path / "base.jsonl", paired=True)
+
+
+def test_a_baseline_without_errors_cannot_decide(baseline: Result) -> None:
+    bare = replace(baseline, scores=tuple(replace(entry, error=None, influence=None) for entry in baseline.scores))
+    with pytest.raises(InputError, match="has no error"):
+        decided(Shifted(0.4), bare, max_increase="1 units")
+
+
+def test_a_protocol_that_differs_in_more_than_the_count_is_refused(baseline: Result) -> None:
+    options = Options(reference=REFERENCE[:2000], progress=False)
+    with pytest.raises(InputError, match="reference"):
+        score_until(Shifted(0.4), None, options, Until(baseline))
+
+
+def test_score_has_the_decision(baseline: Result) -> None:
+    result = genbench.score(Shifted(0.8), reference=REFERENCE, until=genbench.Until(baseline), progress=False)
+    assert result.decision is not None
+    assert result.decision["outcome"] == "failed"
