@@ -41,7 +41,9 @@ def torchscript_code(path: Path) -> dict[str, str]:
                     "save it again with this version of torch, if you trust it."
                 )
             return {member.filename: archive.read(member).decode(errors="replace") for member in members}
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError):
+    except InputError:
+        raise
+    except Exception:  # damaged or hostile bytes can raise any exception
         return {}
 
 

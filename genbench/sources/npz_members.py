@@ -75,12 +75,14 @@ class NpzMembers:
     def _errors(self, key: str) -> Iterator[None]:
         try:
             yield
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-            raise InputError(f"{self._name}: {key} is damaged ({error}); make or copy the file again.") from error
+        except InputError:
+            raise
         except OSError as error:
             raise InputError(
                 f"{self._name} cannot be read ({error.strerror or error}); check its permissions."
             ) from error
+        except Exception as error:  # for damaged bytes each method of compression raises its own types
+            raise InputError(f"{self._name}: {key} is damaged ({error}); make or copy the file again.") from error
 
     def _stored(self, key: str, member: zipfile.ZipInfo) -> FileRows:
         # all uncompressed arrays share one open file

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
-from genbench.errors import InputError
+from genbench.errors import InputError, described
 from genbench.files.fingerprints import FilePart, file_stamp
 from genbench.sources.class_labels import find_classes
 from genbench.sources.decoding import Unreadable
@@ -79,8 +78,8 @@ class Zip(EncodedImages):
     def _read_member(self, member: zipfile.ZipInfo) -> bytes:
         try:
             return self._archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
-            raise Unreadable(f"damaged in the archive: {error}") from error
+        except Exception as error:  # for damaged bytes each method of compression raises its own types
+            raise Unreadable(f"damaged in the archive: {described(error)}") from error
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -90,7 +89,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except PermissionError as error:
         raise InputError(f"{printable(path)} cannot be read ({error.strerror}); check its permissions.") from error
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except Exception as error:  # damaged bytes can raise any exception
         raise InputError(
             f"{printable(path)} cannot be read as a zip archive ({error}); make or copy it again."
         ) from error
@@ -106,7 +105,7 @@ def _visible_members(name: str, archive: zipfile.ZipFile) -> tuple[list[zipfile.
         if path.is_absolute() or path.drive or path.root or ".." in path.parts:
             raise InputError(f"{name} holds {member.filename!r}, a path that leads out of the archive; pack it again.")
         hidden = hidden_kind(member.filename.split("/"))
-        if member.is_dir():
+        if member.filename.endswith("/"):
             continue
         if hidden:
             left_out[hidden] += 1
