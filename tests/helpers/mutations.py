@@ -18,7 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -55,7 +55,8 @@ def mutated_bytes(content: bytes, rng: random.Random, pieces: Sequence[bytes] = 
     for _ in range(rng.randint(1, 4)):
         # near the beginning, or near the end, where archives have their directory, or anywhere
         size = max(1, len(changed))
-        place = rng.choice((rng.randrange(min(size, HEADER_BYTES)), rng.randrange(size), size - 1 - rng.randrange(size)))
+        begin, end = min(size, HEADER_BYTES), max(0, size - HEADER_BYTES)
+        place = rng.choice((rng.randrange(begin), rng.randrange(size), rng.randrange(end, size)))
         _change(changed, place, rng, pieces)
     return bytes(changed)
 
@@ -214,6 +215,43 @@ def mutated_json_lines(content: bytes, rng: random.Random) -> bytes:
     return "\n".join(lines).encode(errors="surrogatepass") + rng.choice((b"\n", b""))
 
 
+class Kind(NamedTuple):
+    """A kind of files."""
+
+    name: str
+    """Name of the file that is read."""
+    originals: Callable[[Path], list[bytes]]
+    """Makes whole files in a folder, and returns their bytes."""
+    mutate: Mutate
+    read: Callable[[Path], object]
+
+    def __str__(self) -> str:
+        return Path(self.name).name
+
+
+def written(write: Callable[[Path], object], folder: Path) -> bytes:
+    """Return the bytes of the file that ``write`` makes."""
+    write(folder / "written")
+    return (folder / "written").read_bytes()
+
+
+def saved(save: Callable[..., None], *arrays: Any, **named: Any) -> bytes:
+    """Return what ``save``, such as ``np.savez``, writes."""
+    file = io.BytesIO()
+    save(file, *arrays, **named)
+    return file.getvalue()
+
+
+def check_kind(kind: Kind, count: int, folder: Path) -> None:
+    """Check ``count`` damaged files of a kind. Some of them are read, or the damage would be too great."""
+    path = folder / "read" / kind.name
+    for made in (path.parent, folder / "made"):
+        made.mkdir(parents=True)
+    accepted = check_mutations(kind.read, path, kind.originals(folder / "made"), kind.mutate, count)
+    print(f"{kind}: {accepted} of {count} are read")
+    assert accepted > 0
+
+
 def trials(fast: int, slow: int) -> list[Any]:
     """Return the numbers of inputs for a fast and for a slow test; MUTATIONS in the environment is a third one."""
     chosen = int(os.environ.get("MUTATIONS", slow))
@@ -249,7 +287,10 @@ def check_mutations(
 
 
 def accepts(act: Callable[[], object], what: str) -> bool:
-    """Return whether an action succeeds; False if it raises a GenbenchError of one sentence; all else fails the test."""
+    """Return whether an action succeeds, or False if it raises a GenbenchError of one sentence.
+
+    Raises AssertionError for anything else.
+    """
     with warnings.catch_warnings(record=True) as caught, _time_limit(what):
         # as on the command line, where the rest is printed
         warnings.simplefilter("always")

@@ -118,3 +118,19 @@ def test_an_archive_whose_code_may_be_another_than_the_checked_one_is_refused(tm
         archive.writestr(first.upper() if twin.endswith("PY") else twin, "torch.save(x)")
     with pytest.raises(InputError, match="code cannot be checked"):
         read_torchscript(path, "cpu")
+
+
+def test_a_damaged_archive_is_no_torchscript(tmp_path: Path) -> None:
+    whole = scripted(nn.Linear(2, 2), tmp_path / "net.pt").read_bytes()
+    name, code = b"__torch__/torch", whole.index(b"PK\x01\x02")
+    # a name that is no UTF-8 but is marked as such, and code that cannot be unpacked
+    damaged = {"name.pt": whole.replace(name, b"__torch__/\xff\xff\xff\xff\xff")}
+    with zipfile.ZipFile(tmp_path / "net.pt") as archive:
+        first = next(member for member in archive.infolist() if member.filename.endswith(".py"))
+    start = first.header_offset + 80
+    damaged["code.pt"] = whole[:start] + bytes(range(200, 240)) + whole[start + 40 : code] + whole[code:]
+    for file, content in damaged.items():
+        (tmp_path / file).write_bytes(content)
+        with pytest.raises(InputError, match=f"{file} is not a TorchScript file"):
+            read_torchscript(tmp_path / file, "cpu")
+        described_torch_file(tmp_path / file)

@@ -204,3 +204,27 @@ def test_a_member_with_a_damaged_name_is_a_corrupt_image(tmp_path: Path) -> None
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(InputError, match=r"1 image of 2 cannot be decoded: a\.png \(damaged in the archive"):
         rows(Zip(tmp_path / "x.zip"))
+
+
+def test_a_member_without_a_name_is_no_image(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.zip", {"a.png": png(1)})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("b"), b"")
+    content = path.read_bytes()
+    # the local header and the directory state a name of 0 letters; the letter becomes an extra field
+    at = content.rindex(b"PK\x01\x02")
+    path.write_bytes(content[: at + 28] + b"\0\0\x01\0" + content[at + 32 :])
+    source = Zip(path)
+    assert source.files == ("a.png",)
+    assert source.left_out == {"other files": 1}
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_cannot_be_unpacked_is_a_corrupt_image(tmp_path: Path, compression: int) -> None:
+    path = zipped(tmp_path / "x.zip", {"a.png": png(1), "b.png": png(2) * 9}, compression)
+    content = bytearray(path.read_bytes())
+    start = content.rindex(b"PK\x03\x04") + 30 + len("b.png")
+    content[start + 5 : start + 20] = b"\xff" * 15
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"1 image of 2 cannot be decoded: b\.png \(damaged in the archive"):
+        rows(Zip(path))

@@ -1,0 +1,163 @@
+"""Damaged images, archives, arrays and ``dataset.json``: each is read, or refused in one sentence."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, features
+
+from genbench.errors import GenbenchError
+from genbench.sources.array_files import Npy, Npz
+from genbench.sources.folder import Folder
+from genbench.sources.zip_archive import Zip
+from tests.helpers.mutations import (
+    Kind,
+    check_kind,
+    mutated_json_lines,
+    mutated_png,
+    mutated_zip,
+    mutator,
+    saved,
+    trials,
+)
+
+STACK = np.random.default_rng(0).integers(0, 256, (6, 24, 20, 3), dtype=np.uint8)
+IMAGE = Image.fromarray(STACK[0])
+PALETTE = IMAGE.quantize(16)
+WIDE = Image.fromarray(STACK[0, ..., 0].astype(np.uint16) * 257)
+FRAMES: dict[str, Any] = {"save_all": True, "append_images": [Image.new("RGB", (20, 24), "red")]}
+EXIF = Image.Exif()
+EXIF[0x0112] = 6
+
+
+def encoded(kind: str, image: Image.Image = IMAGE, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+IMAGES: dict[str, Callable[[], list[bytes]]] = {
+    "png": lambda: [
+        encoded("PNG", exif=EXIF),
+        encoded("PNG", PALETTE, transparency=bytes(16)),
+        encoded("PNG", WIDE),
+        encoded("PNG", **FRAMES),
+    ],
+    "jpeg": lambda: [
+        encoded("JPEG", exif=EXIF),
+        encoded("JPEG", progressive=True),
+        encoded("JPEG", Image.new("CMYK", (9, 9))),
+    ],
+    "tiff": lambda: [
+        encoded("TIFF", exif=EXIF),
+        encoded("TIFF", compression="tiff_lzw"),
+        encoded("TIFF", WIDE),
+        encoded("TIFF", **FRAMES),
+    ],
+    "gif": lambda: [encoded("GIF"), encoded("GIF", **FRAMES)],
+    "bmp": lambda: [encoded("BMP"), encoded("BMP", PALETTE)],
+    "webp": lambda: [encoded("WEBP"), encoded("WEBP", lossless=True, **FRAMES)] if features.check("webp") else [],
+    "avif": lambda: [encoded("AVIF")] if features.check("avif") else [],
+    "ppm": lambda: [encoded("PPM"), encoded("PPM", WIDE)],
+    "tga": lambda: [encoded("TGA", compression="tga_rle")],
+    "jp2": lambda: [encoded("JPEG2000")] if features.check("jpg_2000") else [],
+    "qoi": lambda: [encoded("QOI")],
+}
+"""Makes whole images by the extension of their format."""
+
+LABELS = {"labels": [["a/0.bmp", 3], ["a/1.bmp", 7], ["b/2.bmp", 3]]}
+
+
+def read_images(path: Path) -> None:
+    source = Folder(path.parent)
+    source.digest(0, len(source))
+    for batch in source.batches(4):
+        assert all(image.dtype == torch.uint8 and image.shape[0] == 3 for image in batch.data)
+
+
+def read_classes(path: Path) -> None:
+    """Read a folder with images and a damaged ``dataset.json``."""
+    for name, _ in LABELS["labels"]:
+        image = path.parent / str(name)
+        image.parent.mkdir(exist_ok=True)
+        if not image.exists():
+            image.write_bytes(encoded("BMP"))
+    source = Folder(path.parent)
+    assert source.labels is None or source.labels.shape == (3,)
+
+
+def read_zip(path: Path) -> None:
+    source = Zip(path)
+    source.digest(0, len(source))
+    assert sum(len(batch.index) for batch in source.batches(2)) == len(source)
+
+
+def zips(_: Path) -> list[bytes]:
+    members = {name: encoded("BMP") for name, _ in LABELS["labels"]} | {"dataset.json": json.dumps(LABELS).encode()}
+    archives = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method) as archive:
+            for name, data in members.items():
+                archive.writestr(str(name), data)
+        archives.append(buffer.getvalue())
+    return archives
+
+
+def read_arrays(kind: type[Npy] | type[Npz], path: Path) -> None:
+    # floats need a range, and integers must not have one
+    for declared in (None, "0..1"):
+        with suppress(*([GenbenchError] if declared is None else [])):
+            source = kind(path, range=declared)
+            source.digest(0, len(source))
+            assert sum(len(batch.index) for batch in source.batches(4)) == len(source)
+            return
+
+
+LETTERS = np.array(list("abcdef"))
+ARRAYS = [STACK, STACK.astype(np.float32) / 255, np.asfortranarray(STACK), np.ones((4, 2))]
+ARCHIVES: list[tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]] = [
+    (np.savez, (STACK, STACK, np.arange(12)), {}),
+    (np.savez, (STACK,), {"labels": np.arange(6.0), "class_names": LETTERS, "other": np.ones(3)}),
+    (np.savez_compressed, (STACK, np.eye(6)), {"class_names": LETTERS}),
+]
+
+NPY_PIECES = (b"'descr'", b"|O", b"<U3", b"|b1", b"<f2", b">u2", b"<c8", b"<M8[s]", b"|V3", b"[('a','<f4')]", b"(")
+NPY_PIECES += (b"9" * 20, b"-", b")", b",", b"0", b"True", b"{", b"}", b"\x00", b"\xff" * 8)
+IMAGE_PIECES = (b"II*\x00", b"MM\x00*", b"\xff\xd8", b"\xff\xda", b"GIF89a", b"\x00" * 8, b"\x89PNG\r\n\x1a\n")
+
+KINDS = [
+    *(
+        # whatever the format is, the name may be another
+        Kind(f"x.{kind}", lambda _, make=make: make(), mutated_png if kind == "png" else mutator(*IMAGE_PIECES),
+             read_images)
+        for kind, make in IMAGES.items()
+    ),
+    Kind("dataset.json", lambda _: [json.dumps(LABELS).encode()], mutated_json_lines, read_classes),
+    Kind("x.zip", zips, mutated_zip, read_zip),
+    Kind("x.npy", lambda _: [saved(np.save, array) for array in ARRAYS], mutator(*NPY_PIECES),
+         lambda path: read_arrays(Npy, path)),
+    Kind("x.npz", lambda _: [saved(save, *arrays, **named) for save, arrays, named in ARCHIVES],
+         lambda data, rng: mutated_zip(data, rng, NPY_PIECES), lambda path: read_arrays(Npz, path)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", trials(100, 1000))
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_damaged_samples_are_read_or_refused_in_one_sentence(
+    kind: Kind, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # an unusable cache: every file is new
+    monkeypatch.setenv("GENBENCH_CACHE", "/dev/null/no")
+    if not kind.originals(tmp_path):
+        pytest.skip("Pillow lacks this format")
+    check_kind(kind, count, tmp_path)
