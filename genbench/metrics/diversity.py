@@ -164,7 +164,9 @@ def _effective_number(weights: Float64, order: float) -> float:
         return float(np.exp(-(weights * np.log(weights)).sum()))
     if math.isinf(order):
         return float(1 / weights.max())
-    return float((weights**order).sum() ** (1 / (1 - order)))
+    # a large power of a weight would be rounded to 0
+    scale = float(weights.max()) if order >= 2 else 1.0
+    return float(((weights / scale) ** order).sum() ** (1 / (1 - order)) * scale ** (order / (1 - order)))
 
 
 def _delta_error(weights: Float64, energy: Float64, order: float, value: float) -> float:
@@ -177,6 +179,7 @@ def _delta_error(weights: Float64, energy: Float64, order: float, value: float) 
     elif math.isinf(order):
         influence = value**2 * energy[:, weights.argmax()]
     else:
-        power = (weights**order).sum()
-        influence = value / (1 - order) * order * (energy @ weights ** (order - 1)) / power
+        scale = float(weights.max()) if order >= 2 else 1.0
+        power = ((weights / scale) ** order).sum() * scale
+        influence = value / (1 - order) * order * (energy @ (weights / scale) ** (order - 1)) / power
     return float(influence.std() / math.sqrt(len(energy)))

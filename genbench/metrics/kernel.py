@@ -48,6 +48,8 @@ class KernelDistance:
                 "kid needs degree and subsets of at least 1 and subset_size of at least 2, "
                 f"not {self.degree}, {self.subsets} and {self.subset_size}."
             )
+        if not all(map(math.isfinite, (self.gamma or 0.0, self.coef0))):
+            raise UsageError(f"kid needs finite gamma and coef0, not {self.gamma} and {self.coef0}.")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"The seed of the subsets of kid must be in 0..{2**32 - 1}, not {self.seed}.")
 

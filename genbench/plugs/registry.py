@@ -105,9 +105,17 @@ class Plug:
             raise UsageError(f"{spec.name!r} needs the option {missing[0]!r}: write {spec.name},{missing[0]}=...")
         try:
             with _required_to_work(f"{spec.name!r} could not be made", passing=(ValueError, TypeError)):
-                return self.target(*subject, **spec.options)
+                return self.target(*subject, **self._typed(spec.options))
         except (ValueError, TypeError) as error:
-            raise UsageError(f"{spec.name!r} refuses its options: {described(error).partition(': ')[2]}") from error
+            reason = described(error).partition(": ")[2].rstrip(".")
+            raise UsageError(f"{spec.name!r} refuses its options: {reason}.") from error
+
+    def _typed(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options with numbers as text where only text is expected: a folder may be called 2024."""
+        return {
+            key: str(value) if isinstance(value, (int, float)) and _is_text(self.parameters.get(key)) else value
+            for key, value in options.items()
+        }
 
     def _check_options(self, spec: Spec, given: int) -> None:
         """Raise UsageError for an option that does not exist; the first ``given`` parameters are no options."""
@@ -248,6 +256,12 @@ def _accepts(opener: Plug, subject: object) -> bool:
     except PlugError as error:
         warnings.warn(f"{error} It is left out.", PlugWarning, stacklevel=3)
         return False
+
+
+def _is_text(parameter: inspect.Parameter | None) -> bool:
+    """Return whether an option is a text or a path, and never a number."""
+    words = set(re.findall(r"\w+", "" if parameter is None else str(parameter.annotation)))
+    return bool(words & {"str", "Path", "PathLike"}) and not words & {"int", "float", "bool"}
 
 
 def _check_kind(spec: Spec, key: str, annotation: str) -> None:

@@ -70,7 +70,8 @@ def described_torch_file(path: Path) -> str:
         warning = f", and it uses files or other processes ({calls[0]!r})" if calls else ""
         return f"a TorchScript program of {sum(text.count(chr(10)) for text in code.values()):,} lines{warning}"
     # torch.save writes an archive with a pickle; its older format is a pickle alone
-    if zipfile.is_zipfile(path):
-        return "a pickled object of torch (weights or a module)"
     with path.open("rb") as file:
-        return "a pickled object (weights or a module)" if file.read(1) == b"\x80" else "no file of torch"
+        start = file.read(4)
+    if start == b"PK\x03\x04":
+        return "a pickled object of torch (weights or a module)"
+    return "a pickled object (weights or a module)" if start[:1] == b"\x80" else "no file of torch"

@@ -45,7 +45,9 @@ def read_torchscript(path: Path, device: str) -> nn.Module:
             # torch deprecates TorchScript, but its files are still in use
             warnings.simplefilter("ignore", FutureWarning)
             module: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError, OSError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # damaged or hostile bytes can raise any exception
         problem = "is not a TorchScript file" if path.is_file() else "is not a file"
         raise InputError(
             f"{path} {problem}; write one with torch.jit.trace(model, example).save(PATH) (state dicts and pickled "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from genbench.array_types import Array
-from genbench.errors import InputError, UsageError, did_you_mean
+from genbench.errors import InputError, UsageError, described, did_you_mean
 from genbench.sources.folder import Files
 from genbench.sources.memory import ArraySource
 
@@ -141,7 +141,7 @@ def _read_data_set(name: str, root: str | None, download: bool, read: Callable[[
         # the remedy depends on whether a download was tried
         if download:
             raise InputError(
-                f"{name} could not be downloaded to {folder} ({str(error).rstrip('.')}); copy it there, or name a "
+                f"{name} could not be downloaded to {folder} ({described(error)}); copy it there, or name a "
                 "folder that has it with root=."
             ) from error
         raise InputError(

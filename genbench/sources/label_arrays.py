@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -51,7 +52,9 @@ def is_one_hot(rows: Array) -> bool:
 
 def checked_names(name: str, names: Array, labels: Int64) -> tuple[str, ...]:
     """Return the names of the classes, from an array of texts. Raises InputError if a class has no name."""
-    texts: Sequence[bytes | str] = names.tolist() if names.ndim == 1 and names.dtype.kind in "US" else []
+    texts: Sequence[bytes | str] = []
+    with suppress(ValueError, SystemError):  # damaged bytes are no characters
+        texts = names.tolist() if names.ndim == 1 and names.dtype.kind in "US" else []
     # bytes are texts in UTF-8
     decoded = tuple(text.decode(errors="replace") if isinstance(text, bytes) else text for text in texts)
     if not decoded or (labels.size and not 0 <= labels.min() <= labels.max() < len(decoded)):

@@ -123,7 +123,7 @@ def _iterate(name: str, stream: Iterable[Any]) -> Iterator[Any]:
         except StopIteration:
             return
         except Exception as error:
-            raise PlugError(f"{name} raised at batch {step}: {described(error)}") from error
+            raise PlugError(f"{name} raised at batch {step}: {described(error)}.") from error
         yield item
 
 

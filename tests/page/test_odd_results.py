@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,6 +23,7 @@ from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, g
 from genbench.tables.leaderboard_formats import FORMATS, written
 from genbench.tables.result_table import result_text
 from tests.helpers.made_results import board, made
+from tests.helpers.mutations import json_mutations
 from tests.page.test_site import with_gallery
 from tests.tables.test_leaderboard_formats import Tags
 
@@ -36,11 +34,6 @@ EXTRA = (
     Score("precision", 0.8, 0.01, "higher"),
     Score("recall", 0.4, 0.01, "higher"),
 )
-VALUES: list[Any] = [
-    None, True, 0, -1, 1.5, 1e308, -1e308, 1e-320, float("nan"), float("inf"), -float("inf"), 2**70, "", "x", "a@b",
-    "\u2028", "\ud800", [], [1], ["a"], [[1, 2]], {}, {"a": 1}, "1e5", [None], {"a": None},
-]  # fmt: skip
-"""Values of every type that JSON has; none is right for every field."""
 
 
 def full_result() -> Result:
@@ -50,36 +43,6 @@ def full_result() -> Result:
     bound = replace(one.scores[0], name="elbo", key="elbo", extractor="likelihood", detail={"given": "class"})
     samples = replace(one.generated, left_out={"hidden files": 1}, levels=(0, 255))
     return replace(one, scores=(*one.scores, bound), generated=samples, warnings=("w",), hints=("h",))
-
-
-def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Yield the path of every value within a record; of lists only the first two."""
-    if path:
-        yield path
-    pairs = value.items() if isinstance(value, dict) else enumerate(value[:8] if isinstance(value, list) else ())
-    for key, item in pairs:
-        if key != "values" and not (path[-2:-1] == ("parts",) and key > 1):
-            yield from paths(item, (*path, key))
-
-
-def mutations(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the record without each of its values, and with every other value in its place."""
-    for path in list(paths(record)):
-        parent: Any = record
-        for key in path[:-1]:
-            parent = parent[key]
-        before = copy.copy(parent)
-        for value in VALUES:
-            parent[path[-1]] = value
-            yield record
-        del parent[path[-1]]
-        yield record
-        # as it was, with the same order
-        if isinstance(parent, dict):
-            parent.clear()
-            parent.update(before)
-        else:
-            parent[:] = before
 
 
 def outputs(results: list[Result], folder: Path) -> None:
@@ -111,7 +74,7 @@ def check_mutations(folder: Path, *, every: int) -> int:
     others = [made("vae", 6.0), replace(full_result(), name="b")]
     path = folder / "digits.jsonl"
     accepted = count = 0
-    for changed in mutations(json.loads(full_result().to_json())):
+    for changed in json_mutations(json.loads(full_result().to_json())):
         count += 1
         path.write_text(json.dumps(changed))
         if results := read_or_refuse(path):
@@ -188,7 +151,7 @@ def check_run_folders(folder: Path, *, every: int) -> None:
     for path in (*folder.rglob("gallery.json"), *folder.rglob("history.jsonl")):
         text = path.read_text()
         first, *rest = text.splitlines()
-        for changed in islice(mutations(json.loads(first)), every - 1, None, every):
+        for changed in islice(json_mutations(json.loads(first)), every - 1, None, every):
             path.write_text("\n".join([json.dumps(changed), *rest]))
             with suppress(GenbenchError):
                 write(folder)

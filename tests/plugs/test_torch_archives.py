@@ -134,3 +134,12 @@ def test_a_damaged_archive_is_no_torchscript(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"{file} is not a TorchScript file"):
             read_torchscript(tmp_path / file, "cpu")
         described_torch_file(tmp_path / file)
+
+
+def test_an_archive_of_several_disks_is_described(tmp_path: Path) -> None:
+    content = bytearray(scripted(nn.Linear(2, 2), tmp_path / "net.pt").read_bytes())
+    # the locator of the directory of zip64 states the number of disks
+    at = content.rindex(b"PK\x06\x07")
+    content[at + 16 : at + 20] = b"\x02\0\0\0"
+    (tmp_path / "net.pt").write_bytes(content)
+    assert described_torch_file(tmp_path / "net.pt") == "a pickled object of torch (weights or a module)"

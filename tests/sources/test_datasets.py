@@ -67,7 +67,7 @@ def test_an_unknown_split_is_refused() -> None:
     for name in ("digits", "mnist", "cifar10", "svhn", "stl10", "celeba"):
         with pytest.raises(UsageError, match=rf"{name} has no split 'tset', did you mean 'test'\?"):
             registry.load("sources", f"{name},split=tset")
-    with pytest.raises(UsageError, match="no split 1"):
+    with pytest.raises(UsageError, match="no split '1'"):
         registry.load("sources", "digits,split=1")
 
 

@@ -107,7 +107,10 @@ def test_the_names_of_classes_are_read(tmp_path: Path) -> None:
         assert source.left_out == {}
 
 
-@pytest.mark.parametrize("names", [np.array(["cat"]), np.array([0, 1]), np.array("cat")])
+DAMAGED_LETTERS = np.array([0xFFFFFFFF, 0x80], np.uint32).view("<U1")
+
+
+@pytest.mark.parametrize("names", [np.array(["cat"]), np.array([0, 1]), np.array("cat"), DAMAGED_LETTERS])
 def test_names_that_do_not_fit_to_the_classes_are_an_error(tmp_path: Path, names: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"class_names has shape .* one for each class from 0 to 1"):
         opened(tmp_path, images(), labels=[0, 1, 1, 0, 1], class_names=names)
