@@ -30,7 +30,7 @@ from genbench.errors import (
     guest_code,
     refuse_address,
 )
-from genbench.plugs.specs import Spec, parse_spec
+from genbench.plugs.specs import Spec, expects_text, parse_spec
 
 KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "benchmarks")
 
@@ -112,10 +112,8 @@ class Plug:
 
     def _typed(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options with numbers as text where only text is expected: a folder may be called 2024."""
-        return {
-            key: str(value) if isinstance(value, (int, float)) and _is_text(self.parameters.get(key)) else value
-            for key, value in options.items()
-        }
+        texts = {key for key, parameter in self.parameters.items() if expects_text(str(parameter.annotation))}
+        return {k: str(v) if k in texts and isinstance(v, (int, float)) else v for k, v in options.items()}
 
     def _check_options(self, spec: Spec, given: int) -> None:
         """Raise UsageError for an option that does not exist; the first ``given`` parameters are no options."""
@@ -256,12 +254,6 @@ def _accepts(opener: Plug, subject: object) -> bool:
     except PlugError as error:
         warnings.warn(f"{error} It is left out.", PlugWarning, stacklevel=3)
         return False
-
-
-def _is_text(parameter: inspect.Parameter | None) -> bool:
-    """Return whether an option is a text or a path, and never a number."""
-    words = set(re.findall(r"\w+", "" if parameter is None else str(parameter.annotation)))
-    return bool(words & {"str", "Path", "PathLike"}) and not words & {"int", "float", "bool"}
 
 
 def _check_kind(spec: Spec, key: str, annotation: str) -> None:

@@ -61,6 +61,12 @@ def parse_spec(text: str) -> Spec:
     return specs[0]
 
 
+def expects_text(annotation: str) -> bool:
+    """Return whether an option with this annotation is a text or a path, and never a number."""
+    words = set(re.findall(r"\w+", annotation))
+    return bool(words & {"str", "Path", "PathLike"}) and not words & {"int", "float", "bool"}
+
+
 def _parsed(text: str) -> Any:
     """Return the value of an option: a bool, None, an int, a float, or the text itself."""
     # words, then numbers, then text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from genbench.errors import PlugError, UsageError
@@ -109,3 +110,10 @@ def test_an_option_of_the_wrong_kind_is_a_usage_error(kind: str, text: str, mess
 
 def test_a_whole_number_is_a_number() -> None:
     assert registry.load("metrics", "rke,sigma=1").sigma == 1
+
+
+def test_a_number_is_a_text_where_only_a_text_is_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("2024.npy", np.zeros((2, 3), np.float32))
+    Path("2024.npy").rename("2024")
+    assert len(registry.load("sources", "npy,path=2024")) == 2
