@@ -201,16 +201,7 @@ def _from_pilot(
         )
     # the components of a typical subject
     sampling = float(np.median([estimate.scores.variances.mean() for estimate in found]))
-    spreads = [(estimate.spread**2, len(estimate.scores.values)) for estimate in found if estimate.spread is not None]
-    # between trainings: what the noise of the samples does not explain
-    if spreads:
-        variances, counts = (np.array(column, np.float64) for column in zip(*spreads, strict=True))
-        between, seeds_by = max(moderate(variances, counts).center - sampling, 0.0), "the pilot"
-    else:
-        between, seeds_by = (
-            PRIOR_RATIO**2 * sampling,
-            "the published ratio to sampling",
-        )
+    between, seeds_by = _between_trainings(found, sampling)
     pilot_count = int(np.median([result.generated.count or 0 for result in everything]))
     if pilot_count == 0:
         raise InputError("The pilot does not say how many samples it has; score it with this version.")
@@ -234,6 +225,15 @@ def _from_pilot(
         unit=1 / float(scored.scale.slope(middle)) / (1.0 if is_share else abs(middle)),
         is_share=is_share,
     )
+
+
+def _between_trainings(found: Sequence[Estimate], sampling: float) -> tuple[float, str]:
+    """Return the variance between trainings that the noise of the samples does not explain, and where it comes from."""
+    spreads = [(estimate.spread**2, len(estimate.scores.values)) for estimate in found if estimate.spread is not None]
+    if not spreads:
+        return PRIOR_RATIO**2 * sampling, "the published ratio to sampling"
+    variances, counts = (np.array(column, np.float64) for column in zip(*spreads, strict=True))
+    return max(moderate(variances, counts).center - sampling, 0.0), "the pilot"
 
 
 def _of_reference(found: Sequence[Estimate]) -> float:

@@ -128,7 +128,7 @@ def _false_alarms(check: Check) -> list[str]:
         f"An equal result fails in {_percent(alarms.average)} of runs (in {_percent(alarms.unlucky)} if the baseline "
         f"is too good by chance); at least once in {RUNS} runs against this baseline: {_percent(alarms.in_many_runs)}."
     )
-    advice = " A baseline of 4 times as many samples, or a larger allowance, lowers this."
+    advice = " A larger allowance lowers this, the more so with a baseline of 4 times as many samples."
     return [sentence + (advice if alarms.in_many_runs > 0.1 else "")]
 
 
