@@ -24,8 +24,13 @@ def gate_text(checks: Sequence[Check]) -> str:
     """Return one line per check with what would decide it, and how often an equal result fails."""
     lines = []
     for check in checks:
-        lines.append(f"{check.outcome:11}  {_sentence(check)}")
-        lines += [f"{'':11}  {sentence}" for sentence in _false_alarms(check)]
+        if check.outcome != "not checked":
+            lines.append(f"{check.outcome:11}  {_sentence(check)}")
+            lines += [f"{'':11}  {sentence}" for sentence in _false_alarms(check)]
+    # a leaderboard may have many subjects beside the one that is checked
+    left = [one_line(check.subject) for check in checks if check.outcome == "not checked"]
+    if left:
+        lines.append(f"not checked  {', '.join(left)}: in the baseline, without a new result")
     return "\n".join(lines)
 
 

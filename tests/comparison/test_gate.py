@@ -104,6 +104,7 @@ def test_subjects_are_matched_by_name_and_single_subjects_always_match() -> None
     checks = gate([valued("b", 1.0)], several)
     assert [(check.subject, check.outcome) for check in checks] == [("b", "passed"), ("a", "not checked")]
     assert outcome_of(checks) == "passed"
+    assert gate_text(checks).splitlines()[-1] == "not checked  a: in the baseline, without a new result"
     with pytest.raises(InputError, match="no name is in both"):
         gate([valued("c", 1.0)], several)
 
