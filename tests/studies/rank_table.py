@@ -145,7 +145,8 @@ def power_rows(trials: int, draws: int) -> list[str]:
     truths = {
         "all spreads as observed, one model collapses": spreads,
         "the collapsing model trains like the others": np.where(collapsing, typical, spreads),
-        f"equal spreads, the typical one of {typical:.2f}": np.full(len(means), typical),
+        "equal spreads of .1": np.full(len(means), 0.1),
+        "equal spreads of .15": np.full(len(means), 0.15),
     }
     rows = []
     for name, sds in truths.items():
