@@ -22,6 +22,9 @@ from genbench.errors import InputError
 from genbench.plugs.contracts import GROUPS, Better
 from genbench.results import Result
 
+ROUNDING = 1e-3
+"""By how much two scores of the same samples may differ, relative to their value or to their error: by rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tested:
@@ -209,7 +212,13 @@ class ScoredSubjects:
     def _same_samples(self, a: str, b: str) -> bool:
         # samples without a fingerprint are unknown
         samples = [self.scores[name].samples for name in (a, b)]
-        return samples[0] == samples[1] and "" not in samples[0]
+        if samples[0] != samples[1] or "" in samples[0]:
+            return False
+        # one set of samples has one score; scores that differ were computed in other ways, or edited
+        # rounding is small beside a score, or beside its error if the score is near 0
+        values = [self.typical(name) for name in (a, b)]
+        errors = [entry.error or 0.0 for name in (a, b) for entry in self.scores[name].entries]
+        return math.isclose(*values, rel_tol=ROUNDING, abs_tol=ROUNDING * min(errors))
 
 
 def difference(

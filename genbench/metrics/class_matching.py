@@ -94,7 +94,16 @@ def _name_by_label(side: Classes) -> dict[int, str]:
     known: Sequence[int] = occurring if side.count is None else range(side.count)
     # a label without a name is called by its number
     given = dict(enumerate(side.names or ()))
-    return {label: _normalised(given.get(label, str(label))) for label in known}
+    names = {label: _normalised(given.get(label, str(label))) for label in known}
+    # two classes of one name would be scored as one
+    first: dict[str, int] = {}
+    for label, name in names.items():
+        if first.setdefault(name, label) != label:
+            raise InputError(
+                f"The classes {given.get(first[name])!r} and {given.get(label)!r} of {side.owner} have one name, "
+                f"{name!r}; rename one of them, or join them."
+            )
+    return names
 
 
 def _normalised(name: str) -> str:

@@ -6,7 +6,6 @@ Built-in plugs and guests' plugs are entry points of the same groups: ``genbench
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
 import re
@@ -30,7 +29,7 @@ from genbench.errors import (
     guest_code,
     refuse_address,
 )
-from genbench.plugs.specs import Spec, expects_text, parse_spec
+from genbench.plugs.specs import Spec, bound_options, expects_text, parse_spec
 
 KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "benchmarks")
 
@@ -92,8 +91,11 @@ class Plug:
             return self.target
         if inspect.isroutine(self.target):
             self._check_options(spec, 0)
+            # genbench would replace this seed by its own
+            if self.kind == "samplers" and "seed" in spec.options:
+                raise UsageError(f"{spec.name!r} gets another seed for each chunk: leave out seed=..., and use --seed.")
             if _required(self.parameters, given=spec.options):
-                return functools.update_wrapper(functools.partial(self.target, **spec.options), self.target)
+                return bound_options(self.target, spec.options)
             return self._called(spec, subject)
         return open_accepted((self.kind,), self.target, spec)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,3 +84,11 @@ def _parsed(text: str) -> Any:
 def _written(value: object) -> str:
     """Return the text that ``_parsed`` reads as this value."""
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def bound_options(function: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return a function with options bound to it, under its own name."""
+    bound = functools.update_wrapper(functools.partial(function, **options), function)
+    # otherwise inspect would show the parameters of the function as if nothing were bound
+    del bound.__wrapped__
+    return bound

@@ -26,6 +26,8 @@ class Evaluation:
     """In the order of the metrics."""
     left_out: list[str]
     """One sentence about each default metric that cannot be computed from these samples."""
+    empty: list[str]
+    """One sentence about each metric that found nothing to score."""
 
 
 def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, required: bool) -> Evaluation:
@@ -43,6 +45,7 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
         passes.setdefault(getattr(metric, "evaluate_together", None) or index, []).append(index)
     scores: dict[int, list[Score]] = {}
     left_out: list[str] = []
+    empty: list[str] = []
     with progress_bar(len(passes), "compare", "pass", show=sides.options.progress) as bar:
         for function, indices in passes.items():
             group = [usable[index] for index in indices]
@@ -53,6 +56,7 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
             for index, found in zip(indices, _each(function, group, generated, reference, sides), strict=True):
                 if isinstance(found, list):
                     scores[index] = found
+                    empty += [] if found else [_nothing(usable[index], generated)]
                 elif required:
                     raise found
                 else:
@@ -70,7 +74,14 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
     if sides.options.resizes is not None and canonical:
         at = f"@{opened.name}"
         entries = [replace(one, name=one.name + at, key=one.key + at) for one in entries]
-    return Evaluation(entries, left_out)
+    return Evaluation(entries, left_out, empty)
+
+
+def _nothing(metric: Metric, generated: Features) -> str:
+    """Return a sentence about a metric that gave no score."""
+    # without classes the metrics of classes are empty
+    classes = ", which have no classes" if generated.label is None else ""
+    return f"{type(metric).__name__} has nothing to score in the samples of {generated.name}{classes}"
 
 
 def entry(score: Score, extractor: str, *, canonical: bool) -> Entry:

@@ -76,6 +76,9 @@ class Plan:
         required = self.sides.options.metrics is not None
         found = [evaluate(self.sides, *of_extractor, required=required) for of_extractor in self.metrics.items()]
         left_out = [*self.left_out, *(sentence for one in found for sentence in one.left_out)]
+        # a recipe holds metrics that only some samplers allow; what a user asks for is told if it is missing
+        if required and self.benchmark is None:
+            left_out += [sentence for one in found for sentence in one.empty]
         entries = [entry for one in found for entry in one.entries]
         if not entries and left_out:
             raise InputError(f"No score can be computed: {'; '.join(left_out)}.")

@@ -53,7 +53,10 @@ def _level_warnings(role: str, samples: SampleSet, other: tuple[int, int] | None
     low, high = samples.levels
     who = f"the {role} samples ({samples.name})"
     values = f"the pixel values of {who} go from {low} to {high} of 255"
-    remedy = "if the files hold numbers of another range, give it: range=LOW..HIGH."
+    remedy = (
+        "if they are numbers of another range, scale them to 0..255, or give an array its range with "
+        "FILE.npy,range=LOW..HIGH."
+    )
     # blank images, then images that are too dark in any case, then those that are unlike the other side
     if low == high:
         yield f"all pixels of {who} have the value {low} of 255; check how they were written."

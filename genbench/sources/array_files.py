@@ -57,10 +57,10 @@ class Npy(_ArrayFile):
     _declare = "npy,path={name},range={range}"
 
     def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
-        file = Path(path).expanduser()
+        file = Path(path).expanduser().absolute()
         name = printable(path)
         # report a missing file before the system does
-        require_file(file)
+        require_file(Path(path).expanduser())
         self.opened = file_stamp(file)
         super().__init__(file, name, _npy_rows(name, file), range=range)
 
@@ -83,10 +83,10 @@ class Npz(_ArrayFile):
     _declare = "npz,path={name},range={range}"
 
     def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
-        file = Path(path).expanduser()
+        file = Path(path).expanduser().absolute()
         name = printable(path)
         self.opened = file_stamp(file)
-        with open_zip(file) as archive, NpzMembers(name, file, archive) as members:
+        with open_zip(Path(path).expanduser()) as archive, NpzMembers(name, file, archive) as members:
             if "arr_0" not in members.keys:
                 raise InputError(_no_arr_0_message(name, members.keys))
             contents = _NpzContents(name, members)
@@ -98,7 +98,8 @@ class Npz(_ArrayFile):
         self.class_names = class_names
         # arrays of the file that are neither samples nor classes are told
         unused = set(members.keys) - contents.used - STATISTICS_KEYS
-        self.left_out = {"further arrays": len(unused)} if unused else {}
+        left_out = {"further arrays": len(unused), "arrays replaced by later ones": members.replaced}
+        self.left_out = {thing: count for thing, count in left_out.items() if count}
 
     @staticmethod
     def accepts(subject: object) -> bool:

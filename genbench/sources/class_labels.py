@@ -105,10 +105,14 @@ def _classes_of_json(name: str, files: Sequence[str], pairs: Any) -> Classes:
 
 
 def _class_number(label: Any) -> int:
-    number = int(label)
-    # a float that is a whole number is a class, too
-    if (isinstance(label, float) and label != number) or not 0 <= number < 1 << 62:
-        raise ValueError(f"the label {label!r} is no class; expected a whole number from 0 on")
+    # a float that is a whole number is a class, too, and so is its text
+    try:
+        number = int(label)
+        is_class = (not isinstance(label, float) or label == number) and 0 <= number < 1 << 62
+    except (TypeError, ValueError, OverflowError):
+        is_class = False
+    if not is_class:
+        raise ValueError(f"the label {json.dumps(label)[:40]} is no class; expected a whole number from 0 on")
     return number
 
 

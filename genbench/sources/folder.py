@@ -26,6 +26,8 @@ class Files(EncodedImages):
         self.files = tuple(files)
         """Paths of the images, relative to the root."""
         self.root = root or Path()
+        # the files stay the same if a guest changes the working folder between two reads
+        self._folder = self.root.absolute()
         self.labels = labels
         self.class_names: tuple[str, ...] | None = None
 
@@ -38,11 +40,11 @@ class Files(EncodedImages):
 
     def read(self, row: int) -> bytes:
         """Return the bytes of one file. Raises Unreadable if it cannot be read."""
-        return read_regular_file(self.root / self.files[row])
+        return read_regular_file(self._folder / self.files[row])
 
     def part(self, row: int) -> FilePart:
         """Return the file itself."""
-        return FilePart(self.root / self.files[row])
+        return FilePart(self._folder / self.files[row])
 
 
 class Folder(Files):

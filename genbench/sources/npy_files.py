@@ -173,4 +173,10 @@ def open_rows(name: str, file: IO[bytes], size: int, reader: FileReader | None =
             f"{name} is cut short: it holds {available:,} of the {header.size_bytes:,} bytes of the array; copy it "
             "again."
         )
+    # numpy.save with an open file writes one array after the other
+    if available > header.size_bytes:
+        raise InputError(
+            f"{name} holds {available - header.size_bytes:,} bytes after its array, {header}, such as further arrays; "
+            "write each array to a file of its own, or all to one .npz."
+        )
     return FileRows(reader or FileReader(name, file), header, file.tell())

@@ -31,7 +31,11 @@ class NpzMembers:
     def __init__(self, name: str, path: Path, archive: zipfile.ZipFile) -> None:
         self._name, self._path, self._archive = name, path, archive
         self._opened = file_stamp(path)
-        self._members = {m.filename.removesuffix(".npy"): m for m in archive.infolist() if m.filename.endswith(".npy")}
+        # numpy reads the last of several arrays of one name
+        arrays = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+        self._members = {member.filename.removesuffix(".npy"): member for member in arrays}
+        self.replaced = len(arrays) - len(self._members)
+        """Number of arrays that a later one of the same name replaces."""
         self._unpacked: IO[bytes] | None = None
         self._readers: dict[bool, FileReader] = {}  # of the archive and of the temporary file
 

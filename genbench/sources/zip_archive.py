@@ -35,10 +35,10 @@ class Zip(EncodedImages):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).expanduser()
+        self.path = Path(path).expanduser().absolute()
         self.name = printable(path)
         self._opened = file_stamp(self.path)
-        self._archive = open_zip(self.path)
+        self._archive = open_zip(Path(path).expanduser())
         # images in natural order, and the other members
         members, self.left_out = _visible_members(self.name, self._archive)
         self._images = [member for member in members if suffix(member.filename) in EXTENSIONS]

@@ -247,3 +247,11 @@ def test_the_gate_reads_files(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(InputError, match="holds no result"):
         gate(tmp_path / "empty.jsonl", tmp_path / "base.jsonl")
+
+
+def test_the_same_samples_with_another_score_are_judged_by_the_score() -> None:
+    samples = SampleSet("a", 1000, "copy")
+    old, new = (valued("a", value, 0.1, generated=samples) for value in (10.0, 500.0))
+    assert gate([new], [old])[0].outcome == "failed"
+    rounded = valued("a", 10.0001, 0.1, generated=samples)
+    assert gate([rounded], [old], max_increase=0)[0].reason == "the same samples"

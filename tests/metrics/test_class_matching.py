@@ -53,3 +53,9 @@ def test_a_label_beyond_the_number_of_classes_is_not_matched() -> None:
     matched = match_classes(classes(0, 1, 12), classes(0, 1, count=10))
     assert matched.label.tolist() == [0, 1, -1]
     assert matched.unmatched == ("12",)
+
+
+def test_two_classes_of_one_name_are_refused() -> None:
+    for names in (("3", "03"), ("cat", "cat")):
+        with pytest.raises(InputError, match=f"The classes '{names[0]}' and '{names[1]}' of a side have one name"):
+            match_classes(classes(0, 1, names=names), classes(3, 4))

@@ -13,7 +13,7 @@ from torch import nn
 from genbench.derived_sources import Drawn
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.contracts import Sampler
-from genbench.plugs.opening import open_subject
+from genbench.plugs.opening import open_sampler, open_subject
 from genbench.samplers.function import FunctionSampler
 from genbench.samplers.module import ModuleSampler, TorchScriptSampler, _as_samples
 
@@ -368,3 +368,17 @@ def test_paths_are_accepted_by_their_suffix(tmp_path):
     names = ["g.pt", "g.TS", "g.jit", "g.torchscript", "images.zip", "folder"]
     assert [TorchScriptSampler.accepts(tmp_path / name) for name in names] == [True] * 4 + [False] * 2
     assert not TorchScriptSampler.accepts(nn.Identity())
+
+
+def needs_an_option(count, temperature, seed):
+    return np.full((count, 2), temperature) + (np.random.default_rng(seed).random((count, 2)) < 0)
+
+
+def test_a_spec_binds_the_options_that_a_function_needs():
+    sampler = open_subject(f"{__name__}:needs_an_option,temperature=3")
+    assert (first_batch(sampler) == 3).all()
+
+
+def test_the_seed_of_a_function_is_no_option():
+    with pytest.raises(UsageError, match="gets another seed for each chunk: leave out seed="):
+        open_sampler(f"{__name__}:needs_an_option,temperature=3,seed=4")

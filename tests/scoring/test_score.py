@@ -247,3 +247,13 @@ def test_statistics_of_another_dimension_than_the_points_are_not_loaded(
     points = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
     with pytest.raises(InputError, match=r"x\.npz holds statistics of 3 dimensions, .* samples have 4"):
         genbench.score(points, reference=tmp_path / "x.npz", metrics="fd")
+
+
+def test_a_metric_that_finds_nothing_to_score_is_told(tmp_path: Path) -> None:
+    images = np.uint8(load_digits().images[:80] * 15)
+    generated = folder(tmp_path / "out", images[:40])
+    result = genbench.score(generated, reference=images[40:], features="digits", metrics="fd,classes")
+    told = f"nothing to score in the samples of {generated}, which have no classes"
+    assert any(told in hint for hint in result.hints)
+    with pytest.raises(InputError, match="No score can be computed: ClassConditional has nothing to score"):
+        genbench.score(generated, reference=images[40:], features="digits", metrics="classes")

@@ -686,3 +686,25 @@ def test_large_photographs_are_scored_in_little_memory(tmp_path: Path) -> None:
     assert code_text in ("0", "None"), done.stderr
     # the images alone need 2.3 GB, and 5 GB while they are decoded
     assert int(peak) < 3000, f"{peak} MB"
+
+
+def test_a_folder_stays_the_same_if_the_working_folder_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, place in enumerate(("first", "second")):
+        (tmp_path / place / "images").mkdir(parents=True)
+        Image.new("L", (4, 4), number).save(tmp_path / place / "images" / "a.png")
+    monkeypatch.chdir(tmp_path / "first")
+    source = Folder("images")
+    digest = source.digest(0, 1)
+    monkeypatch.chdir(tmp_path / "second")
+    assert source.digest(0, 1) == digest
+    assert next(source.batches(1)).data[0].max() == 0
+    # messages show the path as it was given
+    assert source.place(0) == "images/a.png"
+
+
+@pytest.mark.parametrize("label", [None, "cat", {}, float("nan"), -1, 1.5])
+def test_a_label_that_is_no_class_is_shown(tmp_path: Path, label: object) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": [["a.png", label]]}))
+    with pytest.raises(InputError, match="is no class; expected a whole number from 0 on"):
+        Folder(tmp_path)

@@ -90,3 +90,23 @@ def test_a_header_of_more_values_than_the_file_holds_is_an_error() -> None:
     content = _header("{'descr': '<f8', 'fortran_order': False, 'shape': (9000000000000000000, 4, 4, 3)}\n")
     with pytest.raises(InputError, match="cut short"):
         open_rows("x.npy", io.BytesIO(content), len(content))
+
+
+def test_a_second_array_after_the_first_one_is_an_error(tmp_path: Path) -> None:
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.save(file, images(3))
+        np.save(file, images(2))
+    with pytest.raises(InputError, match=r"holds 416 bytes after its array, uint8 \[3, 6, 8, 3\]"):
+        Npy(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("save", [np.save, np.savez])
+def test_another_working_folder_changes_nothing(tmp_path: Path, save: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, folder in enumerate(("first", "second")):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder / ("x.npy" if save is np.save else "x.npz"), images()[:8] + number)
+    monkeypatch.chdir(tmp_path / "first")
+    source = Npy("x.npy") if save is np.save else Npz("x.npz")
+    monkeypatch.chdir(tmp_path / "second")
+    assert source.path.parent == tmp_path / "first"
+    assert np.array_equal(next(source.batches(8)).data, images()[:8].transpose(0, 3, 1, 2))

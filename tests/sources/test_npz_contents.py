@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,12 @@ def test_an_array_with_a_damaged_name_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(InputError, match="arr_0 is damaged"):
         Npz(tmp_path / "x.npz")
+
+
+def test_arrays_that_later_ones_replace_are_counted(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images(3))
+    np.save(tmp_path / "later.npy", images(4))
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.write(tmp_path / "later.npy", "arr_0.npy")
+    source = Npz(tmp_path / "x.npz")
+    assert (len(source), source.left_out) == (4, {"arrays replaced by later ones": 1})
