@@ -100,6 +100,24 @@ def test_after_the_death_of_a_rank_the_same_command_resumes(folder: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_two_processes_decide_at_the_look_of_a_single_process(folder: Path) -> None:
+    protocol = ["--reference", "digits,split=test", "--features", "digits", "--metrics", "kid,subsets=5", "--quiet"]
+    base = genbench(folder, "score", "--sampler", "guest:Noise", *protocol, "--count", "700", "--seed", "3", "--to",
+                    "base.jsonl", "--name", "noise")  # fmt: skip
+    assert base.returncode == 0, base.stderr
+    gate = ["gate", "--sampler", "guest:Noise", "--against", "base.jsonl", "--until", "decided", *protocol]
+    gate += ["--max-count", "900", "--max-increase", "1%", "--name", "noise"]
+    decisions = []
+    for processes, cache in ((1, "alone"), (2, "shared")):
+        outcome = genbench(folder, *gate, "--to", f"{cache}.jsonl", processes=processes, cache=cache)
+        assert outcome.stdout.count("kd@digits") == 1, outcome.stderr
+        (line,) = (folder / f"{cache}.jsonl").read_text().splitlines()
+        decisions.append(json.loads(line)["decision"])
+    assert decisions[0] == decisions[1]
+    assert len(decisions[0]["looks"]) > 1
+
+
 def test_two_processes_share_the_trials_of_a_run(folder: Path) -> None:
     run = ["run", "ring8", "--samplers", "real,noise", "--repeats", "2", "--budget", "quick", "--quiet"]
     single = genbench(folder, *run, "--out", "alone", cache="alone")
