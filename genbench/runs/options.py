@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from genbench.benchmarks import Benchmark, open_benchmark
 from genbench.distributed import Ranks
 from genbench.errors import UsageError, did_you_mean
+from genbench.plugs.opening import open_source
 
 
 class TrainOptions(TypedDict, total=False):
@@ -62,7 +63,10 @@ class RunSettings:
 def run_settings(
     benchmark: str | Benchmark, samplers: Sequence[str] | None, verb: str, options: Mapping[str, Any]
 ) -> RunSettings:
-    """Return the settings of ``run`` or ``train``. Raises UsageError for an unknown benchmark, option or budget."""
+    """Return the settings of ``run`` or ``train``.
+
+    Raises UsageError for an unknown benchmark, option or budget, InputError if the reference cannot be opened.
+    """
     # type checkers refuse unknown names, but not everybody uses one
     known = (RunOptions if verb == "run" else TrainOptions).__annotations__
     for name in options:
@@ -72,6 +76,7 @@ def run_settings(
     recipe = open_benchmark(benchmark)
     changes = {**options, "out": Path(options["out"])} if "out" in options else options
     settings = RunSettings(recipe, tuple(samplers or recipe.samplers), **changes)
-    # an unknown budget must stop the command before the long work
+    # an unknown budget and samples that do not exist must stop the command before the long work
     _ = settings.steps
+    open_source(recipe.reference)
     return settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import zipfile
@@ -137,15 +138,17 @@ def test_a_zip_with_paths_outside_is_refused(tmp_path: Path) -> None:
     assert "climb.zip" in refused(*score_pixels(tmp_path / "climb.zip"))
 
 
-def test_a_full_disk_is_reported_and_the_store_stays_usable(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(*score_pixels(images))
-
-    def full(self: Path, content: bytes) -> int:
+def test_a_full_disk_is_told_and_the_score_comes_without_the_store(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
-        message = refused("score", "--samples", images, "--reference", "digits", "--features", "pixels,size=4",
-                       "--metrics", "swd")  # fmt: skip
-    assert "No space left on device" in message
-    assert run(*score_pixels(images)).exit_code == 0
+        patch.setattr("safetensors.numpy.save_file", full)
+        outcome = run("score", "--samples", images, "--reference", "digits", "--features", "pixels,size=4", "--metrics",
+                      "swd", "--json")  # fmt: skip
+    assert outcome.exit_code == 0
+    assert "No space left on device" in outcome.stderr
+    whole = run(*score_pixels(images), "--json")
+    assert json.loads(outcome.stdout)["generated"] == json.loads(whole.stdout)["generated"]

@@ -132,22 +132,22 @@ def real_table(cases: list[Case], base: Array, reference: Array, repeats: int, m
 
 
 def real_section(options: argparse.Namespace) -> Iterator[str]:
-    """Yield the section about real features. The baseline model gives images with noise."""
+    """Yield the section about real features. The baseline model gives images with the first change."""
     reference, changed = np.load(options.features), [np.load(path) for path in options.changed]
     base, labels = changed[0], np.load(options.labels)[-len(changed[0]) :]
     value = projected_distance(base, reference)
-    # the share of blurred images that makes the distance 20 % larger
+    # the share of the second change that makes the distance 20 % larger
     worse = next(mix for share in np.linspace(0, 1, 41)
                  if projected_distance(mix := mixed(base, changed[1], share), reference) >= 1.2 * value)  # fmt: skip
-    cases = [("the baseline model", base), ("some blurred images, 20 % larger distance", worse),
-             ("all blurred", changed[1]), ("8 of 10 classes", base[labels < 8])]  # fmt: skip
+    cases = [("the baseline model", base), ("a part with the second change, 20 % larger distance", worse),
+             ("all with the second change", changed[1]), ("8 of 10 classes", base[labels < 8])]  # fmt: skip
     made = [Case(name, rows, projected_distance(rows, reference) / value) for name, rows in cases]
     chance = 50 / math.sqrt(options.repeats)
     yield f"""## Real features
 
 The reference are {len(reference):,} embeddings of real images, of {reference.shape[1]:,} dimensions; the baseline
-model gives other images, with noise. Both sides have up to {options.most:,} samples, drawn with replacement. With
-{options.repeats} repeats, each with its own baseline, shares have Monte-Carlo errors of at most {chance:.0f} percentage
+model gives other images, changed in a first way. Both sides have up to {options.most:,} samples, drawn with
+replacement. With {options.repeats} repeats, each with its own baseline, shares have Monte-Carlo errors of at most {chance:.0f} percentage
 points. Distances in 64 components relative to the baseline's:
 {"; ".join(f"{case.name} {case.relative:.2f}" for case in made)}.
 """
