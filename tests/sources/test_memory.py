@@ -351,3 +351,12 @@ def test_odd_items_are_refused_in_one_sentence(item: Any, message: str) -> None:
 def test_an_empty_data_set_is_refused() -> None:
     with pytest.raises(InputError, match="no samples"):
         DatasetSource(Items())
+
+
+def test_points_whose_differences_float32_loses_are_refused() -> None:
+    points = np.random.default_rng(0).standard_normal((64, 2))
+    with pytest.raises(InputError, match=r"coordinate 1 is near 1e[+]08 and varies by .*, which float32 cannot tell"):
+        rows(ArraySource(points + np.array([0.0, 1e8])))
+    # float32 points are what they are, and constants and small offsets lose nothing
+    for kept in (np.float32(points + 1e8), points + 1e3, np.full((64, 2), 1e8 + 0.1)):
+        rows(ArraySource(kept))
