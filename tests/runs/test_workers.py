@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import uuid
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 from genbench.errors import PlugError
 from genbench.results import Result, read_results
 from genbench.runs.workers import worker_pool
+from tests.helpers.killed_processes import SIGNALS, accept_signals, marked, wait_until_gone
 
 pytest.importorskip("fcntl")
 
@@ -56,30 +56,6 @@ class Slow(AE):
         return super().step(*arguments)
 """
 
-SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL]
-
-
-def alive(process: int) -> bool:
-    """Return whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until_gone(processes: list[int], seconds: float = 10) -> list[int]:
-    """Return the processes that are still alive after some seconds."""
-    end = time.monotonic() + seconds
-    while (left := [process for process in processes if alive(process)]) and time.monotonic() < end:
-        time.sleep(0.05)
-    return left
-
-
-def accept_signals() -> None:
-    # background processes of a script ignore interrupts
-    for number in SIGNALS[:3]:
-        signal.signal(number, signal.SIG_DFL)
-
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.parametrize("number", [*(pytest.param(each, marks=pytest.mark.slow) for each in SIGNALS[:3]), SIGNALS[3]])
@@ -102,16 +78,6 @@ def test_workers_end_with_their_command(tmp_path: Path, number: signal.Signals) 
 def test_a_killed_worker_is_reported_in_one_sentence() -> None:
     with pytest.raises(PlugError, match="A worker process was killed"), worker_pool(1) as submit:
         submit(os.kill, submit(os.getpid).result(), signal.SIGKILL).result()
-
-
-def marked(mark: str) -> list[int]:
-    """Return the processes that have a mark in their environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if mark.encode() in path.read_bytes() and alive(int(path.parent.name)):
-                found.append(int(path.parent.name))
-    return found
 
 
 def trials(out: Path) -> list[Result]:
