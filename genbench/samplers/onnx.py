@@ -55,7 +55,13 @@ class _OnnxModule(nn.Module):
         self.path = path
         # The network must map one float input to one output.
         session = _new_session(path, 0)
-        inputs, outputs = _signature(session.get_inputs()), _signature(session.get_outputs())
+        try:
+            inputs, outputs = _signature(session.get_inputs()), _signature(session.get_outputs())
+        except ValueError as error:  # a damaged name is no text
+            raise InputError(
+                f"{path} cannot be read as ONNX ({first_line(error)}); write one with "
+                "torch.onnx.export(model, example, PATH)."
+            ) from error
         if len(inputs) != 1 or len(outputs) != 1:
             raise InputError(
                 f"{path} takes {_listed(inputs)} and returns {_listed(outputs)}; expected one input, the latents, and "
