@@ -137,6 +137,14 @@ def test_other_files_are_rejected(onnx: Any, tmp_path: Path, content: bytes | No
         OnnxSampler(path)
 
 
+def test_a_file_with_a_damaged_name_is_rejected(write: Any) -> None:
+    path = write(("MatMul", "z weight", "x"))
+    # names are texts of one letter: the length, and the letter
+    path.write_bytes(path.read_bytes().replace(b"\x01z", b"\x01\xff"))
+    with pytest.raises(InputError, match=r"generator\.onnx cannot be read as ONNX"):
+        OnnxSampler(path)
+
+
 def test_an_error_of_the_runtime_becomes_one_sentence(write: Any) -> None:
     sampler = OnnxSampler(write(("MatMul", "z weight", "x"), shape=("batch", "length")), 5)
     with pytest.raises(PlugError, match=r"generator\.onnx cannot be run"):
