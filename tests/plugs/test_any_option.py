@@ -66,7 +66,7 @@ def options(kind: str) -> Iterator[str]:
             yield from (f"{name},{option}={value}" for value in VALUES)
 
 
-@pytest.mark.parametrize("count", trials(40, 10_000))
+@pytest.mark.parametrize("count", trials(20, 10_000))
 @pytest.mark.parametrize("kind", OPEN)
 def test_any_value_of_an_option_is_used_or_refused_in_one_sentence(
     kind: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
