@@ -147,8 +147,8 @@ def real_section(options: argparse.Namespace) -> Iterator[str]:
 
 The reference are {len(reference):,} embeddings of real images, of {reference.shape[1]:,} dimensions; the baseline
 model gives other images, changed in a first way. Both sides have up to {options.most:,} samples, drawn with
-replacement. With {options.repeats} repeats, each with its own baseline, shares have Monte-Carlo errors of at most {chance:.0f} percentage
-points. Distances in 64 components relative to the baseline's:
+replacement. With {options.repeats} repeats, each with its own baseline, shares have Monte-Carlo errors of at most
+{chance:.0f} percentage points. Distances in 64 components relative to the baseline's:
 {"; ".join(f"{case.name} {case.relative:.2f}" for case in made)}.
 """
     yield from real_table(made, base, reference, options.repeats, options.most)
