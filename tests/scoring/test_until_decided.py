@@ -161,3 +161,23 @@ def test_score_has_the_decision(baseline: Result) -> None:
     result = genbench.score(Shifted(0.8), reference=REFERENCE, until=genbench.Until(baseline), progress=False)
     assert result.decision is not None
     assert result.decision["outcome"] == "failed"
+
+
+class Interrupted(Shifted):
+    """A sampler whose process is interrupted at the fourth call."""
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        if self.drawn >= 3 * count:
+            raise KeyboardInterrupt
+        return super().sample(count, seed)
+
+
+def test_an_interrupted_gate_decides_like_an_undisturbed_one(baseline: Result) -> None:
+    rules = Until(baseline, max_increase="0.1%", max_count=1500)
+    options = Options(reference=REFERENCE, progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        score_until(Interrupted(0.4), None, options, rules)
+    again = score_until(Shifted(0.4), None, options, rules)
+    undisturbed = decided(Shifted(0.4), baseline, max_increase="0.1%", max_count=1500)
+    assert again.record == undisturbed.record
+    assert len(again.record.looks) > 2
