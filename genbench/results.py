@@ -253,7 +253,13 @@ def _result(data: Any) -> Result:
     if type(schema) is not int or schema != SCHEMA:
         raise ValueError("written by another version" if "scores" in data else "schema is missing")
     data.pop("values", None)
-    return read_record(Result, data)
+    result = read_record(Result, data)
+    # a name that occurs twice would hide one of the two values
+    names = [entry.name for entry in result.scores]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"it has the score {twice!r} twice")
+    return result
 
 
 def _traits(name: str, identity: str) -> dict[str, str]:

@@ -160,3 +160,12 @@ def test_a_result_that_could_not_be_read_is_not_stored(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"could not be read again \(scores\[0\].parts .* lists of 32 numbers"):
         odd.append(tmp_path / "results.jsonl")
     assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_a_line_with_one_score_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    record = result(entry(FID, "x", canonical=False)).to_dict()
+    record["scores"] = record["scores"] * 2
+    path.write_text(json.dumps(record) + "\n")
+    with pytest.raises(InputError, match=r"r\.jsonl, line 1 .*the score 'fd@x' twice"):
+        read_results(path)
