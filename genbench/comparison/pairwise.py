@@ -48,6 +48,8 @@ class Comparison:
     """By metric, the subject with which the others are compared; empty if all pairs are compared."""
     tests: int
     """Number of tests that the correction counts."""
+    warnings: tuple[str, ...] = ()
+    """Sentences about samples that were scored for the comparison, each with the names of the subjects."""
 
     def __getitem__(self, metric: str) -> Difference:
         """Return the difference of the only pair in a metric, by its full or its short name.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def compare(*subjects: object, metrics: str | None = None, **options: Unpack[Com
     pair. ``margin``: a difference that does not matter, ``"10%"`` or a number in the unit of the score. ``paired``:
     sample i of all subjects was drawn with the same seed. Raises InputError if the protocols differ and ``allow_mixed``
     is not set (if it is set, those pairs have no verdict), UsageError for unknown metrics and for fewer than two
-    subjects.
+    subjects. ``warnings`` of the comparison are those of the subjects that are scored here.
     """
     # some options are about the comparison, the others about scoring
     given: dict[str, Any] = dict(options)
@@ -50,22 +51,43 @@ def compare(*subjects: object, metrics: str | None = None, **options: Unpack[Com
     scored_by_metrics = (
         metrics is not None and options.get("benchmark") is None and not all(map(_has_results, subjects))
     )
-    by_name = _results_by_name(subjects, {**given, "metrics": metrics} if scored_by_metrics else given)
+    by_name, fresh = _results_by_name(subjects, {**given, "metrics": metrics} if scored_by_metrics else given)
     if scored_by_metrics:
         asked["all_metrics"] = True
     elif metrics is not None:
         asked["metrics"] = [metric.strip() for metric in metrics.split(",")]
-    return compare_results(by_name, Question(**asked))
+    comparison = compare_results(by_name, Question(**asked))
+    # the warnings of results from files were shown when these were scored
+    return replace(comparison, warnings=_warnings_by_text(by_name, fresh))
 
 
-def _results_by_name(subjects: Sequence[object], options: Mapping[str, Any]) -> dict[str, list[Result]]:
-    """Return the results of each subject. A name that is already in use gets the subject's path or position."""
+def _results_by_name(
+    subjects: Sequence[object], options: Mapping[str, Any]
+) -> tuple[dict[str, list[Result]], list[str]]:
+    """Return the results of each subject, and the names of the subjects that were scored for them.
+
+    A name that is already in use gets the subject's path or position, or both.
+    """
     by_name: dict[str, list[Result]] = {}
+    fresh = []
     for position, subject in enumerate(subjects, 1):
         for name, results in _results_of(subject, options):
             origin = str(subject) if isinstance(subject, (str, Path)) else str(position)
-            by_name[name if name not in by_name else f"{name} ({origin})"] = results
-    return by_name
+            # the first name that is free; a file may hold a subject that is called like another one with its path
+            numbered = (f"{name} ({origin}, {number})" for number in count(position))
+            free = next(each for each in chain([name, f"{name} ({origin})"], numbered) if each not in by_name)
+            by_name[free] = results
+            fresh += [] if _has_results(subject) else [free]
+    return by_name, fresh
+
+
+def _warnings_by_text(by_name: Mapping[str, list[Result]], names: Sequence[str]) -> tuple[str, ...]:
+    """Return each warning of the results of these subjects once, after the names of the subjects that have it."""
+    having: dict[str, list[str]] = {}
+    for name in names:
+        for warning in dict.fromkeys(each for result in by_name[name] for each in result.warnings):
+            having.setdefault(warning, []).append(name)
+    return tuple(f"{', '.join(those)}: {warning}" for warning, those in having.items())
 
 
 def _results_of(subject: object, options: Mapping[str, Any]) -> Iterator[tuple[str, list[Result]]]:

@@ -52,6 +52,27 @@ def test_compare_scores_samples_first(tmp_path: Path) -> None:
     assert "better" in outcome.stdout
 
 
+def test_compare_prints_each_warning_of_what_it_scores_once(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, high in (("real", 256), ("dark", 9), ("black", 9)):
+        np.save(tmp_path / f"{name}.npy", rng.integers(0, high, (40, 8, 8, 3), dtype=np.uint8))
+    words = ("compare", tmp_path / "dark.npy", tmp_path / "black.npy", "--reference", tmp_path / "real.npy", "--quiet")
+    outcome = run(*words, "--features", "pixels,size=4", "--metrics", "fd", "--json")
+    json.loads(outcome.stdout)
+    warnings = [line for line in outcome.stderr.splitlines() if "nearly black" in line]
+    assert len(warnings) == 2
+    assert all(
+        line.startswith(f"Warning: {tmp_path / name}.npy: ")
+        for name, line in zip(("dark", "black"), warnings, strict=True)
+    )
+
+
+def test_a_subject_that_is_given_three_times_has_three_names(files: Path) -> None:
+    rows = json.loads(run("compare", "old.jsonl", "old.jsonl", "old.jsonl", "--all-pairs", "--json").stdout)
+    names = {row[side] for row in rows["differences"] for side in ("a", "b")}
+    assert names == {"old", "old (old.jsonl)", "old (old.jsonl, 3)"}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
