@@ -1,9 +1,8 @@
-"""Inputs that are small on disk and ask for much memory: the command line uses them or refuses them within a limit."""
+"""Inputs that are small on disk and ask for much memory: the command line refuses them within a limit."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -34,23 +33,6 @@ except SystemExit as end:
 print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, "code", code or 0, file=sys.stderr)
 """
 BASE = ["--metrics", "fd", "--no-cache", "--quiet"]
-
-
-def copies(folder: Path, first: str, count: int) -> None:
-    for number in range(1, count):
-        shutil.copy(folder / first, folder / f"{number}{Path(first).suffix}")
-
-
-def photographs(folder: Path) -> list[str]:
-    Image.effect_noise((6000, 4000), 20).convert("RGB").save(folder / "0.jpg", quality=30)
-    copies(folder, "0.jpg", 110)
-    return ["score", "--samples", ".", "--reference", ".", "--features", "pixels,size=2", *BASE]
-
-
-def large_pngs(folder: Path) -> list[str]:
-    Image.new("1", (9440, 9440)).save(folder / "0.png")
-    copies(folder, "0.png", 24)
-    return ["score", "--samples", ".", "--reference", ".", "--features", "pixels,size=2", *BASE]
 
 
 def device(folder: Path) -> list[str]:
@@ -105,9 +87,6 @@ def bomb(folder: Path) -> list[str]:
     return ["score", "--samples", "x.zip", "--reference", "x.zip", "--features", "pixels,size=2", *BASE]
 
 
-LARGEST = 3000
-"""Megabytes: the libraries, 1 GiB of samples that are loaded ahead, batches and threads."""
-
 SMALL = 1000
 """Megabytes: the libraries and what a refusal needs."""
 
@@ -115,8 +94,6 @@ SMALL = 1000
 @pytest.mark.parametrize(
     ("make", "code", "limit"),
     [
-        (photographs, 0, LARGEST),
-        (large_pngs, 0, LARGEST),
         (device, 1, SMALL),
         (pipe, 1, SMALL),
         (short_pickle, 1, SMALL),
