@@ -129,7 +129,11 @@ def test_points_stay_points() -> None:
         (np.zeros((CHUNK, 4, 4, 3), np.int64), "expected uint8"),
         (np.full((CHUNK, 2), 1e300), "NaN or infinity in 256 of 256 points"),
         (np.full((CHUNK, 2), np.nan), "NaN or infinity in 256 of 256 points"),
-        (None, "when asked for 256 samples"),
+        (None, "gave NoneType when asked for 256 samples"),
+        ({"samples": [1]}, "gave dict when asked for 256 samples"),
+        (np.float32(1), r"gave float32 \[\] when asked for 256 samples"),
+        (np.random.default_rng(0).normal(1e9, 1, (CHUNK, 2)), "float64 points whose .*, which float32 cannot tell"),
+        (np.arange(2 * CHUNK).reshape(CHUNK, 2) + (1 << 40), "int64 points whose .*, which float32 cannot tell"),
     ],
 )
 def test_an_error_names_a_sampler_that_breaks_the_contract(output: object, complaint: str) -> None:

@@ -12,12 +12,10 @@ import torch
 
 from genbench.array_types import Array, Bool
 from genbench.errors import InputError, UsageError
+from genbench.plugs.point_precision import lost_digits
 from genbench.plugs.value_range import parse_range
 
 Axes = Literal["NHWC", "NCHW", "NHW", "ND"]
-
-LOST_SHARE = 1 / 128
-"""Rounding to float32 that is allowed, as a share of the range of a coordinate."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +78,11 @@ class Layout:
         with np.errstate(over="ignore"):
             points = np.array(rows, dtype=np.float32)
         self._refuse(~np.isfinite(points), rows, first, "points must be finite; correct the samples")
-        self._refuse_lost_digits(rows, points)
+        # points that are far from 0 would lose their differences
+        lost = lost_digits(rows, points)
+        if lost:
+            raise InputError(f"{self.name} holds {rows.dtype} {lost}.")
         return points
-
-    def _refuse_lost_digits(self, rows: Array, points: Array) -> None:
-        """Raise InputError if points are so far from 0 that float32 changes their differences."""
-        if rows.dtype.itemsize <= points.dtype.itemsize or len(rows) < 2:
-            return
-        # the rounding of each coordinate beside its spread; a constant has no differences
-        spread, lost = np.ptp(rows, axis=0), np.abs(rows - points).max(axis=0)
-        worst = int(np.argmax(np.where(spread > 0, lost - LOST_SHARE * spread, -1.0)))
-        if spread[worst] > 0 and lost[worst] > LOST_SHARE * spread[worst]:
-            raise InputError(
-                f"{self.name} holds {rows.dtype} points whose coordinate {worst} is near {rows[0, worst]:.6g} and "
-                f"varies by {spread[worst]:.3g}, which float32 cannot tell; subtract one constant from both sides."
-            )
 
     def _to_uint8(self, rows: Array, first: int) -> Array:
         # scale to 0..255 in float64, so that float16 and float32 images round alike
