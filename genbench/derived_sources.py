@@ -164,6 +164,11 @@ class Subset:
         """What the source holds and does not use."""
         return getattr(self.source, "left_out", None) or {}
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """The notes of the source."""
+        return getattr(self.source, "notes", ())
+
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the chosen rows ``start`` to ``stop``, at most ``size`` at a time."""
         import torch

@@ -100,6 +100,7 @@ class Source(Protocol):
     #   class_names: Sequence[str] or None      the name of class k is class_names[k]; None if classes have no names
     #   left_out: Mapping[str, int]             what lies in the folder, archive or file and is not used: the number of
     #                                           things by their plural name, {"hidden files": 2, "gif files": 3}
+    #   notes: tuple[str, ...]                  sentences about what may be wrong with the samples; shown as warnings
     #   read_at_most(count: int) -> None        called before anything is read: a source whose length is not known needs
     #                                           only its first samples
     #   skip_corrupt: bool                      leave out samples that cannot be decoded, instead of raising

@@ -24,7 +24,7 @@ from genbench.scoring.independence import withhold
 from genbench.scoring.options import Options
 from genbench.scoring.pairing import PAIRED, is_paired
 from genbench.scoring.score_names import recorded_metric
-from genbench.scoring.side_warnings import side_warnings
+from genbench.scoring.side_warnings import note_warnings, side_warnings
 from genbench.scoring.sides import Sides, open_sides
 
 DEFAULT_METRICS = "fid,is,kid,pr,prdc,modes"
@@ -96,6 +96,7 @@ class Plan:
         # everything that decides the numbers goes into the record
         sides, options = self.sides, self.sides.options
         generated, reference = sides.sample_sets()
+        about_sides = [*side_warnings(generated, reference), *note_warnings([sides.generated, sides.rows])]
         extractors = [sides.extractor(name) for name in self.metrics]
         backends = {extractor.name: getattr(extractor, "computed_by", "") for extractor in extractors}
         without_reference = options.metrics is None and sides.rows is None and sides.moments is None
@@ -114,9 +115,7 @@ class Plan:
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.started, 3),
             versions=_versions(),
-            warnings=_distinct(
-                side_warnings(generated, reference), copies.warnings() if copies else [], doubts, _of_scores(entries)
-            ),
+            warnings=_distinct(about_sides, copies.warnings() if copies else [], doubts, _of_scores(entries)),
             hints=_distinct([NO_REFERENCE] if without_reference else [], _left_out([*left_out, *withheld])),
         )
 

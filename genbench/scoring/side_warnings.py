@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from genbench.errors import number_of
 from genbench.results import SampleSet
@@ -33,6 +33,17 @@ def side_warnings(generated: SampleSet, reference: SampleSet | None) -> list[str
     for role, samples in both:
         others = [other.levels for other_role, other in both if other_role != role and other.levels]
         warnings += _level_warnings(role, samples, others[0] if others else None)
+    return warnings
+
+
+def note_warnings(sources: Iterable[object]) -> list[str]:
+    """Return the ``notes`` of sources, such as that a ``dataset.json`` lacks labels, with the names of the sources."""
+    warnings = []
+    for source in sources:
+        # the attribute is optional, and a guest may use its name for something else
+        notes, name = getattr(source, "notes", ()), getattr(source, "name", "")
+        if isinstance(notes, (tuple, list)):
+            warnings += [f"{name}: {note.rstrip('.')}." for note in notes if isinstance(note, str)]
     return warnings
 
 

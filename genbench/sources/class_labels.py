@@ -28,6 +28,8 @@ class Classes(NamedTuple):
     """int64 [N], or None if there are no classes."""
     notes: tuple[str, ...] = ()
     """Sentences for people, about classes that cannot be used."""
+    read: tuple[str, ...] = ()
+    """The file that the classes were read from, if it is not the folders that give them."""
 
 
 def find_classes(name: str, files: Sequence[str], others: Iterable[str], read: Callable[[str], bytes]) -> Classes:
@@ -43,7 +45,8 @@ def find_classes(name: str, files: Sequence[str], others: Iterable[str], read: C
         if found and not rest and (not folder or folder.endswith("/")) and all(x.startswith(folder) for x in plain):
             labels = _read_labels(name, other, read)
             if labels is not _ABSENT:
-                return _classes_of_json(name, [file[len(folder) :] for file in plain], labels)
+                found_classes = _classes_of_json(name, [file[len(folder) :] for file in plain], labels)
+                return found_classes._replace(read=(other,))
             note = f"{DATASET_JSON} has no labels in the format of StyleGAN and EDM; the classes are the folders"
             return classes_of_folders(plain)._replace(notes=(note,))
     return classes_of_folders(plain)

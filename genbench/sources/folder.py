@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from genbench.sources.class_labels import find_classes
 from genbench.sources.decoding import Unreadable
 from genbench.sources.file_names import count_by_extension, no_images_message, printable
 from genbench.sources.folder_walk import list_folder
-from genbench.sources.image_formats import LARGEST_FILE
+from genbench.sources.image_formats import LARGEST_FILE, unread_kind
 from genbench.sources.threaded import EncodedImages
 
 
@@ -59,14 +60,16 @@ class Folder(Files):
         _require_folder(root)
         # the files, without those that are hidden or already counted
         images, others, self.left_out = list_folder(root)
-        self.ignored = count_by_extension(others)
-        """Number of files that are not images, by extension."""
         if not images:
             raise InputError(no_images_message(printable(path), "folder", others))
         # the classes come from dataset.json or from the folders
         super().__init__(printable(path), images, root=root)
         found = find_classes(self.name, images, others, lambda name: read_regular_file(root / name))
-        self.class_names, self.labels, self.notes = found
+        self.class_names, self.labels, self.notes, read = found
+        # a file that gives the classes is used
+        self.left_out = dict(Counter(self.left_out) - Counter(map(unread_kind, read)))
+        self.ignored = count_by_extension(name for name in others if name not in read)
+        """Number of files that are not used, by extension."""
 
     @staticmethod
     def accepts(subject: object) -> bool:

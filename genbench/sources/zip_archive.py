@@ -43,8 +43,6 @@ class Zip(EncodedImages):
         members, self.left_out = _visible_members(self.name, self._archive)
         self._images = [member for member in members if suffix(member.filename) in EXTENSIONS]
         others = {member.filename: member for member in members if suffix(member.filename) not in EXTENSIONS}
-        self.ignored = count_by_extension(others)
-        """Number of members that are not images, by extension."""
         if not self._images:
             raise InputError(no_images_message(self.name, "zip", others))
         # check the members before anything is unpacked
@@ -53,7 +51,11 @@ class Zip(EncodedImages):
         """Names of the images in the archive."""
         # read the classes last, because dataset.json must match the names of the images
         found = find_classes(self.name, self.files, others, lambda name: self._read_member(others[name]))
-        self.class_names, self.labels, self.notes = found
+        self.class_names, self.labels, self.notes, read = found
+        # a member that gives the classes is used
+        self.left_out = dict(Counter(self.left_out) - Counter(map(unread_kind, read)))
+        self.ignored = count_by_extension(other for other in others if other not in read)
+        """Number of members that are not used, by extension."""
 
     @staticmethod
     def accepts(subject: object) -> bool:

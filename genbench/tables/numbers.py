@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from genbench.errors import number_of
 from genbench.results import SampleSet
 from genbench.tables.escapes import one_line
 
@@ -49,7 +50,7 @@ def set_aside(samples: SampleSet) -> str:
     """
     parts = [f"{samples.skipped:,} left out as corrupt"] if samples.skipped else []
     # an empty ledger may still have its keys
-    things = [f"{count:,} {one_line(name)}" for name, count in samples.left_out.items() if count]
+    things = [number_of(count, one_line(name)) for name, count in samples.left_out.items() if count]
     parts += [f"not used: {', '.join(things)}"] if things else []
     if samples.levels is not None and samples.levels[1] - samples.levels[0] < 128:
         parts.append("levels {} to {}".format(*samples.levels))

@@ -113,3 +113,11 @@ def test_resizes_and_a_benchmark_contradict_each_other(option: str) -> None:
     message = refused("score", "--samples", "digits", "--benchmark", "digits", option, "tf", code=2)
     assert "leave out --benchmark" in message
     assert ("--protocols is now called --resizes" in message) == (option == "--protocols")
+
+
+@pytest.mark.parametrize("count", [(), ("--count", 18)])
+def test_score_warns_of_a_dataset_json_that_lacks_labels(images: Path, count: tuple[object, ...]) -> None:
+    (images / "dataset.json").write_text(json.dumps({"labels": [["0.png", 1], ["1.png", 0]]}))
+    outcome = run(*score_pixels(images, *count))
+    assert "dataset.json has no label for 18 of 20 images, so there are no classes." in outcome.stderr
+    assert "other file" not in outcome.output

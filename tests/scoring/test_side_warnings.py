@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from genbench.results import SampleSet
-from genbench.scoring.side_warnings import side_warnings
+from genbench.scoring.side_warnings import note_warnings, side_warnings
 
 
 def samples(name: str = "out", **fields: object) -> SampleSet:
@@ -58,3 +60,11 @@ def test_pixel_values_of_real_images_are_quiet(levels: tuple[int, int] | None) -
 def test_both_sides_may_be_bright_or_dark_alike() -> None:
     for levels in ((140, 255), (0, 100)):
         assert side_warnings(samples(levels=levels), samples("real", levels=levels)) == []
+
+
+def test_the_notes_of_sources_are_told_with_their_names() -> None:
+    noted = SimpleNamespace(name="out", notes=("dataset.json has no label for 1 of 2 images, so there are no classes",))
+    others = [None, SimpleNamespace(name="x"), SimpleNamespace(name="x", notes="text"), SimpleNamespace(notes=(3,))]
+    assert note_warnings([noted, *others]) == [
+        "out: dataset.json has no label for 1 of 2 images, so there are no classes."
+    ]

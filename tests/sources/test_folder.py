@@ -541,6 +541,8 @@ def test_dataset_json_gives_the_classes_of_a_folder_and_of_a_zip_alike(tmp_path:
         assert source.labels is not None
         assert source.labels.tolist() == [0, 3, 1]
         assert source.class_names == ("0", "1", "2", "3")
+        # the file is used
+        assert (source.left_out, dict(source.ignored)) == ({}, {})
 
 
 @pytest.mark.parametrize(
@@ -564,6 +566,7 @@ def test_a_dataset_json_of_something_else_leaves_the_folders_as_classes(tmp_path
     source = Folder(tmp_path)
     assert source.class_names == ("a", "b")
     assert "no labels in the format" in source.notes[0]
+    assert source.left_out == {"other files": 1}
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{", '{"labels": 3}', '{"labels": [["a/1.png", 1.5]]}'])

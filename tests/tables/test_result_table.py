@@ -128,6 +128,7 @@ def test_the_frame_has_one_row_per_score() -> None:
     [
         (SampleSet("a", 5, "", 0, {}, (0, 255)), ""),
         (SampleSet("a", 5, "", 3), " (3 left out as corrupt)"),
+        (SampleSet("a", 5, "", 0, {"other files": 1}), " (not used: 1 other file)"),
         (SampleSet("a", 5, "", 0, {"hidden files": 2, "gif files": 1200, "further frames": 0}),
          " (not used: 2 hidden files, 1,200 gif files)"),
         (SampleSet("a", 5, "", 1, {"further arrays": 2}, (0, 1)),
