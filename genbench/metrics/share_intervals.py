@@ -22,11 +22,27 @@ def binomial_error(share: float, count: int) -> float:
 
 
 def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of ``count`` independent samples (Wilson 1927), within 0..1."""
+    """Return the 95 % interval of a share of ``count`` independent samples (Wilson 1927), within 0..1.
+
+    Next to 0 and 1 Wilson's interval contains the true share too rarely (91 % at .999 with 100 samples). For up to 3
+    successes (2 for fewer than 50 samples) the lower end is therefore that of a Poisson variable, and likewise for up
+    to 3 failures the upper one (Brown, Cai, DasGupta 2001, section 4.1.1).
+    """
     centre = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
     half = Z / (1 + Z**2 / count) * math.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))
-    # exactly 0 and 1 at the bounds, where rounding would miss them
-    return 0.0 if share == 0 else max(centre - half, 0.0), 1.0 if share == 1 else min(centre + half, 1.0)
+    low, high = max(centre - half, 0.0), min(centre + half, 1.0)
+    # the number of successes or failures that counts as rare
+    successes, rare = round(share * count), 2 if count < 50 else 3
+    if successes <= rare:
+        low = _rare_share(successes, count)
+    if count - successes <= rare:
+        high = 1 - _rare_share(count - successes, count)
+    return low, high
+
+
+def _rare_share(events: int, count: int) -> float:
+    """Return the share at which more events than this, or as many, have a probability of 5 %; 0 for no event."""
+    return float(stats.chi2.ppf(0.05, 2 * events)) / 2 / count if events else 0.0
 
 
 def logit_interval(share: float, error: float, degrees: float) -> tuple[float, float]:

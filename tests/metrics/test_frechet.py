@@ -14,7 +14,6 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.metric import FrechetDistance, frechet_distance, frechet_distance_of_rows
-from genbench.plugs.contracts import Score
 
 SECOND = ((1.0, 2.0), ((2.0, 0.5), (0.5, 1.0)))
 
@@ -289,23 +288,6 @@ def test_there_is_no_debiased_value_below_twice_the_dimensions(rows: int, warned
     scores = scored(draw(rng, rows, 32), draw(rng, 100, 32))
     assert ("fid_debiased" not in scores) == warned
     assert ("kid" in scores["fid"].detail.get("warning", "")) == warned
-
-
-def test_equal_numbers_of_rows_per_class_are_strata() -> None:
-    # classes far apart: without strata their numbers would add to the error
-    centres = np.array([[0.0, 0], [10.0, 0]])
-    reference = Moments(np.zeros(2), np.eye(2))
-
-    def distance(rng: np.random.Generator, labels: np.ndarray, known: bool) -> Score:
-        rows = centres[labels] + rng.standard_normal((len(labels), 2))
-        features = Features([{"embedding": rows}], label=labels if known else None)
-        return FrechetDistance()(features, reference, seed=0)[0]
-
-    balanced = np.arange(200) % 2
-    drawn = [distance(np.random.default_rng([23, seed]), balanced, known=True) for seed in range(60)]
-    spread = np.std([score.value for score in drawn], ddof=1)
-    assert np.mean([score.error for score in drawn]) == pytest.approx(spread, rel=0.25)
-    assert distance(np.random.default_rng(24), balanced, known=False).error > 2 * spread
 
 
 def test_near_0_the_error_is_the_spread() -> None:

@@ -74,6 +74,18 @@ def test_a_mode_with_less_than_a_fifth_of_its_share_is_captured_but_not_balanced
     assert exact.balanced.value == 3
 
 
+def test_the_interval_of_balanced_modes_contains_the_expected_number() -> None:
+    # three modes near a fifth of their fair share, which samples reach or miss by chance
+    shares = np.array([0.95 / 7] * 7 + [0.01, 0.018, 0.022])
+    rng, found = np.random.default_rng(0), []
+    for _ in range(300):
+        target = rng.multinomial(899, np.full(10, 0.1))
+        found.append(mode_coverage(rng.choice(10, 898, p=shares), modes=10, target=target).balanced)
+    values, errors = np.array([each.value for each in found]), np.array([each.error for each in found])
+    # the chances of the observed shares give errors that hold 86 %
+    assert np.mean(np.abs(values - values.mean()) <= 1.96 * errors) > 0.93
+
+
 def test_samples_of_low_quality_capture_nothing() -> None:
     mode, quality = np.array([0, 0, 1, 2]), np.array([True, True, True, False])
     coverage = mode_coverage(mode, modes=3, quality=quality)

@@ -7,10 +7,27 @@ from scipy import stats
 from genbench.metrics.share_intervals import binomial_error, log_interval, logit_interval, wilson_interval
 
 
-@pytest.mark.parametrize("successes", [0, 1, 9, 10])
-def test_the_wilson_interval_is_that_of_scipy(successes: int) -> None:
+@pytest.mark.parametrize("successes", [0, 3, 7, 10])
+def test_the_wilson_interval_is_that_of_scipy_except_next_to_the_bounds(successes: int) -> None:
     expected = stats.binomtest(successes, 10).proportion_ci(method="wilson")
     assert wilson_interval(successes / 10, 10) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_one_failure_has_the_upper_end_of_a_poisson_variable() -> None:
+    # 1 - exp(-x) = .05 at x = .0513: a failure in 100 samples is compatible with a share of .9995
+    low, high = wilson_interval(0.99, 100)
+    assert high == pytest.approx(1 + np.log(0.95) / 100)
+    assert low == pytest.approx(stats.binomtest(99, 100).proportion_ci(method="wilson").low)
+    assert wilson_interval(0.01, 100) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize("share", [0.9, 0.95, 0.98, 0.99, 0.995, 0.999])
+@pytest.mark.parametrize("count", [30, 100, 1000])
+def test_the_wilson_interval_contains_shares_near_1(share: float, count: int) -> None:
+    counts = np.arange(count + 1)
+    ends = np.array([wilson_interval(each / count, count) for each in counts])
+    inside = (ends[:, 0] <= share) & (share <= ends[:, 1])
+    assert stats.binom.pmf(counts[inside], count, share).sum() > 0.925
 
 
 def test_a_share_of_1_in_100_samples_is_not_certain() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from genbench.array_types import Float64
 from genbench.metrics.frechet.gaussian import Gaussian, terms
-from genbench.metrics.frechet.sides import GaussianSide, blocks_of
+from genbench.metrics.frechet.sides import GaussianSide, blocks_of, rows_per_class
 
 SIZES = 15
 """Number of sample sizes in the extrapolation, as in Chong and Forsyth 2020."""
@@ -40,7 +40,9 @@ def jackknife(
     if blocks is None:
         full_rank = generated.full_rank and reference.full_rank
         blocks = 20 if min(generated.size, *counts) < 512 else 5 if full_rank else 10
-    blocks = min([blocks, *counts])
+    # a stratified sample has whole classes in its blocks, if these are 5 or more
+    strata = [rows for rows in map(rows_per_class, (generated, reference)) if rows is not None and rows >= 5]
+    blocks = min([blocks, *counts, *strata])
     if blocks < 3:
         return None
 

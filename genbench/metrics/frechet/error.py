@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from genbench.array_types import Bool, Float64, Int64
-from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.bias import Jackknife
 from genbench.metrics.frechet.gaussian import Gaussian, root_of, rounding_level
 from genbench.metrics.frechet.pooled_splits import split_variance
-from genbench.metrics.frechet.sides import GaussianSide, blocks_of
+from genbench.metrics.frechet.sides import GaussianSide, blocks_of, is_balanced
 from genbench.metrics.group_influence import influence_of, variance_of_sum
 from genbench.plugs.contracts import Influence
 
@@ -126,18 +125,6 @@ def _centred_in_classes(influence: Float64, label: Int64 | None, mask: Bool | No
         sums, counts = np.bincount(label, influence), np.bincount(label)
         return np.asarray(influence - (sums / np.maximum(counts, 1))[label])
     return np.asarray(influence - influence.mean())
-
-
-def has_strata(side: Features | Moments) -> bool:
-    """Whether the rows of a side are a stratified sample: their labels are known and balanced."""
-    return isinstance(side, Features) and side.label is not None and is_balanced(side.label)
-
-
-def is_balanced(label: Int64) -> bool:
-    """Whether there are at least two classes, with 2 rows or more each, whose numbers differ by at most 1."""
-    counts = np.bincount(label[label >= 0]) if label.min() >= 0 else np.zeros(0, np.int64)
-    counts = counts[counts > 0]
-    return bool(len(counts) > 1 and counts.min() > 1 and counts.max() - counts.min() <= 1)
 
 
 def _fitted_halves(side: GaussianSide, seed: int) -> Iterator[_FittedRows]:

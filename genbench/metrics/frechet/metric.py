@@ -14,9 +14,9 @@ from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.bias import extrapolation, jackknife
 from genbench.metrics.frechet.components import Projection
-from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, has_strata, uncertainty
+from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
-from genbench.metrics.frechet.sides import GaussianSide
+from genbench.metrics.frechet.sides import GaussianSide, has_strata
 from genbench.plugs.contracts import Influence, Score
 
 LIMITS = {"jackknife": "debiased", "extrapolation": "infinity"}
@@ -158,7 +158,7 @@ class FrechetDistance:
         # the number is the version of the format of the arrays
         pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
         strata = [has_strata(side) for side in (generated, reference)]
-        key = f"frechet distance 5, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
+        key = f"frechet distance 6, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
         return _PairNumbers.from_arrays(generated.derived(key, make))
 
     def _scores(self, numbers: _PairNumbers, sizes: Mapping[str, int | None], *, both_sampled: bool) -> list[Score]:

@@ -106,8 +106,39 @@ def blocks_of(side: GaussianSide, blocks: int, seed: int) -> Int64:
     """Return the block of each row, int64 [N], in 0..blocks-1: a seeded permutation of nearly equal blocks.
 
     Row i of two sides with equal counts has the same block. The distance of a set to itself therefore stays 0, and the
-    noise of the blocks cancels from the difference of paired sets.
+    noise of the blocks cancels from the difference of paired sets. In a stratified sample whose classes have a row for
+    each block, each block has the same part of every class: random blocks would show a bias that the sample lacks.
     """
     assert side.features is not None
     count = len(side.features)
-    return np.asarray(np.random.default_rng(seed).permutation(count) * blocks // count)
+    place = np.random.default_rng(seed).permutation(count)
+    label, least = side.features.label, rows_per_class(side)
+    if label is None or least is None or least < blocks:
+        return np.asarray(place * blocks // count)
+    # the place of each row within its class
+    order = np.lexsort((place, label))
+    counts = np.bincount(label)
+    within = np.arange(count) - np.repeat(np.cumsum(counts) - counts, counts)
+    dealt = np.empty(count, np.int64)
+    dealt[order] = within * blocks // np.repeat(counts, counts)
+    return dealt
+
+
+def rows_per_class(side: GaussianSide) -> int | None:
+    """Return the number of rows of the smallest class of a stratified sample; None if the side is none."""
+    if side.features is None or side.features.label is None or not has_strata(side.features):
+        return None
+    counts = np.bincount(side.features.label)
+    return int(counts[counts > 0].min())
+
+
+def has_strata(side: Features | Moments) -> bool:
+    """Whether the rows of a side are a stratified sample: their labels are known and balanced."""
+    return isinstance(side, Features) and side.label is not None and is_balanced(side.label)
+
+
+def is_balanced(label: Int64) -> bool:
+    """Whether there are at least two classes, with 2 rows or more each, whose numbers differ by at most 1."""
+    counts = np.bincount(label[label >= 0]) if label.min() >= 0 else np.zeros(0, np.int64)
+    counts = counts[counts > 0]
+    return bool(len(counts) > 1 and counts.min() > 1 and counts.max() - counts.min() <= 1)
