@@ -33,6 +33,10 @@ _RECORDED = ("name", "extractor", "identity", "fingerprint", "modes", "mode_name
 _COLUMNS = ("label", "hashes")
 
 
+LARGEST_FEATURE = float(np.finfo(np.float32).max)
+"""Largest value of an embedding. No mean is larger, and no covariance is larger than twice its square (for 2 rows)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Moments:
     """Mean and covariance of an embedding: all that a Frechet distance needs."""
@@ -54,6 +58,14 @@ class Moments:
         require_matching(self.name or "The statistics", self.mean.shape, self.covariance.shape)
         if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
             raise InputError(f"{self.name or 'The statistics file'} holds NaN or infinity; make it again.")
+        # larger values than those of float32 features, which distances would overflow with
+        for values, largest in ((self.mean, LARGEST_FEATURE), (self.covariance, 2 * LARGEST_FEATURE**2)):
+            size = max(float(values.max(initial=0)), -float(values.min(initial=0)))
+            if size > largest:
+                raise InputError(
+                    f"{self.name or 'The statistics file'} holds values up to {size:.3g}, larger than float32 features "
+                    f"can give ({largest:.3g}); make it again."
+                )
 
 
 def require_matching(name: str, mean: tuple[int, ...], covariance: tuple[int, ...]) -> None:
