@@ -16,6 +16,7 @@ from genbench.features.features import Features, Moments, read_features, require
 from genbench.features.file_record import FileRecord
 from genbench.features.npz_entries import Header, npz_array, npz_header, npz_text
 from genbench.features.safe_pickle import array_of, unpickle_arrays
+from genbench.files.array_headers import header_fault
 from genbench.files.atomic_write import atomic_write
 from genbench.files.fingerprints import file_hash
 
@@ -106,8 +107,8 @@ def _from_npz(file: Path, dimension: int | None) -> Moments:
         raise
     except Exception as error:  # damaged or hostile bytes can raise any exception
         raise InputError(
-            f"{file} cannot be read ({described(error)[:200]}); expected mu [D] and sigma [D, D] as plain numbers, as "
-            "np.savez(path, mu=mu, sigma=sigma) writes them."
+            f"{file} cannot be read ({header_fault(error)[:200]}); expected mu [D] and sigma [D, D] as plain numbers, "
+            "as np.savez(path, mu=mu, sigma=sigma) writes them."
         ) from error
 
 

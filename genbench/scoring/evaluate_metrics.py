@@ -147,7 +147,7 @@ def _evaluated(
     reference: Features | Moments | None,
     seed: int,
 ) -> list[list[Score]]:
-    who = f"The metric {metrics[0]!r}"
+    who = f"The metric {_called(metrics[0])}"
     with guest_code(who):
         if callable(function):
             scores = function(metrics, generated, reference, seed=seed)
@@ -155,7 +155,14 @@ def _evaluated(
             scores = [metrics[0](generated, reference, seed=seed)]
     if len(scores) != len(metrics):
         raise PlugError(f"{who} returned {len(scores)} lists of scores for {len(metrics)} metrics evaluated together.")
-    return [checked_scores(each, f"The metric {metric!r}") for each, metric in zip(scores, metrics, strict=True)]
+    return [checked_scores(each, f"The metric {_called(metric)}") for each, metric in zip(scores, metrics, strict=True)]
+
+
+def _called(metric: Metric) -> str:
+    """Return a metric as text, with its options if its repr tells them; otherwise the name of its class or function."""
+    text = repr(metric)
+    # the default repr holds a memory address, which says nothing and differs in every run
+    return str(getattr(metric, "__qualname__", type(metric).__name__)) if " at 0x" in text else text
 
 
 def _require_same_dimensions(generated: Features, reference: Features | Moments) -> None:

@@ -11,7 +11,8 @@ from typing import IO, Any, NamedTuple, Protocol
 import numpy as np
 
 from genbench.array_types import Array
-from genbench.errors import InputError, described
+from genbench.errors import InputError
+from genbench.files.array_headers import header_fault
 
 WINDOW_BYTES = 1 << 24
 """Bytes of an array in Fortran order that are read at once, because the values of a row are scattered over the file."""
@@ -61,7 +62,7 @@ def read_header(name: str, file: IO[bytes]) -> NpyHeader:
     except OSError:
         raise
     except Exception as error:  # numpy's parser raises many kinds of exceptions if the text of the header is damaged
-        raise InputError(f"{name} is not a .npy array ({described(error)}); write it with numpy.save.") from error
+        raise InputError(f"{name} is not a .npy array ({header_fault(error)}); write it with numpy.save.") from error
     # objects are pickled, and a pickle can run any code
     if header.dtype.hasobject:
         raise InputError(f"{name} holds pickled Python objects, which are never loaded; save it as a uint8 array.")

@@ -457,3 +457,12 @@ def test_damaged_npz_files_raise_only_input_errors(tmp_path: Path, *, compress: 
         except InputError as error:
             refused += "x.npz" in str(error) and "\n" not in str(error)
     assert refused > 100
+
+
+def test_the_damaged_header_of_an_array_is_told_in_plain_words(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1 + 1,)}\n"
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        for name in ("mu.npy", "sigma.npy"):
+            archive.writestr(name, b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(16))
+    with pytest.raises(InputError, match=r"cannot be read \(its header is not that of an array\)"):
+        read_reference(tmp_path / "x.npz")

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import genbench
-from genbench.errors import InputError, UsageError
+from genbench.errors import InputError, PlugError, UsageError
 
 IMAGES = np.uint8(np.repeat(load_digits().images[..., None] * 255 / 16, 3, axis=3))
 
@@ -257,3 +257,15 @@ def test_a_metric_that_finds_nothing_to_score_is_told(tmp_path: Path) -> None:
     assert any(told in hint for hint in result.hints)
     with pytest.raises(InputError, match="No score can be computed: ClassConditional has nothing to score"):
         genbench.score(generated, reference=images[40:], features="digits", metrics="classes")
+
+
+def test_a_metric_without_a_repr_is_called_by_its_class_in_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        needs, reference = ("embedding",), "none"
+
+        def __call__(self, generated: object, reference: object, *, seed: int) -> None:
+            return None
+
+    monkeypatch.setattr("genbench.scoring.plan.load", lambda room, spec: Silent())
+    with pytest.raises(PlugError, match=r"^The metric \S*Silent returned a NoneType; expected a list"):
+        genbench.score(IMAGES[:50], features="pixels,size=4", metrics="silent")
