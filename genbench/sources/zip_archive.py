@@ -26,6 +26,9 @@ from genbench.sources.threaded import EncodedImages
 BOMB_RATIO, BOMB_SIZE = 200, 1 << 26
 """A member that unpacks to more than BOMB_SIZE bytes and BOMB_RATIO times its packed size is a bomb, too."""
 
+_END_MARK, _END_BYTES = b"PK\x05\x06", 22 + (1 << 16)
+"""The first bytes of the record at the end of an archive, and the largest size of that record with its comment."""
+
 
 class Zip(EncodedImages):
     """A zip of images, in natural order. ``dataset.json`` of EDM, or else the folders in it, give the classes.
@@ -85,16 +88,35 @@ class Zip(EncodedImages):
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """Open a zip archive. Raises InputError if it is missing, not readable or not a zip."""
+    """Open a zip archive. Raises InputError if it is missing, not readable, not a zip, or two joined ones."""
     require_file(path)
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
+        joined = _follows_another(path, archive)
     except PermissionError as error:
         raise InputError(f"{printable(path)} cannot be read ({error.strerror}); check its permissions.") from error
     except Exception as error:  # damaged bytes can raise any exception
         raise InputError(
             f"{printable(path)} cannot be read as a zip archive ({error}); make or copy it again."
         ) from error
+    if joined:
+        archive.close()
+        raise InputError(
+            f"{printable(path)} holds another archive before the last one, which alone would be read; unpack both, and "
+            "pack them together."
+        )
+    return archive
+
+
+def _follows_another(path: Path, archive: zipfile.ZipFile) -> bool:
+    """Whether the end of another archive lies before the first member, as after ``cat a.zip b.zip``."""
+    first = min((member.header_offset for member in archive.infolist()), default=archive.start_dir)
+    # most archives begin with their first member, those that unpack themselves with a program
+    if first <= 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, first - _END_BYTES))
+        return _END_MARK in file.read(min(first, _END_BYTES))
 
 
 def _visible_members(name: str, archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], dict[str, int]]:

@@ -228,3 +228,15 @@ def test_a_member_that_cannot_be_unpacked_is_a_corrupt_image(tmp_path: Path, com
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"1 image of 2 cannot be decoded: b\.png \(damaged in the archive"):
         rows(Zip(path))
+
+
+def test_two_joined_archives_are_refused(tmp_path: Path) -> None:
+    first = zipped(tmp_path / "a.zip", {"a.png": png(1)}).read_bytes()
+    second = zipped(tmp_path / "b.zip", {"b.png": png(2)}).read_bytes()
+    (tmp_path / "ab.zip").write_bytes(first + second)
+    with pytest.raises(InputError, match=r"ab\.zip holds another archive before the last one"):
+        Zip(tmp_path / "ab.zip")
+    # an archive that unpacks itself begins with a program
+    (tmp_path / "self.zip").write_bytes(b"#!/bin/sh\n" + second)
+    assert Zip(tmp_path / "self.zip").files == ("b.png",)
+    assert len(rows(Zip(tmp_path / "self.zip"))) == 1
