@@ -10,6 +10,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,8 @@ def real_section(options: argparse.Namespace) -> Iterator[str]:
              ("all with the second change", changed[1]), ("8 of 10 classes", base[labels < 8])]  # fmt: skip
     made = [Case(name, rows, projected_distance(rows, reference) / value) for name, rows in cases]
     chance = 50 / math.sqrt(options.repeats)
-    yield f"""## Real features
+    yield f"""
+## Real features
 
 The reference are {len(reference):,} embeddings of real images, of {reference.shape[1]:,} dimensions; the baseline
 model gives other images, changed in a first way. Both sides have up to {options.most:,} samples, drawn with
@@ -197,11 +199,12 @@ def main() -> None:
     options = parser.parse_args()
     chance = 100 * math.sqrt(0.25 / options.paths)
     used = " --features FILE --changed FILES --labels FILE" if options.features else ""
-    lines = [INTRODUCTION.format(options=used, paths=options.paths, chance=chance), *path_table(options.paths)]
-    if options.features:
-        lines += ["", *real_section(options)]
+    lines = [INTRODUCTION.format(options=used, paths=options.paths, chance=chance)]
+    sections = chain(path_table(options.paths), real_section(options) if options.features else [])
+    for line in sections:
+        print(line, flush=True)
+        lines.append(line)
     options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
 
 
 if __name__ == "__main__":
