@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from genbench.cli.options import confidence, not_empty, reading, score_options
-from genbench.cli.printing import json_text, prints, say
+from genbench.cli.printing import json_text, prints, say, show_warnings
 from genbench.errors import UsageError
-from genbench.tables.escapes import terminal_safe
 
 
 @click.command(name="compare", short_help="Decide which subjects are better, worse or equivalent.")
@@ -56,8 +55,7 @@ def compare_command(subjects: tuple[str, ...], form: str, as_json: bool, **optio
             raise UsageError("--metrics and --all-metrics contradict each other; give one of them.")
         comparison = compare_subjects(*subjects, **score_options(options))
     # warnings go to stderr before the result, as those of score do
-    for warning in comparison.warnings:
-        click.echo(terminal_safe(f"Warning: {warning}"), err=True)
+    show_warnings(comparison.warnings)
     # print in the requested format
     if as_json or form == "json":
         say(json_text(comparison_json(comparison)))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from genbench.cli.options import score_options, writable
-from genbench.cli.printing import guests
+from genbench.cli.printing import guests, show_warnings
 from genbench.comparison.gate import gate
 from genbench.comparison.gate_checks import Check
 from genbench.comparison.group_by_subject import read_subjects
@@ -56,9 +56,10 @@ def checks_of_subject(
                 raise click.exceptions.Exit(0)
             result = plan.score()
             checks = gate([result], against, metrics=metrics, **rules)
-    # only rank 0 prints and writes
+    # only rank 0 prints and writes; doubts about the samples stand before the verdict
     if follows:
         raise click.exceptions.Exit(0)
+    show_warnings(result.warnings)
     if to is not None:
         replace(result, spec=subject).append(to)
     return checks

@@ -22,11 +22,16 @@ def show(result: Result, as_json: bool) -> None:
     from genbench.tables.result_table import result_text
 
     # warnings before the result, hints after it
-    for warning in result.warnings:
-        click.echo(terminal_safe(f"Warning: {warning}"), err=True)
+    show_warnings(result.warnings)
     say(json_text(result.to_json()) if as_json else result_text(result, plain=not prints("↓↑±")))
     for hint in result.hints:
         click.echo(terminal_safe(hint), err=True)
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Print the warnings of a result to stderr."""
+    for warning in warnings:
+        click.echo(terminal_safe(f"Warning: {warning}"), err=True)
 
 
 def send(results: Iterable[Result], log_to: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.commands import run
@@ -64,3 +65,16 @@ def test_a_file_that_cannot_be_written_is_an_error_after_the_verdict(files: Path
     assert outcome.exit_code == 4
     assert "passed" in outcome.stdout
     assert "a_file/gate cannot be written" in outcome.stderr
+
+
+def test_the_gate_prints_the_warnings_of_what_it_scores(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, high in (("real", 256), ("dark", 9)):
+        np.save(tmp_path / f"{name}.npy", rng.integers(0, high, (40, 8, 8, 3), dtype=np.uint8))
+    options = ("--samples", tmp_path / "dark.npy", "--reference", tmp_path / "real.npy", "--metrics", "fd")
+    how = (*options, "--features", "pixels,size=4", "--quiet")
+    run("score", *how, "--to", tmp_path / "base.jsonl")
+    outcome = run("gate", *how, "--against", tmp_path / "base.jsonl")
+    assert outcome.exit_code in (0, 1, 3), outcome.output
+    assert outcome.stderr.count("nearly black") == 1
+    assert "nearly black" not in outcome.stdout
