@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genbench.cli.options import confidence, largest_count, not_empty, reading
+from genbench.cli.options import NamedPath, confidence, largest_count, not_empty, reading
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
 from genbench.tables.escapes import terminal_safe
@@ -21,7 +21,7 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 
 
 @click.command(name="gate", short_help="Pass or fail a result against its baseline.")
-@click.argument("result", required=False, type=click.Path(path_type=Path))
+@click.argument("result", required=False, type=NamedPath(path_type=Path))
 @click.option("--against", required=True, callback=not_empty, metavar="FILE|SPEC",
               help="Results of the baseline; with --until also samples or a sampler.")  # fmt: skip
 @click.option("--metric", callback=not_empty, metavar="LIST", help="Default: the one by which the benchmark sorts.")
@@ -31,9 +31,9 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 @click.option("--paired", is_flag=True, help="Sample i of both was drawn with the same seed.")
 @click.option("--undecided", type=click.Choice(["pass", "fail"]), help="Exit with 0 or 1, and not 3, if undecided.")
 @confidence
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
-@click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG badge.")
-@click.option("--summary", type=click.Path(dir_okay=False, path_type=Path),
+@click.option("--junit", type=NamedPath(dir_okay=False, path_type=Path), help="Write JUnit XML.")
+@click.option("--badge", type=NamedPath(dir_okay=False, path_type=Path), help="Write an SVG badge.")
+@click.option("--summary", type=NamedPath(dir_okay=False, path_type=Path),
               help="Append a Markdown table to this file; default: $GITHUB_STEP_SUMMARY.")  # fmt: skip
 @click.option("--sampler", callback=not_empty, metavar="SPEC", help="Score this sampler instead of reading RESULT.")
 @click.option(
@@ -46,7 +46,7 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 @click.option("--reference", callback=not_empty, metavar="PATH|SPEC", help="Real samples, if there is no benchmark.")
 @click.option("--metrics", callback=not_empty, metavar="LIST", help="Metrics to score, if there is no benchmark.")
 @click.option("--name", help="Name of the subject; it also chooses the subject of the baseline.")
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Append the new result to this file.")
+@click.option("--to", type=NamedPath(dir_okay=False, path_type=Path), help="Append the new result to this file.")
 @reading
 def gate_command(
     result: Path | None, against: str, metric: str | None, max_increase: str | None, confidence: float, **options: Any

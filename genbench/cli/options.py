@@ -13,12 +13,26 @@ from genbench.cli.printing import guests
 from genbench.errors import InputError
 from genbench.plugs.contracts import BATCH_SIZE
 
+EMPTY = "it is empty; give a value or leave the option out (is a shell variable not set?)."
+
 
 def not_empty(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Refuse an empty value, which usually comes from a shell variable that is not set."""
     if value is not None and not value.strip():
-        raise click.BadParameter("it is empty; give a value or leave the option out (is a shell variable not set?).")
+        raise click.BadParameter(EMPTY)
     return value
+
+
+class NamedPath(click.Path):
+    """The path of a file or folder. An empty one, which would be the working folder, is refused."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path. Raises BadParameter if it is empty or of the wrong kind."""
+        if isinstance(value, str) and not value.strip():
+            self.fail(EMPTY, param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def absolute(ctx: click.Context, option: click.Parameter, value: Path) -> Path:

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from genbench.cli.command_group import refusal
+from genbench.cli.options import NamedPath
 from genbench.cli.printing import say
 
 
 @click.command(name="report", short_help="Write results as pages.")
-@click.argument("folder", default="reports", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
+@click.argument("folder", default="reports", type=NamedPath(file_okay=False, path_type=Path), metavar="[DIR]")
 @click.option("--check", is_flag=True, help="Write nothing; exit with code 1 if a page does not match its results.")
 def report_command(folder: Path, check: bool) -> None:
     """Write DIR/NAME.md for each DIR/NAME.jsonl, and DIR/index.html with all results.

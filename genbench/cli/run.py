@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import absolute, logging
+from genbench.cli.options import NamedPath, absolute, logging
 from genbench.cli.printing import prints, say, send
 from genbench.plugs.specs import COMMAND, parse_specs
 
@@ -23,7 +23,7 @@ from genbench.plugs.specs import COMMAND, parse_specs
 )
 @click.option("--budget", default="full", show_default=True, help="Length of the training: quick or full.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="First training seed.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
+@click.option("--out", type=NamedPath(file_okay=False, path_type=Path), default="runs", show_default=True,
               callback=absolute, help="Folder of checkpoints, figures and results.")  # fmt: skip
 @click.option(
     "--jobs",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genbench.cli.options import not_empty
+from genbench.cli.options import NamedPath, not_empty
 from genbench.cli.printing import guests, say
 from genbench.errors import UsageError
 
@@ -15,11 +15,11 @@ from genbench.errors import UsageError
 @click.argument("sampler", callback=not_empty, metavar="SPEC")
 @click.option("--count", type=click.IntRange(1), required=True, metavar="N", help="Number of samples.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="New folder of PNG files, .zip, .npz or .npy."
+    "--out", type=NamedPath(path_type=Path), required=True, help="New folder of PNG files, .zip, .npz or .npy."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", show_default=True, help="Seed of the samples.")
 @click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="PATH", help="best.safetensors written by `genbench run`."
+    "--weights", type=NamedPath(path_type=Path), metavar="PATH", help="best.safetensors written by `genbench run`."
 )
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
 def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path | None, quiet: bool) -> None:

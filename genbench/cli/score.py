@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import logging, not_empty, reading, score_options, writable
+from genbench.cli.options import NamedPath, logging, not_empty, reading, score_options, writable
 from genbench.cli.printing import guests, say, send, show
 from genbench.errors import UsageError
 
@@ -56,7 +56,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 @click.option("--name", help="Name of the subject in tables.")
 @click.option("--dry-run", is_flag=True, help="Print the expected cost (samples, time, disk, memory) and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every field of the result.")
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Append the result to a JSON-lines file.")
+@click.option("--to", type=NamedPath(dir_okay=False, path_type=Path), help="Append the result to a JSON-lines file.")
 @logging
 def score_command(samples: str | None, sampler: str | None, as_json: bool, to: Path | None, **options: Any) -> None:
     """Score samples or a sampler.

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import not_empty, reading, score_options, writable
+from genbench.cli.options import NamedPath, not_empty, reading, score_options, writable
 from genbench.cli.printing import guests, say
 from genbench.errors import UsageError
 
@@ -16,7 +16,7 @@ from genbench.errors import UsageError
 @click.argument("samples", callback=not_empty, metavar="PATH|SPEC")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NamedPath(dir_okay=False, path_type=Path),
     required=True,
     help="A .npz of mu and sigma, as pytorch-fid writes it, or a .safetensors of all features.",
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import not_empty
+from genbench.cli.options import NamedPath, not_empty
 from genbench.cli.printing import say
 
 
@@ -20,7 +20,7 @@ from genbench.cli.printing import say
 )
 @click.option("--budget", default="full", show_default=True, help="Length of the training: quick or full.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Training seed.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
+@click.option("--out", type=NamedPath(file_okay=False, path_type=Path), default="runs", show_default=True,
               help="Folder of checkpoints and training curves.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
 def train_command(sampler: str, benchmark: str, quiet: bool, out: Path, **options: Any) -> None:

@@ -152,3 +152,26 @@ def test_a_full_disk_is_told_and_the_score_comes_without_the_store(
     assert "No space left on device" in outcome.stderr
     whole = run(*score_pixels(images), "--json")
     assert json.loads(outcome.stdout)["generated"] == json.loads(whole.stdout)["generated"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("score", "--samples", "digits", "--reference", "digits", "--to"),
+        ("gate", "--sampler", "dcgan", "--against", "x.jsonl", "--to"),
+        ("gate", "x.jsonl", "--against", "x.jsonl", "--junit"),
+        ("run", "digits", "--out"),
+        ("stats", "digits", "--out"),
+        ("sample", "dcgan", "--count", "1", "--out"),
+        ("train", "dcgan", "--benchmark", "digits", "--out"),
+        ("report",),
+        ("table",),
+    ],
+)
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_path_is_refused_before_the_work(
+    words: tuple[str, ...], empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "is empty" in refused(*words, empty, code=2)
+    assert list(tmp_path.iterdir()) == []
