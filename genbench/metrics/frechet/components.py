@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import eigh
 
 from genbench.array_types import Array, Float64
-from genbench.errors import UsageError
+from genbench.errors import InputError, UsageError
 from genbench.features.features import Features, Moments
 
 
@@ -32,7 +33,9 @@ class Projection:
             )
 
         def make() -> dict[str, Array]:
-            vectors = np.linalg.eigh(moments.covariance)[1][:, ::-1][:, :components]
+            # only the largest eigenvalues, in ascending order
+            last = (size - components, size - 1)
+            vectors = eigh(moments.covariance, subset_by_index=last)[1][:, ::-1]
             # eigenvectors have no sign: the largest entry is made positive, so that the basis is always the same
             signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(components)])
             return {"basis": vectors * signs}
@@ -42,7 +45,13 @@ class Projection:
         return Projection(np.asarray(made["basis"]), view)
 
     def of_features(self, side: Features) -> Features:
-        """Return the rows of a side in these components, as a view of their own."""
+        """Return the rows of a side in these components. Raises InputError if their dimension is another one."""
+        size = next(iter(side.each(self.view))).shape[1]
+        if size != len(self.basis):
+            raise InputError(
+                f"{side.name} has embeddings of {size} dimensions and the reference of {len(self.basis)}, but they "
+                "must be equal; use the same extractor for both."
+            )
         blocks: list[Mapping[str, Array]] = [
             {self.view: (block[self.view].astype(np.float64) @ self.basis).astype(np.float32)} for block in side.blocks
         ]

@@ -115,15 +115,6 @@ class FrechetDistance:
         # check both sides
         if reference is None:
             raise PlugError("The Frechet distance needs a reference; name one with --reference.")
-        moments = [side if isinstance(side, Moments) else side.moments(self.view) for side in (generated, reference)]
-        # embeddings of different extractors cannot be compared
-        size, reference_size = (side.mean.size for side in moments)
-        if size != reference_size:
-            raise InputError(
-                f"{generated.name} has embeddings of {size} dimensions and {reference.name} of {reference_size}, but "
-                f"a Frechet distance needs equal ones; use the same extractor for both."
-            )
-
         # few components need few rows
         if self.components is not None:
             projection = Projection.of(reference, self.view, self.components)
@@ -134,6 +125,15 @@ class FrechetDistance:
                 else projection.of_features(reference)
             )
             return [self._renamed(score) for score in inner(projection.of_features(generated), other, seed=seed)]
+
+        moments = [side if isinstance(side, Moments) else side.moments(self.view) for side in (generated, reference)]
+        # embeddings of different extractors cannot be compared
+        size, reference_size = (side.mean.size for side in moments)
+        if size != reference_size:
+            raise InputError(
+                f"{generated.name} has embeddings of {size} dimensions and {reference.name} of {reference_size}, but "
+                f"a Frechet distance needs equal ones; use the same extractor for both."
+            )
 
         # score the pair
         sizes = {"generated": moments[0].count, "reference": moments[1].count, "dimensions": size}

@@ -51,9 +51,10 @@ def _random_parts(rows: Float64, first: int, seed: int) -> Iterator[tuple[Gaussi
             continue
         # otherwise only the rows of the first part are multiplied
         part = centred[order[:first]]
+        total, products = part.sum(axis=0), part.T @ part
         yield (
-            _gaussian_of_sums(part.sum(axis=0), part.T @ part, first),
-            _gaussian_of_sums(-part.sum(axis=0), scatter - part.T @ part, count - first),
+            _gaussian_of_sums(total, products, first),
+            _gaussian_of_sums(-total, scatter - products, count - first),
         )
 
 
