@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -77,19 +77,37 @@ class Case:
     rows: Array
     relative: float
     """True value of the distance, divided by that of the baseline."""
+    paired: bool = False
+    """Whether row i belongs to row i of the baseline."""
 
 
-def decided(draw: Callable[[int], Array], baseline: Result, reference: Features, metric: Metric, first: int,
-            most: int, max_increase: str) -> tuple[str, int]:  # fmt: skip
-    """Return the outcome and the number of samples of one sequential gate."""
-    name = baseline.scores[-1].name
-    comparison = LookedAt(name, max_increase, 0.95, paired=False, baseline_grows=False)
-    rows, measured = draw(most), []
-    looks: list[Look] = []
-    for count in look_counts(first, most):
+@dataclass(frozen=True)
+class Setting:
+    """What all gates of one table share."""
+
+    reference: Features
+    metric: Metric
+    first: int
+    """Number of samples at the first look."""
+    most: int
+    """Largest number of samples, and that of a fixed baseline."""
+
+
+def decided(setting: Setting, rows: Array, base: Array, *, paired: bool) -> tuple[str, int]:
+    """Return the outcome and the number of samples of one sequential gate at a margin of 5 %.
+
+    ``rows`` and ``base`` are float [most, D]. A paired baseline is scored in the same looks.
+    """
+    reference, metric = setting.reference, setting.metric
+    baseline = as_result("base", base, reference, metric)
+    comparison = LookedAt(baseline.scores[-1].name, "5%", 0.95, paired=paired, baseline_grows=paired)
+    measured, looks = [], list[Look]()
+    for count in look_counts(setting.first, setting.most):
         result = as_result("new", rows[:count], reference, metric)
+        if paired:
+            baseline = as_result("base", base[:count], reference, metric)
         measured.append(comparison.measured(result, [baseline])[0])
-        looks = judged(measured, most, 0.05)
+        looks = judged(measured, setting.most, 0.05)
         if looks[-1].outcome != "undecided":
             break
     return looks[-1].outcome, looks[-1].measured.count
@@ -114,22 +132,22 @@ METRICS: dict[str, tuple[Metric, int]] = {
 
 def real_table(cases: list[Case], base: Array, reference: Array, repeats: int, most: int) -> Iterator[str]:
     """Yield the table of gates against one baseline, which is drawn anew in every repeat."""
-    side = Features.of(embedding=reference)
     yield "| score that decides | samples | passed | failed | undecided | mean samples |"
     yield "|---|---|---|---|---|---|"
     for name, (metric, first) in METRICS.items():
+        setting = Setting(Features.of(embedding=reference), metric, first, most)
         for case in cases:
             found = []
             for repeat in range(repeats):
                 rng = np.random.default_rng([repeat, 7])
-                baseline = as_result("base", base[rng.choice(len(base), most)], side, metric)
-                rows = case.rows
-                found.append(decided(lambda n, r=rng, x=rows: x[r.choice(len(x), n)], baseline, side, metric, first,
-                                     most, "5%"))  # fmt: skip
+                chosen = rng.choice(len(base), most)
+                # paired: the same images, with a little noise on their features
+                own = chosen if case.paired else rng.choice(len(case.rows), most)
+                found.append(decided(setting, case.rows[own], base[chosen], paired=case.paired))
             outcomes = [outcome for outcome, _ in found]
-            shares = " | ".join(f"{100 * outcomes.count(word) / repeats:.0f} %"
-                                for word in ("passed", "failed", "undecided"))  # fmt: skip
-            yield f"| `{name}` | {case.name} | {shares} | {np.mean([count for _, count in found]):,.0f} |"
+            shares = [f"{100 * outcomes.count(word) / repeats:.0f} %" for word in ("passed", "failed", "undecided")]
+            mean = f"{np.mean([count for _, count in found]):,.0f}"
+            yield f"| `{name}` | {case.name} | {' | '.join(shares)} | {mean} |"
 
 
 def real_section(options: argparse.Namespace) -> Iterator[str]:
@@ -137,12 +155,19 @@ def real_section(options: argparse.Namespace) -> Iterator[str]:
     reference, changed = np.load(options.features), [np.load(path) for path in options.changed]
     base, labels = changed[0], np.load(options.labels)[-len(changed[0]) :]
     value = projected_distance(base, reference)
+    classes = np.unique(labels)
     # the share of the second change that makes the distance 20 % larger
     worse = next(mix for share in np.linspace(0, 1, 41)
                  if projected_distance(mix := mixed(base, changed[1], share), reference) >= 1.2 * value)  # fmt: skip
-    cases = [("the baseline model", base), ("a part with the second change, 20 % larger distance", worse),
-             ("all with the second change", changed[1]), ("8 of 10 classes", base[labels < 8])]  # fmt: skip
-    made = [Case(name, rows, projected_distance(rows, reference) / value) for name, rows in cases]
+    noise = np.random.default_rng(1).standard_normal(base.shape) * base.std(axis=0) * 0.05
+    cases = [
+        ("the baseline model", base, False),
+        ("the baseline model with slightly changed features, paired", (base + noise).astype(base.dtype), True),
+        ("a part with the second change, 20 % larger distance", worse, False),
+        ("all with the second change", changed[1], False),
+        (f"without 2 of {len(classes)} classes", base[labels < classes[-2]], False),
+    ]
+    made = [Case(name, rows, projected_distance(rows, reference) / value, paired) for name, rows, paired in cases]
     chance = 50 / math.sqrt(options.repeats)
     yield f"""
 ## Real features
