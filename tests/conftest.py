@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from genbench.files import fingerprints
 # pytest-xdist runs one process for each core: more threads in each of them would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Under nohup, processes ignore SIGHUP, and so would those that tests start and hang up.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
