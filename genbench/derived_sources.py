@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -233,10 +234,17 @@ class Reordered:
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the rows ``start`` to ``stop`` of this order, at most ``size`` at a time."""
         place = start
+        waiting: list[Batch] = []
         for first, last in self._runs(start, len(self) if stop is None else min(stop, len(self))):
             for batch in self.source.batches(size, first, last):
-                yield replace(batch, index=batch.index - first + place)
+                # short runs are joined, so that an extractor is not called for single rows
+                if waiting and sum(len(each.index) for each in waiting) + len(batch.index) > size:
+                    yield _joined(waiting)
+                    waiting = []
+                waiting.append(replace(batch, index=batch.index - first + place))
             place += last - first
+        if waiting:
+            yield _joined(waiting)
 
     def _runs(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges of consecutive rows of the source that follow one another in this order."""
@@ -245,3 +253,24 @@ class Reordered:
         for first, last in pairwise([0, *ends]):
             if last > first:
                 yield int(rows[first]), int(rows[last - 1]) + 1
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    """Return consecutive batches as one."""
+    import torch
+
+    if len(batches) == 1:
+        return batches[0]
+    # images of different sizes stay a list
+    rows = [row for batch in batches for row in batch.data]
+    alike = len({(row.dtype, row.shape) for row in rows}) == 1
+    labels = [batch.label for batch in batches if batch.label is not None]
+    left_out = Counter[str]()
+    for batch in batches:
+        left_out.update(batch.left_out)
+    return Batch(
+        torch.cat([batch.index for batch in batches]),
+        torch.stack(rows) if alike else rows,
+        torch.cat(labels) if len(labels) == len(batches) else None,
+        dict(left_out),
+    )

@@ -19,8 +19,9 @@ STEP = 256
 """Samples between the first looks: the rows of a block of the store."""
 GROWTH = 1.15
 """Ratio of the numbers of samples of later looks, so that their number grows as the logarithm of the samples."""
-LEAST_RISE = 1e-6
-"""Least increase of the information fraction from look to look, which estimates of the errors may otherwise miss."""
+LEAST_RISE = 1e-3
+"""Least increase of the information fraction from look to look, which estimates of the errors may otherwise miss. With
+smaller steps, the numerical integration of the boundary would lose probability."""
 
 
 @dataclass(frozen=True)

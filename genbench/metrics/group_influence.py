@@ -27,7 +27,8 @@ def influence_of(generated: npt.ArrayLike, reference: npt.ArrayLike = (), *, err
         return None
 
     # a comparison needs the share of each side in the variance of the error
-    variances = [variance_of_sum(side) for side in sides]
+    # equal influences differ by rounding only
+    variances = [0.0 if _is_constant(side) else variance_of_sum(side) for side in sides]
     total = sum(variances)
     if error and not total:
         return None
@@ -35,6 +36,10 @@ def influence_of(generated: npt.ArrayLike, reference: npt.ArrayLike = (), *, err
     # each side keeps its share; together both have the variance of the error
     scaled = [variance * (error**2 / total if total else 0.0) for variance in variances]
     return Influence(*(_grouped(side, variance) for side, variance in zip(sides, scaled, strict=True)))
+
+
+def _is_constant(influence: Float64) -> bool:
+    return not len(influence) or float(np.ptp(influence)) <= 1e-9 * float(np.abs(influence).max())
 
 
 def variance_of_sum(influence: Float64) -> float:

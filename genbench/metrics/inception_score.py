@@ -23,7 +23,7 @@ class InceptionScoreResult:
 
     mean: float
     """Mean of the split scores, 1..C: the conventional number."""
-    mean_error: float
+    mean_error: float | None
     std: float
     """Standard deviation of the split scores, ddof 0: the conventional number after ±, which is no standard error."""
     one_split: float
@@ -89,14 +89,20 @@ def inception_score(
     )
 
 
-def _split_scores(rows: Array, order: Int64, splits: int) -> tuple[Float64, float]:
-    """Return the score of each split [splits] of the rows ``order`` [N], and the standard error of their mean."""
+def _split_scores(rows: Array, order: Int64, splits: int) -> tuple[Float64, float | None]:
+    """Return the score of each split [splits] of the rows ``order`` [N], and the standard error of their mean.
+
+    The error is None if a split has a single row.
+    """
     bounds = [i * len(order) // splits for i in range(splits + 1)]
     parts = [order[start:stop] for start, stop in pairwise(bounds)]
     entropies = [_entropies(rows, part) for part in parts]
+    scores = np.array([split.score for split in entropies])
+    if min(map(len, parts)) < 2:
+        return scores, None
     # the splits share no rows, so their variances add up
     errors = [_jackknife(rows, part, split)[1] for part, split in zip(parts, entropies, strict=True)]
-    return np.array([split.score for split in entropies]), float(np.sqrt(np.square(errors).sum()) / splits)
+    return scores, float(np.sqrt(np.square(errors).sum()) / splits)
 
 
 def _checked_logits(logits: npt.ArrayLike, splits: int, seed: int) -> Array:

@@ -54,7 +54,12 @@ def logit_interval(share: float, error: float, degrees: float) -> tuple[float, f
     return float(expit(logit(share) - half)), float(expit(logit(share) + half))
 
 
-def log_interval(value: float, error: float, degrees: float) -> tuple[float, float]:
-    """Return the 95 % interval of a number above 0, symmetric in its logarithm; arguments as ``logit_interval``."""
+def log_interval(value: float, error: float, degrees: float) -> tuple[float, float] | None:
+    """Return the 95 % interval of a number above 0, symmetric in its logarithm; arguments as ``logit_interval``.
+
+    Returns None if the error is larger than the value, where the logarithm says nothing.
+    """
+    if error > value:
+        return None
     factor = math.exp(float(stats.t.ppf(0.975, degrees)) * error / value)
     return value / factor, value * factor

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from genbench.comparison.sequential import Look, Measured, SequentialRecord, judged, look_counts
+from genbench.comparison.sequential_boundaries import rejection_rates
 
 BASELINE = 1e-4
 """Variance of the baseline's score."""
@@ -92,3 +93,15 @@ def test_a_record_survives_json_and_is_replayed() -> None:
     read = SequentialRecord.from_dict(json.loads(json.dumps(record.to_dict())))
     assert read == record
     assert read.replayed() == "failed"
+
+
+def test_looks_whose_information_hardly_rises_keep_the_error_rate() -> None:
+    # estimates of the errors may say that a look brought nothing
+    made = [Measured(1000 + look, 0.0, 0.0, 0.1, 0.1) for look in range(4)]
+    looks = judged([*made, Measured(5000, 0.0, 0.0, 0.05, 0.05)], 5000, 0.05)
+    fractions = [look.fraction for look in looks]
+    assert sum(rejection_rates([look.critical for look in looks], fractions)) == pytest.approx(0.05, abs=1e-3)
+    rng = np.random.default_rng(5)
+    steps = np.sqrt(np.diff(fractions, prepend=0.0))
+    z = (rng.standard_normal((40_000, 5)) * steps).cumsum(axis=1) / np.sqrt(fractions)
+    assert (z >= [look.critical for look in looks]).any(axis=1).mean() == pytest.approx(0.05, abs=0.005)

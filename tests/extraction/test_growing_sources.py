@@ -60,3 +60,9 @@ def test_labels_follow_the_order() -> None:
     assert Reordered(source, np.arange(5)).labels is None
     source.labels = np.arange(700)  # type: ignore[misc]
     assert Reordered(source, np.array([4, 2])).labels.tolist() == [4, 2]
+
+
+def test_rows_in_random_order_come_in_whole_batches() -> None:
+    order = np.random.default_rng(2).permutation(700)
+    sizes = [len(batch.index) for batch in Reordered(ArraySource(ROWS), order).batches(64, 0, 256)]
+    assert sizes == [64] * 4

@@ -53,3 +53,15 @@ def test_each_block_has_the_same_part_of_every_class(blocks: int, of_each_class:
     table = np.zeros((blocks, 6), int)
     np.add.at(table, (blocks_of(side, blocks, 0), labels), 1)
     assert (table == of_each_class).all()
+
+
+@pytest.mark.parametrize(("classes", "rows"), [(4, 30), (10, 25), (3, 47)])
+def test_blocks_of_strata_have_nearly_equal_sizes_and_parts_of_every_class(classes: int, rows: int) -> None:
+    label = np.repeat(np.arange(classes), rows)
+    features = Features([{"embedding": np.random.default_rng(0).standard_normal((len(label), 4))}], label=label)
+    blocks = blocks_of(GaussianSide.of(features, "embedding"), 20, 0)
+    sizes = np.bincount(blocks, minlength=20)
+    assert sizes.max() - sizes.min() <= 2
+    for each in range(classes):
+        parts = np.bincount(blocks[label == each], minlength=20)
+        assert parts.max() - parts.min() <= 1

@@ -134,3 +134,8 @@ def test_small_splits_give_a_warning_that_states_their_bias() -> None:
     many = InceptionScore()(Features.of(logits=noisy(rng, 10_000)), None, seed=0)
     assert "below its limit" in few[0].detail["warning"]
     assert "warning" not in many[0].detail
+
+
+def test_splits_of_single_rows_have_no_error() -> None:
+    assert inception_score(np.random.default_rng(0).standard_normal((12, 5)), splits=10).mean_error is None
+    assert inception_score(np.random.default_rng(0).standard_normal((20, 5)), splits=10).mean_error is not None

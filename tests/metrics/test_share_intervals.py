@@ -49,8 +49,14 @@ def test_the_wilson_interval_contains_a_share_near_1_in_95_percent() -> None:
 def test_intervals_on_the_logit_and_log_scales_stay_in_their_range() -> None:
     low, high = logit_interval(0.99, 0.02, 16)
     assert 0 < low < 0.99 < high < 1
-    low, high = log_interval(0.1, 0.2, 16)
+    interval = log_interval(0.1, 0.08, 16)
+    assert interval is not None
+    low, high = interval
     assert 0 < low < 0.1 < high
     # a small error gives value ± t error
     half = stats.t.ppf(0.975, 16) * 1e-4
     assert logit_interval(0.3, 1e-4, 16) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-7)
+
+
+def test_an_error_larger_than_the_value_has_no_interval_on_the_log_scale() -> None:
+    assert log_interval(0.001, 0.1, 10) is None

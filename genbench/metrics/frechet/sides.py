@@ -119,8 +119,10 @@ def blocks_of(side: GaussianSide, blocks: int, seed: int) -> Int64:
     order = np.lexsort((place, label))
     counts = np.bincount(label)
     within = np.arange(count) - np.repeat(np.cumsum(counts) - counts, counts)
+    # each class begins at another block, so that the blocks that get one row more are not always the same
+    first = np.cumsum(counts > 0) - 1
     dealt = np.empty(count, np.int64)
-    dealt[order] = within * blocks // np.repeat(counts, counts)
+    dealt[order] = (within * blocks // np.repeat(counts, counts) + np.repeat(first, counts)) % blocks
     return dealt
 
 
