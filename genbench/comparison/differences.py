@@ -135,9 +135,10 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether the (adjusted) p-value is below 1 - confidence."""
+        """Whether the (adjusted) p-value is below 1 - confidence; the same samples never differ."""
+        # rounding alone moves the score of the same samples
         p = self.p if self.adjusted is None else self.adjusted
-        return p is not None and p < 1 - self.confidence
+        return not self.same_samples and p is not None and p < 1 - self.confidence
 
     @property
     def smallest_shown(self) -> float | None:

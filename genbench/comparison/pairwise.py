@@ -92,7 +92,7 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
         if len(having) < 2 or (question.baseline is not None and question.baseline not in having):
             continue
         scored = ScoredSubjects.of(having, metric, margin)
-        baseline = question.baseline or _default_baseline(scored)
+        baseline = question.baseline or _default_baseline(scored, list(having))
         # without a named baseline, all pairs are tested, because the best one is known only afterwards
         if not question.all_pairs:
             baselines[scored.metric] = baseline
@@ -130,10 +130,8 @@ def _all_have(results: Sequence[Result], metric: str) -> bool:
     return all(metric in {entry.name for entry in result.scores} for result in results)
 
 
-def _default_baseline(scored: ScoredSubjects) -> str:
-    """Return the best subject, or the second of two."""
-    # the order of the subjects decides between two
-    names = list(scored.scores)
+def _default_baseline(scored: ScoredSubjects, names: Sequence[str]) -> str:
+    """Return the best subject, or the second of two in the order of ``names``."""
     if len(names) == 2 or not scored.estimates:
         return names[1]
     sign = -1 if scored.better == "higher" else 1

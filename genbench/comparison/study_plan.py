@@ -76,7 +76,7 @@ class StudyPlan:
     unit: float = 1.0
     """How much the score changes per unit of the scale, relative to its value; absolute if ``is_share``."""
     is_share: bool = False
-    """Whether the score is a share, so that differences are absolute."""
+    """Whether differences are absolute: the score is a share, or its median is 0."""
 
     def variance(self, seeds: int, count: int) -> float:
         """Return the variance of a difference of two methods."""
@@ -209,11 +209,20 @@ def _from_pilot(
     chosen = count or pilot_count
     # the difference is meant at the median of the subjects
     middle = float(scored.scale.back(np.median([estimate.mean for estimate in found])))
-    is_share = scored.scale.kind == "logit"
+    below, above = margin.limits(scored.scale, middle)
+    # near the end of a scale one direction only can be reached
+    shift = min(below, above)
+    if shift == 0 or not math.isfinite(shift):
+        raise UsageError(
+            f"--difference: {margin} at the median {name} of the pilot, {middle:.4g}, is no difference that can be "
+            "shown; give a smaller or larger number in the unit of the score."
+        )
+    # 0 has no percentages
+    absolute = scored.scale.kind == "logit" or middle == 0
     return StudyPlan(
         metric=name,
         difference=str(margin),
-        shift=margin.limits(scored.scale, middle)[1],
+        shift=shift,
         seed_variance=between,
         sample_variance=sampling * pilot_count / chosen,
         reference_variance=_of_reference(found),
@@ -222,8 +231,8 @@ def _from_pilot(
         training_seconds=_mean([one.training.seconds for one in everything if one.training and _is_trained(one)]),
         sample_seconds=_mean([one.seconds / one.generated.count for one in everything if one.generated.count]),
         fixed_count=everything[0].benchmark is not None,
-        unit=1 / float(scored.scale.slope(middle)) / (1.0 if is_share else abs(middle)),
-        is_share=is_share,
+        unit=1 / float(scored.scale.slope(middle)) / (1.0 if absolute else abs(middle)),
+        is_share=absolute,
     )
 
 

@@ -54,10 +54,12 @@ class SubjectScores:
         """Return the scores on another scale, with their errors to first order."""
         # first order: errors and influences grow with the slope
         slope = scale.slope(self.values)
+        # a share of 0 or 1 has the variance of its scale instead, because first order overstates it there
+        least = scale.least_variances(self.values)
         return replace(
             self,
             values=scale.forward(self.values),
-            variances=np.maximum(self.variances * slope**2, scale.least_variances(self.values)),
+            variances=np.where(least > 0, least, self.variances * slope**2),
             generated=None if self.generated is None else self.generated * slope[:, None],
             reference=None if self.reference is None else self.reference * slope[:, None],
         )

@@ -281,3 +281,10 @@ def test_scores_of_a_metric_without_influences_can_be_compared() -> None:
     a = result("a", Score("own", 1.0, 0.1, "lower"))
     b = result("b", Score("own", 1.0, 0.1, "lower", influence=Influence(())))
     assert difference(a, b, "own").error == pytest.approx(0.1 * np.sqrt(2))
+
+
+@pytest.mark.parametrize("names", [("new", "old"), ("old", "new")])
+def test_of_two_subjects_the_second_given_is_the_baseline(names: tuple[str, str]) -> None:
+    comparison = compare(*(valued(name, 10.0 + len(names)) for name in names))
+    assert list(comparison.baselines.values()) == [names[1]]
+    assert [(each.a, each.b) for each in comparison.differences] == [names]

@@ -13,6 +13,7 @@ from genbench.comparison.gate import gate
 from genbench.comparison.gate_checks import Check, false_alarms
 from genbench.comparison.multiple_testing import Contrast
 from genbench.errors import InputError, UsageError
+from genbench.metrics.share_intervals import binomial_error
 from genbench.plugs.contracts import Influence, Score
 from genbench.results import Result, SampleSet
 from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, gate_text, outcome_of
@@ -255,3 +256,17 @@ def test_the_same_samples_with_another_score_are_judged_by_the_score() -> None:
     assert gate([new], [old])[0].outcome == "failed"
     rounded = valued("a", 10.0001, 0.1, generated=samples)
     assert gate([rounded], [old], max_increase=0)[0].reason == "the same samples"
+
+
+def test_a_share_of_1_counts_its_error_once() -> None:
+    count = 10_000
+    perfect = [
+        result(name, Score("high_quality", 1.0, binomial_error(1.0, count), "higher"),
+               generated=SampleSet(name, count, name))
+        for name in ("a", "b")
+    ]  # fmt: skip
+    (check,) = gate(perfect[:1], perfect[1:], max_increase="0.02 units")
+    # half a row on the scale of the logit: a standard deviation of 2**.5 for each side
+    assert check.difference is not None
+    assert check.difference.shift_error == pytest.approx(2, rel=1e-3)
+    assert check.outcome == "passed"

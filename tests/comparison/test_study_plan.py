@@ -114,3 +114,25 @@ def test_a_pilot_without_errors_and_wrong_options_are_refused() -> None:
         plan(difference="much")
     with pytest.raises(UsageError, match="--difference is 0"):
         plan(difference="0%")
+
+
+def test_a_percentage_of_a_median_of_0_is_refused() -> None:
+    zeros = [result(name, Score("kid", 0.0, 0.1, "lower")) for name in "ab"]
+    with pytest.raises(UsageError, match=r"10 % at the median kd@x of the pilot, 0, is no difference"):
+        plan(zeros, metric="kd")
+
+
+def test_a_pilot_with_a_median_of_0_has_absolute_amounts() -> None:
+    made = plan([result(name, Score("kid", 0.0, 0.1, "lower")) for name in "ab"], difference=0.5, metric="kd")
+    # the scale is about linear near 0
+    assert made.shift * made.unit == pytest.approx(0.5, rel=0.05)
+    assert made.is_share
+
+
+def test_a_share_near_1_is_planned_by_the_direction_that_can_be_reached() -> None:
+    shares = [result(name, Score("recall", 0.99, 0.003, "higher")) for name in "ab"]
+    made = plan(shares, difference=0.02, metric="recall")
+    assert math.isfinite(made.shift)
+    assert made.shift * made.unit == pytest.approx(0.02, rel=0.6)
+    with pytest.raises(UsageError, match="is no difference that can be shown"):
+        plan(shares, difference="2 units", metric="recall")

@@ -10,6 +10,7 @@ import pytest
 
 from genbench.benchmarks import DIGITS
 from genbench.comparison.chosen_scores import one_of_each_family
+from genbench.comparison.leaderboard import leaderboard
 from genbench.comparison.margins import Margin, margin_of
 from genbench.comparison.scales import ScoreScale
 from genbench.comparison.scored_subjects import difference
@@ -126,3 +127,11 @@ def test_all_pairs_are_a_matrix() -> None:
     lines = comparison_text(compare(*several(), all_pairs=True)).splitlines()
     assert [line.split()[2:] for line in lines[3:6]] == [[".", "+", "+"], ["-", ".", "+"], ["-", "-", "."]]
     assert "+ better, - worse" in lines[7]
+
+
+def test_the_same_samples_are_not_significant_after_rounding() -> None:
+    old = valued("a", 10.0, 0.0)
+    new = replace(valued("b", 10.001, 0.0), generated=old.generated)
+    estimate = difference(new, old, "fd")
+    assert (estimate.verdict, estimate.significant) == ("equivalent", False)
+    assert [(row.first, row.last) for row in leaderboard([old, new], "fd")] == [(1, 2), (1, 2)]
