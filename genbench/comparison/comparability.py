@@ -27,8 +27,11 @@ def differing_fields(results: Sequence[Result]) -> dict[str, dict[str, list[str]
     return {field: values for field, values in names_by_value.items() if len(values) > 1}
 
 
-def require_comparable(results: Sequence[Result]) -> None:
-    """Raise InputError, with the names of the fields that differ, if results do not follow one protocol."""
+def require_comparable(results: Sequence[Result], *, can_mix: bool = False) -> None:
+    """Raise InputError, with the names of the fields that differ, if results do not follow one protocol.
+
+    ``can_mix``: the caller has the option --allow-mixed, which the message then advises.
+    """
     differing = differing_fields(results)
     if not differing:
         return
@@ -36,9 +39,9 @@ def require_comparable(results: Sequence[Result]) -> None:
     if "benchmark" in differing:
         differing = {"benchmark": differing["benchmark"]}
     differences = " and in ".join(f"{field}: {_values_text(values)}" for field, values in differing.items())
+    advice = ", or add --allow-mixed to show the results of other protocols without ranks and verdicts"
     raise InputError(
-        f"These results cannot be compared because they differ in {differences}; score them in the same way, or add "
-        "--allow-mixed to show the results of other protocols in gray and without ranks."
+        f"These results cannot be compared because they differ in {differences}; score them in the same way{advice if can_mix else ''}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -67,7 +68,7 @@ def read_subjects(path: str | Path) -> dict[str, list[Result]]:
 
 
 def metric_name(results: Sequence[Result], metric: str) -> str:
-    """Return the full name of a metric, ``fd@digits`` for ``fd``. Raises UsageError if it names none or several."""
+    """Return the full name of a metric, ``fd@digits`` for ``fd`` or ``fid``. Raises UsageError unless it names one."""
     names = list(dict.fromkeys(entry.name for result in results for entry in result.scores))
     keys = {entry.key: entry.name for result in results for entry in result.scores}
     # a full name, or a long key such as frechet_distance@digits
@@ -75,12 +76,20 @@ def metric_name(results: Sequence[Result], metric: str) -> str:
         return keys.get(metric, metric)
     # a short name: it must have one extractor only
     matches = [name for name in names if name.partition("@")[0] == metric]
+    # fid and kid are fd and kd with the canonical features
+    if not matches:
+        matches = [name for name in names if _general(metric) in (_general(name), _general(name).partition("@")[0])]
     if not matches:
         known = names if "@" in metric else {name.partition("@")[0] for name in names}
         raise UsageError(f"These results have no metric {metric!r}{did_you_mean(metric, known)}")
     if len(matches) > 1:
         raise UsageError(f"{metric!r} is ambiguous in these results; write {' or '.join(matches)}.")
     return matches[0]
+
+
+def _general(name: str) -> str:
+    """Return ``fd_debiased`` for ``fid_debiased``, and ``kd@digits`` for ``kid@digits``."""
+    return re.sub(r"^(f|k)id(?![a-z])", r"\1d", name)
 
 
 def entries_of(results: Sequence[Result], metric: str) -> list[Entry]:

@@ -85,7 +85,7 @@ def leaderboard(
     name = metric_name(results, metric)
     scored = [result for result in results if any(entry.name == name for entry in result.scores)]
     if not allow_mixed:
-        require_comparable(scored)
+        require_comparable(scored, can_mix=True)
     # results of the most frequent protocol are ranked, the others only listed
     ranked = prevailing(scored)
     ranked_ids = {id(result) for result in ranked}

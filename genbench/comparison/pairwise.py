@@ -81,7 +81,7 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
         raise UsageError(f"No subject is called {question.baseline!r}{did_you_mean(question.baseline, subjects)}")
     everything = [result for results in subjects.values() for result in results]
     if not question.allow_mixed:
-        require_comparable(everything)
+        require_comparable(everything, can_mix=True)
     margin = None if question.margin is None else Margin.of(question.margin)
     # test every pair, or all subjects against a baseline that was chosen before looking at the values
     tested: list[Tested] = []

@@ -46,7 +46,8 @@ def gate_markdown(checks: Sequence[Check]) -> str:
         numbers = [""] * 5
         if check.difference is not None:
             now, before = check.difference.means
-            numbers = [f"{before:.5g}", f"{now:.5g}", _amount(check), _allowance(check), p_text(check.p)]
+            difference = f"{_amount(check)} {_direction(check)}"
+            numbers = [f"{before:.5g}", f"{now:.5g}", difference, _allowance(check), p_text(check.p)]
         metric = markdown_code(check.metric) if check.metric else ""
         cells = [MARKS[check.outcome], markdown_safe(check.subject), metric, *numbers, markdown_safe(_remark(check))]
         lines.append(f"| {' | '.join(cells)} |")
@@ -105,11 +106,10 @@ def _sentence(check: Check) -> str:
     remark = one_line(_remark(check))
     if check.difference is None:
         return f"{one_line(check.subject)}: {remark}"
-    direction = "worse" if check.worse_by > 0 else "better"
     p = "" if check.p is None else f", p {p_text(check.p)}" if check.p < 1e-3 else f", p = {p_text(check.p)}"
     now, before = check.difference.means
     name = one_line(f"{check.subject}, {check.metric}")
-    change = f"{name}: {before:.5g} -> {now:.5g}, {direction} by {_amount(check)}{_bound(check)}"
+    change = f"{name}: {before:.5g} -> {now:.5g}, {_direction(check)} by {_amount(check)}{_bound(check)}"
     return f"{change} (allowed {_allowance(check)}{p})" + (f"; {remark}" if remark else "")
 
 
@@ -130,15 +130,20 @@ def _false_alarms(check: Check) -> list[str]:
     if alarms is None or check.outcome == "failed":
         return []
     sentence = (
-        f"An equal result fails in {_percent(alarms.average)} of runs (in {_percent(alarms.unlucky)} if the baseline "
-        f"is too good by chance); at least once in {RUNS} runs against this baseline: {_percent(alarms.in_many_runs)}."
+        f"False alarms: a model exactly as good as the baseline would fail in {_percent(alarms.average)} of runs, in "
+        f"{_percent(alarms.unlucky)} if this baseline was lucky; chance of at least one in {RUNS} runs: "
+        f"{_percent(alarms.in_many_runs)}."
     )
-    advice = " A larger allowance lowers this, the more so with a baseline of 4 times as many samples."
+    advice = " To lower it, allow more (--max-increase) or score the baseline with 4 times as many samples."
     return [sentence + (advice if alarms.in_many_runs > 0.1 else "")]
 
 
 def _percent(share: float) -> str:
     return "< .1 %" if share < 1e-3 else f"{100 * share:.2g} %"
+
+
+def _direction(check: Check) -> str:
+    return "worse" if check.worse_by > 0 else "better"
 
 
 def _amount(check: Check) -> str:
@@ -150,17 +155,17 @@ def _amount(check: Check) -> str:
 
 
 def _bound(check: Check) -> str:
-    """Return by how much the result may be worse, as far as the data say."""
+    """Return the end of the one-sided interval that decides: the lower one of a failure, else the upper one."""
     difference = check.difference
     if difference is None or check.p is None or check.improved:
         return ""
-    # one-sided, on the scale of the test
-    # the upper end of the one-sided interval
+    # on the scale of the test
+    failed = check.outcome == "failed"
     sign = 1 if difference.better == "lower" else -1
-    bound = difference.shift + sign * difference.reach(difference.confidence)
+    bound = difference.shift + (-sign if failed else sign) * difference.reach(difference.confidence)
     at = float(difference.scale.forward(difference.means[1]))
-    worst = sign * (float(difference.scale.back(at + bound)) - difference.means[1])
-    return f", at most worse by {worst:.3g}"
+    worse = sign * (float(difference.scale.back(at + bound)) - difference.means[1])
+    return f", at {'least' if failed else 'most'} worse by {worse:.3g}"
 
 
 def _allowance(check: Check) -> str:

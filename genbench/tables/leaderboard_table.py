@@ -83,7 +83,7 @@ def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed
         raise InputError("There are no results to show; name files written by `genbench score --to` or `genbench run`.")
     # mixed protocols must be requested
     if not allow_mixed:
-        require_comparable(results)
+        require_comparable(results, can_mix=True)
     # the first group has the most frequent protocol, and only it is ranked
     groups = by_protocol(results)
     recipe = installed_benchmark(groups[0][0].benchmark)

@@ -33,7 +33,9 @@ def test_different_resizes_are_refused_and_the_field_is_named(files: Path) -> No
     assert outcome.exit_code == 1
     assert "x resize: tf (old), clean (clean)" in outcome.stderr
     assert "--allow-mixed" in outcome.stderr
-    assert run("gate", "clean.jsonl", "--against", "old.jsonl").exit_code == 4
+    gated = run("gate", "clean.jsonl", "--against", "old.jsonl")
+    assert gated.exit_code == 4
+    assert "score them in the same way." in gated.stderr
 
 
 def test_mixed_results_are_shown_without_a_verdict(files: Path) -> None:

@@ -184,7 +184,7 @@ def test_the_rate_of_false_alarms_is_that_of_theory() -> None:
     assert alarms.in_many_runs == pytest.approx(0.34, abs=0.02)
     # an allowance of one error of the result: .9 %
     assert false_alarms(equal, 1.0, 0.95).average == pytest.approx(0.009, abs=1e-3)
-    assert "An equal result fails in" in gate_text([check_of(10.01)])
+    assert "False alarms: a model exactly as good as the baseline would fail in" in gate_text([check_of(10.01)])
 
 
 def test_another_protocol_is_refused() -> None:
@@ -218,7 +218,7 @@ def test_each_line_has_the_outcome_the_values_and_the_remedy(checks: list[Check]
     assert undecided.startswith("undecided ")
     assert "runs each with other seeds would decide" in undecided
     assert failed.startswith(
-        "failed       <2>|, fd@x: 10 -> 12, worse by 2.00 ± 0.14, at most worse by 2.26 (allowed 1, 10 %"
+        "failed       <2>|, fd@x: 10 -> 12, worse by 2.00 ± 0.14, at least worse by 1.75 (allowed 1, 10 %"
     )
 
 
@@ -270,3 +270,13 @@ def test_a_share_of_1_counts_its_error_once() -> None:
     assert check.difference is not None
     assert check.difference.shift_error == pytest.approx(2, rel=1e-3)
     assert check.outcome == "passed"
+
+
+def test_a_failure_gives_the_lower_bound_and_other_checks_the_upper_one() -> None:
+    assert "worse by 2.00 ± 0.14, at least worse by 1.75" in gate_text([check_of(12.0)])
+    assert "at most worse by 0.539" in gate_text([check_of(10.3)])
+
+
+def test_the_table_says_whether_a_difference_is_worse_or_better() -> None:
+    assert "| 2.00 ± 0.14 worse |" in gate_markdown([check_of(12.0)])
+    assert "| 0.21 ± 0.14 better |" in gate_markdown([check_of(9.79)])

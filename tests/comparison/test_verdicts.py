@@ -10,6 +10,7 @@ import pytest
 
 from genbench.benchmarks import DIGITS
 from genbench.comparison.chosen_scores import one_of_each_family
+from genbench.comparison.group_by_subject import metric_name
 from genbench.comparison.leaderboard import leaderboard
 from genbench.comparison.margins import Margin, margin_of
 from genbench.comparison.scales import ScoreScale
@@ -135,3 +136,9 @@ def test_the_same_samples_are_not_significant_after_rounding() -> None:
     estimate = difference(new, old, "fd")
     assert (estimate.verdict, estimate.significant) == ("equivalent", False)
     assert [(row.first, row.last) for row in leaderboard([old, new], "fd")] == [(1, 2), (1, 2)]
+
+
+@pytest.mark.parametrize("name", ["kid", "kd", "kid@x", "kd@x"])
+def test_a_distance_is_found_under_its_name_with_and_without_inception(name: str) -> None:
+    assert metric_name([result("a", Score("kid", 1.0, 0.1, "lower"))], name) == "kd@x"
+    assert metric_name([result("a", Score("fid", 1.0, 0.1, "lower"))], "fid") == "fd@x"
