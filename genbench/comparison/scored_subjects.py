@@ -47,10 +47,18 @@ class ScoredSubjects:
     estimates: Mapping[str, Estimate]
     """On ``scale``; without the subjects that have a value which is not finite."""
     margin: Margin
+    allowed: frozenset[str] = frozenset()
+    """Fields of the protocol that may differ."""
 
     @staticmethod
     @np.errstate(all="ignore")
-    def of(subjects: Mapping[str, Sequence[Result]], metric: str, margin: Margin | None = None) -> ScoredSubjects:
+    def of(
+        subjects: Mapping[str, Sequence[Result]],
+        metric: str,
+        margin: Margin | None = None,
+        *,
+        allowed: Sequence[str] = (),
+    ) -> ScoredSubjects:
         """Read one metric, given by its full name, of all subjects. Raises InputError if a result lacks it."""
         # the order of the results plays no role
         subjects = {name: sorted(subjects[name], key=lambda each: each.replicate_seed) for name in sorted(subjects)}
@@ -70,6 +78,7 @@ class ScoredSubjects:
             scores=scores,
             estimates=dict(zip(usable, on_scale, strict=True)),
             margin=margin or margin_of(metric, installed_benchmark(everything[0].benchmark)),
+            allowed=frozenset(allowed),
         )
 
     def typical(self, name: str) -> float:
@@ -185,7 +194,11 @@ class ScoredSubjects:
             count=min(counts, default=None),
             fixed_count=any(result.benchmark is not None for result in results),
             confidence=confidence,
-            differs=tuple(differing_fields([self.results[a][0], self.results[b][0]])),
+            differs=tuple(
+                field
+                for field in differing_fields([self.results[a][0], self.results[b][0]])
+                if field not in self.allowed
+            ),
         )
 
     def _with_errors(self, made: Difference, contrast: Contrast, total: float, sampling: float) -> Difference:

@@ -55,7 +55,8 @@ class Look:
         """Distance from the margin in standard errors; above 0 if the score is worse than allowed."""
         if self.measured.error > 0:
             return self.measured.excess / self.measured.error
-        return math.copysign(math.inf, self.measured.excess) if self.measured.excess else 0.0
+        # without an error, exactly as bad as allowed is allowed
+        return math.inf if self.measured.excess > 0 else -math.inf
 
     @property
     def outcome(self) -> Decided:

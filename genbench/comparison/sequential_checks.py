@@ -29,8 +29,26 @@ class LookedAt:
     baseline_grows: bool
     """Whether the baseline is scored in the same looks, so that its error falls, too."""
 
-    def measured(self, result: Result, baseline: Sequence[Result]) -> tuple[Measured, Check]:
-        """Return what a look measures, and its check.
+    def require_margin(self, baseline: Sequence[Result]) -> Margin:
+        """Return the margin. Raises UsageError if it means nothing for the baseline, InputError without a value."""
+        recipe = installed_benchmark(baseline[0].benchmark)
+        margin = (
+            margin_of(self.metric, recipe)
+            if self.max_increase is None
+            else Margin.of(self.max_increase, "--max-increase")
+        )
+        subjects = ScoredSubjects.of({BASELINE: baseline}, self.metric, margin)
+        if BASELINE not in subjects.estimates:
+            raise InputError(
+                f"The baseline's {self.metric} of {baseline[0].name} is not a finite number; choose another baseline."
+            )
+        require_sensible_margin(margin, subjects, BASELINE)
+        return margin
+
+    def measured(
+        self, result: Result, baseline: Sequence[Result], *, same_samples: bool = False
+    ) -> tuple[Measured, Check]:
+        """Return what a look measures, and its check; ``same_samples`` if both are known to be of the same samples.
 
         Raises InputError if the protocols differ in more than the number of samples, or if a score lacks an error;
         UsageError for a margin that means nothing for the baseline's value.
@@ -42,19 +60,17 @@ class LookedAt:
             alike = replace(alike, seed=baseline[0].seed)
         require_comparable([alike, *baseline])
         name = result.name if result.name != BASELINE else f"{BASELINE} (new)"
-        recipe = installed_benchmark(baseline[0].benchmark)
-        margin = (
-            margin_of(self.metric, recipe)
-            if self.max_increase is None
-            else Margin.of(self.max_increase, "--max-increase")
+        margin = self.require_margin(baseline)
+        # with its own number of samples, which is the unit of the scale of shares
+        subjects = ScoredSubjects.of(
+            {name: [result], BASELINE: baseline},
+            self.metric,
+            margin,
+            allowed=("count",) if self.paired else ("count", "seed"),
         )
-        subjects = ScoredSubjects.of({name: [alike], BASELINE: baseline}, self.metric, margin)
-        if BASELINE not in subjects.estimates:
-            raise InputError(
-                f"The baseline's {self.metric} of {baseline[0].name} is not a finite number; choose another baseline."
-            )
-        require_sensible_margin(margin, subjects, BASELINE)
         tested = subjects.tested(name, BASELINE, confidence=self.confidence, paired=self.paired)
+        if same_samples:
+            tested = replace(tested, difference=replace(tested.difference, same_samples=True))
         check = check_of(tested, margin)
         value = result[self.metric].value
         return Measured(count, value, *self._excess(tested, check)), check
@@ -65,8 +81,9 @@ class LookedAt:
         if not math.isfinite(difference.shift):
             return math.nan, 0.0, 0.0
         excess = check.worse_shift - check.allowed
+        # the same samples are not worse at all
         if difference.same_samples:
-            return excess, 0.0, 0.0
+            return -check.allowed, 0.0, 0.0
         if difference.shift_error is None or tested.contrast is None:
             raise InputError(
                 f"{self.metric} has no error in {difference.a} or in the baseline, so looks cannot decide; score the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from genbench.array_types import Int64
 from genbench.derived_sources import Drawn, Reordered
-from genbench.extraction.extract import HashedBlocks
+from genbench.extraction.extract import BLOCK_ROWS, HashedBlocks
 from genbench.plugs.contracts import Metric
 from genbench.results import Result
 from genbench.scoring.plan import Plan
@@ -39,6 +40,17 @@ class GrowingScore:
             return GrowingScore(plan, None, None if most == math.inf else int(most or len(source)))
         order = np.random.default_rng(plan.sides.options.seed).permutation(len(source))
         return GrowingScore(plan, order, int(min(most or math.inf, len(source))))
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of all samples in their own order; empty if it is unknown without reading them."""
+        source = self.plan.sides.generated
+        digest = getattr(source, "digest", None)
+        if self.order is None or digest is None:
+            return ""
+        starts = range(0, len(source), BLOCK_ROWS)
+        digests = [str(digest(start, min(start + BLOCK_ROWS, len(source)))) for start in starts]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def planned(self, count: int, metrics: dict[str, list[Metric]] | None = None) -> Plan:
         """Return the plan to score the first ``count`` samples by some metrics, by default all of the plan."""

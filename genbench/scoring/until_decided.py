@@ -71,25 +71,41 @@ class _Baseline:
     @staticmethod
     def open(until: Until, benchmark: str | Benchmark | None, options: Options) -> _Baseline:
         """Read results, or plan the score of samples or of a sampler. Raises InputError if no subject matches."""
-        against = until.against
-        if isinstance(against, Result):
-            return _Baseline([against])
-        if isinstance(against, (list, tuple)) and against and all(isinstance(each, Result) for each in against):
+        against = [until.against] if isinstance(until.against, Result) else until.against
+        in_file = isinstance(against, (str, Path)) and str(against).endswith((".jsonl", ".json"))
+        in_list = isinstance(against, (list, tuple)) and bool(against) and isinstance(against[0], Result)
+        if until.paired and (in_file or in_list):
+            raise UsageError(
+                "--paired compares sample by sample at every look, so the baseline must be scored in the same "
+                "looks: give its sampler or its samples with --against, and no results."
+            )
+        if isinstance(against, (list, tuple)) and in_list:
             return _Baseline(_one_subject(by_subject(against), options.name, "the baseline"))
-        if isinstance(against, (str, Path)) and str(against).endswith((".jsonl", ".json")):
-            if until.paired:
-                raise UsageError(
-                    "--paired compares sample by sample at every look, so the baseline must be scored in the same "
-                    "looks: give its sampler or its samples with --against, and no file of results."
-                )
+        if isinstance(against, (str, Path)) and in_file:
             return _Baseline(_one_subject(read_subjects(against), options.name, str(against)))
         plan = Plan.make(against, benchmark, replace(options, name=None))
         return _Baseline([], GrowingScore.of(plan, until.max_count))
 
     def seen(self) -> list[Result]:
         """Return results that show which scores the baseline has."""
-        growing = self.growing
-        return self.results if growing is None else [growing.first(min(LEAST_ROWS, growing.most or LEAST_ROWS))]
+        if self.growing is None:
+            return self.results
+        most = self.growing.most or UNLIMITED
+        seen = self.growing.first(min(LEAST_ROWS, most))
+        # a debiased distance exists from two samples per dimension on
+        wanted = min(2 * max((int(entry.detail.get("dimensions") or 0) for entry in seen.scores), default=0), most)
+        return [seen if wanted <= LEAST_ROWS else self.growing.first(wanted)]
+
+    def require_pairs(self, growing: GrowingScore) -> None:
+        """Raise UsageError if sample i of both sides cannot belong together."""
+        assert self.growing is not None
+        rows = [None if each.order is None else len(each.order) for each in (growing, self.growing)]
+        if rows[0] != rows[1]:
+            subject, baseline = ("a sampler" if each is None else number_of(each, "samples") for each in rows)
+            raise UsageError(
+                f"--paired needs two samplers, or equal numbers of samples on both sides; the subject is {subject} and "
+                f"the baseline {baseline}. Leave out --paired."
+            )
 
     def at(self, count: int, metrics: dict[str, list[Metric]]) -> list[Result]:
         """Return the results to compare ``count`` samples with."""
@@ -111,28 +127,37 @@ def score_until(subject: object, benchmark: str | Benchmark | None, options: Opt
     growing_count = None if baseline.growing is None else baseline.growing.most
     known = until.max_count or options.count or growing_count or seen[0].generated.count
     deciding = deciding_score(seen, until.metric, None if known is None or known == math.inf else int(known))
+    looked_at = LookedAt(
+        deciding.name, until.max_increase, until.confidence, until.paired, baseline.growing is not None
+    )
+    # before anything is drawn
+    if baseline.growing is None:
+        looked_at.require_margin(seen)
+        _require_reference(seen[0], benchmark, options)
     # without a recipe, the deciding score and FID are computed in the features of the baseline
     completed = _counted_options(options, benchmark, until)
     if benchmark is None and options.metrics is None:
         features = options.features or next(iter(seen[0].extractors))
         completed = replace(completed, metrics=f"{deciding.spec},fid", features=features)
     growing = GrowingScore.of(Plan.make(subject, benchmark, completed), until.max_count)
+    if until.paired:
+        baseline.require_pairs(growing)
     if growing.most is not None and deciding.first_look > growing.most:
         raise UsageError(
             f"{deciding.name} needs {deciding.first_look:,} samples at its first look, but there are only "
             f"{growing.most:,}; give more, or decide by another score with --metric."
         )
-    return _Looks(growing, baseline, deciding, until).decided()
+    return _Looks(growing, baseline, deciding, until, looked_at).decided()
 
 
 class _Looks:
     """The looks so far."""
 
-    def __init__(self, growing: GrowingScore, baseline: _Baseline, deciding: DecidingScore, until: Until) -> None:
+    def __init__(
+        self, growing: GrowingScore, baseline: _Baseline, deciding: DecidingScore, until: Until, comparison: LookedAt
+    ) -> None:
         self.growing, self.baseline, self.deciding, self.until = growing, baseline, deciding, until
-        self.comparison = LookedAt(
-            deciding.name, until.max_increase, until.confidence, until.paired, baseline.growing is not None
-        )
+        self.comparison = comparison
         self.measured: list[Measured] = []
 
     def decided(self) -> DecidedScore:
@@ -199,6 +224,13 @@ def _how(record: SequentialRecord) -> str:
     return f"{after}, which are all" if record.outcome == "undecided" else f"decided {after}"
 
 
+def _require_reference(baseline: Result, benchmark: str | Benchmark | None, options: Options) -> None:
+    """Raise UsageError if the baseline has a reference and the subject would have none."""
+    if benchmark is None and options.reference is None and baseline.reference is not None:
+        name = baseline.reference.name
+        raise UsageError(f"The baseline was scored against {name}; add --reference {name}.")
+
+
 def _counted_options(options: Options, benchmark: str | Benchmark | None, until: Until) -> Options:
     """Return the options with the largest number of samples, which a benchmark fixes itself."""
     if benchmark is not None or options.count is not None or until.max_count is None:
@@ -220,4 +252,4 @@ def _one_subject(subjects: Mapping[str, list[Result]], name: str | None, where: 
 
 def _alike(metric: Metric, other: Metric) -> bool:
     """Whether two metrics of one class give scores of the same names."""
-    return getattr(metric, "components", None) == getattr(other, "components", None)
+    return all(getattr(metric, option, None) == getattr(other, option, None) for option in ("components", "limit"))

@@ -11,8 +11,9 @@ import pytest
 
 import genbench
 from genbench.comparison.sequential import SequentialRecord
+from genbench.comparison.sequential_checks import LookedAt
 from genbench.errors import InputError, UsageError
-from genbench.results import Result, read_results
+from genbench.results import Entry, Result, read_results
 from genbench.scoring.options import Options
 from genbench.scoring.until_decided import DecidedScore, Until, score_until
 
@@ -181,3 +182,47 @@ def test_an_interrupted_gate_decides_like_an_undisturbed_one(baseline: Result) -
     undisturbed = decided(Shifted(0.4), baseline, max_increase="0.1%", max_count=1500)
     assert again.record == undisturbed.record
     assert len(again.record.looks) > 2
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_pairing_with_results_is_refused(baseline: Result, several: bool) -> None:
+    with pytest.raises(UsageError, match="must be scored in the same looks"):
+        decided(Shifted(0.4), [baseline] if several else baseline, paired=True)
+
+
+@pytest.mark.parametrize("subject", [REFERENCE[:1000] + 0.5, Shifted(0.4)])
+def test_pairing_of_sides_that_do_not_match_is_refused(subject: object) -> None:
+    with pytest.raises(UsageError, match="equal numbers of samples on both sides"):
+        decided(subject, REFERENCE[:900] + 0.5, paired=True, metric="fd")
+
+
+def test_the_debiased_distance_of_many_dimensions_decides_for_a_baseline_that_grows() -> None:
+    real, good, bad = (np.random.default_rng(seed).standard_normal((2800, 270)) for seed in (1, 2, 3))
+    options = Options(reference=real, progress=False, cache=False, metrics="fd")
+    made = score_until(bad + 0.4, None, options, Until(good + 0.1, metric="fd", max_increase="10%"))
+    assert made.record.statistic == "fd_debiased@points"
+    assert made.record.outcome == "failed"
+
+
+def test_a_look_at_a_share_has_the_unit_of_its_own_number_of_samples(baseline: Result) -> None:
+    share = Entry("high_quality", "high_quality", 0.9, 0.01, "higher", extractor="points")
+    old = replace(baseline, scores=(share,))
+    samples = replace(old.generated, count=600, fingerprint="new")
+    looked = LookedAt("high_quality", 0.02, 0.95, paired=False, baseline_grows=False)
+    _, check = looked.measured(replace(old, generated=samples, seed=3), [old])
+    assert check.difference is not None
+    assert (check.difference.scale.unit, check.difference.count, check.difference.differs) == (600, 600, ())
+
+
+def test_the_margin_is_refused_before_anything_is_drawn(baseline: Result) -> None:
+    sampler = Shifted(0.4)
+    with pytest.raises(UsageError, match="more than the whole"):
+        decided(sampler, baseline, max_increase=1e6)
+    assert sampler.drawn == 0
+
+
+def test_the_reference_of_the_baseline_is_named_before_anything_is_drawn(baseline: Result) -> None:
+    sampler = Shifted(0.4)
+    with pytest.raises(UsageError, match=r"was scored against .*; add --reference"):
+        score_until(sampler, None, Options(progress=False), Until(baseline, max_increase="10%"))
+    assert sampler.drawn == 0
