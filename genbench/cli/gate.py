@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from genbench.cli.options import NamedPath, confidence, largest_count, not_empty, reading
 from genbench.cli.printing import say
@@ -51,7 +52,7 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 def gate_command(
     result: Path | None, against: str, metric: str | None, max_increase: str | None, confidence: float, **options: Any
 ) -> None:
-    """Pass a result only if it is not worse than allowed beyond doubt, and fail it only if it is.
+    """Pass a result only if it is surely within the allowance; fail it only if it surely is not.
 
     Between the two it is undecided, and the output says how many samples or seeds would decide. Exit codes: 0 passed, 1
     failed, 3 undecided, 2 a mistyped name or option, 4 a problem with the input.
@@ -100,9 +101,24 @@ def _checks(
         from genbench.cli.gate_subject import checks_of_subject
 
         return checks_of_subject(subject, against, names, rules, options)
-    if options["until"] is not None or options["max_count"] is not None:
-        raise UsageError("--until and --max-count draw samples, so they need --sampler or --samples, and no RESULT.")
+    _refuse_scoring_options(options)
     return gate(result, against, metrics=names, **rules)  # type: ignore[arg-type]  # result is not None here
+
+
+def _refuse_scoring_options(options: dict[str, Any]) -> None:
+    """Raise UsageError that names the options of scoring that were given, although a result is scored already."""
+    context = click.get_current_context()
+    unset = {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP}
+    # no progress is shown anyway, so that --quiet is no mistake
+    given = [
+        max(each.opts, key=len)
+        for each in context.command.params
+        if each.name in options and each.name != "quiet" and context.get_parameter_source(each.name) not in unset
+    ]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)}: RESULT is scored already, so options of scoring need --sampler or --samples instead."
+        )
 
 
 def _append_summary(path: Path | None, table: str) -> None:

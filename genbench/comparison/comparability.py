@@ -39,9 +39,11 @@ def require_comparable(results: Sequence[Result], *, can_mix: bool = False) -> N
     if "benchmark" in differing:
         differing = {"benchmark": differing["benchmark"]}
     differences = " and in ".join(f"{field}: {_values_text(values)}" for field, values in differing.items())
-    advice = ", or add --allow-mixed to show the results of other protocols without ranks and verdicts"
+    advice = (
+        ", or add --allow-mixed to show the results of other protocols without ranks and verdicts" if can_mix else ""
+    )
     raise InputError(
-        f"These results cannot be compared because they differ in {differences}; score them in the same way{advice if can_mix else ''}."
+        f"These results cannot be compared because they differ in {differences}; score them in the same way{advice}."
     )
 
 

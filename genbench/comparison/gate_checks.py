@@ -126,13 +126,16 @@ def require_sensible_margin(margin: Margin, subjects: ScoredSubjects, baseline: 
     if estimate is None:
         return
     # on these scales 0 is an ordinary value, and the interval may include it
-    near_zero = subjects.scale.kind in ("asinh", "identity") and estimate.mean <= 1.96 * math.sqrt(
-        Contrast(0.0, ((estimate.noise, 1.0),), estimate.reference).variance
-    )
+    error = math.sqrt(Contrast(0.0, ((estimate.noise, 1.0),), estimate.reference).variance)
+    near_zero = subjects.scale.kind in ("asinh", "identity") and estimate.mean <= 1.96 * error
     if margin.relative and margin.amount > 0 and (near_zero or value <= 0):
+        what = f"the default allowance, {margin}," if margin.default else f"--max-increase: {margin}"
+        # two standard errors of the baseline, in the unit of the score
+        some = abs(2 * error / float(subjects.scale.slope(value)))
+        example = f', for example --max-increase "{some:.2g} units",' if 0 < some < math.inf else ""
         raise UsageError(
-            f"--max-increase: {margin} of the baseline's {subjects.metric} means nothing, because {value:.4g} is not "
-            "clearly above 0; give a number in the unit of the score, or --no-worse."
+            f"{what} of the baseline's {subjects.metric} means nothing, because {value:.4g} is not clearly above 0; "
+            f"give a number in the unit of the score{example} or --no-worse."
         )
     # a percentage was meant, most likely
     if not margin.relative and not margin.explicit and margin.amount >= 1 and margin.amount > abs(value):

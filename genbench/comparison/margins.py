@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from genbench.benchmarks import Benchmark
 from genbench.comparison.scales import SHARES, ScoreScale
@@ -27,6 +27,8 @@ class Margin:
     """Whether ``amount`` is a share of the baseline's value, and not in the unit of the score."""
     explicit: bool = False
     """Whether the unit was written, as in ``2 units`` or ``2%``."""
+    default: bool = field(default=False, compare=False)
+    """Whether nobody chose it."""
 
     @staticmethod
     def of(text: str | float, option: str = "--margin") -> Margin:
@@ -71,5 +73,5 @@ def margin_of(metric: str, recipe: Benchmark | None) -> Margin:
     margins: Mapping[str, str] = recipe.margins if recipe is not None else {}
     for name in (short, short.removesuffix("_debiased")):
         if name in margins:
-            return Margin.of(margins[name])
-    return Margin.of(DEFAULT_OF_SHARES if short in SHARES else DEFAULT)
+            return replace(Margin.of(margins[name]), default=True)
+    return replace(Margin.of(DEFAULT_OF_SHARES if short in SHARES else DEFAULT), default=True)

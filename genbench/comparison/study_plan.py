@@ -209,20 +209,12 @@ def _from_pilot(
     chosen = count or pilot_count
     # the difference is meant at the median of the subjects
     middle = float(scored.scale.back(np.median([estimate.mean for estimate in found])))
-    below, above = margin.limits(scored.scale, middle)
-    # near the end of a scale one direction only can be reached
-    shift = min(below, above)
-    if shift == 0 or not math.isfinite(shift):
-        raise UsageError(
-            f"--difference: {margin} at the median {name} of the pilot, {middle:.4g}, is no difference that can be "
-            "shown; give a smaller or larger number in the unit of the score."
-        )
     # 0 has no percentages
     absolute = scored.scale.kind == "logit" or middle == 0
     return StudyPlan(
         metric=name,
         difference=str(margin),
-        shift=shift,
+        shift=_shift(margin, scored, middle),
         seed_variance=between,
         sample_variance=sampling * pilot_count / chosen,
         reference_variance=_of_reference(found),
@@ -234,6 +226,18 @@ def _from_pilot(
         unit=1 / float(scored.scale.slope(middle)) / (1.0 if absolute else abs(middle)),
         is_share=absolute,
     )
+
+
+def _shift(margin: Margin, scored: ScoredSubjects, middle: float) -> float:
+    """Return the difference on the scale. Raises UsageError if it is 0 or reaches beyond the scale on both sides."""
+    # near the end of a scale one direction only can be reached
+    shift = min(margin.limits(scored.scale, middle))
+    if shift == 0 or not math.isfinite(shift):
+        raise UsageError(
+            f"--difference: {margin} at the median {scored.metric} of the pilot, {middle:.4g}, is no difference that "
+            "can be shown; give a smaller or larger number in the unit of the score."
+        )
+    return shift
 
 
 def _between_trainings(found: Sequence[Estimate], sampling: float) -> tuple[float, str]:

@@ -78,3 +78,29 @@ def test_the_gate_prints_the_warnings_of_what_it_scores(tmp_path: Path) -> None:
     assert outcome.exit_code in (0, 1, 3), outcome.output
     assert outcome.stderr.count("nearly black") == 1
     assert "nearly black" not in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--to", "x.jsonl"),
+        ("--metrics", "fd"),
+        ("--count", "10"),
+        ("--name", "x"),
+        ("--benchmark", "digits"),
+        ("--reference", "real"),
+        ("--seed", "0"),
+        ("--no-cache",),
+        ("--until", "decided"),
+        ("--max-count", "none"),
+    ],
+)
+def test_an_option_of_scoring_beside_a_result_is_refused(files: Path, words: tuple[str, ...]) -> None:
+    outcome = run("gate", "near.jsonl", "--against", "old.jsonl", *words)
+    assert outcome.exit_code == 2
+    assert f"{words[0]}: RESULT is scored already" in outcome.stderr
+    assert not Path("x.jsonl").exists()
+
+
+def test_quiet_is_allowed_beside_a_result(files: Path) -> None:
+    assert run("gate", "near.jsonl", "--against", "old.jsonl", "--quiet").exit_code == 0
