@@ -15,6 +15,7 @@ from genbench.comparison.group_by_subject import by_subject, read_subjects
 from genbench.comparison.sequential import Measured, SequentialRecord, judged, look_counts
 from genbench.comparison.sequential_checks import LookedAt
 from genbench.errors import InputError, UsageError, did_you_mean, number_of
+from genbench.files.progress_bar import tell
 from genbench.plugs.contracts import Metric
 from genbench.plugs.registry import load
 from genbench.plugs.specs import parse_specs
@@ -25,6 +26,8 @@ from genbench.scoring.plan import Plan
 
 UNLIMITED = 10**9
 """Number of samples of a sampler without a largest number."""
+LEAST_OWN = 0.01
+"""Share of the variance that more samples can reduce; below it, more samples do not decide."""
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,12 @@ class _Looks:
         metrics, most = self._metrics(), self.growing.most
         for count in look_counts(self.deciding.first_look, most):
             record, check = self._looked(count, metrics)
-            if record.outcome != "undecided" or count == most:
+            if record.outcome != "undecided" or count == most or _hopeless(record):
                 break
         # everything else is scored once, at the end
         result = replace(self.growing.first(count), decision=record.to_dict())
         if check is not None:
-            check = replace(check, outcome=record.outcome, reason=_how(record))
+            check = _final(check, record)
         return DecidedScore(result, record, check)
 
     def _looked(self, count: int, metrics: dict[str, list[Metric]]) -> tuple[SequentialRecord, Check | None]:
@@ -182,12 +185,23 @@ class _Looks:
             told = ranks.exchange(f"look at {count}", "")[0]
             return SequentialRecord.from_dict(json.loads(told)), None
         result = self.growing.first(count, metrics)
-        measured, check = self.comparison.measured(result, self.baseline.at(count, metrics))
+        baseline = self.baseline.at(count, metrics)
+        same = self._covers(count, {each.generated.fingerprint for each in baseline})
+        measured, check = self.comparison.measured(result, baseline, same_samples=same)
         self.measured.append(measured)
         record = self._record()
+        if self.growing.plan.sides.options.progress is not False:
+            tell(_line(record))
         if ranks is not None:
             ranks.exchange(f"look at {count}", json.dumps(record.to_dict()))
         return record, check
+
+    def _covers(self, count: int, fingerprints: set[str]) -> bool:
+        """Whether the first ``count`` samples are all of those with the fingerprints, in another order."""
+        growing = self.growing
+        if self.baseline.growing is not None or growing.order is None or count < len(growing.order):
+            return False
+        return fingerprints == {growing.fingerprint}
 
     def _metrics(self) -> dict[str, list[Metric]]:
         """Return only the metric that gives the deciding score."""
@@ -218,10 +232,40 @@ class _Looks:
         )
 
 
+def _hopeless(record: SequentialRecord) -> bool:
+    """Whether nearly all of the error stays, however many samples are drawn; only without a largest number."""
+    last = record.looks[-1].measured
+    return record.max_count is None and last.own_error**2 < LEAST_OWN * last.error**2
+
+
+def _final(check: Check, record: SequentialRecord) -> Check:
+    """Return the check of the last look with the outcome of the record, how it came about, and what would decide."""
+    # the same samples pass for that reason
+    if check.difference is not None and check.difference.same_samples and record.outcome == "passed":
+        return replace(check, outcome="passed", reason="the same samples")
+    check = replace(check, outcome=record.outcome)
+    needed = f"; {check.decided_by} would decide" if check.decided_by else ""
+    return replace(check, reason=f"{_how(record)}{needed}")
+
+
 def _how(record: SequentialRecord) -> str:
     """Return how the looks decided, as words."""
-    after = f"after {number_of(len(record.looks), 'looks')} at up to {record.looks[-1].measured.count:,} samples"
-    return f"{after}, which are all" if record.outcome == "undecided" else f"decided {after}"
+    looks, count = len(record.looks), record.looks[-1].measured.count
+    if record.outcome != "undecided":
+        return f"decided at {'the first look' if looks == 1 else f'look {looks}'}, {number_of(count, 'samples')}"
+    after = f"still undecided after {number_of(looks, 'looks')}"
+    if record.max_count is None:
+        return f"{after}; the error of the baseline is too large to decide; score it with more samples"
+    return f"{after}; the limit of {number_of(record.max_count, 'samples')} is reached"
+
+
+def _line(record: SequentialRecord) -> str:
+    """Return the last look as one line."""
+    last = record.looks[-1]
+    return (
+        f"look {len(record.looks)}, {number_of(last.measured.count, 'samples')}: {record.statistic} "
+        f"{last.measured.value:.4g}, {last.z:+.2f} errors from the margin ({last.critical:.2f} decide): {last.outcome}"
+    )
 
 
 def _require_reference(baseline: Result, benchmark: str | Benchmark | None, options: Options) -> None:

@@ -68,7 +68,10 @@ def test_the_largest_number_ends_the_looks(baseline: Result) -> None:
     made = decided(Shifted(0.4), baseline, max_increase="0.1%", max_count=1000)
     assert made.record.outcome == "undecided"
     assert made.record.looks[-1].measured.count == made.result.generated.count == 1000
-    assert "which are all" in made.check.reason  # type: ignore[union-attr]
+    assert made.check is not None
+    assert made.check.reason.startswith("still undecided after 3 looks; the limit of 1,000 samples is reached; ")
+    assert made.check.reason.endswith(" would decide")
+    assert made.check.decided_by in made.check.reason
 
 
 def test_without_a_largest_number_a_sampler_goes_on_until_it_is_decided(baseline: Result) -> None:
@@ -226,3 +229,33 @@ def test_the_reference_of_the_baseline_is_named_before_anything_is_drawn(baselin
     with pytest.raises(UsageError, match=r"was scored against .*; add --reference"):
         score_until(sampler, None, Options(progress=False), Until(baseline, max_increase="10%"))
     assert sampler.drawn == 0
+
+
+@pytest.mark.parametrize("max_increase", ["10%", 0])
+def test_the_samples_of_the_baseline_pass_as_the_same_samples(max_increase: str | float) -> None:
+    rows = Shifted(0.4).sample(1500, 1).astype(np.float32)
+    old = genbench.score(rows, reference=REFERENCE, features="points", metrics="fd", progress=False, cache=False)
+    made = decided(rows, old, max_increase=max_increase)
+    assert made.check is not None
+    assert (made.check.outcome, made.check.reason) == ("passed", "the same samples")
+    assert made.record.outcome == made.record.replayed() == "passed"
+
+
+def test_without_a_largest_number_a_baseline_of_few_samples_ends_undecided() -> None:
+    few = genbench.score(Shifted(0.4), reference=REFERENCE, features="points", metrics="kid", count=30, seed=9,
+                         progress=False, cache=False)  # fmt: skip
+    made = decided(Shifted(0.42), few, max_increase="10%", max_count=float("inf"))
+    assert made.check is not None
+    assert made.record.outcome == "undecided"
+    assert "the error of the baseline is too large to decide; score it with more samples" in made.check.reason
+
+
+@pytest.mark.parametrize(("progress", "lines"), [(None, 1), (False, 0)])
+def test_each_look_is_told_on_stderr(
+    baseline: Result, progress: bool | None, lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Options(reference=REFERENCE, progress=progress, cache=False)
+    made = score_until(Shifted(0.9), None, options, Until(baseline, max_increase="10%"))
+    assert made.check is not None
+    assert made.check.reason == "decided at the first look, 512 samples"
+    assert capsys.readouterr().err.count("look 1, 512 samples: fd_debiased@points") == lines
