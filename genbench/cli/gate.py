@@ -1,4 +1,4 @@
-"""The verb ``gate``: pass on evidence that a result is not worse than its baseline, fail on evidence that it is."""
+"""The verb ``gate``: pass a result that is surely within the allowance, and fail one that surely is not."""
 
 from __future__ import annotations
 

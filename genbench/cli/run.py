@@ -42,7 +42,7 @@ def run_command(
 
     \b
     genbench run digits --budget quick
-    genbench run ring8 --samplers real,gan,r3gan,my_models:Blobs --repeats 5
+    genbench run digits --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench.distributed import joined
     from genbench.runs.run import run
