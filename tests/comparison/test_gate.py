@@ -167,7 +167,7 @@ def test_a_relative_margin_near_0_is_refused() -> None:
     with pytest.raises(UsageError, match="not clearly above 0; give a number in the unit of the score, for example"):
         gate([valued("b", 0.2, 0.1)], near, max_increase="2%")
     # two standard errors of the baseline are suggested, and what was not typed is not called an option
-    with pytest.raises(UsageError, match='^the default allowance, 10 %, .* --max-increase "0.2 units", or'):
+    with pytest.raises(UsageError, match=r'^the default allowance, 10 %, .* --max-increase "0.2 units", or'):
         gate([valued("b", 0.2, 0.1)], near)
     assert gate([valued("b", 0.2, 0.1)], near, max_increase=0.9)[0].outcome == "passed"
 
