@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict
 
-from genbench.comparison.study_plan import PRIOR_RATIO, Design, StudyPlan
+from genbench.comparison.study_plan import MOST_SEEDS, PRIOR_RATIO, Design, StudyPlan
 
 PUBLISHED = (
     f"Published values: retraining moves FID {PRIOR_RATIO} times as much as resampling, and below a gap of 1.3 %\n"
@@ -23,12 +23,12 @@ def plan_text(plan: StudyPlan) -> str:
         f"error of sampling           {_amount_text(plan, plan.sample_variance)} at {plan.count:,} samples",
         f"reference, in a difference  {_amount_text(plan, plan.reference_variance)}",
         "",
-        f"methods: {_design_text(plan.design())}",
+        f"methods: {_design_text(plan, plan.design())}",
     ]
     # the cheapest design is shown only where it is another one
     cheapest, usual = plan.cheapest, plan.design()
     if cheapest is not None and (usual is None or cheapest != usual):
-        lines.append(f"cheapest: {_design_text(cheapest)}")
+        lines.append(f"cheapest: {_design_text(plan, cheapest)}")
     # one run each says something about checkpoints only
     count = plan.checkpoint_count
     needed = (
@@ -66,9 +66,12 @@ def _advice(plan: StudyPlan) -> str:
     )
 
 
-def _design_text(design: Design | None) -> str:
-    if design is None:
+def _design_text(plan: StudyPlan, design: Design | None) -> str:
+    # only the reference sets a limit that seeds do not lower
+    if design is None and plan.checkpoint_count is None:
         return "no number of seeds is enough, because the reference is too small"
+    if design is None:
+        return f"more than {MOST_SEEDS:,} training seeds a side"
     # times are known from a pilot only
     cost = "" if design.seconds is None else f", about {_duration(design.seconds)} for both"
     return f"{design.seeds:,} training seeds a side, {design.count:,} samples each{cost}"

@@ -136,3 +136,9 @@ def test_a_share_near_1_is_planned_by_the_direction_that_can_be_reached() -> Non
     assert made.shift * made.unit == pytest.approx(0.02, rel=0.6)
     with pytest.raises(UsageError, match="is no difference that can be shown"):
         plan(shares, difference="2 units", metric="recall")
+
+
+def test_too_many_seeds_are_not_blamed_on_the_reference() -> None:
+    text = plan_text(replace(SIMPLE, seed_variance=100.0))
+    assert "methods: more than 1,000 training seeds a side" in text
+    assert "the reference is too small" not in text
