@@ -76,3 +76,12 @@ def test_without_until_all_samples_are_scored(guest: str) -> None:
 def test_what_does_not_go_together_is_one_sentence(guest: str, words: tuple[str, ...], code: int, message: str) -> None:
     outcome = run("gate", *words, "--against", "base.jsonl", "--reference", "real.npy")
     assert (outcome.exit_code, message in outcome.stderr) == (code, True), outcome.output
+
+
+def test_a_missing_reference_is_named_and_each_look_is_told(guest: str) -> None:
+    words = ("gate", "--sampler", f"{guest},shift=0.9", "--against", "base.jsonl", "--until", "decided")
+    outcome = run(*words)
+    assert outcome.exit_code == 2, outcome.output
+    assert "The baseline was scored against real.npy; add --reference real.npy." in outcome.stderr
+    assert "look 1, 512 samples" in run(*words, "--reference", "real.npy").stderr
+    assert "look 1" not in run(*words, "--reference", "real.npy", "--quiet").stderr

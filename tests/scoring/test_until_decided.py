@@ -259,3 +259,9 @@ def test_each_look_is_told_on_stderr(
     assert made.check is not None
     assert made.check.reason == "decided at the first look, 512 samples"
     assert capsys.readouterr().err.count("look 1, 512 samples: fd_debiased@points") == lines
+
+
+def test_the_metric_that_decides_is_found_beside_one_with_another_limit(baseline: Result) -> None:
+    options = Options(reference=REFERENCE, metrics="fd,limit=extrapolation,fd", progress=False, cache=False)
+    made = score_until(Shifted(0.9), None, options, Until(baseline, metric="fd", max_increase="10%"))
+    assert (made.record.statistic, made.record.outcome) == ("fd_debiased@points", "failed")
