@@ -11,22 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genbench.benchmarks import RING8
 from genbench.results import Result
 from genbench.runs.folder import RunFolder
 from genbench.runs.identity import trial_identities
 from genbench.runs.options import RunSettings
 from genbench.runs.run import run
-
-TINY = replace(
-    RING8,
-    steps={"tiny": 40, "quick": 40},
-    train="ring,count=500,seed=7",
-    validation="ring,count=500,seed=8",
-    reference="ring,count=500,seed=2020",
-    metrics="modes,target=uniform",
-    count=500,
-)
+from tests.helpers.tiny_benchmark import TINY
 
 GUEST = """
 import numpy as np

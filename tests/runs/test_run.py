@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from baselines.vae import VAE
-from genbench.benchmarks import RING8
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.opening import open_subject
 from genbench.runs.folder import RunFolder
@@ -19,16 +18,7 @@ from genbench.runs.options import RunOptions, RunSettings
 from genbench.runs.run import run, train
 from genbench.runs.train import instability
 from genbench.theory.mixtures import RING
-
-TINY = replace(
-    RING8,
-    steps={"tiny": 40, "quick": 40},
-    train="ring,count=500,seed=7",
-    validation="ring,count=500,seed=8",
-    reference="ring,count=500,seed=2020",
-    metrics="modes,target=uniform",
-    count=500,
-)
+from tests.helpers.tiny_benchmark import TINY
 
 
 class Growing:

@@ -118,8 +118,8 @@ def test_a_run_that_is_killed_ten_times_gives_the_result_of_an_undisturbed_one(t
         time.sleep(generator.uniform(0, 1.5))
         process.send_signal(SIGNALS[kill % 4])
         _, message = process.communicate(timeout=30)
-        # a worker that ends while it still imports its libraries may say so
-        assert jobs == "2" or "Traceback" not in message
+        # only a worker that ends before its work, while it imports libraries, may say so
+        assert "Traceback" not in message or "in spawn_main" in message
         assert wait_until_gone(marked(mark)) == []
     # two commands at once do the rest, and neither does what the other has done
     both = [subprocess.Popen([*command, "killed"], cwd=tmp_path, env=environment) for _ in range(2)]
