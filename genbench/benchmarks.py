@@ -47,6 +47,8 @@ class Benchmark:
     """Number of training steps of each budget."""
     samplers: tuple[str, ...] = UNCONDITIONAL
     """Samplers that ``genbench run`` trains by default."""
+    labels: str = "equal"
+    """How classes are requested of samplers that take them: equal, random or reference, as in ``--labels``."""
     density: str | None = None
     """The 2-D mixture of the data, if their density is known."""
     margins: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -14,6 +14,7 @@ from genbench.array_types import Int64
 from genbench.errors import InputError, PlugError, guest_code
 from genbench.files.fingerprints import content_hash
 from genbench.plugs.contracts import Batch, Sampler, Source
+from genbench.plugs.requested_classes import RequestedClasses, class_count
 from genbench.plugs.sampler_calls import call_sampler
 from genbench.plugs.sampler_output import as_batch_data
 
@@ -34,13 +35,17 @@ class Drawn:
 
     Seeds are below 2**31, or below 2**seed_bits if the sampler has that attribute. Every chunk is drawn whole and then
     cut, so 500 samples are the first 500 of 1,000. If the sampler takes classes, ``sample_classes`` is called with the
-    classes in turn, and they become the labels of the samples.
+    classes of ``requests``, by default in turn, and they become the labels of the samples.
     """
 
     sampler: Sampler
     count: int
     seed: int
     name: str
+    requests: RequestedClasses | None = None
+    """Which class each sample is requested of; None means the classes in turn, if the sampler takes classes."""
+    notes: Sequence[str] = ()
+    """Sentences about what may be wrong with the samples."""
     _last: tuple[int, torch.Tensor] | None = field(default=None, repr=False)  # the last chunk and its number
     _shape: tuple[int, ...] | None = field(default=None, repr=False)  # the shape of a sample of the first chunk drawn
 
@@ -51,6 +56,18 @@ class Drawn:
     def labels(self) -> Int64 | None:
         """int64 [count], the class that was requested for each sample; None if the sampler takes no classes."""
         return self._requested_classes(0, self.count)
+
+    @property
+    def label_rule(self) -> str:
+        """How the classes are requested, one of ``LABEL_RULES``; empty if the sampler takes no classes."""
+        requests = self._requests()
+        return "" if requests is None else requests.rule
+
+    @property
+    def class_names(self) -> Sequence[str] | None:
+        """The names of the sampler's classes, if it states them."""
+        names = getattr(self.sampler, "class_names", None)
+        return None if self._requests() is None or not isinstance(names, (list, tuple)) else names
 
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield uint8 [n, 3, H, W] images or float32 [n, D] points. Raises PlugError if the sampler fails."""
@@ -95,11 +112,13 @@ class Drawn:
         return data
 
     def _requested_classes(self, start: int, stop: int) -> Int64 | None:
-        # the classes take turns: 0, 1, ..., classes - 1, 0, ...
-        classes = getattr(self.sampler, "classes", None)
-        if not isinstance(classes, int) or classes < 1 or not hasattr(self.sampler, "sample_classes"):
-            return None
-        return np.arange(start, stop, dtype=np.int64) % classes
+        requests = self._requests()
+        return None if requests is None else requests.between(start, stop)
+
+    def _requests(self) -> RequestedClasses | None:
+        """Return which class each sample is requested of; None if the sampler takes no classes."""
+        classes = class_count(self.sampler)
+        return None if classes is None else self.requests or RequestedClasses("equal", classes)
 
 
 def chunk_seed(seed: int, number: int, bits: int = SEED_BITS) -> int:

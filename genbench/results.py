@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from genbench.files.json_lines import append_json_line, read_json_lines
 from genbench.files.json_records import Count, Must, Time, plain_data, read_record
 from genbench.plugs.contracts import GROUPS, Better, Influence
+from genbench.plugs.requested_classes import LABEL_RULES
 
 SCHEMA = 1
 """Version of the JSON format."""
@@ -149,6 +150,9 @@ class Result:
     hints: tuple[str, ...] = ()
     spec: str = ""
     """What the user typed for the subject, a path or a spec; empty for a Python object and in older files."""
+    labels: str | None = None
+    """How the samples got their classes: a rule of LABEL_RULES if they were requested, ``given, equal counts`` or
+    ``given, unequal counts`` if the samples came with them, empty without classes; None in older files."""
     decision: Mapping[str, Any] | None = None
     """The looks of a sequential gate, as ``SequentialRecord.to_dict`` returns them; None without one."""
 
@@ -170,13 +174,23 @@ class Result:
         return self.training.seed if self.training else self.seed
 
     @property
+    def label_rule(self) -> str:
+        """How classes were requested of the sampler, one of LABEL_RULES; empty if none were requested."""
+        # in older files the classes took turns; only samples with classes have a consistency
+        if self.labels is None:
+            return "equal" if any(entry.name.startswith("class_consistency") for entry in self.scores) else ""
+        return self.labels if self.labels in LABEL_RULES else ""
+
+    @property
     def protocol(self) -> dict[str, str]:
         """All fields, as text, that decide whether this result may be compared with another one.
 
         The seed is such a field only without a benchmark and without training; otherwise it distinguishes replicates.
         """
-        # both sides
+        # both sides; a benchmark fixes how classes are requested
         fields = {"benchmark": self.benchmark or "none", "count": str(self.generated.count)}
+        if self.benchmark is None and self.label_rule:
+            fields["labels"] = self.label_rule
         reference = self.reference
         fields["reference"] = reference.fingerprint[:12] if reference else "none"
         fields["reference count"] = str(reference.count) if reference else "none"

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import confidence, not_empty, reading, score_options
+from genbench.cli.options import confidence, label_sampling, not_empty, reading, score_options
 from genbench.cli.printing import json_text, prints, say, show_warnings
 from genbench.errors import UsageError
 
@@ -27,6 +27,7 @@ from genbench.errors import UsageError
     metavar="X|X%",
     help="A difference that does not matter; default: that of the benchmark, or 10%, or .02 (shares).",
 )
+@label_sampling
 @reading
 @confidence
 @click.option("--paired", is_flag=True, help="Sample i of all subjects was drawn with the same seed.")

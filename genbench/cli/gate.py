@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from genbench.cli.options import NamedPath, confidence, largest_count, not_empty, reading
+from genbench.cli.options import NamedPath, confidence, label_sampling, largest_count, not_empty, reading
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
 from genbench.tables.escapes import terminal_safe
@@ -48,6 +48,7 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 @click.option("--metrics", callback=not_empty, metavar="LIST", help="Metrics to score, if there is no benchmark.")
 @click.option("--name", help="Name of the subject; it also chooses the subject of the baseline.")
 @click.option("--to", type=NamedPath(dir_okay=False, path_type=Path), help="Append the new result to this file.")
+@label_sampling
 @reading
 def gate_command(
     result: Path | None, against: str, metric: str | None, max_increase: str | None, confidence: float, **options: Any

@@ -131,6 +131,14 @@ def reading(command: Any) -> Any:
     return command
 
 
+label_sampling = click.option(
+    "--labels",
+    callback=not_empty,
+    metavar="RULE",
+    help="Classes requested of a sampler: equal (in turn; default), random, or reference (its proportions).",
+)
+
+
 def score_options(flags: dict[str, Any]) -> dict[str, Any]:
     """Convert the flags of the command line to options of ``score``."""
     # the flags are negative, the options positive; without --quiet, a terminal gets a progress bar

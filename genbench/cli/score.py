@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import NamedPath, logging, not_empty, reading, score_options, writable
+from genbench.cli.options import NamedPath, label_sampling, logging, not_empty, reading, score_options, writable
 from genbench.cli.printing import guests, say, send, show
 from genbench.errors import UsageError
 
@@ -52,6 +52,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
     help="tf,torch,clean: FID under the resize of torch-fidelity, pytorch-fid and clean-fid, from one pass.",
 )
 @click.option("--protocols", hidden=True, expose_value=False, callback=renamed_protocols)
+@label_sampling
 @reading
 @click.option("--name", help="Name of the subject in tables.")
 @click.option("--dry-run", is_flag=True, help="Print the expected cost (samples, time, disk, memory) and stop.")

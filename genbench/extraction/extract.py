@@ -279,6 +279,7 @@ def _assemble(
         skipped=len(source) - len(rows),
         label=None if labels is None else np.asarray(labels, np.int64)[rows],
         class_names=None if class_names is None else tuple(map(str, class_names)),
+        label_rule=str(getattr(source, "label_rule", "")),
         left_out={thing: count for thing, count in left_out.items() if count},
         levels=(min(low for low, _ in levels), max(high for _, high in levels)) if levels else None,
         hashes=np.concatenate(hashes) if len(hashes) == len(blocks) else None,

@@ -29,7 +29,8 @@ IN_MEMORY_BYTES = 1 << 30
 _RECORD = "genbench.features"
 """The entry of a features file's metadata that holds the record."""
 
-_RECORDED = ("name", "extractor", "identity", "fingerprint", "modes", "mode_names", "skipped", "class_names", "levels")
+_RECORDED = ("name", "extractor", "identity", "fingerprint", "modes", "mode_names", "skipped", "class_names", "levels",
+             "label_rule")  # fmt: skip
 _COLUMNS = ("label", "hashes")
 
 
@@ -101,6 +102,8 @@ class Features:
     """int64 [N], the class of each row; None if the source does not know it."""
     class_names: tuple[str, ...] | None = None
     """Name of each class: ``label`` k means ``class_names[k]``; None if the classes have no names."""
+    label_rule: str = ""
+    """How the classes were requested of a sampler, one of ``LABEL_RULES``; empty if they were not."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """What the source holds and does not use: the number of things by their plural name, ``{"hidden files": 2}``."""
     levels: tuple[int, int] | None = None
@@ -232,6 +235,7 @@ def read_features(path: Path) -> Features:
             mode_names=fields.optional_texts("mode_names"),
             skipped=fields.optional_count("skipped") or 0,
             class_names=fields.optional_texts("class_names"),
+            label_rule=fields.text("label_rule"),
             left_out=fields.counts_by_name("left_out"),
             levels=fields.optional_range("levels"),
             label=columns.get("label"),

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from genbench.array_types import Array
 from genbench.errors import InputError
+from genbench.features.class_matching import Classes, MatchedClasses, match_classes
 from genbench.features.features import Features, Moments
-from genbench.metrics.class_matching import Classes, MatchedClasses, match_classes
 from genbench.metrics.frechet.metric import FrechetDistance
 from genbench.metrics.share_intervals import binomial_error, wilson_interval
 from genbench.plugs.contracts import Score

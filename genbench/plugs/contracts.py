@@ -123,6 +123,7 @@ class Sampler(Protocol):
     # Optional:
     #   seed_bits: int          seeds are below 2 ** seed_bits; 31 by default, because many programs parse int32
     #   classes: int, sample_classes(labels, seed)   samples of given classes 0..classes-1; scored per class
+    #   class_names: list[str]                       names of these classes; without them class k is called k
     #   fit(source, *, seed, steps, watch, checkpoint)   training, used by ``genbench run``
     #   save(path), load(path)                       write and read the weights; used for the best checkpoint
     #   log_likelihood(data, label, *, samples, seed) -> float [N]   ln p of each row, or a lower bound of it

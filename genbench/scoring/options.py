@@ -11,6 +11,7 @@ from genbench.benchmarks import Benchmark
 from genbench.distributed import Ranks
 from genbench.errors import UsageError, did_you_mean
 from genbench.plugs.contracts import BATCH_SIZE
+from genbench.plugs.requested_classes import check_label_rule
 
 if TYPE_CHECKING:
     from genbench.plugs.contracts import Extractor
@@ -36,6 +37,9 @@ class Options:
     """
     count: int | None = None
     """Number of generated samples; None means the benchmark's, or all there are."""
+    labels: str | None = None
+    """Which classes are requested of a sampler that takes them: ``"equal"`` (in turn), ``"random"`` (a uniform draw for
+    each sample), or ``"reference"`` (in the proportions of the reference); None means the benchmark's, or equal."""
     seed: int = 0
     """Seed of samplers, of the choice of a subset, and of metrics that draw random numbers."""
     batch_size: int = BATCH_SIZE
@@ -77,6 +81,7 @@ class Options:
         options = Options(**values)
         if options.seed < 0:
             raise UsageError(f"The seed is {options.seed}; it must be 0 or more.")
+        check_label_rule(options.labels)
         return options
 
     def completed(self, benchmark: Benchmark | None) -> Options:
@@ -89,7 +94,7 @@ class Options:
         if benchmark is None:
             return self
         # what the benchmark fixes must not be given as well
-        fixed = {name: getattr(benchmark, name) for name in ("reference", "features", "metrics", "count")}
+        fixed = {name: getattr(benchmark, name) for name in ("reference", "features", "metrics", "count", "labels")}
         for name in fixed:
             if getattr(self, name) is not None:
                 raise UsageError(
@@ -108,6 +113,7 @@ class ExtractionOptions(TypedDict, total=False):
     features: str | Extractor | None
     resizes: str | None
     count: int | None
+    labels: str | None
     seed: int
     batch_size: int
     workers: int | None

@@ -21,6 +21,7 @@ from genbench.scoring.copies import find_copies
 from genbench.scoring.cost import Cost, cost_of
 from genbench.scoring.evaluate_metrics import evaluate, usable_metrics
 from genbench.scoring.independence import withhold
+from genbench.scoring.label_sampling import recorded_labels, unused_labels
 from genbench.scoring.options import Options
 from genbench.scoring.pairing import PAIRED, is_paired
 from genbench.scoring.score_names import recorded_metric
@@ -99,7 +100,8 @@ class Plan:
         about_sides = [*side_warnings(generated, reference), *note_warnings([sides.generated, sides.rows])]
         extractors = [sides.extractor(name) for name in self.metrics]
         backends = {extractor.name: getattr(extractor, "computed_by", "") for extractor in extractors}
-        without_reference = options.metrics is None and sides.rows is None and sides.moments is None
+        hints = [NO_REFERENCE] if options.metrics is None and sides.rows is None and sides.moments is None else []
+        hints += [] if self.benchmark else unused_labels(sides.generated, options.labels)
         return Result(
             name=options.name or generated.name,
             scores=tuple(entries),
@@ -109,6 +111,7 @@ class Plan:
             metrics=tuple(recorded_metric(metric) for metrics in self.metrics.values() for metric in metrics),
             extractors={extractor.name: extractor.identity for extractor in extractors},
             backends={name: str(backend) for name, backend in backends.items() if backend},
+            labels=recorded_labels(sides.generated, sides.extracted()[0].label),
             seed=options.seed,
             device=sides.device,
             batch_size=options.batch_size,
@@ -116,7 +119,7 @@ class Plan:
             seconds=round(time.monotonic() - self.started, 3),
             versions=_versions(),
             warnings=_distinct(about_sides, copies.warnings() if copies else [], doubts, _of_scores(entries)),
-            hints=_distinct([NO_REFERENCE] if without_reference else [], _left_out([*left_out, *withheld])),
+            hints=_distinct(hints, _left_out([*left_out, *withheld])),
         )
 
     def share(self) -> None:

@@ -17,6 +17,7 @@ from genbench.plugs.contract_checks import check_extractor, read_batches
 from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
 from genbench.plugs.opening import open_extractor, open_reference, open_subject
 from genbench.results import SampleSet
+from genbench.scoring.label_sampling import with_requests
 from genbench.scoring.options import Options
 
 Side = Literal["generated", "reference"]
@@ -231,7 +232,8 @@ def _drawn(sampler: Sampler, subject: object, options: Options, rows: Source | F
         raise UsageError("A sampler has no end: say how many samples to draw with --count N (count=N in Python).")
     with guest_code(f"The sampler of class {type(sampler).__name__}"):
         name = subject if isinstance(subject, str) else getattr(sampler, "name", type(sampler).__name__)
-    return Drawn(sampler, count, options.seed, options.name or str(name))
+    drawn = Drawn(sampler, count, options.seed, options.name or str(name))
+    return drawn if options.labels is None else with_requests(drawn, options.labels, rows)
 
 
 def _statistics_name(options: Options) -> str:

@@ -58,7 +58,9 @@ def _heading(result: Result) -> list[str]:
             + set_aside(result.reference)
         )
     recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
-    used = one_line(f"{', '.join(result.extractors)}{recipe}, on {result.device}")
+    # classes in turn are the rule, and another way of requesting them is worth a word
+    labels = "" if result.label_rule in ("", "equal") else f", --labels {result.label_rule}"
+    used = one_line(f"{', '.join(result.extractors)}{recipe}{labels}, on {result.device}")
     lines.append(f"features: {used}, {result.seconds:.1f} s")
     return lines
 

@@ -11,7 +11,7 @@ from genbench.array_types import Bool, Float64, Int64
 from genbench.metrics.frechet.bias import Jackknife
 from genbench.metrics.frechet.gaussian import Gaussian, root_of, rounding_level
 from genbench.metrics.frechet.pooled_splits import split_variance
-from genbench.metrics.frechet.sides import GaussianSide, blocks_of, is_balanced
+from genbench.metrics.frechet.sides import GaussianSide, blocks_of, has_strata
 from genbench.metrics.group_influence import influence_of, variance_of_sum
 from genbench.plugs.contracts import Influence
 
@@ -111,17 +111,18 @@ class _FittedRows:
             projected = centred.astype(basis.dtype) @ basis
             chunks.append(centred @ slope + (centred**2).sum(axis=1) - projected.astype(np.float64) ** 2 @ weights)
         influence = np.concatenate(chunks)
-        return _centred_in_classes(influence, self.side.features.label, self.mask) / len(influence)
+        strata = self.side.features.label if has_strata(self.side.features) else None
+        return _centred_in_classes(influence, strata, self.mask) / len(influence)
 
 
-def _centred_in_classes(influence: Float64, label: Int64 | None, mask: Bool | None) -> Float64:
-    """Subtract the mean from the influence of each row [n], within each class if all classes have equal numbers.
+def _centred_in_classes(influence: Float64, strata: Int64 | None, mask: Bool | None) -> Float64:
+    """Subtract the mean from the influence of each row [n], within each class of a stratified sample.
 
-    Such a sample is stratified: the numbers of its classes do not vary, so the class means add nothing to the error.
-    ``label`` int64 [N] and ``mask`` bool [N] belong to all rows of the side.
+    The numbers of its classes do not vary, so the class means add nothing to the error. ``strata`` int64 [N], the
+    classes of a stratified sample, and ``mask`` bool [N] belong to all rows of the side.
     """
-    if label is not None and is_balanced(label):
-        label = label if mask is None else label[mask]
+    if strata is not None:
+        label = strata if mask is None else strata[mask]
         sums, counts = np.bincount(label, influence), np.bincount(label)
         return np.asarray(influence - (sums / np.maximum(counts, 1))[label])
     return np.asarray(influence - influence.mean())

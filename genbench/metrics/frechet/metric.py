@@ -158,7 +158,7 @@ class FrechetDistance:
         # the number is the version of the format of the arrays
         pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
         strata = [has_strata(side) for side in (generated, reference)]
-        key = f"frechet distance 7, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
+        key = f"frechet distance 8, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
         return _PairNumbers.from_arrays(generated.derived(key, make))
 
     def _scores(self, numbers: _PairNumbers, sizes: Mapping[str, int | None], *, both_sampled: bool) -> list[Score]:

@@ -135,8 +135,18 @@ def rows_per_class(side: GaussianSide) -> int | None:
 
 
 def has_strata(side: Features | Moments) -> bool:
-    """Whether the rows of a side are a stratified sample: their labels are known and balanced."""
-    return isinstance(side, Features) and side.label is not None and is_balanced(side.label)
+    """Whether the rows of a side are a stratified sample: the numbers of its classes are fixed, and do not vary.
+
+    They are if the classes were requested in turn or in the proportions of the reference. Other labels are taken for
+    fixed if their numbers are balanced. Classes that were drawn at random vary, even if their numbers happen to agree.
+    """
+    if not isinstance(side, Features) or side.label is None or side.label_rule == "random":
+        return False
+    # the proportions of the reference are seldom balanced
+    if side.label_rule == "reference":
+        counts = np.bincount(side.label)
+        return bool((counts > 0).sum() > 1 and counts[counts > 0].min() > 1)
+    return is_balanced(side.label)
 
 
 def is_balanced(label: Int64) -> bool:

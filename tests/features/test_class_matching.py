@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genbench.errors import InputError
-from genbench.metrics.class_matching import Classes, match_classes
+from genbench.features.class_matching import Classes, match_classes
 
 
 def classes(*label: int, names: tuple[str, ...] | None = None, count: int | None = None) -> Classes:
