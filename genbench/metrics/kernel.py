@@ -14,7 +14,7 @@ from genbench.array_types import Array, Float64
 from genbench.errors import InputError, UsageError
 from genbench.features.features import Features, Moments
 from genbench.metrics.group_influence import influence_of
-from genbench.metrics.mmd_variance import mmd_variance
+from genbench.metrics.kernel_sums import RowSums
 from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
 from genbench.metrics.tiles import TILE, Rows, Tile, pair_of
 from genbench.plugs.contracts import Influence, Score
@@ -161,12 +161,12 @@ class KernelSums:
 
     def influence(self, metric: KernelDistance) -> tuple[Influence | None, Influence | None]:
         """Return the influence of the rows on the value over all rows and on the mean over subsets."""
-        estimate, sides = self.estimate(metric), self._sums[metric].row_influence()
+        estimate, sides = self.estimate(metric), self._sums[metric].rows.row_influence
         return influence_of(*sides, error=estimate.error), influence_of(*sides, error=estimate.subset_error)
 
 
 class _SumsOfOneKernel:
-    """The sums for one KernelDistance, by role: ``own`` within a set, ``cross`` between the sets."""
+    """The sums for one KernelDistance: over all rows, and by subset."""
 
     def __init__(self, metric: KernelDistance, generated: Rows, reference: Rows) -> None:
         self.metric = metric
@@ -177,39 +177,27 @@ class _SumsOfOneKernel:
         # The subsets are the same size on both sides.
         self.size = min(metric.subset_size, len(generated), len(reference))
         self.members = _draw_subsets(generated, reference, self.size, metric.subsets, metric.seed)
-        # Sums of kernel values by row [N], of their squares, and by subset [subsets].
-        self.own = {rows.role: np.zeros(len(rows)) for rows in (generated, reference)}
-        self.own_squares = {rows.role: 0.0 for rows in (generated, reference)}
+        # Sums of kernel values over all rows, and by subset [subsets].
+        self.rows = RowSums(generated, reference)
         self.own_subsets = {rows.role: np.zeros(metric.subsets) for rows in (generated, reference)}
-        self.cross = {rows.role: np.zeros(len(rows)) for rows in (generated, reference)}
-        self.cross_squares = 0.0
         self.cross_subsets = np.zeros(metric.subsets)
 
     def add_within(self, tile: Tile) -> None:
-        role, rows, columns = tile.left.role, tile.rows, tile.columns
         # The estimate has no pairs of a row with itself.
         values = self._kernel(tile)
         if tile.diagonal:
             np.fill_diagonal(values, 0)
-        times = 1 if tile.diagonal else 2  # the pass visits only one half of the symmetric matrix
-        self.own[role][rows] += _sum_along(values, 1)
-        if not tile.diagonal:
-            self.own[role][columns] += _sum_along(values, 0)
-        self.own_squares[role] += times * _sum_of_squares(values)
-        self.own_subsets[role] += times * self._subset_sums(tile, values)
+        self.rows.add_within(tile, values)
+        # The pass visits only one half of the symmetric matrix.
+        self.own_subsets[tile.left.role] += (1 if tile.diagonal else 2) * self._subset_sums(tile, values)
 
     def add_between(self, tile: Tile) -> None:
         values = self._kernel(tile)
-        self.cross["generated"][tile.rows] += _sum_along(values, 1)
-        self.cross["reference"][tile.columns] += _sum_along(values, 0)
-        self.cross_squares += _sum_of_squares(values)
+        self.rows.add_between(tile, values)
         self.cross_subsets += self._subset_sums(tile, values)
 
     def estimate(self) -> KernelEstimate:
-        x, y = self.own["generated"], self.own["reference"]
-        # MMD^2 over all rows.
-        value = _mean_of_pairs(x) + _mean_of_pairs(y) - 2 * self.cross["generated"].sum() / (len(x) * len(y))
-        # The same estimate for each subset [subsets].
+        # The estimate of MMD^2 for each subset [subsets].
         pairs, size = self.size * (self.size - 1), self.size
         subsets = (
             self.own_subsets["generated"] / pairs
@@ -217,22 +205,12 @@ class _SumsOfOneKernel:
             - 2 * self.cross_subsets / size**2
         )
         # The variance over the rows, and for the subsets also over their draw.
-        error = subset_error = None
-        if min(len(x), len(y)) >= 4:
-            variance = mmd_variance(self.own, self.own_squares, self.cross, self.cross_squares)
-            error = math.sqrt(variance)
-            if len(subsets) > 1:
-                # For fixed rows the subsets are independent draws around the value over all rows.
-                subset_error = math.sqrt(variance + float(subsets.var(ddof=1)) / len(subsets))
-        return KernelEstimate(float(value), error, float(subsets.mean()), float(subsets.std()), subset_error, self.size)
-
-    def row_influence(self) -> tuple[Float64, Float64]:
-        """Return the first-order influence of each generated row [N] and each reference row [M] on the value."""
-        # Derivative of MMD^2 with respect to the weight of each row, up to a constant.
-        x, y = self.own["generated"], self.own["reference"]
-        to_y, to_x = self.cross["generated"], self.cross["reference"]
-        n, m = len(x), len(y)
-        return 2 / n * (x / (n - 1) - to_y / m), 2 / m * (y / (m - 1) - to_x / n)
+        variance, subset_error = self.rows.variance, None
+        if variance is not None and len(subsets) > 1:
+            # For fixed rows the subsets are independent draws around the value over all rows.
+            subset_error = math.sqrt(variance + float(subsets.var(ddof=1)) / len(subsets))
+        mean, std = float(subsets.mean()), float(subsets.std())
+        return KernelEstimate(self.rows.value, self.rows.error, mean, std, subset_error, self.size)
 
     def _kernel(self, tile: Tile) -> Array:
         """Return the kernel values [A, B] of the rows without centring, minus the constant."""
@@ -255,24 +233,6 @@ class _SumsOfOneKernel:
         left = self.members[tile.left.role][tile.rows]
         right = self.members[tile.right.role][tile.columns]
         return np.asarray(((values @ np.asarray(right, values.dtype)) * left).sum(axis=0, dtype=np.float64))
-
-
-def _mean_of_pairs(own: Float64) -> float:
-    return float(own.sum() / (len(own) * (len(own) - 1)))
-
-
-def _sum_along(values: Array, axis: int) -> Float64:
-    if values.dtype == np.float64:
-        return np.asarray(values.sum(axis=axis))
-    # Sum 32 terms at a time in single precision, which loses almost nothing, and add these sums in double precision.
-    if axis == 1:
-        return np.asarray(np.add.reduceat(values, np.arange(0, values.shape[1], 32), axis=1).sum(1, dtype=np.float64))
-    sums = [part.sum(axis=0) for part in np.array_split(values, -(-len(values) // 32))]
-    return np.asarray(np.sum(sums, axis=0, dtype=np.float64))
-
-
-def _sum_of_squares(values: Array) -> float:
-    return float(np.einsum("ij,ij->i", values, values).sum(dtype=np.float64))
 
 
 def _draw_subsets(generated: Rows, reference: Rows, size: int, subsets: int, seed: int) -> dict[str, Array]:

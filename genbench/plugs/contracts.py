@@ -176,6 +176,7 @@ class Metric(Protocol):
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]: ...
 
     # Optional:
+    #   extractor: str                      the extractor that it is evaluated with, unless a spec names another
     #   least_samples: tuple[int, int]      fewest generated and reference samples that it can be computed from
     #   evaluate_together(metrics, generated, reference, *, seed) -> list[list[Score]]
     #       Metrics with the same function are evaluated by one call of it, so that they share one pass over the rows.

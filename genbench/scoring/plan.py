@@ -162,7 +162,8 @@ def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tu
             left_out.append(f"{spec.name!r} {few}")
         if lacking or few:
             continue
-        for extractor in _extractors(spec.extractor, sides):
+        # some metrics are defined by one extractor
+        for extractor in _extractors(spec.extractor or getattr(metric, "extractor", None), sides):
             # a metric may be named twice, as in fid,fd
             if metric not in metrics.get(extractor, ()):
                 metrics.setdefault(extractor, []).append(metric)

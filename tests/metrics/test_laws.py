@@ -43,6 +43,7 @@ def sample(seed: int, *, noise: float = 0.0, left: int = MODES, count: int = COU
         logits=(-squared / 4).astype(np.float32),
         mode=squared.argmin(axis=1),
         quality=np.sqrt(squared.min(axis=1)) < 0.5 * 4,
+        spectrum=np.log1p(embedding**2).astype(np.float32),
         modes=MODES,
     )
     return replace(features, label=label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genbench.errors import InputError
+from genbench.errors import InputError, UsageError
 from genbench.features.features import Features
 from genbench.metrics.two_sample import ClassifierTwoSample, classifier_accuracy
 from genbench.plugs.contracts import Score
@@ -85,3 +85,48 @@ def test_a_constant_that_differs_beside_one_that_varies_separates_the_sides() ->
     # rows of -1 or 1 have a covariance that shrinkage leaves singular
     x = np.column_stack([np.tile([-1.0, 1.0], 20), np.zeros(40)])
     assert classifier_accuracy(x, x + np.array([0, 1])).value == 1
+
+
+def scaled(count: int, width: int, seed: int, scale: float) -> np.ndarray:
+    return scale * normal(count, width, seed)
+
+
+@pytest.mark.parametrize("classifier", ["forest", "mlp", "1nn"])
+def test_other_classifiers_detect_a_change_of_scale(classifier: str) -> None:
+    x, y = scaled(300, 5, 1, 2.0), normal(300, 5, 2)
+    assert classifier_accuracy(x, y).value < 0.6
+    accuracy = classifier_accuracy(x, y, classifier=classifier)
+    assert accuracy.value > 0.65
+    assert accuracy.z > 3
+
+
+@pytest.mark.parametrize("classifier", ["forest", "mlp", "1nn"])
+def test_other_classifiers_give_one_half_for_equal_distributions_with_unequal_counts(classifier: str) -> None:
+    accuracy = classifier_accuracy(normal(300, 5, 1), normal(120, 5, 2), classifier=classifier)
+    assert abs(accuracy.z) < 3
+
+
+@pytest.mark.parametrize("classifier", ["forest", "mlp", "1nn"])
+def test_other_classifiers_separate_distant_sets(classifier: str) -> None:
+    accuracy = classifier_accuracy(normal(60, 3, 1) + 20, normal(50, 3, 2), classifier=classifier)
+    assert accuracy.value == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("classifier", ["forest", "1nn"])
+def test_the_best_classifier_has_an_accuracy_of_one_half_plus_half_the_total_variation(classifier: str) -> None:
+    # total variation of N(0, 1) and N(2, 1): 2 Phi(1) - 1 = 0.6827
+    x = normal(1500, 1, 1) + 2
+    accuracy = classifier_accuracy(x, normal(1500, 1, 2), classifier=classifier)
+    assert accuracy.value <= 0.8413 + 2 * accuracy.error
+    assert accuracy.value > (0.8 if classifier == "forest" else 0.73)
+
+
+def test_each_classifier_has_its_own_score() -> None:
+    sides = Features.of(embedding=normal(40, 3, 1)), Features.of(embedding=normal(50, 3, 2))
+    names = [ClassifierTwoSample(name)(*sides, seed=0)[0].name for name in ("linear", "forest", "1nn")]
+    assert names == ["c2st", "c2st_forest", "c2st_1nn"]
+
+
+def test_an_unknown_classifier_is_refused() -> None:
+    with pytest.raises(UsageError, match="did you mean 'forest'"):
+        ClassifierTwoSample("forrest")
