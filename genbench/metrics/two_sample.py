@@ -19,8 +19,8 @@ from genbench.metrics.side_classifiers import CLASSIFIERS
 from genbench.plugs.contracts import Influence, Score
 
 FACTOR = 1.8
-"""Variance of the accuracy of a classifier that is not linear, relative to the binomial variance. Simulations gave 1.1 to
-1.6 for the forest and 1.2 to 1.9 for 1-NN."""
+"""Variance of the accuracy of a classifier that is not linear, relative to the binomial variance. Simulations gave 1.1
+to 1.6 for the forest and 1.2 to 1.9 for 1-NN."""
 
 
 @dataclass(frozen=True)
