@@ -25,8 +25,9 @@ class ClassConditional:
     ``class_consistency`` is the share of samples whose predicted class is the requested one (GAN-test, Shmelkov et al.
     2018, arXiv 1807.09499). ``fid_per_class`` is the mean over classes of the Frechet distance between the samples of a
     requested class and the reference rows of that class (intra-FID, Miyato and Koyama 2018, arXiv 1802.05637); its
-    detail has the distance of each class. It is biased upward if a class has fewer rows than dimensions: compare it
-    with that of real samples.
+    detail has the distance of each class, the worst first. It is biased upward, and more than FID, because a class has
+    few rows: ``fid_per_class_debiased`` is the mean of the classes' debiased distances, if all classes have enough rows
+    for it (twice as many as dimensions). Otherwise compare with real samples.
 
     The requested classes are those of the classifier and of the reference that have the same names (``match_classes``);
     the scores cover the classes that both have, and a warning tells of the others.
@@ -36,10 +37,10 @@ class ClassConditional:
     reference: ClassVar[Literal["rows"]] = "rows"
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        """Return ``class_consistency`` and ``fid_per_class``; no scores if the samples have no classes.
+        """Return ``class_consistency``, ``fid_per_class`` and, for enough rows, ``fid_per_class_debiased``.
 
-        ``fid_per_class`` is missing if no class has two rows on both sides. Raises InputError if the classifier or the
-        reference has none of the requested classes.
+        Samples without classes have no scores. The distances are missing if no class has two rows on both sides. Raises
+        InputError if the classifier or the reference has none of the requested classes.
         """
         # without a requested class there is nothing to score
         if generated.label is None or not isinstance(reference, Features):
@@ -93,8 +94,44 @@ def _consistency_score(generated: Features, requested: Classes) -> Score:
     return Score("class_consistency", consistency.value, consistency.error, "higher", detail, interval=interval)
 
 
+class ClassDistance(NamedTuple):
+    """The Frechet distance between the samples of a requested class and the reference rows of this class."""
+
+    name: str
+    value: float
+    error: float | None
+    """Standard error of ``value`` and of ``debiased``; None for fewer than 3 rows."""
+    debiased: float | None
+    """None for fewer rows than twice the dimensions."""
+    generated: int
+    """Number of generated rows."""
+    reference: int
+    """Number of reference rows."""
+
+
+def distance_per_class(rows: Array, reference_rows: Array, matched: MatchedClasses, seed: int) -> list[ClassDistance]:
+    """Return the Frechet distance of each class that has at least two rows on both sides, the worst first.
+
+    ``rows`` [N, D] and ``reference_rows`` [M, D] have the labels of ``matched``. The order is that of the debiased
+    distances if all classes have one: classes of unequal size have unequal bias.
+    """
+    distances = []
+    for number, name in enumerate(matched.names):
+        # the covariance of a class needs two rows on both sides
+        sides = rows[matched.label == number], reference_rows[matched.other_label == number]
+        if min(map(len, sides)) >= 2:
+            own, other = (Features.of(embedding=side) for side in sides)
+            scores = {score.name: score for score in FrechetDistance()(own, other, seed=seed)}
+            debiased = scores["fid_debiased"].value if "fid_debiased" in scores else None
+            distances.append(ClassDistance(name, scores["fid"].value, scores["fid"].error, debiased, *map(len, sides)))
+    # a sorted list keeps the order of equal distances
+    if any(each.debiased is None for each in distances):
+        return sorted(distances, key=lambda each: -each.value)
+    return sorted(distances, key=lambda each: -(each.debiased or 0.0))
+
+
 def _distance_scores(generated: Features, requested: Classes, reference: Features, seed: int) -> list[Score]:
-    """Return ``fid_per_class``, or nothing if no class has two rows on both sides."""
+    """Return ``fid_per_class`` and its debiased form, or nothing if no class has two rows on both sides."""
     # without labels, the reference has the classes that the extractor predicts
     if reference.label is not None:
         other = Classes(reference.name, reference.label, reference.class_names)
@@ -102,16 +139,20 @@ def _distance_scores(generated: Features, requested: Classes, reference: Feature
         mode, names = reference["mode"].astype(np.int64), generated.mode_names
         other = Classes(f"the classifier {generated.extractor}", mode, names)
     matched = match_classes(requested, other)
-    distances = _distance_per_class(generated["embedding"], reference["embedding"], matched, seed)
+    distances = distance_per_class(generated["embedding"], reference["embedding"], matched, seed)
     if not distances:
         return []
 
     # the mean over classes, whose variances add up; its error is unknown if that of any class is
-    values = [score.value for score in distances.values()]
-    errors = [math.nan if score.error is None else score.error for score in distances.values()]
+    errors = [math.nan if each.error is None else each.error for each in distances]
     error = math.sqrt(math.fsum(error**2 for error in errors)) / len(errors)
+    known = None if math.isnan(error) else error
     # the detail shows which classes are worst
-    detail: dict[str, Any] = {"per_class": {name: score.value for name, score in distances.items()}}
+    detail: dict[str, Any] = {
+        "per_class": {each.name: each.value for each in distances},
+        "classes": [each._asdict() for each in distances],
+        "error_by": "errors of the classes, which are independent",
+    }
     warnings = [
         _unmatched_warning(matched.unmatched, reference.name),
         _unmatched_warning(matched.other_unmatched, generated.name),
@@ -119,19 +160,15 @@ def _distance_scores(generated: Features, requested: Classes, reference: Feature
     if any(warnings):
         detail["warning"] = " ".join(filter(None, warnings))
     key = "frechet_inception_distance_per_class"
-    return [Score("fid_per_class", float(np.mean(values)), None if math.isnan(error) else error, "lower", detail, key)]
-
-
-def _distance_per_class(rows: Array, reference_rows: Array, matched: MatchedClasses, seed: int) -> dict[str, Score]:
-    """Return the Frechet distance of each class that has at least two rows on both sides."""
-    distances = {}
-    for number, name in enumerate(matched.names):
-        # the covariance of a class needs two rows on both sides
-        sides = rows[matched.label == number], reference_rows[matched.other_label == number]
-        if min(map(len, sides)) >= 2:
-            own, other = (Features.of(embedding=side) for side in sides)
-            distances[name] = FrechetDistance()(own, other, seed=seed)[0]
-    return distances
+    value = float(np.mean([each.value for each in distances]))
+    scores = [Score("fid_per_class", value, known, "lower", detail, key)]
+    # one class without a debiased distance would make it a mean over other classes
+    debiased = [each.debiased for each in distances if each.debiased is not None]
+    if len(debiased) == len(distances):
+        mean = float(np.mean(debiased))
+        about = {"corrects": "fid_per_class", "error_by": detail["error_by"]}
+        scores.append(Score("fid_per_class_debiased", mean, known, "lower", about, f"{key}_debiased"))
+    return scores
 
 
 def _unmatched_warning(names: tuple[str, ...], lacking: str) -> str | None:

@@ -19,6 +19,7 @@ from genbench.page.section_charts import SectionCharts
 from genbench.page.sheet_tiles import Sheet
 from genbench.results import Result
 from genbench.runs.reported_sampler import SamplerRun, sampler_runs
+from genbench.tables.class_table import ClassTable, class_tables
 from genbench.tables.leaderboard_formats import table_html, table_markdown
 from genbench.tables.leaderboard_table import Table, by_protocol, tabulated
 
@@ -129,6 +130,11 @@ class Section:
     def likelihoods(self) -> list[LikelihoodRow]:
         """Log-likelihoods of trained models."""
         return likelihood_rows([result for _, result in self.ranked_results])
+
+    @property
+    def classes(self) -> list[tuple[str, ClassTable]]:
+        """The worst classes of each ranked sampler, first seed, in each score that is computed class by class."""
+        return [(run.name, table) for run in self.runs for table in class_tables(run.results[0])]
 
     @property
     def commands(self) -> list[str]:

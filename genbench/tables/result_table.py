@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genbench.results import Result
+from genbench.tables.class_table import class_tables
 from genbench.tables.escapes import one_line
 from genbench.tables.numbers import ARROWS, PLAIN, counted, number_with_error, set_aside
 
@@ -46,7 +47,21 @@ def result_text(result: Result, *, plain: bool = False) -> str:
         rows, headers = [[cell.translate(PLAIN) for cell in row] for row in rows], [h.translate(PLAIN) for h in headers]
     table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                      colalign=("left", "left", "right", "left", "left"))  # fmt: skip
-    return "\n".join([*_heading(result), "", table.rstrip()])
+    return "\n".join([*_heading(result), "", table.rstrip(), *_class_lines(result, plain=plain)])
+
+
+def _class_lines(result: Result, *, plain: bool) -> list[str]:
+    """Return the lines about the worst classes; nothing without scores of classes."""
+    from tabulate import tabulate
+
+    lines = []
+    for table in class_tables(result):
+        # names of classes are those of folders, which may hold anything
+        rows = [[one_line(cell) for cell in row] for row in table.rows]
+        text = tabulate(rows, headers=table.headers, disable_numparse=True, tablefmt="simple",
+                        colalign=("left", *["right"] * (len(table.headers) - 1)))  # fmt: skip
+        lines += ["", one_line(table.title), text.translate(PLAIN) if plain else text]
+    return lines
 
 
 def _heading(result: Result) -> list[str]:

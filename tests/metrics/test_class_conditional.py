@@ -130,3 +130,45 @@ def test_a_distance_per_class_has_an_error_although_that_of_one_class_is_0() -> 
     reference = replace(Features.of(embedding=moved, mode=label), label=label)
     scores = {score.name: score for score in ClassConditional()(generated, reference, seed=0)}
     assert scores["fid_per_class"].error is not None
+
+
+def shifted_classes(rows: tuple[int, ...], shifts: tuple[float, ...], seed: int) -> tuple[Features, Features]:
+    """Classes of Gaussian rows in 3 dimensions, each moved away from its reference by its shift."""
+    rng = np.random.default_rng(seed)
+    label = np.repeat(np.arange(len(rows)), rows)
+    reference = rng.standard_normal((len(label), 3)) + 5 * label[:, None]
+    generated = rng.standard_normal((len(label), 3)) + 5 * label[:, None] + np.array(shifts)[label][:, None]
+    both = [replace(Features.of(embedding=side, mode=label), label=label) for side in (generated, reference)]
+    return both[0], both[1]
+
+
+def test_classes_are_ranked_by_their_distance_with_errors_and_counts() -> None:
+    generated, reference = shifted_classes((200, 100, 150), (0.5, 2.0, 1.0), 0)
+    scores = {score.name: score for score in ClassConditional()(generated, reference, seed=0)}
+    classes = scores["fid_per_class"].detail["classes"]
+    assert [each["name"] for each in classes] == ["1", "2", "0"]
+    assert [(each["generated"], each["reference"]) for each in classes] == [(100, 100), (150, 150), (200, 200)]
+    # the true distances are 3 shift^2
+    for each, truth in zip(classes, (12.0, 3.0, 0.75), strict=True):
+        assert abs(each["debiased"] - truth) < 4 * each["error"]
+    mean = np.mean([each["debiased"] for each in classes])
+    assert scores["fid_per_class_debiased"].value == pytest.approx(mean)
+    assert scores["fid_per_class"].error == pytest.approx(np.sqrt(sum(each["error"] ** 2 for each in classes)) / 3)
+
+
+def test_classes_with_few_rows_have_no_debiased_mean() -> None:
+    generated, reference = shifted_classes((200, 5), (0.5, 2.0), 0)
+    scores = {score.name: score for score in ClassConditional()(generated, reference, seed=0)}
+    assert set(scores) == {"class_consistency", "fid_per_class"}
+    assert [each["debiased"] is None for each in scores["fid_per_class"].detail["classes"]] == [True, False]
+
+
+def test_the_error_of_the_mean_over_classes_agrees_with_its_spread() -> None:
+    values, errors = [], []
+    for seed in range(60):
+        scores = {s.name: s for s in ClassConditional()(*shifted_classes((60, 60), (0.3, 0.6), seed), seed=0)}
+        values.append(scores["fid_per_class_debiased"].value)
+        errors.append(scores["fid_per_class_debiased"].error)
+    assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.3)
+    # the mean of 3 * .3^2 and 3 * .6^2
+    assert np.mean(values) == pytest.approx(0.675, abs=4 * np.std(values) / np.sqrt(60))

@@ -26,7 +26,8 @@ BLIND = {
     # a wider cloud reaches further: noise does not lower recall, and raises diversity without a reference
     "noise": {"recall", "recall_k5", "modes", "vendi", "rke"},
     # the remaining samples of a collapsed model are as good as before: fidelity does not measure missing modes
-    "drop": {"precision", "precision_k5", "density", "high_quality", "class_consistency", "fid_per_class"},
+    "drop": {"precision", "precision_k5", "density", "high_quality", "class_consistency"}
+    | {"fid_per_class", "fid_per_class_debiased"},
 }
 """Scores that do not measure a kind of damage."""
 

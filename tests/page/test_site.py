@@ -243,3 +243,16 @@ def test_the_committed_reports_match_the_committed_results() -> None:
     folder = Path(__file__).parents[2] / "reports"
     assert differing(folder) == []
     assert (folder / "index.html").stat().st_size < 3_000_000
+
+
+def test_the_worst_classes_are_on_the_page_and_in_the_markdown(folder: Path) -> None:
+    scored = made("gan", 5.0, extra=(*EXTRA, Score("fid_per_class", 7.0, 0.1, "lower")), seed=1)
+    classes = [{"name": HOSTILE, "value": 9.0, "error": 0.5, "generated": 90}]
+    scores = [replace(e, detail={"classes": classes}) if "per_class" in e.name else e for e in scored.scores]
+    replace(made("cgan", 5.0, extra=EXTRA), scores=tuple(scores)).append(folder / "digits.jsonl")
+    text = page(folder)
+    assert "<h3>Classes</h3>" in text
+    assert HOSTILE not in text
+    markdown = (folder / "digits.md").read_text()
+    assert "## Classes" in markdown
+    assert "| 9.00 ± 0.50 | 90 |" in markdown
