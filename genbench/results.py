@@ -155,6 +155,8 @@ class Result:
     ``given, unequal counts`` if the samples came with them, empty without classes; None in older files."""
     decision: Mapping[str, Any] | None = None
     """The looks of a sequential gate, as ``SequentialRecord.to_dict`` returns them; None without one."""
+    train: SampleSet | None = None
+    """The training samples of the subject, if a metric of memorisation read them."""
 
     def __getitem__(self, name: str) -> Entry:
         """Return the entry with that short or long name. The KeyError lists all names."""
@@ -187,13 +189,14 @@ class Result:
 
         The seed is such a field only without a benchmark and without training; otherwise it distinguishes replicates.
         """
-        # both sides; a benchmark fixes how classes are requested
+        # the generated samples and the reference; a benchmark fixes how classes are requested
         fields = {"benchmark": self.benchmark or "none", "count": str(self.generated.count)}
         if self.benchmark is None and self.label_rule:
             fields["labels"] = self.label_rule
-        reference = self.reference
-        fields["reference"] = reference.fingerprint[:12] if reference else "none"
-        fields["reference count"] = str(reference.count) if reference else "none"
+        # results without training samples keep the protocol that they had in older versions
+        for role, samples in [("reference", self.reference), *([("train", self.train)] if self.train else [])]:
+            fields[role] = samples.fingerprint[:12] if samples else "none"
+            fields[f"{role} count"] = str(samples.count) if samples else "none"
         # An extractor is called by its network alone where that is unique: "inception", not "inception,resize=clean".
         networks = [name.partition(",")[0] for name in self.extractors]
         for (name, identity), network in zip(self.extractors.items(), networks, strict=True):
@@ -214,8 +217,7 @@ class Result:
 
     @property
     def values(self) -> dict[str, float]:
-        """Every number by its long name, including spreads and standard errors."""
-        # errors and spreads follow their score, under the names that torch-fidelity uses
+        """Every number by its long name, with spreads and standard errors under the names that torch-fidelity uses."""
         values: dict[str, float] = {}
         for entry in self.scores:
             values[entry.key] = entry.value
@@ -229,7 +231,6 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return every field as plain data, and the flat ``values`` beside them."""
         fields = asdict(self)
-        # some keys are older than the names of their fields
         for score in fields["scores"]:
             for each in dataclasses.fields(Entry):
                 score[each.metadata.get("json", each.name)] = score.pop(each.name)
@@ -278,7 +279,6 @@ def _result(data: Any) -> Result:
 
 def _traits(name: str, identity: str) -> dict[str, str]:
     """Split an extractor's identity into the traits that people know (resize, weights, dtype) and the rest."""
-    # identities are free text of the form name(key=value, ...)
     known = r"\b(resize|weights|dtype)='?([^,')]*)'?"
     fields = {f"{name} {trait}": value[:12] for trait, value in re.findall(known, identity)}
     rest = re.sub(known, "", identity)

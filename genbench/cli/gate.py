@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from genbench.cli.options import NamedPath, confidence, label_sampling, largest_count, not_empty, reading
+from genbench.cli.options import NamedPath, confidence, label_sampling, largest_count, not_empty, reading, training
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
 from genbench.tables.escapes import terminal_safe
@@ -45,6 +45,7 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
               help="Largest number of samples with --until; default: that of the benchmark or reference.")  # fmt: skip
 @click.option("--benchmark", callback=not_empty, metavar="NAME", help="Default: that of the baseline.")
 @click.option("--reference", callback=not_empty, metavar="PATH|SPEC", help="Real samples, if there is no benchmark.")
+@training
 @click.option("--metrics", callback=not_empty, metavar="LIST", help="Metrics to score, if there is no benchmark.")
 @click.option("--name", help="Name of the subject; it also chooses the subject of the baseline.")
 @click.option("--to", type=NamedPath(dir_okay=False, path_type=Path), help="Append the new result to this file.")

@@ -185,3 +185,10 @@ confidence = click.option(
     callback=confidence_of,
     help="Confidence that all verdicts hold together.",
 )
+
+training = click.option(
+    "--train",
+    callback=not_empty,
+    metavar="PATH|SPEC",
+    help="Training samples, for metrics of memorisation; the reference is then unseen.",
+)

@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import NamedPath, label_sampling, logging, not_empty, reading, score_options, writable
+from genbench.cli.options import (
+    NamedPath,
+    label_sampling,
+    logging,
+    not_empty,
+    reading,
+    score_options,
+    training,
+    writable,
+)
 from genbench.cli.printing import guests, say, send, show
 from genbench.errors import UsageError
 
@@ -33,6 +42,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 @click.option(
     "--reference", callback=not_empty, metavar="PATH|SPEC", help="Real samples, or their statistics or features."
 )
+@training
 @click.option(
     "--benchmark",
     callback=not_empty,

@@ -4,32 +4,57 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from genbench.array_types import Float64, Int64
-from genbench.errors import InputError
+from genbench.array_types import Bool, Float64
+from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.embedding_checks import checked_rows, embedding, spans
-from genbench.metrics.group_influence import INDEPENDENT
+from genbench.metrics.embedding_checks import embedding
+from genbench.metrics.group_influence import INDEPENDENT, influence_of
+from genbench.metrics.nearest_rows import nearest_distances, nearest_rows
 from genbench.metrics.share_intervals import binomial_error, wilson_interval
-from genbench.metrics.tiles import TILE, Rows, Tile, compute_tile, pair_of
+from genbench.metrics.tiles import pair_of
 from genbench.plugs.contracts import Score
+
+PAIRS = 20
+"""Number of pairs in the detail of ``memorised``."""
 
 
 @dataclass(frozen=True)
 class AuthenticShare:
-    """AuthPct: ``authentic_share`` of the embeddings, in percent; the reference must be the training set."""
+    """AuthPct: ``authentic_share`` of the embeddings, in percent, with the training rows.
+
+    Without training samples, the reference must be the training set. With them, the detail has the percentage of the
+    held-out reference, which is the value of a perfect sampler.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
-    least_samples: ClassVar[tuple[int, int]] = (1, 2)
+    training_rows: ClassVar[Literal["optional"]] = "optional"
+    least_samples: ClassVar[tuple[int, ...]] = (1, 2, 2)
 
-    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        share = authentic_share(embedding(generated, "generated"), embedding(reference, "reference"))
-        detail = {"note": "0 for copies; the value of new samples depends on the data: score a test set too."}
+    def __call__(
+        self,
+        generated: Features,
+        reference: Features | Moments | None,
+        *,
+        seed: int,
+        train: Features | None = None,
+    ) -> list[Score]:
+        """Return ``authpct``, 0..100. Raises InputError as ``authentic_share`` does."""
+        # without training samples the reference takes their place
+        held_out = embedding(reference, "reference")
+        known = held_out if train is None else embedding(train, "training")
+        share = authentic_share(embedding(generated, "generated"), known)
+        # new samples do not give 50 %, so their own value stands beside it
+        detail: dict[str, Any] = {
+            "note": "0 for copies; the value of new samples depends on the data: score a test set too."
+        }
+        if train is not None:
+            detail = {"expected": 100 * authentic_share(held_out, known).value, "note": "0 for copies."}
         detail["error_by"] = "binomial"
         key = "authentic_percentage"
         # The error holds for a fixed training set, so the reference does not contribute to it.
@@ -60,94 +85,108 @@ def authentic_share(generated: npt.ArrayLike, reference: npt.ArrayLike) -> Share
     if len(right) < 2:
         raise InputError(f"authpct needs at least 2 reference rows, not {len(right)}.")
     # Distance of each generated row to its training row t, and of each training row to its own neighbour.
-    nearest, distance = _nearest_rows(left, right)
-    own_distance = _nearest_rows(right, right)[1]
+    nearest, distance = nearest_rows(left, right)
+    own_distance = nearest_rows(right, right)[1]
     share = float((own_distance[nearest] < distance).mean())
     return Share(share, binomial_error(share, len(left)))
 
 
-def copying_score(
-    generated: npt.ArrayLike, train: npt.ArrayLike, test: npt.ArrayLike, *, cells: int = 3, seed: int = 0
-) -> float:
-    """Compute C_T: whether generated rows lie farther from the training rows than test rows do, as a z value.
+@dataclass(frozen=True)
+class MemorisedShare:
+    """The share of generated samples that a ratio test, calibrated with held-out samples, calls memorised.
 
-    In each k-means cell of the training rows, ``Z = (U - n m / 2) / sqrt(n m (n + m + 1) / 12)``, where U counts the
-    pairs of the n generated and m test rows in which the generated row is farther from its nearest training row. C_T is
-    the mean of Z over the cells, weighted by their numbers of test rows; cells with fewer than 20 generated or test
-    rows are left out. Meehan, Chaudhuri, Dasgupta 2020 (arXiv 2004.05675). Below 0: copying; above 0: underfitting. For
-    equal distributions C_T is standard normal or narrower. With more than 64 dimensions, the cells are those of the
-    first 64 principal components.
+    The ratio of a sample is its distance to the nearest training sample divided by that to the nearest held-out sample.
+    A generated sample is called memorised if its ratio is smaller than the k-th smallest ratio of the M held-out
+    samples, k = rate (M + 1), rounded down. A new sample of the data, and so a sample of a perfect sampler, is called
+    memorised with a probability of at most ``rate``, whatever the data (a conformal p-value; Vovk, Gammerman, Shafer
+    2005; Bates et al. 2023, arXiv 2104.08279). The detail lists the 20 generated samples with the smallest ratios, each
+    with its training sample and its p-value ``chance``, and ``excess`` = (share - rate) / (1 - rate), an estimate of
+    the share of memorised samples that are found.
 
-    Rows are [N, D]. Raises InputError if no cell has enough rows, or if the rows are not finite or differ in width.
+    The error has two parts: the binomial one of the generated samples, and that of the threshold, which is a quantile
+    of the held-out samples. It holds for fixed training samples.
     """
-    from scipy.stats import mannwhitneyu
 
-    # Distances to the training set, and the cell of each row.
-    generated_distance, test_distance = (_nearest_rows(*pair_of(rows, train))[1] for rows in (generated, test))
-    generated_cell, test_cell = _k_means_cells(train, (generated, test), cells, seed)
-    # A rank test in each cell, on which of the two distances is larger.
-    total = weight = 0.0
-    for cell in range(cells):
-        x, y = generated_distance[generated_cell == cell], test_distance[test_cell == cell]
-        if min(len(x), len(y)) < 20:
-            continue
-        # The U statistic of the first sample (as of SciPy 1.7).
-        pairs = len(x) * len(y)
-        farther = mannwhitneyu(x, y, method="asymptotic").statistic
-        spread = math.sqrt(pairs * (len(x) + len(y) + 1) / 12)
-        total += len(y) * (float(farther) - pairs / 2) / spread
-        weight += len(y)
-    if not weight:
-        raise InputError("No cell holds 20 generated and 20 test rows; give more rows or fewer cells.")
-    return total / weight
+    rate: float = 0.01
+
+    needs: ClassVar[tuple[str, ...]] = ("embedding",)
+    reference: ClassVar[Literal["rows"]] = "rows"
+    training_rows: ClassVar[Literal["needed"]] = "needed"
+    least_samples: ClassVar[tuple[int, ...]] = (1, 2, 1)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= 0.5:
+            raise UsageError(f"rate={self.rate} is no rate of false positives up to 0.5; write memorised,rate=0.01.")
+
+    def __call__(
+        self, generated: Features, reference: Features | Moments | None, *, seed: int, train: Features
+    ) -> list[Score]:
+        """Return ``memorised``, 0..1.
+
+        Raises InputError if there are too few held-out samples for the rate, or if the embeddings differ in width.
+        """
+        # all three sides, with enough held-out rows to know the quantile
+        rows, known = embedding(generated, "generated"), embedding(train, "training")
+        if not isinstance(reference, Features):
+            raise PlugError("The share of memorised samples needs held-out samples; name some with --reference.")
+        if (len(reference) + 1) * self.rate < 1:
+            raise InputError(
+                f"memorised,rate={self.rate} needs at least {math.ceil(1 / self.rate) - 1:,} held-out samples, but "
+                f"{reference.name} holds {len(reference):,}; give more, or raise the rate."
+            )
+        # both distances of the held-out rows are the same for all subjects
+        calibration = _distance_ratio(nearest_distances(reference, train), nearest_distances(reference, reference))
+        # the ratios of the generated rows, and how likely one as small is for a new sample
+        nearest, squared = nearest_rows(*pair_of(rows, known))
+        distance = np.sqrt(squared)
+        ratio = _distance_ratio(distance, nearest_distances(generated, reference))
+        chance = chance_of_ratio(ratio, calibration)
+
+        # the pairs with the smallest ratios; of equal ones, those that are nearest
+        pairs = [
+            {
+                "generated": int(row),
+                "train": int(nearest[row]),
+                "distance": float(distance[row]),
+                "ratio": float(ratio[row]),
+                "chance": float(chance[row]),
+            }
+            for row in np.lexsort((distance, ratio))[:PAIRS]
+        ]
+        # a ratio below the k-th smallest of the calibration has a chance of at most the rate
+        threshold = float(np.sort(calibration)[math.floor(self.rate * (len(calibration) + 1)) - 1])
+        return [self._score(chance <= self.rate, calibration <= threshold, {"threshold": threshold, "pairs": pairs})]
+
+    def _score(self, found: Bool, below: Bool, detail: dict[str, Any]) -> Score:
+        """Return the score of the generated rows [N] that were found and the held-out rows [M] up to the threshold."""
+        share, count, held_out = float(found.mean()), len(found), len(below)
+        # the threshold moves the share among the rows that are not memorised
+        error_of_threshold = (1 - share) * math.sqrt(self.rate * (1 - self.rate) / held_out)
+        error = math.hypot(binomial_error(share, count), error_of_threshold)
+        influence = influence_of(found / count, -(1 - share) * below / held_out, error=error)
+        # Wilson's interval of as many samples as would have this error
+        variance = share * (1 - share)
+        effective = variance / (variance / count + error_of_threshold**2) if variance else count
+        # the further numbers of the record
+        numbers = {
+            "expected": self.rate,
+            "found": int(found.sum()),
+            "excess": (share - self.rate) / (1 - self.rate),
+            "held_out": held_out,
+            "error_by": "binomial, with that of the threshold",
+        }
+        interval = wilson_interval(share, max(1, round(effective)))
+        return Score("memorised", share, error, "lower", numbers | detail, "memorised_share", influence, interval)
 
 
-def _k_means_cells(train: npt.ArrayLike, others: tuple[npt.ArrayLike, ...], cells: int, seed: int) -> list[Int64]:
-    """Return the k-means cell of each row of the other sets; the training rows define the cells."""
-    from sklearn.cluster import KMeans
-    from sklearn.decomposition import PCA
-
-    # With many dimensions, k-means runs on the first principal components of the training rows.
-    rows = [checked_rows(other, train)[0] for other in (train, *others)]
-    if rows[0].shape[1] > 64:
-        axes = PCA(n_components=min(64, len(rows[0])), random_state=seed).fit(rows[0])
-        rows = [axes.transform(other) for other in rows]
-    means = KMeans(cells, n_init=1, random_state=seed).fit(rows[0])
-    return [np.asarray(means.predict(other)) for other in rows[1:]]
+def chance_of_ratio(ratio: npt.ArrayLike, calibration: npt.ArrayLike) -> Float64:
+    """Return the conformal p-value of each ratio [N]: (1 + #{calibration <= ratio}) / (M + 1), M calibration ratios."""
+    # equal ratios count as smaller ones, so that the chance is never too small
+    known = np.sort(np.asarray(calibration, np.float64))
+    return np.asarray((1 + np.searchsorted(known, np.asarray(ratio, np.float64), side="right")) / (len(known) + 1))
 
 
-def _nearest_rows(left: Rows, right: Rows) -> tuple[Int64, Float64]:
-    """Return the exact nearest right row of each left row, but not the row itself, and its squared distance."""
-    index, best = np.zeros(len(left), np.int64), np.full(len(left), np.inf)
-    for rows in spans(len(left), TILE):
-        for columns in spans(len(right), TILE):
-            tile = compute_tile(left, rows, right, columns, left.dtype)
-            # A row is not a neighbour of itself.
-            if tile.diagonal:
-                np.fill_diagonal(tile.lower_bounds, np.inf)
-            _improve(index[rows], best[rows], tile)
-    return index, best
-
-
-def _improve(index: Int64, best: Float64, tile: Tile) -> None:
-    """Write the nearer rows of a tile into ``index`` and ``best``, which are views for the left rows of the tile."""
-    # Measure the most promising pair of each row first: a small best distance excludes most of the other pairs.
-    lower = tile.lower_bounds
-    guess = lower.argmin(axis=1)
-    real = np.flatnonzero(np.isfinite(lower[np.arange(len(lower)), guess]))
-    _measure(index, best, tile, real, guess[real])
-    # Measure all pairs that the bounds do not exclude. No distance is smaller than 0.
-    i, j = np.divmod(np.flatnonzero(lower < np.where(best > 0, best, -np.inf)[:, None]), lower.shape[1])
-    _measure(index, best, tile, i, j)
-
-
-def _measure(index: Int64, best: Float64, tile: Tile, i: Int64, j: Int64) -> None:
-    """Measure the pairs (i, j) and write those that are nearer than the best."""
-    distance = tile.squared_distances(i, j)
-    # Of each row keep the nearest pair; of equal distances the first column.
-    order = np.lexsort((j, distance, i))
-    i, j, distance = i[order], j[order], distance[order]
-    first = np.flatnonzero(np.diff(i, prepend=-1))
-    nearer = first[distance[first] < best[i[first]]]
-    best[i[nearer]] = distance[nearer]
-    index[i[nearer]] = j[nearer] + tile.columns.start
+def _distance_ratio(to_train: Float64, to_held_out: Float64) -> Float64:
+    """Return the quotient of two distances [N]: 0 for copies of training rows, whatever the other distance is."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(to_train > 0, to_train / to_held_out, 0.0))

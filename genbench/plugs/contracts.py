@@ -177,7 +177,10 @@ class Metric(Protocol):
 
     # Optional:
     #   extractor: str                      the extractor that it is evaluated with, unless a spec names another
-    #   least_samples: tuple[int, int]      fewest generated and reference samples that it can be computed from
+    #   training_rows: "needed" or "optional"   it takes the Features of the training samples as keyword ``train``;
+    #                                       with "optional" only if they are given. The reference is then held-out.
+    #   least_samples: tuple of int         fewest generated, reference (and training) samples that it can be computed
+    #                                       from
     #   evaluate_together(metrics, generated, reference, *, seed) -> list[list[Score]]
     #       Metrics with the same function are evaluated by one call of it, so that they share one pass over the rows.
 

@@ -84,6 +84,30 @@ def find_copies(generated: Features, reference: Features | None, *, drawn: bool)
     return Copies(count, copied if copied > _expected(count, chance) else 0, distinct, same, repeats)
 
 
+def train_warnings(sides: tuple[Features, Features | None, Features] | None) -> list[str]:
+    """Return a sentence about training samples among the reference, and one about those among the generated samples.
+
+    ``sides``: generated, reference and training features. Copies that the repetitions of training samples suggest are
+    not counted.
+    """
+    if sides is None:
+        return []
+    generated, reference, train = sides
+    # the reference first, because its copies spoil the measurement
+    warnings = []
+    remedies = {
+        "reference": "give samples that the model has not seen, because memorisation is measured against them",
+        "generated": "the metrics of memorisation list them",
+    }
+    for role, side in (("reference", reference), ("generated", generated)):
+        copies = None if side is None else find_copies(side, train, drawn=False)
+        if copies and (copies.copied or copies.same):
+            are = "is a copy of a training sample" if copies.copied == 1 else "are copies of training samples"
+            counted = f"{copies.copied:,} of {copies.generated:,} {role} samples"
+            warnings.append(f"{counted} {are}: {remedies[role]}.")
+    return warnings
+
+
 def _expected(count: int, chance: float) -> float:
     """Return the largest number of events that chance explains: the mean and three standard deviations."""
     return count * chance + 3 * math.sqrt(count * chance * (1 - chance))

@@ -17,7 +17,7 @@ from genbench.files.folder_paths import cache_root
 from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Extractor, Metric, Source
 from genbench.scoring.options import Options
-from genbench.scoring.sides import Side, Sides
+from genbench.scoring.sides import Side, Sides, takes_train
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ def cost_of(sides: Sides, metrics: Mapping[str, Sequence[Metric]]) -> Cost:
         extractor = sides.extractor(name)
         costs = [_extraction_cost(side, source, extractor, sides.options) for side, source in _extracted(sides, own)]
         extractions += costs
-        # all pairs within each side and between the sides
+        # all pairs within the generated and the reference side and between them
         pairs = any(metric.reference == "rows" for metric in own)
-        if pairs and len(costs) == 2 and costs[0].samples:
+        if pairs and len(costs) >= 2 and costs[0].samples:
             counts = [cost.samples for cost in costs]
             width = costs[0].memory_bytes // (4 * counts[0])
             products = (counts[0] ** 2 + counts[1] ** 2) / 2 + counts[0] * counts[1]
@@ -90,6 +90,10 @@ def _extracted(sides: Sides, metrics: Sequence[Metric]) -> Iterator[tuple[Side, 
     needed = any(sides.needs_rows(metric) for metric in metrics)
     if sides.rows is not None and not isinstance(sides.rows, Features) and needed:
         yield "reference", sides.rows
+    # the training samples, if a metric takes them
+    train = sides.further.get("train")
+    if train is not None and not isinstance(train, Features) and any(map(takes_train, metrics)):
+        yield "train", train
 
 
 def _extraction_cost(side: Side, source: Source, extractor: Extractor, options: Options) -> ExtractionCost:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from genbench.errors import InputError, PlugError, UsageError, guest_code
 from genbench.features.features import Features, Moments
@@ -38,6 +39,7 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
     usable = usable_metrics(sides, extractor, metrics)
     generated = sides.features("generated", extractor)
     references = [sides.reference(metric, extractor) for metric in usable]
+    trains = [sides.train(metric, extractor) for metric in usable]
 
     # Metrics that name the same function are evaluated by one call of it.
     passes: dict[EvaluateTogether | int, list[int]] = {}
@@ -49,11 +51,14 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
     with progress_bar(len(passes), "compare", "pass", show=sides.options.progress) as bar:
         for function, indices in passes.items():
             group = [usable[index] for index in indices]
-            reference = references[indices[0]]
+            reference, train = references[indices[0]], trains[indices[0]]
             # without an identity, features of different extractors can be distinguished only by their size
-            if reference is not None and "embedding" in group[0].needs:
-                _require_same_dimensions(generated, reference)
-            for index, found in zip(indices, _each(function, group, generated, reference, sides), strict=True):
+            for other in (reference, train):
+                if other is not None and "embedding" in group[0].needs:
+                    _require_same_dimensions(generated, other)
+            # metrics without the attribute training_rows do not know the keyword train
+            keywords = {"seed": sides.options.seed, **({} if train is None else {"train": train})}
+            for index, found in zip(indices, _each(function, group, generated, reference, keywords), strict=True):
                 if isinstance(found, list):
                     scores[index] = found
                     empty += [] if found else [_nothing(usable[index], generated)]
@@ -127,17 +132,17 @@ def _each(
     metrics: Sequence[Metric],
     generated: Features,
     reference: Features | Moments | None,
-    sides: Sides,
+    keywords: Mapping[str, Any],
 ) -> list[list[Score] | InputError]:
     """Return the scores of each metric, or why they cannot be computed from these samples."""
     # all metrics of one function at once
     try:
-        return list(_evaluated(function, metrics, generated, reference, sides.options.seed))
+        return list(_evaluated(function, metrics, generated, reference, keywords))
     except InputError as error:
         if len(metrics) == 1:
             return [error]
     # one metric of several cannot be computed: find out which
-    return [found for metric in metrics for found in _each(function, [metric], generated, reference, sides)]
+    return [found for metric in metrics for found in _each(function, [metric], generated, reference, keywords)]
 
 
 def _evaluated(
@@ -145,14 +150,14 @@ def _evaluated(
     metrics: Sequence[Metric],
     generated: Features,
     reference: Features | Moments | None,
-    seed: int,
+    keywords: Mapping[str, Any],
 ) -> list[list[Score]]:
     who = f"The metric {_called(metrics[0])}"
     with guest_code(who):
         if callable(function):
-            scores = function(metrics, generated, reference, seed=seed)
+            scores = function(metrics, generated, reference, **keywords)
         else:
-            scores = [metrics[0](generated, reference, seed=seed)]
+            scores = [metrics[0](generated, reference, **keywords)]
     if len(scores) != len(metrics):
         raise PlugError(f"{who} returned {len(scores)} lists of scores for {len(metrics)} metrics evaluated together.")
     return [checked_scores(each, f"The metric {_called(metric)}") for each, metric in zip(scores, metrics, strict=True)]

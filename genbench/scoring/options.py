@@ -26,6 +26,11 @@ class Options:
 
     reference: object | None = None
     """Path, spec, Source, Features or Moments of the real samples."""
+    train: object | None = None
+    """Path, spec, Source or Features of the training samples, for metrics of memorisation.
+
+    ``reference`` then holds samples that the model has not seen.
+    """
     metrics: str | None = None
     """Metric specs: ``"fid,is,splits=1,fd@pixels"``; None means the benchmark's, or all that apply."""
     features: str | Extractor | None = None
@@ -132,6 +137,7 @@ class WatchOptions(ExtractionOptions, total=False):
     """The options of ``Watcher``."""
 
     metrics: str | None
+    train: object | None
 
 
 class ScoreOptions(WatchOptions, total=False):
@@ -146,4 +152,5 @@ class CompareOptions(ExtractionOptions, total=False):
 
     benchmark: str | Benchmark | None
     reference: object | None
+    train: object | None
     cache: bool

@@ -17,7 +17,7 @@ from genbench.plugs.contracts import Metric
 from genbench.plugs.registry import load
 from genbench.plugs.specs import parse_specs
 from genbench.results import Entry, Result
-from genbench.scoring.copies import find_copies
+from genbench.scoring.copies import find_copies, train_warnings
 from genbench.scoring.cost import Cost, cost_of
 from genbench.scoring.evaluate_metrics import evaluate, usable_metrics
 from genbench.scoring.independence import withhold
@@ -26,10 +26,13 @@ from genbench.scoring.options import Options
 from genbench.scoring.pairing import PAIRED, is_paired
 from genbench.scoring.score_names import recorded_metric
 from genbench.scoring.side_warnings import note_warnings, side_warnings
-from genbench.scoring.sides import Sides, open_sides
+from genbench.scoring.sides import Sides, open_sides, takes_train
 
 DEFAULT_METRICS = "fid,is,kid,pr,prdc,modes"
 """The metrics without ``--metrics``: each of these that the features and the reference allow."""
+
+TRAIN_METRICS = "memorised,ct,authpct"
+"""The further metrics without ``--metrics`` if training samples are given."""
 
 NO_REFERENCE = (
     "Without a reference only the Inception Score can be computed: add --reference (a folder of real images, their "
@@ -97,7 +100,6 @@ class Plan:
         # everything that decides the numbers goes into the record
         sides, options = self.sides, self.sides.options
         generated, reference = sides.sample_sets()
-        about_sides = [*side_warnings(generated, reference), *note_warnings([sides.generated, sides.rows])]
         extractors = [sides.extractor(name) for name in self.metrics]
         backends = {extractor.name: getattr(extractor, "computed_by", "") for extractor in extractors}
         hints = [NO_REFERENCE] if options.metrics is None and sides.rows is None and sides.moments is None else []
@@ -107,6 +109,7 @@ class Plan:
             scores=tuple(entries),
             generated=generated,
             reference=reference,
+            train=sides.further_sets().get("train"),
             benchmark=str(self.benchmark) if self.benchmark else None,
             metrics=tuple(recorded_metric(metric) for metrics in self.metrics.values() for metric in metrics),
             extractors={extractor.name: extractor.identity for extractor in extractors},
@@ -118,9 +121,19 @@ class Plan:
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.started, 3),
             versions=_versions(),
-            warnings=_distinct(about_sides, copies.warnings() if copies else [], doubts, _of_scores(entries)),
+            warnings=_distinct(self._about_sides(), copies.warnings() if copies else [], doubts, _of_scores(entries)),
             hints=_distinct(hints, _left_out([*left_out, *withheld])),
         )
+
+    def _about_sides(self) -> list[str]:
+        """Return the warnings about the samples of all sides, after their features were computed."""
+        # what was left out, notes of the sources, and training samples in the wrong place
+        sides = self.sides
+        return [
+            *side_warnings(*sides.sample_sets(), sides.further_sets()),
+            *note_warnings([sides.generated, sides.rows, *sides.further.values()]),
+            *train_warnings(sides.extracted_with_train()),
+        ]
 
     def share(self) -> None:
         """Compute this rank's part of the features and put it into the store; rank 0 calls ``score`` instead."""
@@ -128,6 +141,7 @@ class Plan:
         for extractor, metrics in self.metrics.items():
             for metric in usable_metrics(self.sides, extractor, metrics):
                 self.sides.reference(metric, extractor)
+                self.sides.train(metric, extractor)
 
     def cost(self) -> Cost:
         """Return the expected cost of ``score``; one batch of each side is extracted and timed."""
@@ -149,7 +163,9 @@ def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tu
     asked = options.metrics is not None
     metrics: dict[str, list[Metric]] = {}
     left_out = []
-    for spec in parse_specs(options.metrics or DEFAULT_METRICS):
+    # the default metrics depend on the sides that are given
+    defaults = DEFAULT_METRICS if options.train is None else f"{DEFAULT_METRICS},{TRAIN_METRICS}"
+    for spec in parse_specs(options.metrics or defaults):
         metric: Metric = load("metrics", replace(spec, extractor=None))
         check_metric(metric, spec.name)
         lacking = sides.lacks(metric)
@@ -169,6 +185,8 @@ def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tu
                 metrics.setdefault(extractor, []).append(metric)
     if not metrics:
         raise InputError(f"No score can be computed: {'; '.join(left_out)}; give more samples.")
+    if options.train is not None and not any(takes_train(metric) for some in metrics.values() for metric in some):
+        raise UsageError(f"None of the metrics reads the training samples: add {TRAIN_METRICS}, or leave out --train.")
     return metrics, tuple(left_out)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from genbench.errors import number_of
 from genbench.results import SampleSet
+from genbench.scoring.sides import Side
 
 QUIET = frozenset({"other files", "hidden files"})
 """What was left out and is no image: it stays in the record only."""
@@ -17,12 +18,14 @@ MIDDLE = 127
 """The values of one side all lie above, or all below: 0..1 was declared as -1..1, for example."""
 
 
-def side_warnings(generated: SampleSet, reference: SampleSet | None) -> list[str]:
+def side_warnings(
+    generated: SampleSet, reference: SampleSet | None, further: Mapping[Side, SampleSet] | None = None
+) -> list[str]:
     """Return one sentence about each thing that may be wrong with the samples of a side."""
     both = [("generated", generated), *([("reference", reference)] if reference is not None else [])]
     # samples that are missing
     warnings = []
-    for _, samples in both:
+    for _, samples in [*both, *(further or {}).items()]:
         if samples.skipped:
             were = "was" if samples.skipped == 1 else "were"
             warnings.append(

@@ -1,14 +1,13 @@
-"""The two sides of a score, generated and reference: opened, and their features computed once per extractor."""
+"""The sides of a score, generated, reference and training samples: opened; features are computed once per extractor."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 from genbench.derived_sources import Drawn, subset
-from genbench.errors import InputError, UsageError, guest_code, number_of
+from genbench.errors import UsageError, guest_code, number_of
 from genbench.extraction.extract import Extraction, HashedBlocks, extract_all
 from genbench.extraction.feature_store import Store
 from genbench.features.features import Features, Moments
@@ -17,13 +16,12 @@ from genbench.plugs.contract_checks import check_extractor, read_batches
 from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
 from genbench.plugs.opening import open_extractor, open_reference, open_subject
 from genbench.results import SampleSet
+from genbench.scoring.checked_origin import checked_origin
 from genbench.scoring.label_sampling import with_requests
 from genbench.scoring.options import Options
+from genbench.scoring.usable_device import usable_device
 
-Side = Literal["generated", "reference"]
-SIDES: tuple[Side, Side] = ("generated", "reference")
-
-Reference = TypeVar("Reference", Features, Moments)
+Side = Literal["generated", "reference", "train"]
 
 
 @dataclass
@@ -37,6 +35,8 @@ class Sides:
     """The reference's mean and covariance, if they come from a file."""
     options: Options
     device: str
+    further: Mapping[Side, Source | Features] = field(default_factory=dict)
+    """Further samples by their role, such as the training samples."""
     default_extractor: str = ""
     """The extractor of metrics that do not name one."""
     _extractors: dict[str, Extractor] = field(default_factory=dict)
@@ -46,8 +46,8 @@ class Sides:
 
     def with_generated(self, source: Source, known: dict[tuple[str, ...], dict[int, HashedBlocks]]) -> Sides:
         """Return the same sides with other generated samples, whose blocks are kept in ``known``."""
-        reference = {key: features for key, features in self._features.items() if key[0] == "reference"}
-        return replace(self, generated=source, _features=reference, _known=known)
+        others = {key: features for key, features in self._features.items() if key[0] != "generated"}
+        return replace(self, generated=source, _features=others, _known=known)
 
     def extractor(self, name: str) -> Extractor:
         """Return an extractor, opened once. Weights, precision and backend are those of the default network."""
@@ -76,16 +76,21 @@ class Sides:
         self.extract(side, [extractor])
         return self._features[side, extractor]
 
+    def samples(self, side: Side) -> Source | Features | None:
+        """Return the samples or features of a side; None if it has none."""
+        sides = {"generated": self.generated, "reference": self.rows, **self.further}
+        return sides.get(side)
+
     def extract(self, side: Side, extractors: Sequence[str]) -> None:
         """Compute the features of a side by several extractors in one pass over its samples."""
         # skip what is extracted already
-        source = self.generated if side == "generated" else self.rows
+        source = self.samples(side)
         names = [name for name in extractors if (side, name) not in self._features]
         opened = [self.extractor(name) for name in names]
         # features from a file need no extraction; samples go through all extractors at once
         if isinstance(source, Features):
             for name, extractor in zip(names, opened, strict=True):
-                self._features[side, name] = _checked_origin(source, extractor)
+                self._features[side, name] = checked_origin(source, extractor)
         elif source is not None and names:
             root = cache_root() if self.options.cache else None
             growing = self._known if side == "generated" else None
@@ -105,14 +110,22 @@ class Sides:
             return self.features("reference", extractor)
         if metric.reference == "none" or self.moments is None:
             return None
-        return _checked_origin(self.moments, self.extractor(extractor))
+        return checked_origin(self.moments, self.extractor(extractor))
 
     def needs_rows(self, metric: Metric) -> bool:
         """Whether a metric needs the features of the reference's samples."""
         return metric.reference != "none" and not (metric.reference == "moments" and self.moments is not None)
 
+    def train(self, metric: Metric, extractor: str) -> Features | None:
+        """Return the features of the training samples if a metric takes them and they were given."""
+        takes = "train" in self.further and takes_train(metric)
+        return self.features("train", extractor) if takes else None
+
     def lacks(self, metric: Metric) -> str:
-        """Return a sentence about what a metric needs of the reference and does not get, or an empty text."""
+        """Return a sentence about what a metric needs beside the samples and does not get, or an empty text."""
+        # training samples first, then the rows or the moments of the reference
+        if getattr(metric, "training_rows", None) == "needed" and "train" not in self.further:
+            return "needs the training samples: add --train PATH (train=PATH in Python), and a held-out --reference."
         if metric.reference == "none" or self.rows is not None:
             return ""
         if self.moments is None:
@@ -128,8 +141,10 @@ class Sides:
         """Return a sentence about samples that a metric needs and a side does not have, or an empty text."""
         # the numbers are known before anything is extracted
         reference = self.rows if self.needs_rows(metric) else None
-        least = getattr(metric, "least_samples", (0, 0))
-        for role, side, needed in zip(SIDES, (self.generated, reference), least, strict=True):
+        train = self.further.get("train") if takes_train(metric) else None
+        least = (*getattr(metric, "least_samples", (0, 0)), 0)
+        sides = (self.generated, reference, train)
+        for role, side, needed in zip(("generated", "reference", "training"), sides, least, strict=False):
             if side is not None and len(side) < needed:
                 return f"needs at least {number_of(needed, f'{role} samples')}, but {side.name} holds {len(side):,}"
         return ""
@@ -145,8 +160,22 @@ class Sides:
             return next(features for (side, _), features in self._features.items() if side == "generated"), None
         return self._features["generated", extractors[0]], self._features["reference", extractors[0]]
 
+    def extracted_with_train(self) -> tuple[Features, Features | None, Features] | None:
+        """Return the generated, reference and training features by one extractor whose metrics read all of them."""
+        # copies are looked for in the first features that include the training samples
+        extractor = next((name for side, name in self._features if side == "train"), None)
+        if extractor is None:
+            return None
+        reference = self._features.get(("reference", extractor))
+        return self._features["generated", extractor], reference, self._features["train", extractor]
+
+    def further_sets(self) -> dict[Side, SampleSet]:
+        """Return the records of the further sides whose features were computed."""
+        extracted = {side: features for (side, _), features in self._features.items() if side in self.further}
+        return {side: _sample_set(features) for side, features in extracted.items()}
+
     def sample_sets(self) -> tuple[SampleSet, SampleSet | None]:
-        """Return the records of both sides for the result."""
+        """Return the records of the generated and the reference samples for the result."""
         # after the extraction, names and counts are those of the features
         generated, reference = self.extracted()
         if reference is None and self.moments is not None:
@@ -182,7 +211,7 @@ def _sample_set(features: Features) -> SampleSet:
 
 
 def open_sides(subject: object, options: Options) -> Sides:
-    """Open the subject and the reference, and set the options of reading.
+    """Open the subject, the reference and the training samples, and set the options of reading.
 
     Raises UsageError, InputError or PlugError if one of them cannot be opened, or if a sampler has no count.
     """
@@ -196,9 +225,28 @@ def open_sides(subject: object, options: Options) -> Sides:
     _set_reading(rows, options)
     # a sampler becomes a source once its count and seed are known
     generated = samples if isinstance(samples, Source) else _drawn(samples, subject, options, rows)
-    sides = Sides(generated, rows, moments, options, _usable_device(options.device))
+    further: dict[Side, Source | Features] = {} if options.train is None else {"train": _train(options)}
+    sides = Sides(generated, rows, moments, options, usable_device(options.device), further)
     sides.set_default_extractor()
     return sides
+
+
+def _train(options: Options) -> Source | Features:
+    """Open the training samples. Raises UsageError if only their statistics are known."""
+    # the path of a reference may hold samples, features or statistics, and so may this one
+    rows, _ = open_reference(options.train)
+    if rows is None:
+        raise UsageError(
+            "--train needs the training samples, but a statistics file contains only mean and covariance: give the "
+            "folder, archive or data set itself, or features written by `genbench stats --out FILE.safetensors`."
+        )
+    _set_reading(rows, options)
+    return rows
+
+
+def takes_train(metric: Metric) -> bool:
+    """Whether a metric reads the training samples if they are given."""
+    return getattr(metric, "training_rows", None) in ("needed", "optional")
 
 
 def _set_reading(source: object, options: Options) -> None:
@@ -242,39 +290,3 @@ def _statistics_name(options: Options) -> str:
     if isinstance(features, str) and str(options.reference).lower().endswith((".pkl", ".pickle")):
         features = open_extractor(features, device="cpu")
     return str(getattr(features, "statistics_name", "fid"))
-
-
-def _checked_origin(reference: Reference, extractor: Extractor) -> Reference:
-    """Return features or moments from a file. Raises InputError if another extractor computed them."""
-    if reference.identity and reference.identity != extractor.identity:
-        raise InputError(
-            f"{reference.name} was made by {reference.extractor or 'another extractor'} ({reference.identity}), but "
-            f"the features of the samples are by {extractor.name} ({extractor.identity}); choose the same extractor "
-            "with --features and --weights."
-        )
-    # statistics of other tools are float32
-    precision = getattr(extractor, "precision", "fp32")
-    if not reference.identity and precision != "fp32":
-        raise InputError(
-            f"{reference.name} does not say in what precision it was made, and {precision} features may only be "
-            f"compared with {precision} features: make it again with "
-            f"`genbench stats SAMPLES --precision {precision} --out FILE`."
-        )
-    return reference
-
-
-def _usable_device(name: str) -> str:
-    """Return the device of that name, or the best one for ``auto``. Raises UsageError if it cannot be used."""
-    import torch
-
-    # a small tensor shows whether the device works
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun starts one process for each GPU of a machine
-        name = f"cuda:{int(os.environ['LOCAL_RANK']) % max(torch.cuda.device_count(), 1)}"
-    try:
-        torch.zeros(1, device=name).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
-        raise UsageError(f"The device {name!r} cannot be used here ({reason}); try cpu, cuda or auto.") from error
-    return name

@@ -92,6 +92,7 @@ class Watcher:
         for spec in parse_specs(self._options.metrics) if self._options.metrics is not None else ():
             load("metrics", spec)
         open_reference(self._options.reference)
+        open_reference(self._options.train)
 
     def _prepare(self, subject: object) -> Options:
         """Return the options with the opened extractor and the reference's features instead of their names."""
@@ -106,7 +107,9 @@ class Watcher:
             reference = sides.moments
         elif sides.rows is not None:
             reference = sides.features("reference", extractor)
-        return replace(self._options, features=sides.extractor(extractor), reference=reference)
+        # the training samples are extracted only if a metric takes them
+        train = next((rows for metric in metrics if (rows := sides.train(metric, extractor)) is not None), None)
+        return replace(self._options, features=sides.extractor(extractor), reference=reference, train=train)
 
     def _in_range(self, subject: object) -> object:
         """Return float images, or a sampler of them, with the declared range."""

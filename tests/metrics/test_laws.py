@@ -23,11 +23,11 @@ METRICS = [NEEDED.get(name, name) for name in registry.installed("metrics") if n
 DISTANCES = {"fid", "fd", "kid", "mind", "swd"}
 
 BLIND = {
-    # a wider cloud reaches further: noise does not lower recall, and raises diversity without a reference
-    "noise": {"recall", "recall_k5", "modes", "vendi", "rke"},
+    # a wider cloud reaches further: noise does not lower recall, raises diversity, and hides copies
+    "noise": {"recall", "recall_k5", "modes", "vendi", "rke", "memorised"},
     # the remaining samples of a collapsed model are as good as before: fidelity does not measure missing modes
     "drop": {"precision", "precision_k5", "density", "high_quality", "class_consistency"}
-    | {"fid_per_class", "fid_per_class_debiased"},
+    | {"fid_per_class", "fid_per_class_debiased", "memorised"},
 }
 """Scores that do not measure a kind of damage."""
 
@@ -52,7 +52,8 @@ def sample(seed: int, *, noise: float = 0.0, left: int = MODES, count: int = COU
 
 def scores(metric: str, generated: Features, reference: Features) -> dict[str, Score]:
     plug = registry.load("metrics", metric)
-    return {score.name: score for score in plug(generated, reference, seed=0)}
+    train = {"train": sample(3)} if getattr(plug, "training_rows", None) == "needed" else {}
+    return {score.name: score for score in plug(generated, reference, seed=0, **train)}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Authenticity and C_T: copies, values for equal distributions, signs."""
+"""Authenticity and the memorised share: copies, values for equal distributions, planted copies, pairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from scipy.spatial.distance import cdist
 
 from genbench.errors import InputError
 from genbench.features.features import Features
-from genbench.metrics.memorisation import AuthenticShare, authentic_share, copying_score
+from genbench.metrics.memorisation import AuthenticShare, MemorisedShare, authentic_share, chance_of_ratio
+from genbench.plugs.contracts import Score
 
 
 def normal(count: int, width: int, seed: int) -> np.ndarray:
@@ -57,20 +58,75 @@ def test_one_training_row_is_refused() -> None:
         authentic_share(normal(5, 3, 1), normal(1, 3, 2))
 
 
-@pytest.mark.parametrize("cells", [1, 3])
-def test_A18_copying_scores_of_new_copied_and_spread_out_samples(cells: int) -> None:
-    train, test = normal(2000, 4, 1), normal(1000, 4, 2)
-    assert abs(copying_score(normal(1000, 4, 3), train, test, cells=cells)) < 3
-    assert copying_score(train[:1000], train, test, cells=cells) < -10
-    assert copying_score(np.float32(1.5) * normal(1000, 4, 4), train, test, cells=cells) > 10
+def features(rows: np.ndarray) -> Features:
+    return Features.of(embedding=np.asarray(rows, np.float32))
 
 
-def test_A18_the_copying_score_of_copies_in_one_cell_is_its_least_possible_value() -> None:
-    train, test = normal(500, 4, 1), normal(300, 4, 2)
-    truth = -(300 * 300 / 2) / np.sqrt(300 * 300 * 601 / 12)
-    assert copying_score(train[:300], train, test, cells=1) == pytest.approx(truth)
+def memorised(generated: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, rate: float = 0.01) -> Score:
+    (score,) = MemorisedShare(rate)(features(generated), features(held_out), seed=0, train=features(train))
+    return score
 
 
-def test_too_few_rows_for_a_cell_are_refused() -> None:
-    with pytest.raises(InputError, match="No cell holds 20"):
-        copying_score(normal(10, 4, 1), normal(50, 4, 2), normal(50, 4, 3))
+def test_with_training_samples_the_value_of_held_out_samples_stands_beside_it() -> None:
+    generated, train, held_out = (features(normal(200, 10, seed)) for seed in (1, 2, 3))
+    (score,) = AuthenticShare()(generated, held_out, seed=0, train=train)
+    assert score.value == 100 * authentic_share(generated["embedding"], train["embedding"]).value
+    assert score.detail["expected"] == 100 * authentic_share(held_out["embedding"], train["embedding"]).value
+
+
+def test_the_ratio_test_on_a_line_by_hand() -> None:
+    # held-out 0 10 20 30 are 1 2 3 4 from the training rows and 10 from each other: ratios .1 .2 .3 .4
+    held_out, train = np.array([[0.0], [10.0], [20.0], [30.0]]), np.array([[-1.0], [8.0], [23.0], [34.0]])
+    # generated 22.9 is .1 from 23 and 2.9 from 20 (ratio .034); 6 is 2 from 8 and 4 from 10 (ratio .5)
+    score = memorised(np.array([[22.9], [6.0]]), train, held_out, rate=0.2)
+    assert score.value == 0.5
+    assert score.detail["threshold"] == pytest.approx(0.1)
+    first, second = score.detail["pairs"]
+    assert (first["generated"], first["train"], second["generated"], second["train"]) == (0, 2, 1, 1)
+    assert (first["distance"], first["ratio"]) == pytest.approx((0.1, 0.1 / 2.9), rel=1e-4)
+    assert (first["chance"], second["chance"]) == (0.2, 1.0)
+
+
+def test_chances_agree_with_counting() -> None:
+    rng = np.random.default_rng(0)
+    ratio, calibration = rng.integers(0, 9, 50) / 4, rng.integers(0, 9, 99) / 4
+    expected = [(1 + sum(known <= one for known in calibration)) / 100 for one in ratio]
+    assert chance_of_ratio(ratio, calibration) == pytest.approx(expected)
+
+
+def test_planted_exact_and_near_copies_are_found_and_nothing_else() -> None:
+    # 10 % exact copies, and 10 % copies with noise of a tenth of the standard deviation
+    train, held_out, generated = normal(1500, 16, 1), normal(1000, 16, 2), normal(1000, 16, 3)
+    generated[:100] = train[:100]
+    generated[100:200] = train[100:200] + 0.1 * normal(100, 16, 4)
+    score = memorised(generated, train, held_out)
+    assert score.value == pytest.approx(0.2 + 0.8 * 0.01, abs=0.01)
+    assert score.detail["excess"] == pytest.approx(0.2, abs=0.01)
+    assert all(pair["generated"] == pair["train"] < 100 for pair in score.detail["pairs"])
+
+
+def test_copies_that_are_held_out_as_well_are_copies() -> None:
+    train, held_out = normal(300, 4, 1), normal(200, 4, 2)
+    train[0] = held_out[0]
+    score = memorised(np.concatenate([train[:1], held_out[1:2]]), train, held_out)
+    assert [pair["ratio"] for pair in score.detail["pairs"]] == [0.0, np.inf]
+
+
+def test_too_few_held_out_samples_for_the_rate_are_refused() -> None:
+    with pytest.raises(InputError, match="needs at least 99 held-out samples, but arrays holds 98"):
+        memorised(normal(10, 3, 1), normal(50, 3, 2), normal(98, 3, 3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [2, 32])
+def test_new_samples_are_called_memorised_at_most_at_the_rate(width: int) -> None:
+    # 300 data sets of 200 samples; both sets of real samples differ in size
+    shares = [
+        memorised(normal(200, width, 3 * i), normal(400, width, 3 * i + 1), normal(199, width, 3 * i + 2), rate=0.05)
+        for i in range(300)
+    ]
+    values = np.array([score.value for score in shares])
+    assert values.mean() <= 0.05 + 3 * values.std() / np.sqrt(300)
+    assert values.mean() >= 0.035
+    inside = [score.interval[0] <= 0.05 <= score.interval[1] for score in shares if score.interval]
+    assert np.mean(inside) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 300)

@@ -1,0 +1,25 @@
+"""The device that extractors compute on: the one that was asked for, or the best one that works here."""
+
+from __future__ import annotations
+
+import os
+
+from genbench.errors import UsageError
+
+
+def usable_device(name: str) -> str:
+    """Return the device of that name, or the best one for ``auto``. Raises UsageError if it cannot be used."""
+    import torch
+
+    # a small tensor shows whether the device works
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    # torchrun starts one process for each GPU of a machine
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{int(os.environ['LOCAL_RANK']) % max(torch.cuda.device_count(), 1)}"
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
+        raise UsageError(f"The device {name!r} cannot be used here ({reason}); try cpu, cuda or auto.") from error
+    return name
