@@ -66,6 +66,10 @@ class SampleSet:
     """What the source holds and does not use: the number of things by their plural name, ``{"hidden files": 2}``."""
     levels: tuple[Level, Level] | None = None
     """Lowest and highest pixel value (0..255) of all images; None for points, and if unknown."""
+    sha256: str = ""
+    """Checksum of the file of a reference ``stats:NAME``; empty for other samples."""
+    labels: str = ""
+    """How the publisher of such statistics draws the labels of generated samples: random, equal, or unknown (empty)."""
 
 
 @dataclass(frozen=True)
@@ -244,18 +248,12 @@ class Result:
         return text.encode(errors="replace").decode()
 
     def append(self, path: Path) -> None:
-        """Append this result as one line to a JSON-lines file.
-
-        Raises InputError if the file cannot be written, or could not be read with this result.
-        """
+        """Append this result to a JSON-lines file. Raises InputError if that fails, or would make it unreadable."""
         append_json_line(path, self.to_json(), _result, advice="choose another file with --to")
 
 
 def read_results(path: Path) -> list[Result]:
-    """Read a JSON-lines file of results. An incomplete last line is skipped with a warning.
-
-    Raises InputError that names the file and the invalid line.
-    """
+    """Read a JSON-lines file. An incomplete last line is skipped with a warning, other lines raise InputError."""
     return read_json_lines(path, _result, noun="a result of genbench", advice="give a file that --to wrote")
 
 

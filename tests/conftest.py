@@ -30,6 +30,7 @@ def _own_cache(_folders: tuple[Path, count[int]], monkeypatch: pytest.MonkeyPatc
     number = next(numbers)
     monkeypatch.setenv("GENBENCH_CACHE", str(root / f"cache-{number}"))
     monkeypatch.setenv("GENBENCH_WEIGHTS", str(root / f"weights-{number}"))
+    monkeypatch.setenv("GENBENCH_STATISTICS", str(root / f"statistics-{number}"))
 
 
 @pytest.fixture

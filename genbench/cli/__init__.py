@@ -20,7 +20,7 @@ from genbench.cli.run import run_command
 from genbench.cli.sample import sample_command
 from genbench.cli.score import score_command
 from genbench.cli.selftest import selftest_command
-from genbench.cli.stats import stats_command
+from genbench.cli.stats import stats_group
 from genbench.cli.table import table_command
 from genbench.cli.train import train_command
 
@@ -43,7 +43,7 @@ def main() -> None:
 
 # the order of the verbs in the help of the program
 for verb in (
-    score_command, stats_command, compare_command, gate_command, plan_command, list_command, inspect_command,
+    score_command, stats_group, compare_command, gate_command, plan_command, list_command, inspect_command,
     run_command, train_command, sample_command, table_command, report_command, cache_group, selftest_command,
 ):  # fmt: skip
     main.add_command(verb)

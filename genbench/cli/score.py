@@ -40,7 +40,10 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
     help="module:attribute[,key=value...], a TorchScript file, or an installed sampler.",
 )
 @click.option(
-    "--reference", callback=not_empty, metavar="PATH|SPEC", help="Real samples, or their statistics or features."
+    "--reference",
+    callback=not_empty,
+    metavar="PATH|SPEC",
+    help="Real samples, their statistics or features, or stats:NAME.",
 )
 @training
 @click.option(

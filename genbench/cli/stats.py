@@ -1,18 +1,49 @@
-"""The verb ``stats``: write the statistics of real samples."""
+"""The verb ``stats``: write the statistics of real samples, and list, add and download statistics by name."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from genbench.cli.command_group import refusal
 from genbench.cli.options import NamedPath, not_empty, reading, score_options, writable
-from genbench.cli.printing import guests, say
-from genbench.errors import UsageError
+from genbench.cli.printing import guests, say, size_text
+from genbench.errors import UsageError, did_you_mean
 
 
-@click.command(name="stats")
+class MakesByDefault(click.Group):
+    """A group whose first word may also be what ``make`` takes: ``stats real/`` means ``stats make real/``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Insert ``make`` before anything but a verb and a request for help."""
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            # a mistyped verb is neither samples nor has an --out
+            close = did_you_mean(args[0], self.commands)
+            if close.startswith(",") and len(args) < 3 and not os.path.exists(args[0]):
+                raise refusal(f"no command of stats is called {args[0]!r}{close}", 2)
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    name="stats",
+    short_help="Write statistics of samples, or get published ones.",
+    cls=MakesByDefault,
+    subcommand_metavar="[PATH|SPEC|COMMAND] [ARGS]...",
+)
+def stats_group() -> None:
+    """Write the statistics of real samples, and list, add and download statistics by name.
+
+    \b
+    genbench stats real/ --out real.npz               the same as genbench stats make
+    genbench stats list                               names for --reference stats:NAME
+    """
+
+
+@stats_group.command(name="make")
 @click.argument("samples", callback=not_empty, metavar="PATH|SPEC")
 @click.option(
     "--out",
@@ -21,7 +52,7 @@ from genbench.errors import UsageError
     help="A .npz of mu and sigma, as pytorch-fid writes it, or a .safetensors of all features.",
 )
 @reading
-def stats_command(samples: str, out: Path, **options: Any) -> None:
+def stats_make(samples: str, out: Path, **options: Any) -> None:
     """Write the statistics of real samples, to be used as --reference.
 
     \b
@@ -33,11 +64,13 @@ def stats_command(samples: str, out: Path, **options: Any) -> None:
     from genbench.scoring.score import features_of
     from genbench.tables.numbers import counted
 
+    # mistakes are told before the long work
     if out.suffix not in (".npz", ".safetensors"):
         raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
     out = writable(out)
     with guests(), joined() as ranks:
         features = features_of(samples, **score_options(options), ranks=ranks)
+    # of several processes, the first one writes
     if ranks is not None and ranks.rank > 0:
         return
     if out.suffix == ".npz":
@@ -45,3 +78,61 @@ def stats_command(samples: str, out: Path, **options: Any) -> None:
     else:
         features.save(out)
     say(f"{out}: {counted(len(features))} of {features.name}, features: {features.extractor}")
+
+
+@stats_group.command(name="list")
+@click.argument("name", required=False)
+def stats_list(name: str | None) -> None:
+    """List statistics by name; with a NAME, print everything that is known about these.
+
+    Use them with --reference stats:NAME. A checksum in the list is published, pinned on first use, or yours.
+    """
+    from genbench.cli.statistics_list import statistics_details, statistics_table
+    from genbench.features.statistics_registry import all_statistics, named_statistics
+
+    # the table has room for the most important things only
+    say(statistics_table(all_statistics()) if name is None else statistics_details(named_statistics(name)))
+
+
+@stats_group.command(name="pull")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def stats_pull(names: tuple[str, ...]) -> None:
+    """Find or download statistics by name, and print their path.
+
+    A file that is on this computer already is found by its checksum. --reference stats:NAME does the same.
+    """
+    from genbench.features.named_statistics import find_statistics
+    from genbench.features.statistics_registry import PREFIX, named_statistics
+
+    # a mistyped name is reported before the first download
+    for statistics in [named_statistics(name.removeprefix(PREFIX)) for name in names]:
+        path, sha256 = find_statistics(statistics)
+        say(f"{PREFIX}{statistics.name}: {path} ({size_text(path.stat().st_size)}, sha256 {sha256})")
+
+
+@stats_group.command(name="add")
+@click.argument("name")
+@click.argument("place", metavar="URL|PATH")
+@click.option("--sha256", default="", metavar="HEX", help="Checksum of the file; default: that of the first file.")
+@click.option("--extractor", metavar="SPEC", help="Extractor of the features, such as inception,resize=clean.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Number of samples; default: unknown.")
+@click.option(
+    "--labels", type=click.Choice(["random", "equal"]), help="How labels of generated samples are drawn for it."
+)
+def stats_add(name: str, place: str, sha256: str, extractor: str | None, **known: Any) -> None:
+    """Add a file of statistics, at an address or a path, under a name of your own.
+
+    \b
+    genbench stats add faces https://host/faces.npz --extractor inception,resize=clean
+    genbench stats add mine real.npz
+    """
+    from genbench.features.statistics_registry import PREFIX, add_statistics
+    from genbench.plugs.registry import load
+
+    # an extractor has one name and many specs; its weights are not needed for it
+    with guests():
+        extractors = [str(getattr(load("extractors", extractor), "name", extractor))] if extractor else []
+    # options that are not given keep the defaults of the record
+    given = {key: value for key, value in known.items() if value is not None}
+    replaces = add_statistics(name, place, sha256=sha256, extractors=extractors, **given)
+    say(f"{PREFIX}{name}: {place} {'replaces the one before' if replaces else 'is added'}")

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import torch
 
 from genbench.errors import InputError, refuse_address
-from genbench.files.atomic_write import atomic_write
+from genbench.files.downloads import DownloadError, download_first
+from genbench.files.fingerprints import file_hash
 from genbench.files.folder_paths import weights_root
-
-# Number of bytes that are read at a time.
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,71 +79,17 @@ def file_sha256(path: Path) -> str:
 # Size and time are arguments so that a changed file gets a new entry in the cache.
 @cache
 def _cached_sha256(path: Path, size: int, mtime_ns: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_hash(path)
 
 
 def _download_from_any(published: Weights, target: Path) -> Path:
     """Download the file from the first address that works. Raises InputError if none does."""
-    # Publishers move files, so the reasons of all failures are reported.
-    failures = []
-    for url in published.urls:
-        reason = _download(url, published, target)
-        if reason is None:
-            return target
-        failures.append(f"{url}: {reason}")
-    raise InputError(
-        f"{published.used_by} needs {published}, which cannot be downloaded ({'; '.join(failures)}): put it into "
-        f"{target.parent} under that name or give its path with --weights, or measure without it with --features "
-        "pixels, digits or mnist."
-    )
-
-
-def _download(url: str, published: Weights, target: Path) -> str | None:
-    """Download one file completely or not at all; return the reason of a failure, or None."""
-    digest = hashlib.sha256()
-    blocks = _download_blocks(url, published.file)
     try:
-        # Read the first block before a temporary file is created, so that an unreachable server creates none.
-        first = next(blocks, b"")
-        with atomic_write(target) as temporary:
-            with temporary.open("wb") as file:
-                for block in chain([first], blocks):
-                    digest.update(block)
-                    file.write(block)
-            # A different file, such as an error page, is deleted.
-            if digest.hexdigest() != published.sha256:
-                raise _DownloadError(f"it was deleted because its sha256 starts with {digest.hexdigest()[:8]}")
-    except _DownloadError as error:
-        return str(error)
-    return None
-
-
-class _DownloadError(Exception):
-    """A failed download; the message is the reason."""
-
-
-def _download_blocks(url: str, name: str) -> Iterator[bytes]:
-    """Yield a file at a URL in blocks, with a progress bar if stderr is a terminal."""
-    from tqdm import tqdm
-
-    # Network errors of all kinds become _DownloadError, so that the next address is tried.
-    try:
-        with urlopen(url, timeout=30) as response:
-            total = int(response.headers.get("Content-Length", 0))
-            received = 0
-            with tqdm(total=total or None, desc=name, unit="B", unit_scale=True, disable=None) as bar:
-                while block := response.read(_BLOCK_BYTES):
-                    received += len(block)
-                    bar.update(len(block))
-                    yield block
-            # A connection that breaks off looks like the end of the file.
-            if received < total:
-                raise _DownloadError(f"the connection closed after {received} of {total} bytes")
-    except URLError as error:
-        raise _DownloadError(str(error.reason)) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _DownloadError(str(error) or type(error).__name__) from error
+        download_first(published.urls, target, sha256=published.sha256, variable="GENBENCH_WEIGHTS")
+    except DownloadError as error:
+        raise InputError(
+            f"{published.used_by} needs {published}, which cannot be downloaded ({error}): put it into "
+            f"{target.parent} under that name or give its path with --weights, or measure without it with --features "
+            "pixels, digits or mnist."
+        ) from error
+    return target

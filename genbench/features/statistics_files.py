@@ -23,25 +23,28 @@ from genbench.files.fingerprints import file_hash
 NEGATIVE_SHARE = 1e-5
 """Eigenvalues of sigma down to minus this share of its largest entry count as rounding errors of float32."""
 
+STATISTICS_EXTENSIONS = (".npz", ".pkl", ".pickle", ".safetensors")
+"""Extensions of files that may hold statistics or features, in lower case."""
+
 EXTRACTORS_OF_EDM2 = {"fid": "inception", "fd_dinov2": "dinov2-vit-l-14"}
 """The names of the statistics in a file of EDM2, and the extractors that they were made with."""
 
 
 def read_reference(
-    path: str | os.PathLike[str], *, name: str = "fid", dimension: int | None = None
+    path: str | os.PathLike[str], *, name: str = "fid", dimension: int | None = None, kind: str = ""
 ) -> Moments | Features | None:
     """Return the statistics or features in a file, or None if the file holds neither, so that it may hold samples.
 
     The function reads ``.npz`` files with ``mu`` and ``sigma`` (pytorch-fid, clean-fid, ADM, ``write_statistics``),
     EDM's ``.pkl`` files (``name`` chooses among several statistics), and ``.safetensors`` files of ``Features.save``.
-    ``dimension`` is the length of the features that they will be compared with, if it is known. Raises InputError if
-    such a file is missing, damaged or unsafe, holds no valid mean and covariance, or has another dimension; shapes are
-    compared before the arrays are read.
+    ``dimension`` is the length of the features that they will be compared with, if it is known. ``kind`` replaces the
+    extension of a file that has another one. Raises InputError if such a file is missing, damaged or unsafe, holds no
+    valid mean and covariance, or has another dimension; shapes are compared before the arrays are read.
     """
     # the extension decides the format
     file = Path(path).expanduser()
-    kind = file.suffix.lower()
-    if kind not in (".npz", ".pkl", ".pickle", ".safetensors"):
+    kind = (kind or file.suffix).lower()
+    if kind not in STATISTICS_EXTENSIONS:
         return None
     if not file.is_file():
         raise InputError(f"{file}: no such file; check the path.")

@@ -14,10 +14,12 @@ from genbench.errors import InputError
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(
+    path: Path, *, advice: str = "choose another folder (GENBENCH_CACHE for the cache, or --no-cache)"
+) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` to write to; move it to ``path`` when the block ends without an error.
 
-    After an error, no file is left behind. Raises InputError with the path if the file cannot be written.
+    After an error, no file is left behind. Raises InputError, with the path and the advice, if it cannot be written.
     """
     if path.exists() and not path.is_file():
         raise InputError(f"{path} cannot be written because it is a folder or a device; choose the name of a file.")
@@ -36,8 +38,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror or error}); free some disk space or choose another folder "
-            "(GENBENCH_CACHE for the cache, or --no-cache)."
+            f"{path} cannot be written ({error.strerror or error}); free some disk space or {advice}."
         ) from error
     finally:
         if temporary is not None:

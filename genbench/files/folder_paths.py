@@ -1,4 +1,4 @@
-"""The folders that genbench uses: the cache, the weights, and the folders of runs."""
+"""The folders that genbench uses: the cache, the weights, the statistics, and the folders of runs."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ def weights_root() -> Path:
     """Return the folder of downloaded weights: ``$GENBENCH_WEIGHTS``, or else ``weights`` in the user's cache."""
     chosen = os.environ.get("GENBENCH_WEIGHTS", "")
     return Path(chosen).expanduser() if chosen else _user_cache() / "weights"
+
+
+def statistics_root() -> Path:
+    """Return the folder of statistics by name: ``$GENBENCH_STATISTICS``, or ``statistics`` in the user's cache."""
+    chosen = os.environ.get("GENBENCH_STATISTICS", "")
+    return Path(chosen).expanduser() if chosen else _user_cache() / "statistics"
 
 
 def result_folder(root: Path, benchmark: str, sampler: str, seed: int) -> Path:

@@ -66,6 +66,7 @@ class Plan:
         sides = open_sides(subject, options)
         metrics, left_out = _usable(sides, options)
         # open the extractors now, so that a wrong name or option is reported at once
+        _require_named_extractor(sides, metrics)
         by_name: dict[str, str] = {}
         for extractor in list(metrics):
             first = by_name.setdefault(sides.extractor(extractor).name, extractor)
@@ -102,8 +103,7 @@ class Plan:
         generated, reference = sides.sample_sets()
         extractors = [sides.extractor(name) for name in self.metrics]
         backends = {extractor.name: getattr(extractor, "computed_by", "") for extractor in extractors}
-        hints = [NO_REFERENCE] if options.metrics is None and sides.rows is None and sides.moments is None else []
-        hints += [] if self.benchmark else unused_labels(sides.generated, options.labels)
+        labels = recorded_labels(sides.generated, sides.extracted()[0].label)
         return Result(
             name=options.name or generated.name,
             scores=tuple(entries),
@@ -114,7 +114,7 @@ class Plan:
             metrics=tuple(recorded_metric(metric) for metrics in self.metrics.values() for metric in metrics),
             extractors={extractor.name: extractor.identity for extractor in extractors},
             backends={name: str(backend) for name, backend in backends.items() if backend},
-            labels=recorded_labels(sides.generated, sides.extracted()[0].label),
+            labels=labels,
             seed=options.seed,
             device=sides.device,
             batch_size=options.batch_size,
@@ -122,7 +122,7 @@ class Plan:
             seconds=round(time.monotonic() - self.started, 3),
             versions=_versions(),
             warnings=_distinct(self._about_sides(), copies.warnings() if copies else [], doubts, _of_scores(entries)),
-            hints=_distinct(hints, _left_out([*left_out, *withheld])),
+            hints=_distinct(self._hints(labels), _left_out([*left_out, *withheld])),
         )
 
     def _about_sides(self) -> list[str]:
@@ -134,6 +134,15 @@ class Plan:
             *note_warnings([sides.generated, sides.rows, *sides.further.values()]),
             *train_warnings(sides.extracted_with_train()),
         ]
+
+    def _hints(self, labels: str) -> list[str]:
+        """Return sentences about what the user may want to add; ``labels`` is the recorded label rule."""
+        sides, options = self.sides, self.sides.options
+        without_reference = options.metrics is None and sides.rows is None and sides.moments is None
+        hints = [NO_REFERENCE] if without_reference else []
+        # rules about labels that have no effect, or another one than that of published numbers
+        hints += [] if self.benchmark else unused_labels(sides.generated, options.labels)
+        return hints + ([] if sides.named is None else sides.named.label_hints(labels))
 
     def share(self) -> None:
         """Compute this rank's part of the features and put it into the store; rank 0 calls ``score`` instead."""
@@ -188,6 +197,16 @@ def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tu
     if options.train is not None and not any(takes_train(metric) for some in metrics.values() for metric in some):
         raise UsageError(f"None of the metrics reads the training samples: add {TRAIN_METRICS}, or leave out --train.")
     return metrics, tuple(left_out)
+
+
+def _require_named_extractor(sides: Sides, metrics: dict[str, list[Metric]]) -> None:
+    """Raise UsageError if metrics compare statistics by name with the features of another extractor."""
+    # metrics that compare samples extract the reference, too
+    if sides.named is None or sides.moments is None:
+        return
+    for extractor, each in metrics.items():
+        if any(metric.reference == "moments" for metric in each):
+            sides.named.require_extractor(sides.extractor(sides.default_extractor), sides.extractor(extractor))
 
 
 def _extractors(named: str | None, sides: Sides) -> list[str]:

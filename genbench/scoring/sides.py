@@ -18,6 +18,7 @@ from genbench.plugs.opening import open_extractor, open_reference, open_subject
 from genbench.results import SampleSet
 from genbench.scoring.checked_origin import checked_origin
 from genbench.scoring.label_sampling import with_requests
+from genbench.scoring.named_reference import NamedReference, open_named_reference
 from genbench.scoring.options import Options
 from genbench.scoring.usable_device import usable_device
 
@@ -37,6 +38,8 @@ class Sides:
     device: str
     further: Mapping[Side, Source | Features] = field(default_factory=dict)
     """Further samples by their role, such as the training samples."""
+    named: NamedReference | None = None
+    """The statistics by name that the reference is."""
     default_extractor: str = ""
     """The extractor of metrics that do not name one."""
     _extractors: dict[str, Extractor] = field(default_factory=dict)
@@ -177,11 +180,13 @@ class Sides:
     def sample_sets(self) -> tuple[SampleSet, SampleSet | None]:
         """Return the records of the generated and the reference samples for the result."""
         # after the extraction, names and counts are those of the features
-        generated, reference = self.extracted()
+        generated, features = self.extracted()
+        reference = None if features is None else _sample_set(features)
         if reference is None and self.moments is not None:
-            moments = self.moments
-            return _sample_set(generated), SampleSet(moments.name, moments.count, moments.fingerprint)
-        return _sample_set(generated), None if reference is None else _sample_set(reference)
+            reference = SampleSet(self.moments.name, self.moments.count, self.moments.fingerprint)
+        if reference is not None and self.named is not None:
+            reference = self.named.record(reference)
+        return _sample_set(generated), reference
 
     def set_default_extractor(self) -> None:
         """Choose the extractor of metrics that do not name one: the option, or by the kind of the samples."""
@@ -217,16 +222,19 @@ def open_sides(subject: object, options: Options) -> Sides:
     """
     opened = open_subject(subject)
     _set_reading(opened, options)
+    options, named = open_named_reference(options)
     # the statistics of a reference are read only if they fit to the samples
     samples = _counted(opened, options) if isinstance(opened, Source) else opened
     rows, moments = open_reference(
         options.reference, statistics_name=_statistics_name(options), dimension=_point_dimension(samples, options)
     )
+    if named is not None:
+        moments = named.moments(moments)
     _set_reading(rows, options)
     # a sampler becomes a source once its count and seed are known
     generated = samples if isinstance(samples, Source) else _drawn(samples, subject, options, rows)
     further: dict[Side, Source | Features] = {} if options.train is None else {"train": _train(options)}
-    sides = Sides(generated, rows, moments, options, usable_device(options.device), further)
+    sides = Sides(generated, rows, moments, options, usable_device(options.device), further, named)
     sides.set_default_extractor()
     return sides
 

@@ -13,6 +13,7 @@ from genbench.plugs.registry import load, open_accepted
 from genbench.plugs.sampler_calls import call_sampler
 from genbench.plugs.specs import Spec, parse_specs
 from genbench.results import Result
+from genbench.scoring.named_reference import open_named_reference
 from genbench.scoring.options import Options, WatchOptions
 from genbench.scoring.plan import Plan
 from genbench.scoring.tracking import log_result, open_tracker
@@ -91,8 +92,9 @@ class Watcher:
         # load each metric once, and open the reference without reading it
         for spec in parse_specs(self._options.metrics) if self._options.metrics is not None else ():
             load("metrics", spec)
-        open_reference(self._options.reference)
-        open_reference(self._options.train)
+        options, _ = open_named_reference(self._options)
+        open_reference(options.reference)
+        open_reference(options.train)
 
     def _prepare(self, subject: object) -> Options:
         """Return the options with the opened extractor and the reference's features instead of their names."""

@@ -4,52 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from genbench.errors import InputError
-from genbench.extractors import weights
 from genbench.extractors.weights import Weights, file_sha256, find_weights
+from genbench.files import downloads
+from tests.helpers.file_server import FileServer, serving
 
 CONTENT = b"weights " * 1000
 
 
-class Server(ThreadingHTTPServer):
-    """Serves ``CONTENT`` at every path, except that /missing is a 404, /short breaks off and /other is different."""
-
-    requests: list[str]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.requests.append(self.path)
-        if self.path == "/missing":
-            return self.send_error(404)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.end_headers()
-        self.wfile.write({"/short": CONTENT[:4000], "/other": CONTENT[::-1]}.get(self.path, CONTENT))
-        return None
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server(("127.0.0.1", 0), Handler)
-    server.requests = []
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def server() -> Iterator[FileServer]:
+    with serving({"/net": CONTENT, "/other": CONTENT[::-1]}) as server:
+        yield server
 
 
 @pytest.fixture
@@ -62,10 +33,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def published(*urls: str) -> Weights:
     return Weights("net.pth", urls, hashlib.sha256(CONTENT).hexdigest(), 7, "inception", other_names=("net-too.pth",))
-
-
-def url(server: Server, path: str) -> str:
-    return f"http://127.0.0.1:{server.server_port}{path}"
 
 
 def file_names(folder: Path) -> list[str]:
@@ -120,59 +87,59 @@ def test_a_copy_in_the_folder_of_torch_hub_is_used(folder: Path, tmp_path: Path)
 
 
 def test_a_copy_in_the_folder_of_torch_hub_with_another_checksum_is_ignored(
-    folder: Path, tmp_path: Path, server: Server
+    folder: Path, tmp_path: Path, server: FileServer
 ) -> None:
     checkpoints = tmp_path / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
     (checkpoints / "net.pth").write_bytes(b"broken")
-    assert find_weights(published(url(server, "/net"))) == folder / "net.pth"
+    assert find_weights(published(server.url("/net"))) == folder / "net.pth"
 
 
-def test_a_download_is_kept_and_not_repeated(folder: Path, server: Server) -> None:
-    first = find_weights(published(url(server, "/net")))
-    second = find_weights(published(url(server, "/net")))
+def test_a_download_is_kept_and_not_repeated(folder: Path, server: FileServer) -> None:
+    first = find_weights(published(server.url("/net")))
+    second = find_weights(published(server.url("/net")))
     assert first == second == folder / "net.pth"
     assert first.read_bytes() == CONTENT
     assert server.requests == ["/net"]
     assert file_names(folder) == ["net.pth"]
 
 
-def test_a_download_with_the_wrong_checksum_is_deleted(folder: Path, server: Server) -> None:
+def test_a_download_with_the_wrong_checksum_is_deleted(folder: Path, server: FileServer) -> None:
     with pytest.raises(InputError) as error:
-        find_weights(published(url(server, "/other")))
+        find_weights(published(server.url("/other")))
     assert hashlib.sha256(CONTENT[::-1]).hexdigest()[:8] in message_of(error)
     assert file_names(folder) == []
 
 
-def test_a_download_that_breaks_off_leaves_no_file(folder: Path, server: Server) -> None:
+def test_a_download_that_breaks_off_leaves_no_file(folder: Path, server: FileServer) -> None:
     with pytest.raises(InputError) as error:
-        find_weights(published(url(server, "/short")))
+        find_weights(published(server.url("/short/net")))
     message_of(error)
     assert file_names(folder) == []
 
 
 def test_a_download_that_the_user_stops_leaves_no_file(
-    folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    folder: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object) -> Iterator[bytes]:
         yield CONTENT[:10]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(weights, "_download_blocks", stopped)
+    monkeypatch.setattr(downloads, "download_blocks", stopped)
     with pytest.raises(KeyboardInterrupt):
-        find_weights(published(url(server, "/net")))
+        find_weights(published(server.url("/net")))
     assert file_names(folder) == []
 
 
-@pytest.mark.parametrize("first", ["/missing", "/short", "/other"])
-def test_the_next_address_is_tried_if_the_first_one_fails(folder: Path, server: Server, first: str) -> None:
-    path = find_weights(published(url(server, first), url(server, "/net")))
+@pytest.mark.parametrize("first", ["/missing", "/short/net", "/other"])
+def test_the_next_address_is_tried_if_the_first_one_fails(folder: Path, server: FileServer, first: str) -> None:
+    path = find_weights(published(server.url(first), server.url("/net")))
     assert path.read_bytes() == CONTENT
     assert server.requests == [first, "/net"]
 
 
-def test_without_network_one_sentence_says_which_file_to_put_where(folder: Path, server: Server) -> None:
-    source = url(server, "/net")
+def test_without_network_one_sentence_says_which_file_to_put_where(folder: Path, server: FileServer) -> None:
+    source = server.url("/net")
     server.server_close()  # no server listens there any more
     with pytest.raises(InputError) as error:
         find_weights(published(source))
@@ -189,10 +156,10 @@ def test_without_network_one_sentence_says_which_file_to_put_where(folder: Path,
         assert detail in message
 
 
-def test_a_folder_of_weights_that_cannot_be_written_is_an_error(folder: Path, server: Server) -> None:
+def test_a_folder_of_weights_that_cannot_be_written_is_an_error(folder: Path, server: FileServer) -> None:
     folder.write_text("a file where the folder should be")
     with pytest.raises(InputError) as error:
-        find_weights(published(url(server, "/net")))
+        find_weights(published(server.url("/net")))
     assert "cannot be written" in str(error.value)
 
 
