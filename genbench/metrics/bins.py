@@ -51,7 +51,7 @@ def reference_bins(reference: npt.ArrayLike, *, bins: int = 100, seed: int = 0) 
     from threadpoolctl import threadpool_limits
 
     # each bin needs some rows, and distinct centres
-    rows = _sorted_by_bytes(_checked_bin_rows(np.asarray(reference), "reference"))
+    rows = sorted_by_bytes(_checked_bin_rows(np.asarray(reference), "reference"))
     distinct = 1 + int((rows[1:] != rows[:-1]).any(axis=1).sum())
     size = min(bins, len(rows) // ROWS_PER_BIN, distinct)
     if size < 2:
@@ -186,7 +186,7 @@ def _checked_bin_rows(rows: Array, role: str) -> Array:
     return rows
 
 
-def _sorted_by_bytes(rows: Array) -> Array:
+def sorted_by_bytes(rows: Array) -> Array:
     """Return the rows in the order of their bytes."""
     rows = np.ascontiguousarray(rows) + 0  # + 0 makes -0 the same as 0
     return rows[np.argsort(rows.view(f"V{rows.dtype.itemsize * rows.shape[1]}").ravel(), kind="stable")]

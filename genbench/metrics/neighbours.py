@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -75,6 +76,15 @@ class NearestRows:
             index[part], distance[part] = self._measured_again(part, deepest[part])
         return index, distance
 
+    def measure_near(self, value: float, index: Int64, distance: Float64) -> None:
+        """Measure the neighbours again whose squared distance may lie on either side of ``value``, in place.
+
+        ``index`` and ``distance`` [N, length] are those of ``sorted_neighbours``. The order of the neighbours stays.
+        """
+        row = np.repeat(np.arange(len(self.rows)), self.length).reshape(index.shape)
+        doubtful = np.abs(distance - value) <= self._bound_widths(row, index)
+        distance[doubtful] = self.rows.squared_distances(row[doubtful], self.rows, index[doubtful])
+
     def _bound_widths(self, i: Int64, j: Int64) -> Float64:
         everything = slice(0, len(self.rows))
         no_products = np.empty((0, 0), self.rows.dtype)
@@ -104,9 +114,7 @@ class Radii:
     whole: Float64
     """[N], neighbours among all rows of the set"""
     halves: Float64
-    """[N, S], neighbours among the rows of the same half; at least ``whole``"""
-    widest: Float64
-    """[N], maximum of ``halves`` over the splits"""
+    """[N, S], neighbours among the rows of the same half"""
 
     @staticmethod
     def of(index: Int64, distance: Float64, half: Bool, k: int) -> Radii:
@@ -118,5 +126,36 @@ class Radii:
             # If the list holds fewer than k rows of the same half, the end of the list is the best known value.
             place = np.where(rank[:, -1] >= k, np.argmax(rank == k, axis=1), distance.shape[1] - 1)
             halves[:, split] = np.take_along_axis(distance, place[:, None], 1)[:, 0]
-        halves = np.maximum(halves, whole[:, None])
-        return Radii(whole, halves, halves.max(axis=1))
+        return Radii(whole, np.maximum(halves, whole[:, None]))
+
+    def clipped(self, half: Bool) -> Radii:
+        """Return the radii, none of them above the median radius of the whole set, or of the same half in a split."""
+        halves = np.empty_like(self.halves)
+        for split, second in enumerate(half.T):
+            for part in (second, ~second):
+                radii = self.halves[part, split]
+                halves[part, split] = np.minimum(radii, squared_median(radii))
+        return Radii(np.minimum(self.whole, squared_median(self.whole)), halves)
+
+    def mean_radii(self, half: Bool) -> Float64:
+        """Return the mean radius (not squared) [1 + 2 S]: whole set, first halves, second halves."""
+        radii = np.sqrt(self.halves)
+        first, second = ((radii * part).sum(axis=0) / part.sum(axis=0) for part in (~half, half))
+        return np.concatenate([[np.sqrt(self.whole).mean()], first, second])
+
+    @cached_property
+    def least(self) -> Float64:
+        """[N], minimum of ``whole`` and ``halves``: the radius that is safe for the whole set and for every half."""
+        return np.asarray(np.minimum(self.whole, self.halves.min(axis=1)))
+
+    @cached_property
+    def widest(self) -> Float64:
+        """[N], maximum of ``whole`` and ``halves``."""
+        return np.asarray(np.maximum(self.whole, self.halves.max(axis=1)))
+
+
+def squared_median(squares: Float64) -> float:
+    """Return the square of the median of the square roots of ``squares`` [N], exactly one of them if N is odd."""
+    middle = len(squares) // 2
+    low, high = np.partition(squares, [(len(squares) - 1) // 2, middle])[[(len(squares) - 1) // 2, middle]]
+    return float(low if low == high else ((np.sqrt(low) + np.sqrt(high)) / 2) ** 2)

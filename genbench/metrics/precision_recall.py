@@ -5,25 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy.typing as npt
 
-from genbench.array_types import Float64
-from genbench.errors import UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.ball_counts import BallCounts, RowInfluence
-from genbench.metrics.group_influence import influence_of
+from genbench.metrics.ball_counts import BallCounts
+from genbench.metrics.ball_hits import Balls
+from genbench.metrics.ball_scores import check_neighbours, score_of_balls
 from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
-from genbench.metrics.share_intervals import binomial_error, log_interval, logit_interval, wilson_interval
 from genbench.metrics.tiles import TILE, pair_of
 from genbench.plugs.contracts import Score
-
-HALVES_DEGREES = 10.0
-"""Degrees of freedom of the errors from random halves: the splits share their rows, so there are fewer than splits."""
-
-UNEQUAL = 0.05
-"""Scores carry a warning if the counts differ by more than this share of the larger count."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +24,21 @@ class PrecisionRecall:
 
     k: int = 3
 
-    # The contract of a metric, and of a BallMetric.
+    # The contract of a metric.
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
     evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
-    strict: ClassVar[bool] = False
+
+    @property
+    def balls(self) -> tuple[Balls]:
+        return (Balls(self.k, strict=False),)
 
     @property
     def least_samples(self) -> tuple[int, int]:
         return self.k + 1, self.k + 1
 
     def __post_init__(self) -> None:
-        _check_neighbours(self.k)
+        check_neighbours(self.k)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         return evaluate_together([self], generated, reference, seed=seed)[0]
@@ -55,9 +50,9 @@ class PrecisionRecall:
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return precision, recall and their harmonic mean."""
         # Values and influence by name; the same hits give all of them.
-        estimates, influence = pair_sums.estimate(self), pair_sums.influence(self)
+        estimates, influence = pair_sums.estimate(*self.balls), pair_sums.influence(*self.balls)
         return [
-            _score_of_balls(name, estimates[name], {}, pair_sums, influence[name])
+            score_of_balls(name, estimates[name], pair_sums, influence[name])
             for name in ("precision", "recall", "f_score")
         ]
 
@@ -68,18 +63,21 @@ class DensityCoverage:
 
     k: int = 5
 
-    # The contract of a metric, and of a BallMetric.
+    # The contract of a metric.
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
     evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
-    strict: ClassVar[bool] = True
+
+    @property
+    def balls(self) -> tuple[Balls]:
+        return (Balls(self.k, strict=True),)
 
     @property
     def least_samples(self) -> tuple[int, int]:
         return self.k + 1, self.k + 1
 
     def __post_init__(self) -> None:
-        _check_neighbours(self.k)
+        check_neighbours(self.k)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         return evaluate_together([self], generated, reference, seed=seed)[0]
@@ -91,10 +89,10 @@ class DensityCoverage:
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return density, coverage, and the strict precision and recall with k in their names."""
         # The convention of this k is in the names, because the usual precision and recall are not strict.
-        estimates, influence = pair_sums.estimate(self), pair_sums.influence(self)
+        estimates, influence = pair_sums.estimate(*self.balls), pair_sums.influence(*self.balls)
         coverage = expected_coverage(*pair_sums.counts, self.k)
         return [
-            _score_of_balls(name, estimates[key], detail, pair_sums, influence[key])
+            score_of_balls(name, estimates[key], pair_sums, influence[key], detail=detail)
             for name, key, detail in (
                 ("density", "density", {"expected": 1.0}),
                 ("coverage", "coverage", {"expected": coverage}),
@@ -155,7 +153,7 @@ def precision_recall(
     metric = PrecisionRecall(k)
     counts: BallCounts = gather_pair_sums([metric], *pair_of(generated, reference), seed=seed, tile=tile)[BallCounts]
     # Each estimate holds the value over all rows first, then those of the halves.
-    estimates = counts.estimate(metric)
+    estimates = counts.estimate(*metric.balls)
     # The fields of Fidelity in order: the values, then their errors.
     names = ("precision", "recall", "f_score")
     return Fidelity(*(float(estimates[name][0]) for name in names), *(counts.error(estimates[name]) for name in names))
@@ -184,7 +182,7 @@ def density_coverage(
     metric = DensityCoverage(k)
     counts: BallCounts = gather_pair_sums([metric], *pair_of(generated, reference), seed=seed, tile=tile)[BallCounts]
     # Each estimate holds the value over all rows first, then those of the halves.
-    estimates = counts.estimate(metric)
+    estimates = counts.estimate(*metric.balls)
     # The fields of Coverage in order: the values, then their errors.
     names = ("density", "coverage", "precision", "recall")
     return Coverage(*(float(estimates[name][0]) for name in names), *(counts.error(estimates[name]) for name in names))
@@ -198,43 +196,3 @@ def expected_coverage(generated: int, reference: int, k: int) -> float:
     """
     # A ball holds no generated row if the k nearest of the other N - 1 + M rows are all reference rows.
     return 1 - math.prod((reference - i) / (reference + generated - i) for i in range(1, k + 1))
-
-
-def _check_neighbours(k: int) -> None:
-    if k < 1:
-        raise UsageError(f"k is a number of neighbours and must be at least 1, not {k}.")
-
-
-def _score_of_balls(
-    name: str, estimates: Float64, detail: dict[str, Any], counts: BallCounts, influence: RowInfluence
-) -> Score:
-    # The error, or the reason why there is none.
-    value, error = float(estimates[0]), counts.error(estimates)
-    interval = None
-    if error is None:
-        detail["no_error"] = "An error needs more than k rows in each half of a side."
-    else:
-        error, interval = _error_and_interval(name, value, error, min(counts.counts))
-        detail["error_by"] = "differences of random halves"
-    # The values depend on the counts, so published values hold for equal counts only.
-    generated, reference = counts.counts
-    if abs(generated - reference) > UNEQUAL * max(generated, reference):
-        detail["warning"] = (
-            f"{generated:,} generated and {reference:,} reference rows: precision, recall, density and coverage depend "
-            "on both counts; compare them only at the same counts."
-        )
-    return Score(name, value, error, "higher", detail, None, influence_of(*influence, error=error), interval)
-
-
-def _error_and_interval(name: str, value: float, error: float, count: int) -> tuple[float, tuple[float, float] | None]:
-    """Return the error and the ends of the 95 % interval of a number that the halves gave ``error``.
-
-    A share of 0 or 1 has no differences between halves; its error is the binomial one. ``count`` is the number of rows
-    of the smaller side.
-    """
-    # Density is a ratio, which is not bounded above
-    if name == "density":
-        return error, log_interval(value, error, HALVES_DEGREES) if value > 0 else None
-    if not 0 < value < 1:
-        return max(error, binomial_error(value, count)), wilson_interval(value, count)
-    return error, logit_interval(value, error, HALVES_DEGREES)

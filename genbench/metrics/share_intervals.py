@@ -7,6 +7,9 @@ import math
 from scipy import stats
 from scipy.special import expit, logit
 
+Ends = tuple[float, float]
+"""Lower and upper end of an interval."""
+
 Z = float(stats.norm.ppf(0.975))
 
 

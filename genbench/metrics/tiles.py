@@ -115,6 +115,25 @@ class Tile:
         lower += (self.right.squares[self.columns] * shrink).astype(dtype)
         return lower
 
+    def estimates(self) -> Array:
+        """Return the squared distances [A, B], above or equal to 0, with the rounding of the products.
+
+        They are in the middle of their bounds. Pairs that may have distance 0 are measured.
+        """
+        # half the width of the bounds
+        dtype, error = self.products.dtype, self._relative_error()
+        middle: Array = self.lower_bounds + (self.left.squares[self.rows] * error).astype(dtype)[:, None]
+        middle += (self.right.squares[self.columns] * error).astype(dtype)
+        i, j = np.divmod(np.flatnonzero(self.lower_bounds <= 0), middle.shape[1])
+        middle[i, j] = self.squared_distances(i, j)
+        return middle
+
+    @property
+    def resolution(self) -> float:
+        """Squared distance that is about as large as the bound of the error of a pair of average length."""
+        lengths = self.left.squares[self.rows].mean() + self.right.squares[self.columns].mean()
+        return float(self._relative_error() * lengths)
+
     def bound_widths(self, i: Int64, j: Int64) -> Float64:
         """Return the upper minus the lower bound of the squared distance, for pairs (i, j) of the tile."""
         lengths = self.left.squares[self.rows][i] + self.right.squares[self.columns][j]

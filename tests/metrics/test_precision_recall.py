@@ -82,8 +82,8 @@ def test_counts_agree_with_brute_force_in_double(case: str, tile: int, dtype: ty
     pair = [replace(rows, dtype=np.dtype(dtype)) for rows in pair_of(generated, reference)]
     counts = gather_pair_sums(metrics, *pair, seed=0, tile=tile)[BallCounts]
     for metric in metrics:
-        estimates = counts.estimate(metric)
-        truth = brute_force(generated, reference, metric.k, metric.strict)
+        estimates = counts.estimate(*metric.balls)
+        truth = brute_force(generated, reference, metric.k, metric.balls[0].strict)
         assert {name: estimates[name][0] for name in truth} == pytest.approx(truth, abs=1e-12)
 
 
