@@ -33,8 +33,10 @@ class Hits:
     """
 
     def __init__(self, strict: bool, balls: Bool, points: Bool) -> None:
+        # The rule, and the halves of the rows of both sides.
         self.is_inside = np.less if strict else np.less_equal
         self.half = {"balls": balls, "points": points}
+        # Number of partners in the whole set, and in the same half of each split.
         self.whole = {side: np.zeros(len(half), np.int64) for side, half in self.half.items()}
         self.halves = {side: np.zeros(half.shape, np.int64) for side, half in self.half.items()}
         # Sum of the positions of a row's partners: the position of its partner if it has only one.
@@ -51,6 +53,7 @@ class Hits:
         distance = distance[~sure]
         whole = self.is_inside(distance, radii.whole[ball])
         self._add_whole(ball[whole], point[whole])
+        # Only pairs with both rows in the same half count in a split.
         for split in range(HALF_SPLITS):
             inside = self.is_inside(distance, radii.halves[ball, split])
             inside &= self.half["balls"][ball, split] == self.half["points"][point, split]
@@ -83,6 +86,7 @@ class Hits:
 
     def _add_whole(self, ball: Int64, point: Int64) -> None:
         """Count pairs for the whole sets, by their positions in the sets."""
+        # A row may be in several pairs, so the sums are not buffered.
         for side, row, other in (("balls", ball, point), ("points", point, ball)):
             np.add.at(self.whole[side], row, 1)
             np.add.at(self.partners[side], row, other)

@@ -37,6 +37,7 @@ def scores_of_rows(
 
     Raises InputError if a side has k rows or fewer, or if the rows are not finite or differ in width.
     """
+    # One pass for this metric alone.
     pair_sums = gather_pair_sums([metric], *pair_of(generated, reference), seed=seed, tile=tile)
     return {score.name: score for score in metric.scores(pair_sums[BallCounts])}
 
@@ -55,6 +56,7 @@ def score_of_balls(
     A number whose name contains ``density`` is a ratio, all others are shares. A score whose name begins with
     ``clipped`` is at most 1, but its error is that of the estimates, which may be above 1.
     """
+    # The value is that of the whole sets, which come first.
     clipped = name.startswith("clipped")
     value = min(float(estimates[0]), 1.0) if clipped else float(estimates[0])
     detail = detail or {}
@@ -106,5 +108,6 @@ def _clipped_error_and_interval(ratio: float, error: float, count: int) -> tuple
 
 def group_influence(sums: Float64, rows: int) -> Float64:
     """Return sums over groups [GROUPS] minus what groups of their size have on average; ``rows`` belong to them."""
+    # The first groups may hold one row more.
     sizes = np.bincount(np.arange(rows) % len(sums), minlength=len(sums))
     return np.asarray(sums - sizes / rows * sums.sum())

@@ -55,6 +55,7 @@ class ClippedDensityCoverage:
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return Clipped Density and Clipped Coverage."""
+        # The two scores have balls of their own.
         of_density, of_coverage = self.balls
         return [self._density(pair_sums, of_density), self._coverage(pair_sums, pair_sums.hits(of_coverage))]
 
@@ -71,6 +72,7 @@ class ClippedDensityCoverage:
         return score_of_balls("clipped_density", estimates, pair_sums, (generated, reference), detail=detail)
 
     def _coverage(self, pair_sums: BallCounts, hits: Hits) -> Score:
+        # The share of k samples that a ball holds. Its calibration depends on the counts.
         raw = hits.mean("balls", self._share_of_k)
         # the whole sets, the first halves, the second halves
         estimates = np.empty_like(raw)
@@ -129,6 +131,7 @@ def good_share(raw: npt.ArrayLike, generated: int, reference: int, k: int) -> Fl
 
     The inverse of ``expected_share_of_k``, divided by the number of generated rows; at most LARGEST_SHARE.
     """
+    # The expected coverage increases with the number of good samples, so it can be inverted.
     good = np.arange(LARGEST_SHARE * generated + 1)
     return np.asarray(np.interp(np.asarray(raw, np.float64), expected_share_of_k(good, reference, k), good / generated))
 
@@ -144,6 +147,7 @@ def expected_share_of_k(good: Int64, reference: int, k: int) -> Float64:
     missing = np.zeros_like(m)
     # expected share of the k samples that a ball lacks
     for s in range(k):
+        # P(b = s) by logarithms, because the binomial coefficients are large
         rest = np.maximum(m - s, 0)
         chance = _log_binomial(s + k - 1, s) + _log_binomial(reference - 1 - k + rest, rest)
         chance -= _log_binomial(reference - 1 + m, m)

@@ -130,6 +130,7 @@ class Radii:
 
     def clipped(self, half: Bool) -> Radii:
         """Return the radii, none of them above the median radius of the whole set, or of the same half in a split."""
+        # Each half has a median of its own.
         halves = np.empty_like(self.halves)
         for split, second in enumerate(half.T):
             for part in (second, ~second):
@@ -139,6 +140,7 @@ class Radii:
 
     def mean_radii(self, half: Bool) -> Float64:
         """Return the mean radius (not squared) [1 + 2 S]: whole set, first halves, second halves."""
+        # Within each half the mean is over the rows of that half only.
         radii = np.sqrt(self.halves)
         first, second = ((radii * part).sum(axis=0) / part.sum(axis=0) for part in (~half, half))
         return np.concatenate([[np.sqrt(self.whole).mean()], first, second])
@@ -156,6 +158,7 @@ class Radii:
 
 def squared_median(squares: Float64) -> float:
     """Return the square of the median of the square roots of ``squares`` [N], exactly one of them if N is odd."""
+    # An even number of values has two in the middle; the median of the square roots is their mean.
     middle = len(squares) // 2
     low, high = np.partition(squares, [(len(squares) - 1) // 2, middle])[[(len(squares) - 1) // 2, middle]]
     return float(low if low == high else ((np.sqrt(low) + np.sqrt(high)) / 2) ** 2)

@@ -114,6 +114,7 @@ def joint_labels(generated: Array, reference: Array, *, clusters: int, seeds: Se
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
+    # the same rows in the same order, whatever their side
     rows = sorted_by_bytes(np.concatenate([generated, reference]))
     ours, theirs = [], []
     for seed in seeds:
@@ -121,6 +122,7 @@ def joint_labels(generated: Array, reference: Array, *, clusters: int, seeds: Se
         with threadpool_limits(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             means = MiniBatchKMeans(clusters, n_init=STARTS, random_state=seed).fit(rows)
+        # the nearest centre in double precision
         bins = Bins(means.cluster_centers_.astype(np.float64), np.zeros(clusters, np.int64))
         ours.append(bins.labels(generated))
         theirs.append(bins.labels(reference))
@@ -131,6 +133,7 @@ def prd_curve(generated: npt.ArrayLike, reference: npt.ArrayLike) -> PrdCurve:
     """Return the curve of two histograms float [K], or the mean curve of several [R, K]. Each has the sum 1."""
     # angles next to 0 and to a right angle, where a slope or its inverse is 0
     slopes = np.tan(np.linspace(1e-10, math.pi / 2 - 1e-10, ANGLES))
+    # one line for each run of k-means
     q, p = (np.atleast_2d(np.asarray(each, np.float64)) for each in (generated, reference))
     precision = np.mean([np.minimum(slopes[:, None] * b, a).sum(axis=1) for a, b in zip(q, p, strict=True)], axis=0)
     return PrdCurve(slopes, np.minimum(precision, 1), np.minimum(precision / slopes, 1))
@@ -138,6 +141,7 @@ def prd_curve(generated: npt.ArrayLike, reference: npt.ArrayLike) -> PrdCurve:
 
 def _prd_score(name: str, beta: float, ours: Int64, theirs: Int64, null: Sequence[PrdCurve]) -> Score:
     """Return the score of the labels [R, N] and [R, M] of all runs; ``null`` are curves of equal distributions."""
+    # the mean curve and its best slope
     n, m = ours.shape[1], theirs.shape[1]
     q, p = _side_histograms(ours, theirs)
     curve = prd_curve(q, p)
@@ -172,6 +176,7 @@ def _prd_score(name: str, beta: float, ours: Int64, theirs: Int64, null: Sequenc
 
 def _relabelled_curves(ours: Int64, theirs: Int64, seed: int) -> list[PrdCurve]:
     """Return the curves for sides that are drawn at random from the rows of both, RELABELLED of them."""
+    # A row keeps its clusters of all runs: only its side is drawn.
     rng, count = np.random.default_rng(seed), ours.shape[1]
     together = np.concatenate([ours, theirs], axis=1)
     curves = []
@@ -183,12 +188,14 @@ def _relabelled_curves(ours: Int64, theirs: Int64, seed: int) -> list[PrdCurve]:
 
 def _side_histograms(ours: Int64, theirs: Int64) -> tuple[Float64, Float64]:
     """Return the histograms of both sides [R, K]."""
+    # an empty cluster counts as well
     size = 1 + int(max(ours.max(), theirs.max()))
     q, p = (np.stack([np.bincount(run, minlength=size) / len(run) for run in side]) for side in (ours, theirs))
     return q, p
 
 
 def _curve_detail(curve: PrdCurve) -> dict[str, Any]:
+    # the middle of the curve, where the slope is 1, is among the shown points
     shown = slice(None, None, SHOWN_EVERY)
     return {
         "overlap": float(curve.precision[ANGLES // 2]),

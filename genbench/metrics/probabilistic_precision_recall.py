@@ -40,6 +40,7 @@ class ProbabilisticPrecisionRecall:
         return self.k + 1, self.k + 1
 
     def __post_init__(self) -> None:
+        # A radius of 0 would hold nothing.
         check_neighbours(self.k)
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise UsageError(f"The scale of a radius must be above 0, not {self.scale}; write pppr,scale=1.2.")
@@ -53,12 +54,14 @@ class ProbabilisticPrecisionRecall:
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return P-precision and P-recall."""
+        # The balls lie around the reference rows for precision, around the generated rows for recall.
         scores = []
         for name, role in (("p_precision", "reference"), ("p_recall", "generated")):
             hits = pair_sums.soft_hits(*self.balls, role)
             # the points are the rows of the other side
             points, centres = hits.probabilities() / len(hits.groups), hits.centre_influence()
             influence = (points, centres) if role == "reference" else (centres, points)
+            # the long names of the scores are those of the paper
             score = score_of_balls(name, hits.estimate(), pair_sums, influence, detail={"radius": hits.radii[0]})
             scores.append(score._replace(key=f"probabilistic_{name[2:]}"))
         return scores
@@ -86,4 +89,5 @@ def probabilistic_precision_recall(
     unless ``scale`` is above 0.
     """
     metric = ProbabilisticPrecisionRecall(k, scale)
+    # One pass for this metric alone.
     return scores_of_rows(metric, generated, reference, seed=seed, tile=tile)

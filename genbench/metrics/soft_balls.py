@@ -54,6 +54,7 @@ class SoftHits:
 
     def add(self, log_squares: Array, unit: float, balls: slice, points: slice) -> None:
         """Add a tile of ``ln (d / unit)^2`` [points, balls]."""
+        # The logarithm of the product of min(1, d / R) is a sum, so the halves and groups are products of matrices.
         whole, *ends = (_logs_within(log_squares, radius / unit) for radius in self.radii)
         self.groups[points] += whole @ self._group_columns[balls].astype(whole.dtype)
         columns = self._half_columns[balls].astype(whole.dtype)
@@ -62,6 +63,7 @@ class SoftHits:
 
     def probabilities(self) -> Float64:
         """Return for each point the probability that it lies in at least one ball, [N]."""
+        # All groups together are all centres.
         return np.asarray(-np.expm1(self.groups.sum(axis=1)))
 
     def estimate(self) -> Float64:
@@ -69,6 +71,7 @@ class SoftHits:
         # how far the radius of each half lies between the smallest and the largest
         _, low, high = self.radii
         weight = (self._half_radii - low) / (high - low) if high > low else np.zeros_like(self._half_radii)
+        # Sums of the first half are those of all centres minus those of the second.
         second = self._half_sums[:, :, 1:]
         first = self._half_sums[:, :, :1] - second
         means = []
@@ -98,6 +101,7 @@ def add_soft_hits(tile: Tile, soft_hits: Mapping[tuple[SoftBalls, str], SoftHits
     squares *= squares.dtype.type(unit**-2)
     np.maximum(squares, squares.dtype.type(SMALLEST), out=squares)
     logs = np.log(squares, out=squares)
+    # Rows of the tile are generated, columns are reference rows.
     for (_, role), hits in soft_hits.items():
         if role == "reference":
             hits.add(logs, unit, tile.columns, tile.rows)
@@ -109,6 +113,7 @@ def _logs_within(log_squares: Array, radius: float) -> Array:
     """Return ``ln min(1, d / radius)`` from ``ln d^2``; 0 everywhere if the radius is 0."""
     if not radius:
         return np.zeros_like(log_squares)
+    # ln d is half of ln d^2
     half = log_squares.dtype.type(0.5)
     logs: Array = log_squares * half
     logs -= log_squares.dtype.type(np.log(radius))

@@ -49,14 +49,17 @@ class SymmetricPrecisionRecall:
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return symmetric precision, symmetric recall and complement precision."""
+        # The numbers of the whole sets and of the halves, from the same balls as density and coverage.
         estimates, influence = pair_sums.estimate(*self.balls), pair_sums.influence(*self.balls)
         scores = []
         for name, pair in (("sym_precision", ("precision", "cprecision")), ("sym_recall", ("recall", "coverage"))):
             # the smaller one decides, and so do its rows
             smallest = min(pair, key=lambda each: float(estimates[each][0]))
+            # The minimum is taken within each half, too.
             both = np.minimum(*(estimates[each] for each in pair))
             detail = {each: float(estimates[each][0]) for each in pair}
             scores.append(score_of_balls(name, both, pair_sums, influence[smallest], detail=detail))
+        # Complement recall is coverage, which prdc reports.
         complement = score_of_balls("cprecision", estimates["cprecision"], pair_sums, influence["cprecision"])
         return [*scores, complement._replace(key="complement_precision")]
 

@@ -34,6 +34,12 @@ def with_outliers(rows: np.ndarray, share: float) -> np.ndarray:
     return moved
 
 
+def clusters(count: int, seed: int) -> np.ndarray:
+    """Draw from 8 clusters that are small beside the distances between them."""
+    centres = np.float32(100) * normal(8, 300, 9)
+    return centres[np.arange(count) % 8] + np.float32(0.01) * normal(count, 300, seed)
+
+
 def brute_force(generated: np.ndarray, reference: np.ndarray, k: int = 5) -> tuple[float, float]:
     """Return Clipped Density before it is clipped at 1, and the coverage before the calibration."""
     x, y = generated.astype(np.float64), reference.astype(np.float64)
@@ -63,14 +69,11 @@ def test_clipped_coverage_of_points_on_a_line_by_hand() -> None:
     assert score.value == pytest.approx(1.0)
 
 
-CASES = {
+CASES: dict[str, tuple[np.ndarray, np.ndarray]] = {
     "2-d": (normal(330, 2, 1), normal(301, 2, 2)),
     "300-d": (normal(330, 300, 1) * np.float32(1.05), normal(300, 300, 2)),
     "outliers on both sides": (with_outliers(normal(330, 16, 1), 0.2), with_outliers(normal(300, 16, 2), 0.1)),
-    "tight clusters": tuple(
-        np.float32(100) * normal(8, 300, 9)[np.arange(count) % 8] + np.float32(0.01) * normal(count, 300, seed)
-        for count, seed in ((330, 1), (300, 2))
-    ),
+    "tight clusters": (clusters(330, 1), clusters(300, 2)),
 }
 
 

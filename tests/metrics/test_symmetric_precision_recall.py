@@ -31,7 +31,8 @@ def test_values_agree_with_brute_force(scale: float) -> None:
     x, y = np.float32(scale) * normal(330, 24, 1), normal(300, 24, 2)
 
     def radii(rows: np.ndarray) -> np.ndarray:
-        return np.sort(cdist(rows.astype(np.float64), rows.astype(np.float64)), axis=1)[:, 5]
+        distances = cdist(rows.astype(np.float64), rows.astype(np.float64))
+        return np.asarray(np.sort(distances, axis=1)[:, 5])
 
     distance = cdist(x.astype(np.float64), y.astype(np.float64))
     of_reference, of_generated = distance < radii(y), distance < radii(x)[:, None]
@@ -61,7 +62,7 @@ def test_the_minimum_has_the_parts_of_its_error_of_the_smaller_number() -> None:
 def test_spheres_just_inside_and_just_outside_differ_in_precision_but_not_in_the_symmetric_one() -> None:
     def sphere(radius: float, seed: int) -> np.ndarray:
         rows = normal(800, 64, seed)
-        return np.float32(radius) * rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(np.float32(radius) * rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
     inside, outside, reference = sphere(0.8, 1), sphere(1.2, 2), sphere(1.0, 3)
     precision = [density_coverage(each, reference).precision for each in (inside, outside)]
