@@ -56,7 +56,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
     "--metrics",
     callback=not_empty,
     metavar="LIST",
-    help="For example fid,is,splits=1,fd@pixels; default: all that apply.",
+    help="For example fid,is,splits=1,fd@pixels, or adm for ADM's five; default: all that apply.",
 )
 @click.option(
     "--resizes",

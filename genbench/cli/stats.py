@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,11 @@ def stats_group() -> None:
     required=True,
     help="A .npz of mu and sigma, as pytorch-fid writes it, or a .safetensors of all features.",
 )
+@click.option(
+    "--spatial", is_flag=True, help="Also the statistics of sFID, mu_s and sigma_s, as ADM's files have them."
+)
 @reading
-def stats_make(samples: str, out: Path, **options: Any) -> None:
+def stats_make(samples: str, out: Path, spatial: bool, **options: Any) -> None:
     """Write the statistics of real samples, to be used as --reference.
 
     \b
@@ -69,12 +73,16 @@ def stats_make(samples: str, out: Path, **options: Any) -> None:
         raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
     out = writable(out)
     with guests(), joined() as ranks:
-        features = features_of(samples, **score_options(options), ranks=ranks)
+        metrics = "sfid" if spatial else None
+        features = features_of(samples, **score_options(options), ranks=ranks, metrics=metrics)
+    if spatial and "spatial" not in features.views:
+        raise UsageError(f"{features.extractor!r} has no view 'spatial', which is Inception's; leave out --spatial.")
     # of several processes, the first one writes
     if ranks is not None and ranks.rank > 0:
         return
     if out.suffix == ".npz":
-        write_statistics(features.moments(), out)
+        others = {"spatial": features.moments("spatial")} if spatial else {}
+        write_statistics(replace(features.moments(), others=others), out)
     else:
         features.save(out)
     say(f"{out}: {counted(len(features))} of {features.name}, features: {features.extractor}")

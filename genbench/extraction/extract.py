@@ -16,7 +16,7 @@ from genbench.array_types import Array, Int64
 from genbench.distributed import Ranks
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.extraction.block_facts import BlockFacts
-from genbench.extraction.feature_store import Block, Store
+from genbench.extraction.feature_store import Block, Store, added_views
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
 from genbench.files.progress_bar import progress_bar
@@ -144,7 +144,8 @@ def _kept_block(forward: ForwardPass, digest: str, block: Block, options: Extrac
     if store is None or not identity:
         return block
     try:
-        return store.put(identity, digest, block, extractor=forward.extractor.name)
+        added = added_views(forward.extractor)
+        return store.put(identity, digest, block, extractor=forward.extractor.name, added=added)
     except InputError as error:
         # several processes exchange their blocks through the store
         if options.ranks is not None:
@@ -177,7 +178,8 @@ def _hash_samples(batches: list[Batch]) -> str:
 
 def _stored_block(source: Source, extractor: Extractor, store: Store | None, digest: str, count: int) -> Block | None:
     """Return a block of ``count`` samples from the store, unless it lacks corrupt ones that must not be skipped."""
-    block = store.find(extractor.identity, digest) if store and extractor.identity else None
+    added = added_views(extractor)
+    block = store.find(extractor.identity, digest, added) if store and extractor.identity else None
     if block is None:
         return None
     # a guest's source may give one hash to blocks of different lengths
@@ -242,7 +244,8 @@ def _gather(
     results: dict[int, HashedBlocks] = {}
     for rank, message in enumerate(messages):
         for number, digest in json.loads(message).items():
-            stored = [options.store.find(extractor.identity, digest) for extractor in extractors]
+            finds = ((extractor.identity, digest, added_views(extractor)) for extractor in extractors)
+            stored = [options.store.find(*find) for find in finds]
             blocks = [block for block in stored if block is not None]
             # a missing block means that the rank has another store
             if len(blocks) < len(stored):

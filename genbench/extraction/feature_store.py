@@ -1,6 +1,7 @@
 """The content-addressed store of Features: blocks of rows on disk, computed once and found by the samples' contents.
 
-The address of a block is (extractor identity, content hash of its samples). Therefore a killed run resumes where it
+The address of a block is (extractor identity, content hash of its samples). Each optional view that an extractor was
+asked for has a block of its own, at another address. Therefore a killed run resumes where it
 stopped, a changed file costs one block, two processes that write the same block write the same bytes, and no block can
 be stale. Blocks are safetensors files, written atomically; nothing is ever unpickled. Each file states its address and
 a checksum; a file with another address or with changed bytes counts as missing.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,8 +72,21 @@ class Store:
 
     root: Path
 
-    def find(self, identity: str, digest: str) -> Block | None:
-        """Return the block at an address, or None; a damaged file, or that of another block, counts as missing."""
+    def find(self, identity: str, digest: str, added: Sequence[str] = ()) -> Block | None:
+        """Return the block at an address, or None; a damaged file, or that of another block, counts as missing.
+
+        ``added`` are optional views that the block must have as well.
+        """
+        block = self._find(identity, digest)
+        for view in added:
+            own = None if block is None else self._find(_identity_with(identity, view), digest)
+            # without one of the views the whole block is missing
+            if block is None or own is None or len(own) != len(block):
+                return None
+            block = _with_views_of(block, own)
+        return block
+
+    def _find(self, identity: str, digest: str) -> Block | None:
         path = self._block_path(identity, digest)
         found = _read_checked(path, _address(identity, digest))
         if found is None:
@@ -86,11 +100,26 @@ class Store:
             left_out = {str(thing): int(count) for thing, count in record["left_out"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):  # written by another version
             return None
-        views = _FileArrays(path, names, _VIEW)
+        views = _FileArrays(dict.fromkeys(names, path), _VIEW)
         return Block(views, columns.get("offset"), columns.get("hashes"), levels, left_out)
 
-    def put(self, identity: str, digest: str, block: Block, *, extractor: str = "") -> Block:
-        """Write a block and return it as ``find`` would. Raises InputError if it cannot be written."""
+    def put(self, identity: str, digest: str, block: Block, *, extractor: str = "", added: Sequence[str] = ()) -> Block:
+        """Write a block and return it as ``find`` would. Raises InputError if it cannot be written.
+
+        ``added`` are the optional views among its views. If the other views are stored already, they stay as they are.
+        """
+        usual = {view: rows for view, rows in block.views.items() if view not in added}
+        stored = self._find(identity, digest) if added else None
+        written = stored or self._put(identity, digest, replace(block, views=usual), extractor)
+        # each optional view in a block of its own, so that the others are found by whoever does not need it
+        for view in added:
+            own = replace(block, views={view: block.views[view]})
+            written = _with_views_of(
+                written, self._put(_identity_with(identity, view), digest, own, f"{extractor}: {view}")
+            )
+        return written
+
+    def _put(self, identity: str, digest: str, block: Block, extractor: str) -> Block:
         about = self._extractor_folder(identity) / "about.json"
         # a readable note for `genbench cache list`; the folder name is only a hash
         if not about.exists():
@@ -105,7 +134,7 @@ class Store:
         record = {"address": _address(identity, digest), "levels": block.levels, "left_out": dict(block.left_out)}
         path = self._block_path(identity, digest)
         write_arrays(path, columns, _RECORD, record)
-        return replace(block, views=_FileArrays(path, tuple(block.views), _VIEW))
+        return replace(block, views=_FileArrays(dict.fromkeys(block.views, path), _VIEW))
 
     def derived(self, identity: str, fingerprint: str) -> MutableMapping[str, Mapping[str, Array]]:
         """Return a mapping on disk for the arrays that are derived from the features of one source."""
@@ -144,33 +173,49 @@ class Store:
 
 
 class _FileArrays(Mapping[str, Array]):
-    """Arrays in a file, each read from disk whenever it is accessed."""
+    """Arrays in files, each read from disk whenever it is accessed."""
 
-    def __init__(self, path: Path, names: tuple[str, ...], prefix: str) -> None:
-        self._path = path
-        self._names = names
+    def __init__(self, files: Mapping[str, Path], prefix: str) -> None:
+        self.files = files
+        """The file of each array, by the array's name."""
         self._prefix = prefix
 
     def __getitem__(self, name: str) -> Array:
         from safetensors import SafetensorError, safe_open
 
-        if name not in self._names:
-            raise KeyError(name)
+        path = self.files[name]
         # nothing is kept in memory, so features can be larger than the memory
         try:
-            with safe_open(self._path, framework="np") as file:
+            with safe_open(path, framework="np") as file:
                 rows: Array = file.get_tensor(self._prefix + name)
         except (SafetensorError, OSError) as error:
             raise InputError(
-                f"{self._path} was removed or changed while it was used ({error}); start the same command again."
+                f"{path} was removed or changed while it was used ({error}); start the same command again."
             ) from error
         return rows
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self.files)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.files)
+
+
+def _with_views_of(block: Block, other: Block) -> Block:
+    """Return a block of the store with the views of another one of the same samples."""
+    assert isinstance(block.views, _FileArrays)
+    assert isinstance(other.views, _FileArrays)
+    return replace(block, views=_FileArrays({**block.views.files, **other.views.files}, _VIEW))
+
+
+def added_views(extractor: object) -> tuple[str, ...]:
+    """Return the optional views that an extractor was asked for; most extractors have none."""
+    return tuple(getattr(extractor, "added_views", ()))
+
+
+def _identity_with(identity: str, view: str) -> str:
+    # the identity of the extractor itself stays, because results record it
+    return f"{identity}, optional view {view}"
 
 
 class _DerivedArrays(MutableMapping[str, Mapping[str, Array]]):

@@ -10,6 +10,7 @@ import numpy as np
 
 from genbench.array_types import Array
 from genbench.errors import PlugError, guest_code
+from genbench.extraction.feature_store import added_views
 from genbench.plugs.contract_checks import checked_views
 from genbench.plugs.contracts import Extractor
 
@@ -95,4 +96,9 @@ def _call_extractor(extractor: Extractor, data: torch.Tensor) -> dict[str, Array
     who = f"The extractor {extractor.name!r}"
     with guest_code(who, passing=(torch.cuda.OutOfMemoryError,)), torch.inference_mode():
         views = extractor(data.to(getattr(extractor, "device", "cpu")))
-    return checked_views(views, len(data), who)
+    checked = checked_views(views, len(data), who)
+    # what a metric asked for must be there before it is stored
+    missing = [view for view in added_views(extractor) if view not in checked]
+    if missing:
+        raise PlugError(f"{who} was asked for the view {missing[0]!r} and gave {', '.join(checked)} only.")
+    return checked

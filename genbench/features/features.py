@@ -1,4 +1,4 @@
-"""The output of an extractor: Features (rows by view), Moments (count, mean, covariance), and the file of Features."""
+"""The output of an extractor: Features (rows by view), and the file of Features."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ import numpy.typing as npt
 from genbench.array_types import Array, Float64, Int64
 from genbench.errors import InputError, PlugError
 from genbench.features.file_record import FileRecord
+from genbench.features.moments import Moments
 from genbench.files.checked_arrays import read_arrays, write_arrays
 from genbench.files.folder_paths import cache_root
+
+__all__ = ["Features", "Moments", "read_features"]
 
 IN_MEMORY_BYTES = 1 << 30
 """A view of more bytes than this is stored in a memory-mapped file when all its rows are needed at once."""
@@ -32,50 +35,6 @@ _RECORD = "genbench.features"
 _RECORDED = ("name", "extractor", "identity", "fingerprint", "modes", "mode_names", "skipped", "class_names", "levels",
              "label_rule")  # fmt: skip
 _COLUMNS = ("label", "hashes")
-
-
-LARGEST_FEATURE = float(np.finfo(np.float32).max)
-"""Largest value of an embedding. No mean is larger, and no covariance is larger than twice its square (for 2 rows)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Mean and covariance of an embedding: all that a Frechet distance needs."""
-
-    mean: Float64
-    """float64 [D]"""
-    covariance: Float64
-    """float64 [D, D], ddof 1"""
-    count: int | None = None
-    """Number of rows that the statistics were computed from; None if the file does not state it."""
-    name: str = ""
-    extractor: str = ""
-    identity: str = ""
-    """The extractor's identity; empty if the file does not state it."""
-    fingerprint: str = ""
-
-    def __post_init__(self) -> None:
-        # files of statistics are made by many tools, so check the shapes and values
-        require_matching(self.name or "The statistics", self.mean.shape, self.covariance.shape)
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
-            raise InputError(f"{self.name or 'The statistics file'} holds NaN or infinity; make it again.")
-        # larger values than those of float32 features, which distances would overflow with
-        for values, largest in ((self.mean, LARGEST_FEATURE), (self.covariance, 2 * LARGEST_FEATURE**2)):
-            size = max(float(values.max(initial=0)), -float(values.min(initial=0)))
-            if size > largest:
-                raise InputError(
-                    f"{self.name or 'The statistics file'} holds values up to {size:.3g}, larger than float32 features "
-                    f"can give ({largest:.3g}); make it again."
-                )
-
-
-def require_matching(name: str, mean: tuple[int, ...], covariance: tuple[int, ...]) -> None:
-    """Raise InputError unless the shapes of a mean and a covariance are [D] and [D, D]."""
-    if len(mean) != 1 or covariance != (*mean, *mean):
-        raise InputError(
-            f"{name}: a mean of shape {mean} and a covariance of shape {covariance} do not belong together; expected "
-            "[D] and [D, D]."
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,9 +129,9 @@ class Features:
         """Return the mean and covariance (ddof 1) of a view in float64. Raises InputError for fewer than two rows."""
         # computed once per source and extractor, because a covariance of large features takes seconds
         arrays = self.derived(f"moments of {view}", lambda: _mean_and_covariance(self, view))
-        return Moments(
-            arrays["mean"], arrays["covariance"], len(self), self.name, self.extractor, self.identity, self.fingerprint
-        )
+        mean, covariance = arrays["mean"], arrays["covariance"]
+        origin = (self.name, self.extractor, self.identity, self.fingerprint)
+        return Moments(mean, covariance, len(self), *origin, view=view)
 
     def derived(self, key: str, make: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
         """Return arrays that ``make`` computes from these features (moments, bins, radii), cached under ``key``."""
@@ -258,7 +217,8 @@ def _require_consistent(features: Features) -> None:
     if len(set(lengths.values())) != 1 or min(lengths.values()) < (1,):
         raise ValueError(f"its views have the lengths {lengths}, but need the same length, at least 1")
     # the shapes and kinds of the contract of extractors
-    for view, axes, kinds in (("embedding", 2, "fiu"), ("logits", 2, "f"), ("mode", 1, "iu"), ("quality", 1, "b")):
+    forms = (("embedding", 2, "fiu"), ("spatial", 2, "fiu"), ("logits", 2, "f"), ("mode", 1, "iu"), ("quality", 1, "b"))
+    for view, axes, kinds in forms:
         if view in views and (views[view].ndim != axes or views[view].dtype.kind not in kinds):
             raise ValueError(f"its {view} has dtype {views[view].dtype} and shape {list(views[view].shape)}")
     for view, rows in views.items():

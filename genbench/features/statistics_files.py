@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import numpy as np
 
 from genbench.array_types import Array
 from genbench.errors import InputError, described
-from genbench.features.features import Features, Moments, read_features, require_matching
+from genbench.features.features import Features, Moments, read_features
 from genbench.features.file_record import FileRecord
+from genbench.features.moments import require_matching
 from genbench.features.npz_entries import Header, npz_array, npz_header, npz_text
 from genbench.features.safe_pickle import array_of, unpickle_arrays
 from genbench.files.array_headers import header_fault
@@ -26,6 +29,9 @@ NEGATIVE_SHARE = 1e-5
 STATISTICS_EXTENSIONS = (".npz", ".pkl", ".pickle", ".safetensors")
 """Extensions of files that may hold statistics or features, in lower case."""
 
+VIEW_SUFFIXES = {"embedding": "", "spatial": "_s"}
+"""The views whose moments an .npz may hold, and what follows mu and sigma in their names."""
+
 EXTRACTORS_OF_EDM2 = {"fid": "inception", "fd_dinov2": "dinov2-vit-l-14"}
 """The names of the statistics in a file of EDM2, and the extractors that they were made with."""
 
@@ -35,11 +41,13 @@ def read_reference(
 ) -> Moments | Features | None:
     """Return the statistics or features in a file, or None if the file holds neither, so that it may hold samples.
 
-    The function reads ``.npz`` files with ``mu`` and ``sigma`` (pytorch-fid, clean-fid, ADM, ``write_statistics``),
-    EDM's ``.pkl`` files (``name`` chooses among several statistics), and ``.safetensors`` files of ``Features.save``.
-    ``dimension`` is the length of the features that they will be compared with, if it is known. ``kind`` replaces the
-    extension of a file that has another one. Raises InputError if such a file is missing, damaged or unsafe, holds no
-    valid mean and covariance, or has another dimension; shapes are compared before the arrays are read.
+    The function reads ``.npz`` files with ``mu`` and ``sigma`` (pytorch-fid, clean-fid, ADM, ``write_statistics``). In
+    them, ``mu_s`` and ``sigma_s`` are the moments of the view ``spatial``, if they are there. It also reads EDM's
+    ``.pkl`` files (``name`` chooses among several statistics), and ``.safetensors`` files of ``Features.save``.
+    ``dimension`` is the length of the embedding that they will be compared with, if it is known. ``kind``
+    replaces the extension of a file that has another one. Raises InputError if such a file is missing, damaged or
+    unsafe, holds no valid mean and covariance, or has another dimension; shapes are compared before the arrays are
+    read.
     """
     # the extension decides the format
     file = Path(path).expanduser()
@@ -64,6 +72,7 @@ def has_images(path: str | os.PathLike[str]) -> bool:
 def write_statistics(moments: Moments, path: str | os.PathLike[str]) -> None:
     """Write ``mu`` and ``sigma`` (float64) as an .npz that pytorch-fid can read, together with their provenance.
 
+    Moments of the view ``spatial`` among ``moments.others`` become ``mu_s`` and ``sigma_s``, as in ADM's files.
     ``read_reference`` restores name, count, extractor, identity and fingerprint from the entry ``genbench``. The same
     moments give the same bytes. Raises InputError if the file cannot be written.
     """
@@ -75,14 +84,18 @@ def write_statistics(moments: Moments, path: str | os.PathLike[str]) -> None:
         "identity": moments.identity,
         "fingerprint": moments.fingerprint,
     }
+    # mu and sigma, and those of further views with a suffix
+    written = {suffix: moments.of_view(view) for view, suffix in VIEW_SUFFIXES.items()}
+    arrays: dict[str, Array] = {
+        name + suffix: np.asarray(values, np.float64)
+        for suffix, own in written.items()
+        if own is not None
+        for name, values in (("mu", own.mean), ("sigma", own.covariance))
+    }
+    arrays["genbench"] = np.array(json.dumps(metadata))
     # given a path, np.savez would append .npz to it; given an open file, it does not
     with atomic_write(Path(path).expanduser()) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            mu=np.asarray(moments.mean, np.float64),
-            sigma=np.asarray(moments.covariance, np.float64),
-            genbench=np.array(json.dumps(metadata)),
-        )
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _entry_names(file: Path) -> set[str]:
@@ -100,12 +113,21 @@ def _entry_names(file: Path) -> set[str]:
 def _from_npz(file: Path, dimension: int | None) -> Moments:
     try:
         with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            record = FileRecord(json.loads(npz_text(archive, "genbench")) if "genbench.npy" in names else {})
+            # the views that both mu and sigma are there of
+            views = {view: (f"mu{end}", f"sigma{end}") for view, end in VIEW_SUFFIXES.items()}
+            views = {view: keys for view, keys in views.items() if {f"{key}.npy" for key in keys} <= set(names)}
             # compare shapes and dtypes before anything is unpacked
-            mu, sigma = (npz_header(archive, key) for key in ("mu", "sigma"))
-            _require_shapes(file, mu, sigma, dimension)
-            has_record = "genbench.npy" in archive.namelist()
-            record = FileRecord(json.loads(npz_text(archive, "genbench")) if has_record else {})
-            return _checked_moments(file, npz_array(archive, "mu"), npz_array(archive, "sigma"), record)
+            for view, keys in views.items():
+                headers = {key: npz_header(archive, key) for key in keys}
+                _require_shapes(file, headers, dimension if view == "embedding" else None)
+            # one after the other, because each needs a copy of its sigma
+            moments = {
+                view: _checked_moments(file, {key: npz_array(archive, key) for key in keys}, record, view)
+                for view, keys in views.items()
+            }
+            return replace(moments.pop("embedding"), others=moments)
     except InputError:
         raise
     except Exception as error:  # damaged or hostile bytes can raise any exception
@@ -115,15 +137,19 @@ def _from_npz(file: Path, dimension: int | None) -> Moments:
         ) from error
 
 
-def _require_shapes(file: Path, mu: Header, sigma: Header, dimension: int | None) -> None:
-    """Raise InputError unless mu is float [D] and sigma is float [D, D], with D = ``dimension`` if that is known."""
-    for key, (dtype, shape), expected in (("mu", mu, "[D]"), ("sigma", sigma, "[D, D]")):
+def _require_shapes(file: Path, headers: Mapping[str, Header], dimension: int | None) -> None:
+    """Raise InputError unless mu is float [D] and sigma is float [D, D], with D = ``dimension`` if that is known.
+
+    ``headers`` are those of the two, by their names in the file.
+    """
+    for (key, (dtype, shape)), expected in zip(headers.items(), ("[D]", "[D, D]"), strict=True):
         if dtype.kind != "f" or len(shape) != expected.count("D") or 0 in shape:
             raise InputError(
                 f"{file}: {key} has dtype {dtype} and shape {list(shape)}; expected floats of shape {expected}."
             )
-    size = mu[1][0]
-    require_matching(str(file), mu[1], sigma[1])
+    (_, mean), (_, covariance) = headers.values()
+    size = mean[0]
+    require_matching(str(file), mean, covariance)
     if dimension not in (None, size):
         raise InputError(
             f"{file} holds statistics of {size:,} dimensions, but the features of the samples have {dimension:,}; "
@@ -131,9 +157,11 @@ def _require_shapes(file: Path, mu: Header, sigma: Header, dimension: int | None
         )
 
 
-def _checked_moments(file: Path, mu: Array, sigma: Array, record: FileRecord) -> Moments:
+def _checked_moments(file: Path, arrays: Mapping[str, Array], record: FileRecord, view: str = "embedding") -> Moments:
+    """Return the moments of a view; ``arrays`` are mu and sigma, by their names in the file."""
     # arrays of a pickle are views of its bytes, which cannot be written
-    mean, covariance = (np.require(array, np.float64, "W") for array in (mu, sigma))
+    mean, covariance = (np.require(array, np.float64, "W") for array in arrays.values())
+    sigma = list(arrays)[1]
     moments = Moments(
         mean,
         covariance,
@@ -142,6 +170,7 @@ def _checked_moments(file: Path, mu: Array, sigma: Array, record: FileRecord) ->
         record.text("extractor"),
         record.text("identity"),
         record.text("fingerprint") or file_hash(file),
+        view,
     )
     # other tools leave rounding errors in sigma, so symmetry is checked with a tolerance; by parts, to need less memory
     largest = max(float(covariance.max()), -float(covariance.min()))
@@ -149,7 +178,8 @@ def _checked_moments(file: Path, mu: Array, sigma: Array, record: FileRecord) ->
     asymmetry = max(float(np.abs(covariance[part] - covariance[:, part].T).max()) for part in parts)
     if asymmetry > 1e-6 * largest or float(covariance.diagonal().min()) < 0:
         raise InputError(
-            f"{file}: sigma is not symmetric with variances of 0 or more, so it is no covariance; make the file again."
+            f"{file}: {sigma} is not symmetric with variances of 0 or more, so it is no covariance; make the file "
+            "again."
         )
     # rounding leaves eigenvalues slightly below 0; if they are not lower, the shifted matrix has a Cholesky factor
     shifted = covariance.copy()
@@ -159,7 +189,7 @@ def _checked_moments(file: Path, mu: Array, sigma: Array, record: FileRecord) ->
     except np.linalg.LinAlgError as error:
         if largest > 0:
             raise InputError(
-                f"{file}: sigma has clearly negative eigenvalues, so it is no covariance; make the file again."
+                f"{file}: {sigma} has clearly negative eigenvalues, so it is no covariance; make the file again."
             ) from error
     return moments
 
@@ -177,8 +207,8 @@ def _from_pickle(file: Path, name: str, dimension: int | None) -> Moments:
         mu, sigma = (array_of(statistics[key], file.stat().st_size) for key in ("mu", "sigma"))
     except (ValueError, OverflowError) as error:
         raise InputError(f"{file}: mu and sigma are not arrays of numbers ({error}); make the file again.") from error
-    _require_shapes(file, (mu.dtype, mu.shape), (sigma.dtype, sigma.shape), dimension)
-    return _checked_moments(file, mu, sigma, FileRecord(record))
+    _require_shapes(file, {"mu": (mu.dtype, mu.shape), "sigma": (sigma.dtype, sigma.shape)}, dimension)
+    return _checked_moments(file, {"mu": mu, "sigma": sigma}, FileRecord(record))
 
 
 def _choose_statistics(file: Path, contents: dict[Any, Any], name: str) -> tuple[Any, dict[str, str]]:

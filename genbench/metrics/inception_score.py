@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -43,13 +43,15 @@ class InceptionScoreResult:
 
 
 def inception_score(
-    logits: npt.ArrayLike, *, splits: int = 10, shuffle: bool = True, seed: int = 2020
+    logits: npt.ArrayLike, *, splits: int = 10, split_size: int | None = None, shuffle: bool = True, seed: int = 2020
 ) -> InceptionScoreResult:
     """Return the Inception Score of class logits, exp(E_x KL(p(y|x) || p(y))) = exp(H(y) - H(y|x)).
 
     Salimans et al. 2016 (arXiv 1606.03498); p(y) is the mean prediction within the split. Splits, shuffle and softmax
     (float64) are those of torch-fidelity, so the mean and std over splits agree with its ``inception_score_mean`` and
-    ``_std`` up to rounding. Without the shuffle, samples in class order score about 1.
+    ``_std`` up to rounding. ``split_size`` is a number of samples instead of a number of splits: the last split holds
+    what is left, and counts like the others. With 5,000 and without the shuffle, ``mean`` is the score of
+    guided-diffusion's evaluator. Without the shuffle, samples in class order score about 1.
 
     A finite sample scores too low, by a share of about (C - 1) / 2N at most. ``infinity`` removes this bias by the
     delete-one jackknife, N IS - (N - 1) mean_i IS_(-i). Its mean-square error was at most that of the analytic 1/N
@@ -62,12 +64,13 @@ def inception_score(
     ``logits``: float [N, C]. Raises InputError for another shape, NaN or infinity, or fewer samples than splits or
     than 2, and UsageError for fewer than one split.
     """
-    rows = _checked_logits(logits, splits, seed)
+    _check_split_options(splits, split_size, seed)
+    rows = _checked_logits(logits, splits if split_size is None else 1)
     count = len(rows)
 
     # the conventional score: mean and spread over splits of the shuffled samples
     order = np.random.RandomState(seed).permutation(count) if shuffle else np.arange(count)
-    scores, mean_error = _split_scores(rows, order, splits)
+    scores, mean_error = _split_scores(rows, _split_positions(order, splits, split_size))
 
     # all samples at once, and the limit for infinitely many
     whole = _entropies(rows, np.arange(count))
@@ -84,30 +87,35 @@ def inception_score(
         entropy_marginal_error=_standard_error(whole.cross),
         entropy_conditional=float(whole.conditional.mean()),
         entropy_conditional_error=_standard_error(whole.conditional),
-        splits=splits,
+        splits=len(scores),
         count=count,
     )
 
 
-def _split_scores(rows: Array, order: Int64, splits: int) -> tuple[Float64, float | None]:
-    """Return the score of each split [splits] of the rows ``order`` [N], and the standard error of their mean.
+def _split_positions(order: Int64, splits: int, split_size: int | None) -> list[Int64]:
+    """Return the positions of the rows of each split: equal splits, or splits of ``split_size`` and a rest."""
+    # the first position of each split, and the end
+    count = len(order)
+    bounds = [i * count // splits for i in range(splits)] if split_size is None else [*range(0, count, split_size)]
+    return [order[start:stop] for start, stop in pairwise([*bounds, count])]
+
+
+def _split_scores(rows: Array, parts: Sequence[Int64]) -> tuple[Float64, float | None]:
+    """Return the score of each split, given by the positions of its rows, and the standard error of their mean.
 
     The error is None if a split has a single row.
     """
-    bounds = [i * len(order) // splits for i in range(splits + 1)]
-    parts = [order[start:stop] for start, stop in pairwise(bounds)]
     entropies = [_entropies(rows, part) for part in parts]
     scores = np.array([split.score for split in entropies])
     if min(map(len, parts)) < 2:
         return scores, None
     # the splits share no rows, so their variances add up
     errors = [_jackknife(rows, part, split)[1] for part, split in zip(parts, entropies, strict=True)]
-    return scores, float(np.sqrt(np.square(errors).sum()) / splits)
+    return scores, float(np.sqrt(np.square(errors).sum()) / len(parts))
 
 
-def _checked_logits(logits: npt.ArrayLike, splits: int, seed: int) -> Array:
+def _checked_logits(logits: npt.ArrayLike, splits: int) -> Array:
     rows = np.asarray(logits)
-    _check_splits_and_seed(splits, seed)
     if rows.ndim != 2 or rows.shape[1] < 1:
         raise InputError(f"The Inception Score needs logits of shape [N, C], but the shape is {list(rows.shape)}.")
     # each split needs a sample, and an error needs two
@@ -123,9 +131,13 @@ def _checked_logits(logits: npt.ArrayLike, splits: int, seed: int) -> Array:
     return rows
 
 
-def _check_splits_and_seed(splits: int, seed: int) -> None:
+def _check_split_options(splits: int, split_size: int | None, seed: int) -> None:
     if splits < 1:
         raise UsageError(f"The Inception Score needs at least one split, not {splits}; write is,splits=10.")
+    if split_size is not None and split_size < 1:
+        raise UsageError(f"A split needs at least one sample, not {split_size}; write is,split_size=5000.")
+    if split_size is not None and splits != InceptionScore.splits:
+        raise UsageError(f"splits={splits} and split_size={split_size} contradict each other; leave out one of them.")
     if not 0 <= seed < 2**32:
         raise UsageError(f"The seed of the Inception Score's shuffle must lie in 0..{2**32 - 1}, but it is {seed}.")
 
@@ -208,24 +220,35 @@ class InceptionScore:
     splits: int = 10
     seed: int = 2020
     """Seed of the shuffle before the splits; the seed of the run is not used, so that scores agree with other tools."""
+    shuffle: bool = True
+    split_size: int | None = None
+    """Number of samples of a split, instead of ``splits``; None for equal splits."""
 
     needs: ClassVar[tuple[str, ...]] = ("logits",)
     reference: ClassVar[Literal["none", "rows", "moments"]] = "none"
 
     @property
     def least_samples(self) -> tuple[int, int]:
-        return max(self.splits, 2), 0
+        return max(self.splits if self.split_size is None else 1, 2), 0
 
     def __post_init__(self) -> None:
         # a wrong option should fail before the images are read
-        _check_splits_and_seed(self.splits, self.seed)
+        _check_split_options(self.splits, self.split_size, self.seed)
+
+    def __repr__(self) -> str:
+        """Return the protocol for the record. It is that of older results wherever the newer options are not used."""
+        splits = f"splits={self.splits}" if self.split_size is None else f"split_size={self.split_size}"
+        # without a shuffle there is nothing to seed
+        return f"InceptionScore({splits}, {f'seed={self.seed}' if self.shuffle else 'shuffle=False'})"
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         """Return ``is`` (mean over splits), one-split value, limit, H(y) and H(y|x).
 
         Raises InputError for fewer samples than splits.
         """
-        result = inception_score(generated["logits"], splits=self.splits, seed=self.seed)
+        logits, seed = generated["logits"], self.seed
+        splits, split_size = self.splits, self.split_size
+        result = inception_score(logits, splits=splits, split_size=split_size, shuffle=self.shuffle, seed=seed)
         detail: dict[str, Any] = {"std": result.std, "splits": result.splits, "samples": result.count}
 
         # warn of splits that are too small for their bias to be harmless

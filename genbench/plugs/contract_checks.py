@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 VIEWS = {
     "embedding": ("float32 [N, D]", "f", 2),
+    "spatial": ("float32 [N, D]", "f", 2),
     "logits": ("float32 [N, C]", "f", 2),
     "mode": ("int64 [N]", "iu", 1),
     "quality": ("bool [N]", "b", 1),

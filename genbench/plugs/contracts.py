@@ -148,7 +148,7 @@ class Extractor(Protocol):
         """Return views of uint8 [N, 3, H, W] images or float32 [N, D] points.
 
         Any of: ``embedding`` float32 [N, D], ``logits`` float32 [N, C], ``mode`` int64 [N], ``quality`` bool [N]
-        (whether the sample is of high quality).
+        (whether the sample is of high quality), ``spatial`` float32 [N, D] (activations by position).
         """
         ...
 
@@ -157,6 +157,9 @@ class Extractor(Protocol):
     #   class_names: Sequence[str]   names of the classes of ``logits`` and ``mode``, in their order
     #   device: str             device that ``data`` is moved to before the call
     #   canonical: bool         whether this is the network that FID is defined by
+    #   optional_views: tuple[str, ...]        views that are computed only if a metric reads them, such as ``spatial``
+    #   with_views(views) -> Extractor         the same extractor, with the same identity, giving these views as well
+    #   added_views: tuple[str, ...]           the optional views that it gives
     #   statistics_name: str    key of its statistics in a file that holds several, as EDM's do; default ``"fid"``
 
 
@@ -177,6 +180,7 @@ class Metric(Protocol):
 
     # Optional:
     #   extractor: str                      the extractor that it is evaluated with, unless a spec names another
+    #   view: str                           with reference "moments": the view of these moments; default ``embedding``
     #   training_rows: "needed" or "optional"   it takes the Features of the training samples as keyword ``train``;
     #                                       with "optional" only if they are given. The reference is then held-out.
     #   least_samples: tuple of int         fewest generated, reference (and training) samples that it can be computed

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from genbench.errors import number_of
 from genbench.extraction.extract import BLOCK_ROWS
-from genbench.extraction.feature_store import Store
+from genbench.extraction.feature_store import Store, added_views
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
 from genbench.files.folder_paths import cache_root
@@ -125,7 +126,8 @@ def _cached(source: Source, extractor: Extractor, options: Options) -> int | Non
         return None
     store, count = Store(root), len(source)
     blocks = [(start, min(start + BLOCK_ROWS, count)) for start in range(0, count, BLOCK_ROWS)]
-    return sum(stop - start for start, stop in blocks if store.find(extractor.identity, str(digest_of(start, stop))))
+    find = partial(store.find, extractor.identity, added=added_views(extractor))
+    return sum(stop - start for start, stop in blocks if find(str(digest_of(start, stop))))
 
 
 def _seconds_per_product(width: int) -> float:

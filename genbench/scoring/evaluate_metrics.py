@@ -93,7 +93,7 @@ def entry(score: Score, extractor: str, *, canonical: bool) -> Entry:
     """Return a score under its full name: ``fid`` and ``kid`` only if the extractor is canonical, else ``fd@NAME``."""
     name, key = score.name, getattr(score, "key", None) or score.name
     if not canonical:
-        for inception, general in (("fid", "fd"), ("kid", "kd")):
+        for inception, general in (("fid", "fd"), ("sfid", "sfd"), ("kid", "kd")):
             if name == inception or name.startswith(f"{inception}_"):
                 name = general + name[len(inception) :]
         name, key = f"{name}@{extractor}", f"{key.replace('_inception_distance', '_distance')}@{extractor}"

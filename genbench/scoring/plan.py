@@ -15,15 +15,16 @@ from genbench.errors import InputError, UsageError
 from genbench.plugs.contract_checks import check_metric
 from genbench.plugs.contracts import Metric
 from genbench.plugs.registry import load
-from genbench.plugs.specs import parse_specs
 from genbench.results import Entry, Result
 from genbench.scoring.copies import find_copies, train_warnings
 from genbench.scoring.cost import Cost, cost_of
 from genbench.scoring.evaluate_metrics import evaluate, usable_metrics
 from genbench.scoring.independence import withhold
 from genbench.scoring.label_sampling import recorded_labels, unused_labels
+from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options
 from genbench.scoring.pairing import PAIRED, is_paired
+from genbench.scoring.requirements import lacking_side, too_few_samples
 from genbench.scoring.score_names import recorded_metric
 from genbench.scoring.side_warnings import note_warnings, side_warnings
 from genbench.scoring.sides import Sides, open_sides, takes_train
@@ -73,6 +74,8 @@ class Plan:
             # one extractor under two specs, as in pixels and pixels,size=16
             if first != extractor:
                 metrics[first] += [metric for metric in metrics.pop(extractor) if metric not in metrics[first]]
+        for extractor, own in metrics.items():
+            sides.add_views(extractor, own)
         return Plan(sides, metrics, left_out, recipe, started)
 
     def score(self) -> Result:
@@ -174,13 +177,13 @@ def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tu
     left_out = []
     # the default metrics depend on the sides that are given
     defaults = DEFAULT_METRICS if options.train is None else f"{DEFAULT_METRICS},{TRAIN_METRICS}"
-    for spec in parse_specs(options.metrics or defaults):
+    for spec in metric_specs(options.metrics or defaults):
         metric: Metric = load("metrics", replace(spec, extractor=None))
         check_metric(metric, spec.name)
-        lacking = sides.lacks(metric)
+        lacking = lacking_side(sides, metric)
         if lacking and asked:
             raise UsageError(f"{spec.name!r} {lacking}")
-        few = "" if lacking else sides.too_few(metric)
+        few = "" if lacking else too_few_samples(sides, metric)
         if few and asked:
             raise InputError(f"{spec.name!r} {few}; give more samples, or change its options.")
         if few:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from genbench.benchmarks import Benchmark
 from genbench.features.features import Features
+from genbench.plugs.registry import load
 from genbench.results import Result
+from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options, ScoreOptions
 from genbench.scoring.plan import Plan
 from genbench.scoring.sides import open_sides
@@ -42,6 +44,12 @@ def score(
 
 
 def features_of(subject: object, **options: Unpack[ScoreOptions]) -> Features:
-    """Return the Features of samples that ``score`` would compute. The options are those of ``score``."""
+    """Return the Features of samples that ``score`` would compute. The options are those of ``score``.
+
+    With ``metrics``, the optional views that they read are computed as well.
+    """
     sides = open_sides(subject, Options.of(options))
+    if sides.options.metrics is not None:
+        metrics = [load("metrics", replace(spec, extractor=None)) for spec in metric_specs(sides.options.metrics)]
+        sides.add_views(sides.default_extractor, metrics)
     return sides.features("generated", sides.default_extractor)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from genbench.derived_sources import Drawn, subset
-from genbench.errors import UsageError, guest_code, number_of
+from genbench.errors import UsageError, guest_code
 from genbench.extraction.extract import Extraction, HashedBlocks, extract_all
-from genbench.extraction.feature_store import Store
+from genbench.extraction.feature_store import Store, added_views
 from genbench.features.features import Features, Moments
 from genbench.files.folder_paths import cache_root
 from genbench.plugs.contract_checks import check_extractor, read_batches
@@ -64,6 +64,16 @@ class Sides:
             self._extractors[name] = opened
         return self._extractors[name]
 
+    def add_views(self, name: str, metrics: Sequence[Metric]) -> None:
+        """Have an extractor compute the optional views that metrics read. Call it before the extraction."""
+        opened, added = self.extractor(name), added_views(self.extractor(name))
+        optional = set(getattr(opened, "optional_views", ())) - set(added)
+        needed = dict.fromkeys(view for metric in metrics for view in metric.needs if view in optional)
+        # an extractor that has them already stays, with its network
+        if needed:
+            with guest_code(f"The extractor {opened.name!r}"):
+                self._extractors[name] = opened.with_views((*added, *needed))  # type: ignore[attr-defined]
+
     def _refuse_same_name(self, spec: str, opened: Extractor) -> None:
         """Raise UsageError if another extractor has this name, because their scores would have one name, too."""
         for other_spec, other in self._extractors.items():
@@ -111,46 +121,23 @@ class Sides:
         """Return the reference of a metric: rows, the moments of a file, or nothing."""
         if self.needs_rows(metric):
             return self.features("reference", extractor)
-        if metric.reference == "none" or self.moments is None:
+        moments = self.moments_of(metric)
+        return None if moments is None else checked_origin(moments, self.extractor(extractor))
+
+    def moments_of(self, metric: Metric) -> Moments | None:
+        """Return the moments from a file that a metric can use: those of the view that it compares."""
+        if metric.reference != "moments" or self.moments is None:
             return None
-        return checked_origin(self.moments, self.extractor(extractor))
+        return self.moments.of_view(getattr(metric, "view", "embedding"))
 
     def needs_rows(self, metric: Metric) -> bool:
         """Whether a metric needs the features of the reference's samples."""
-        return metric.reference != "none" and not (metric.reference == "moments" and self.moments is not None)
+        return metric.reference != "none" and self.moments_of(metric) is None
 
     def train(self, metric: Metric, extractor: str) -> Features | None:
         """Return the features of the training samples if a metric takes them and they were given."""
         takes = "train" in self.further and takes_train(metric)
         return self.features("train", extractor) if takes else None
-
-    def lacks(self, metric: Metric) -> str:
-        """Return a sentence about what a metric needs beside the samples and does not get, or an empty text."""
-        # training samples first, then the rows or the moments of the reference
-        if getattr(metric, "training_rows", None) == "needed" and "train" not in self.further:
-            return "needs the training samples: add --train PATH (train=PATH in Python), and a held-out --reference."
-        if metric.reference == "none" or self.rows is not None:
-            return ""
-        if self.moments is None:
-            return "compares with a reference: add --reference PATH, or --benchmark NAME."
-        if metric.reference == "rows":
-            return (
-                "needs the reference's samples, but a statistics file contains only mean and covariance: give the "
-                "folder, archive or data set itself, or features written by `genbench stats --out FILE.safetensors`."
-            )
-        return ""
-
-    def too_few(self, metric: Metric) -> str:
-        """Return a sentence about samples that a metric needs and a side does not have, or an empty text."""
-        # the numbers are known before anything is extracted
-        reference = self.rows if self.needs_rows(metric) else None
-        train = self.further.get("train") if takes_train(metric) else None
-        least = (*getattr(metric, "least_samples", (0, 0)), 0)
-        sides = (self.generated, reference, train)
-        for role, side, needed in zip(("generated", "reference", "training"), sides, least, strict=False):
-            if side is not None and len(side) < needed:
-                return f"needs at least {number_of(needed, f'{role} samples')}, but {side.name} holds {len(side):,}"
-        return ""
 
     def extracted(self) -> tuple[Features, Features | None]:
         """Return the features of both sides by one extractor, that of the first metric that compares samples.

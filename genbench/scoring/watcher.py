@@ -11,8 +11,9 @@ from genbench.plugs.contracts import Sampler, Tracker
 from genbench.plugs.opening import open_reference, open_subject
 from genbench.plugs.registry import load, open_accepted
 from genbench.plugs.sampler_calls import call_sampler
-from genbench.plugs.specs import Spec, parse_specs
+from genbench.plugs.specs import Spec
 from genbench.results import Result
+from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.named_reference import open_named_reference
 from genbench.scoring.options import Options, WatchOptions
 from genbench.scoring.plan import Plan
@@ -90,7 +91,7 @@ class Watcher:
     def _check(self) -> None:
         """Raise errors about mistyped names before the training starts."""
         # load each metric once, and open the reference without reading it
-        for spec in parse_specs(self._options.metrics) if self._options.metrics is not None else ():
+        for spec in metric_specs(self._options.metrics) if self._options.metrics is not None else ():
             load("metrics", spec)
         options, _ = open_named_reference(self._options)
         open_reference(options.reference)

@@ -9,6 +9,7 @@ import pickle
 import struct
 import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,44 @@ def test_statistics_of_adm_are_read_and_their_images_are_detected(tmp_path: Path
     np.savez(tmp_path / "x.npz", images, mu=MU, sigma=SIGMA, mu_s=np.zeros(5), sigma_s=np.eye(5))
     check(read_reference(tmp_path / "x.npz"))
     assert has_images(tmp_path / "x.npz")
+
+
+def test_statistics_of_adms_second_view_are_moments_of_that_view(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", mu=MU, sigma=SIGMA, mu_s=np.arange(5.0), sigma_s=2 * np.eye(5))
+    statistics = check(read_reference(tmp_path / "x.npz"))
+    spatial = moments(statistics.of_view("spatial"))
+    assert statistics.of_view("embedding") is statistics
+    assert statistics.of_view("logits") is None
+    assert (spatial.mean.tolist(), spatial.covariance.tolist()) == ([0, 1, 2, 3, 4], (2 * np.eye(5)).tolist())
+    assert (spatial.view, spatial.fingerprint) == ("spatial", statistics.fingerprint)
+
+
+def test_moments_of_two_views_are_written_as_adm_writes_them_and_read_back(tmp_path: Path) -> None:
+    features = Features.of(embedding=ROWS, spatial=ROWS[:, :2] ** 2)
+    written = replace(features.moments(), others={"spatial": features.moments("spatial")})
+    write_statistics(written, tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as arrays:
+        assert sorted(arrays) == ["genbench", "mu", "mu_s", "sigma", "sigma_s"]
+    read = moments(read_reference(tmp_path / "x.npz"))
+    spatial = moments(read.of_view("spatial"))
+    assert np.array_equal(spatial.covariance, features.moments("spatial").covariance)
+    assert (spatial.count, spatial.fingerprint) == (len(ROWS), features.fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"mu_s": np.zeros(5), "sigma_s": np.eye(4)}, r"\(5,\) and a covariance of shape \(4, 4\)"),
+        ({"mu_s": np.zeros(2), "sigma_s": -np.eye(2)}, "sigma_s is not symmetric with variances of 0 or more"),
+        ({"mu_s": np.zeros(2), "sigma_s": np.array([[1.0, 2.0], [2.0, 1.0]])}, "sigma_s has clearly negative"),
+        ({"mu_s": np.zeros(2, int), "sigma_s": np.eye(2)}, "mu_s has dtype int64"),
+        ({"mu_s": np.full(2, np.nan), "sigma_s": np.eye(2)}, "NaN"),
+    ],
+)
+def test_wrong_statistics_of_the_second_view_are_named(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    np.savez(tmp_path / "x.npz", mu=MU, sigma=SIGMA, **arrays)
+    with pytest.raises(InputError, match=rf"x\.npz.*{message}"):
+        read_reference(tmp_path / "x.npz")
 
 
 def test_statistics_without_images_have_none(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax, logsumexp
 from torch_fidelity.metric_isc import isc_features_to_metric
 
 from genbench.errors import InputError, UsageError
@@ -139,3 +140,46 @@ def test_small_splits_give_a_warning_that_states_their_bias() -> None:
 def test_splits_of_single_rows_have_no_error() -> None:
     assert inception_score(np.random.default_rng(0).standard_normal((12, 5)), splits=10).mean_error is None
     assert inception_score(np.random.default_rng(0).standard_normal((20, 5)), splits=10).mean_error is not None
+
+
+def by_hand(logits: np.ndarray, size: int) -> float:
+    """Return the score as guided-diffusion's evaluator defines it, in float64 and with other operations."""
+    scores = []
+    for start in range(0, len(logits), size):
+        log_p = log_softmax(logits[start : start + size].astype(np.float64), axis=1)
+        log_mean = logsumexp(log_p, axis=0) - np.log(len(log_p))
+        scores.append(np.exp((np.exp(log_p) * (log_p - log_mean)).sum(axis=1).mean()))
+    return float(np.mean(scores))
+
+
+@pytest.mark.parametrize(("rows", "size"), [(1000, 100), (1003, 100), (60, 5000), (101, 100)])
+def test_splits_of_a_size_in_the_order_of_the_samples_agree_with_adms_definition(rows: int, size: int) -> None:
+    # the classes are in order, so a shuffle would change the score
+    logits = noisy(np.random.default_rng(rows), rows, 20)
+    logits = logits[logits.argmax(axis=1).argsort()]
+    result = inception_score(logits, split_size=size, shuffle=False)
+    assert result.mean == pytest.approx(by_hand(logits, size), rel=1e-12)
+    assert result.splits == -(-rows // size)
+    if rows >= 2 * size:
+        assert inception_score(logits, split_size=size).mean > 1.1 * result.mean
+
+
+def test_the_error_of_splits_of_unequal_size_is_the_spread_over_repeated_draws() -> None:
+    rng = np.random.default_rng(6)
+    drawn = [inception_score(noisy(rng, 400), split_size=150, shuffle=False) for _ in range(300)]
+    spread = np.std([result.mean for result in drawn], ddof=1)
+    assert np.mean([result.mean_error for result in drawn]) == pytest.approx(spread, rel=0.15)
+
+
+def test_a_number_and_a_size_of_splits_contradict_each_other() -> None:
+    with pytest.raises(UsageError, match="splits=5 and split_size=100"):
+        InceptionScore(splits=5, split_size=100)
+    with pytest.raises(UsageError, match="at least one sample"):
+        InceptionScore(split_size=0)
+
+
+def test_only_options_that_change_the_score_change_the_record() -> None:
+    assert repr(InceptionScore()) == "InceptionScore(splits=10, seed=2020)"
+    assert repr(InceptionScore(shuffle=False)) == "InceptionScore(splits=10, shuffle=False)"
+    assert repr(InceptionScore(split_size=5000, shuffle=False)) == "InceptionScore(split_size=5000, shuffle=False)"
+    assert repr(InceptionScore(split_size=50)) == "InceptionScore(split_size=50, seed=2020)"

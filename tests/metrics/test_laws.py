@@ -20,7 +20,7 @@ NEEDED = {"rke": "rke,sigma=1"}
 OF_KNOWN_DENSITY = {"divergences"}
 """Metrics that compare samples with a density; test_divergences.py tests them."""
 METRICS = [NEEDED.get(name, name) for name in registry.installed("metrics") if name not in OF_KNOWN_DENSITY]
-DISTANCES = {"fid", "fd", "kid", "mind", "swd"}
+DISTANCES = {"fid", "fd", "sfid", "kid", "mind", "swd"}
 
 BLIND = {
     # a wider cloud reaches further: noise does not lower recall, raises diversity, and hides copies
@@ -43,6 +43,7 @@ def sample(seed: int, *, noise: float = 0.0, left: int = MODES, count: int = COU
     squared = ((embedding[:, None] - means) ** 2).sum(axis=2)
     features = Features.of(
         embedding=embedding.astype(np.float32),
+        spatial=np.maximum(embedding, 0).astype(np.float32),
         logits=(-squared / 4).astype(np.float32),
         mode=squared.argmin(axis=1),
         quality=np.sqrt(squared.min(axis=1)) < 0.5 * 4,

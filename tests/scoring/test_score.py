@@ -268,4 +268,4 @@ def test_a_metric_without_a_repr_is_called_by_its_class_in_errors(monkeypatch: p
 
     monkeypatch.setattr("genbench.scoring.plan.load", lambda room, spec: Silent())
     with pytest.raises(PlugError, match=r"^The metric \S*Silent returned a NoneType; expected a list"):
-        genbench.score(IMAGES[:50], features="pixels,size=4", metrics="silent")
+        genbench.score(IMAGES[:50], features="pixels,size=4", metrics="swd")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from genbench.errors import UsageError, did_you_mean
 from genbench.extractors.inception.backends import PreparedNetwork, check_backend, prepare
-from genbench.extractors.inception.expected_weights import published_state_dict
+from genbench.extractors.inception.expected_weights import EMBEDDING_SIZE, published_state_dict
 from genbench.extractors.inception.fast_network import InceptionGraph
 from genbench.extractors.inception.resizing import RESIZES, SIZE, Resize
 from genbench.extractors.pretrained_extractor import Pretrained
@@ -36,8 +39,9 @@ class Inception(Pretrained):
     """Inception-v3 as used by FID (Szegedy et al. 2015, arXiv 1512.00567; Heusel et al. 2017, arXiv 1706.08500).
 
     Views of uint8 [N, 3, H, W]: embedding float32 [N, 2048] (last average pool) and logits float32 [N, 1008] (without
-    the bias: torch-fidelity's ``logits_unbiased``). The network follows TensorFlow's graph, which differs from
-    torchvision's. ``resize`` selects the preprocessing:
+    the bias: torch-fidelity's ``logits_unbiased``). The optional view spatial float32 [N, 2023] holds the activations
+    of sFID (Nash et al. 2021, arXiv 2103.03841), as guided-diffusion's evaluator reads them; see ``InceptionGraph``.
+    The network follows TensorFlow's graph, which differs from torchvision's. ``resize`` selects the preprocessing:
 
     - ``tf``: TensorFlow 1's bilinear filter without antialiasing, as in TTUR and torch-fidelity
     - ``torch``: torch's bilinear filter with half-pixel centres, without antialiasing, as in pytorch-fid
@@ -50,12 +54,24 @@ class Inception(Pretrained):
     # The backend is not part of the repr, and so not of the identity.
     resize: str = "tf"
     backend: str = field(default="torch", kw_only=True, repr=False)
+    # not an option, but what ``with_views`` was asked for
+    added_views: tuple[str, ...] = field(default=(), init=False, repr=False)
+
+    optional_views: ClassVar[tuple[str, ...]] = ("spatial",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.resize not in RESIZES:
             raise UsageError(f"'inception' has no resize={self.resize}{did_you_mean(str(self.resize), RESIZES)}")
         check_backend(self.backend, self.device)
+
+    def with_views(self, views: Sequence[str]) -> Inception:
+        """Return this extractor with optional views, from the same pass. The numbers of the other views stay."""
+        other = copy.copy(self)
+        # the network has another output, so it is built again
+        vars(other).pop("network", None)
+        object.__setattr__(other, "added_views", tuple(views))
+        return other
 
     @property
     def variant_name(self) -> str:
@@ -80,8 +96,9 @@ class Inception(Pretrained):
         # The backend prepares the network for inputs of this shape and dtype. Preparing can consume the weights.
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         example = torch.zeros(1, 3, SIZE, SIZE, dtype=dtype, device=self.device)
-        graph = InceptionGraph(state).to(self.device)
-        rebuild = lambda: InceptionGraph(self._read_state(path)).to(self.device)  # noqa: E731
+        spatial = "spatial" in self.added_views
+        graph = InceptionGraph(state, spatial=spatial).to(self.device)
+        rebuild = lambda: InceptionGraph(self._read_state(path), spatial=spatial).to(self.device)  # noqa: E731
         return _ResizeAndEmbed(RESIZES[self.resize], prepare(graph, self.backend, example, rebuild), class_weights)
 
     def _read_state(self, path: Path) -> StateDict:
@@ -96,14 +113,14 @@ class Inception(Pretrained):
         return str(self.network.route) if "network" in vars(self) else super().computed_by
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return embedding and logits of uint8 [N, 3, H, W] on the device."""
+        """Return embedding, logits and the added views of uint8 [N, 3, H, W] on the device."""
         # the precision is part of the prepared network
-        embedding, logits = self.network(images)
-        return {"embedding": embedding, "logits": logits}
+        views: dict[str, torch.Tensor] = self.network(images)
+        return views
 
 
 class _ResizeAndEmbed(nn.Module):
-    """Maps uint8 [N, 3, H, W] to the embedding [N, 2048] and the logits [N, 1008]."""
+    """Maps uint8 [N, 3, H, W] to embedding [N, 2048], logits [N, 1008], and spatial [N, 2023] if the trunk gives it."""
 
     def __init__(self, resize: Resize, trunk: PreparedNetwork, class_weights: torch.Tensor) -> None:
         super().__init__()
@@ -111,9 +128,13 @@ class _ResizeAndEmbed(nn.Module):
         # A buffer moves to the device with the module.
         self.register_buffer("class_weights", class_weights)
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        embedding = torch.cat(self.trunk.map_chunks(self._embed, images))
-        return embedding, embedding.mm(self.get_buffer("class_weights"))
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        rows = torch.cat(self.trunk.map_chunks(self._embed, images))
+        # the logits come from a contiguous embedding, whether other numbers follow it in the rows or not
+        embedding = rows[:, :EMBEDDING_SIZE].contiguous()
+        views = {"embedding": embedding, "logits": embedding.mm(self.get_buffer("class_weights"))}
+        spatial = rows[:, EMBEDDING_SIZE:]
+        return {**views, "spatial": spatial.contiguous()} if spatial.shape[1] else views
 
     # Inference mode belongs to a thread, so the threads of the backend do not inherit it from the caller.
     @torch.inference_mode()

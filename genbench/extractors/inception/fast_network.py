@@ -20,16 +20,27 @@ EPSILON = 0.001
 """Number that TensorFlow's batch norm adds to the variance."""
 
 
+SPATIAL_CHANNELS = 7
+"""Channels of sFID's activations: 7 of 192, which give about as many numbers as the embedding has."""
+
+
 class InceptionGraph(nn.Module):
     """Maps float32 [N, 3, 299, 299], -1..1, to the last average pool, float32 [N, 2048].
+
+    With ``spatial``, the 17 * 17 * 7 = 2,023 numbers of sFID follow in each row: float32 [N, 4071]. They are the
+    tensor ``mixed_6/conv:0`` of TensorFlow's graph, ``[..., :7]``, in the order (row, column, channel), as
+    guided-diffusion's evaluator reads it. In the graph of 2015-12-05, ``mixed`` to ``mixed_10`` are the blocks Mixed_5b
+    to Mixed_7c, so ``mixed_6`` is Mixed_6d. The node ``mixed_6/conv`` is the ReLU after the batch norm of the block's
+    1x1 branch, whose 192 channels are the first ones of the block.
 
     Removes its tensors from ``state`` one by one, so that the weights are never in memory twice.
     """
 
-    def __init__(self, state: StateDict) -> None:
+    def __init__(self, state: StateDict, *, spatial: bool = False) -> None:
         super().__init__()
+        self.spatial = spatial
         # The names are those of the published weights; the sizes are those of the outputs.
-        self.body = nn.Sequential(
+        self.until_6d = nn.Sequential(
             # the stem
             _convolution(state, "Conv2d_1a_3x3", stride=2),  # 149 x 149
             _convolution(state, "Conv2d_2a_3x3"),
@@ -41,17 +52,25 @@ class InceptionGraph(nn.Module):
             # the inception blocks
             *(_BlockA(_take(state, name)) for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d")),
             _BlockB(_take(state, "Mixed_6a")),  # 17 x 17
-            *(_BlockC(_take(state, name)) for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e")),
+            *(_BlockC(_take(state, name)) for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d")),
+        )
+        self.after_6d = nn.Sequential(
+            _BlockC(_take(state, "Mixed_6e")),
             _BlockD(_take(state, "Mixed_7a")),  # 8 x 8
             _BlockE(_take(state, "Mixed_7b"), _average_pool),
             _BlockE(_take(state, "Mixed_7c"), None),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the embedding float32 [N, 2048] of preprocessed images [N, 3, 299, 299]."""
+        """Return float32 [N, 2048], or [N, 4071] with ``spatial``, of preprocessed images [N, 3, 299, 299]."""
+        middle: torch.Tensor = self.until_6d(images.contiguous(memory_format=torch.channels_last))
         # The mean over all pixels is the last average pool.
-        activations: torch.Tensor = self.body(images.contiguous(memory_format=torch.channels_last))
-        return activations.mean(dim=(2, 3), dtype=torch.float32)
+        embedding: torch.Tensor = self.after_6d(middle).mean(dim=(2, 3), dtype=torch.float32)
+        if not self.spatial:
+            return embedding
+        # Channels come last in TensorFlow.
+        spatial = middle[:, :SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1)
+        return torch.cat([embedding, spatial.float()], 1)
 
 
 class _BlockA(nn.Module):

@@ -95,6 +95,8 @@ class FrechetDistance:
 
     reference: ClassVar[Literal["none", "rows", "moments"]] = "moments"
     least_samples: ClassVar[tuple[int, int]] = (2, 2)
+    score_name: ClassVar[str] = "fid"
+    score_key: ClassVar[str] = "frechet_inception_distance"
 
     def __post_init__(self) -> None:
         if self.limit not in LIMITS:
@@ -142,8 +144,9 @@ class FrechetDistance:
 
     def _renamed(self, score: Score) -> Score:
         """Return the score of the projected sides under its own name: ``fid_pc64``, ``fid_pc64_debiased``."""
-        name, key = f"fid_pc{self.components}", f"frechet_inception_distance_pc{self.components}"
-        return score._replace(name=score.name.replace("fid", name), key=f"{key}{score.name.removeprefix('fid')}")
+        # fid_debiased becomes fid_pc64_debiased
+        suffix, kind = f"_pc{self.components}", score.name.removeprefix(self.score_name)
+        return score._replace(name=f"{self.score_name}{suffix}{kind}", key=f"{self.score_key}{suffix}{kind}")
 
     def _cached_numbers(self, generated: Features, reference: Features | Moments, seed: int) -> _PairNumbers:
         """Return all numbers of a pair, cached with the generated features: the jackknife is slow at D = 2048."""
@@ -174,20 +177,22 @@ class FrechetDistance:
         }
 
         # fid is the distance itself
-        value, key = numbers.mean_term + numbers.covariance_term, "frechet_inception_distance"
-        scores = [Score("fid", value, error, "lower", detail | warning, key, influence)]
+        value, name, key = numbers.mean_term + numbers.covariance_term, self.score_name, self.score_key
+        scores = [Score(name, value, error, "lower", detail | warning, key, influence)]
 
         # fid_debiased or fid_infinity is the distance without most of its bias
         if numbers.debiased is not None and not (text and self.limit == "jackknife"):
             suffix = LIMITS[self.limit]
-            bias: dict[str, Any] = {"corrects": "fid", **({"blocks": numbers.blocks} if numbers.blocks else {})}
+            bias: dict[str, Any] = {"corrects": name, **({"blocks": numbers.blocks} if numbers.blocks else {})}
             # the true distance is at least 0; the error of few samples is too rough to judge a value below
             if all(count is None or count >= ENOUGH for count in (sizes["generated"], sizes["reference"])):
                 bias["least"] = 0.0
             if not both_sampled:
                 bias["note"] = "only the moments of the reference are known, so its share of the bias remains."
             scores.append(
-                Score(f"fid_{suffix}", numbers.debiased, error, "lower", bias | warning, f"{key}_{suffix}", influence)
+                Score(
+                    f"{name}_{suffix}", numbers.debiased, error, "lower", bias | warning, f"{key}_{suffix}", influence
+                )
             )
         return scores
 
