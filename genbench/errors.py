@@ -25,6 +25,14 @@ class InputError(GenbenchError):
     """A file, folder or array that cannot be used."""
 
 
+class MissingWeightsError(InputError):
+    """Weights that are neither on this computer nor can be downloaded; ``file`` describes the file that is missing."""
+
+    def __init__(self, message: str, file: str) -> None:
+        super().__init__(message)
+        self.file = file
+
+
 class PlugError(GenbenchError):
     """A plug (sampler, source, extractor, metric, tracker) that raised an exception or broke its contract."""
 

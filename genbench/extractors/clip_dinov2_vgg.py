@@ -246,7 +246,7 @@ def _load_dinov2_network(model: str) -> torch.nn.Module:
         remedy = "delete that folder" if local else f"put the repository, at {_DINOV2_REVISION[:8]}, into {folders[0]}"
         raise InputError(
             f"DINOv2's code ({local or 'https://github.com/facebookresearch/dinov2'}) cannot be loaded ({reason}): "
-            f"{remedy}, or measure without it with --features pixels, digits or mnist."
+            f"{remedy}, or measure without it with --features efficientnet-lite0 or pixels."
         ) from error
     return network
 

