@@ -1,0 +1,1 @@
+"""Inputs with exact answers, run through genbench and other tools."""
