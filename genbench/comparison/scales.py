@@ -32,10 +32,11 @@ SHARES = frozenset(
         "high_quality",
         "class_consistency",
         "ndb",
+        "memorised",
     )
 )
 """Short names of the scores between 0 and 1 that are shares of rows."""
-SIGNED = ("debiased", "kid", "kd", "kid_subsets", "kd_subsets")
+SIGNED = ("debiased", "kid", "kd", "kid_subsets", "kd_subsets", "fld")
 """Ends of the short names of distances that are unbiased: they may be negative."""
 FAR_FROM_ZERO = 4.0
 """A positive value is compared on the log scale only if all values are at least this many errors above 0."""

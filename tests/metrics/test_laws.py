@@ -23,8 +23,9 @@ METRICS = [NEEDED.get(name, name) for name in registry.installed("metrics") if n
 DISTANCES = {"fid", "fd", "sfid", "kid", "mind", "swd"}
 
 BLIND = {
-    # a wider cloud reaches further: noise does not lower recall, raises diversity, and hides copies
-    "noise": {"recall", "recall_k5", "p_recall", "modes", "vendi", "rke", "memorised"},
+    # a wider cloud reaches further: noise does not lower recall, raises diversity, and hides copies, and MiFID is lower
+    # for samples that are farther from the training samples
+    "noise": {"recall", "recall_k5", "p_recall", "modes", "vendi", "rke", "memorised", "mifid"},
     # the remaining samples of a collapsed model are as good as before: fidelity does not measure missing modes
     "drop": {
         *("precision", "precision_k5", "p_precision", "density", "clipped_density", "high_quality"),
