@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from genbench.errors import InputError
 from genbench.extractors.weights import Weights
@@ -17,10 +18,11 @@ StateDict = dict[str, torch.Tensor]
 
 
 def read_state_dict(path: Path, used_by: str) -> StateDict:
-    """Return the state dict in a file of ``torch.save``; tensors of floats become float32.
+    """Return the state dict in a file of ``torch.save`` or of safetensors; tensors of floats become float32.
 
-    No code in the file is executed. Raises InputError for a TorchScript archive, for a pickle that contains anything
-    but tensors, and for a broken or different file.
+    A state dict that is the only entry of a checkpoint is accepted, too. No code in the file is executed. Raises
+    InputError for a TorchScript archive, for a pickle that contains anything but tensors, and for a broken or different
+    file.
     """
     if is_torchscript(path):
         raise InputError(
@@ -31,7 +33,7 @@ def read_state_dict(path: Path, used_by: str) -> StateDict:
         with warnings.catch_warnings():
             # torch warns about old pickle protocols
             warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = _load_tensors(path)
     # A broken or malicious pickle can make the reader raise any exception.
     except Exception as error:
         raise InputError(
@@ -39,6 +41,9 @@ def read_state_dict(path: Path, used_by: str) -> StateDict:
             f"and no code in it was run; for {used_by} give a state dict, saved with "
             "torch.save(network.state_dict(), PATH)."
         ) from error
+    # some publishers wrap the state dict, as in {"model": state}
+    if isinstance(state, Mapping) and len(state) == 1 and isinstance(next(iter(state.values())), Mapping):
+        state = next(iter(state.values()))
     # A checkpoint often contains the state dict beside other things, under a key that cannot be guessed.
     if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise InputError(
@@ -48,6 +53,12 @@ def read_state_dict(path: Path, used_by: str) -> StateDict:
     return {
         str(name): tensor.to(torch.float32) if tensor.is_floating_point() else tensor for name, tensor in state.items()
     }
+
+
+def _load_tensors(path: Path) -> object:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def is_torchscript(path: Path) -> bool:
@@ -72,12 +83,20 @@ def check_fit(expected: Mapping[str, torch.Tensor], state: StateDict, *, path: P
 
     Adds the counts of training steps (``num_batches_tracked``), which old files lack and which no network reads.
     """
+    difference = first_difference(expected, state)
+    if difference is not None:
+        raise InputError(f"{path} does not fit {published.used_by}: {difference}; expected {published}.")
+
+
+def first_difference(expected: Mapping[str, torch.Tensor], state: StateDict) -> str | None:
+    """Return in words where ``state`` differs from the expected names and shapes, or None.
+
+    Adds the counts of training steps, as ``check_fit`` does.
+    """
     for name in expected:
         if name.endswith(".num_batches_tracked"):
             state.setdefault(name, torch.zeros((), dtype=torch.int64))
-    difference = next(_differences(expected, state), None)
-    if difference is not None:
-        raise InputError(f"{path} does not fit {published.used_by}: {difference}; expected {published}.")
+    return next(_differences(expected, state), None)
 
 
 def _differences(expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> Iterator[str]:

@@ -24,7 +24,9 @@ class Weights:
     urls: tuple[str, ...]
     """Addresses of the file, in the order in which they are tried."""
     sha256: str
+    """The checksum, or its first digits if only these are published; empty if none are."""
     megabytes: int
+    """Size of the file; 0 if it is not published."""
     used_by: str
     """Name of the extractor that needs the file."""
     other_names: tuple[str, ...] = ()
@@ -33,7 +35,8 @@ class Weights:
     """Name of an installable package that holds the file in its folder ``models``."""
 
     def __str__(self) -> str:
-        return f"{self.file} ({self.megabytes} MB, sha256 {self.sha256[:8]}...)"
+        facts = [f"{self.megabytes} MB"] * bool(self.megabytes) + [f"sha256 {self.sha256[:8]}..."] * bool(self.sha256)
+        return f"{self.file} ({', '.join(facts)})" if facts else self.file
 
 
 def find_weights(published: Weights, path: str | Path | None = None) -> Path:
@@ -54,7 +57,7 @@ def find_weights(published: Weights, path: str | Path | None = None) -> Path:
     own_folder, hub_folder = weights_root(), Path(torch.hub.get_dir()) / "checkpoints"
     names = (published.file, *published.other_names)
     for copy in filter(Path.is_file, (folder / name for folder in (own_folder, hub_folder) for name in names)):
-        if file_sha256(copy) == published.sha256:
+        if file_sha256(copy).startswith(published.sha256):
             return copy
         if copy.parent == own_folder:
             raise InputError(

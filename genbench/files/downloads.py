@@ -44,7 +44,7 @@ def download_first(
 ) -> str:
     """Download a file from the first address that works, and return its sha256.
 
-    The file appears at ``target`` only if it is complete and has the checksum ``sha256``, if that is not empty.
+    The file appears at ``target`` only if it is complete and its checksum starts with ``sha256``, which may be empty.
     ``accept(file, sha256)`` may raise DownloadError about a file before it is moved to ``target``. Raises DownloadError
     with the reasons of all addresses; InputError, which advises to set ``variable``, if the file cannot be written.
     """
@@ -75,7 +75,7 @@ def _download(
                     file.write(block)
             # A different file, such as an error page, is deleted.
             found = digest.hexdigest()
-            if sha256 not in ("", found):
+            if not found.startswith(sha256):
                 raise ChecksumError(f"it was deleted because its sha256 is {found}, not {sha256}")
             if accept is not None:
                 accept(temporary, found)

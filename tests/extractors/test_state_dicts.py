@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from genbench.errors import InputError
 from genbench.extractors.state_dicts import fill, read_state_dict
@@ -29,6 +30,25 @@ def test_a_state_dict_is_read_as_float32(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2, dtype=torch.float16), "steps": torch.tensor(3)}, path)
     state = read_state_dict(path, "inception")
     assert {name: tensor.dtype for name, tensor in state.items()} == {"a": torch.float32, "steps": torch.int64}
+
+
+def test_a_file_of_safetensors_is_read_as_float32(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    save_file({"a": torch.ones(2, dtype=torch.bfloat16)}, path)
+    assert read_state_dict(path, "timm")["a"].dtype == torch.float32
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError) as error:
+        read_state_dict(path, "timm")
+    assert str(path) in message_of(error)
+
+
+def test_a_state_dict_that_is_the_only_entry_of_a_checkpoint_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({"model": {"a": torch.ones(2)}}, path)
+    assert list(read_state_dict(path, "timm")) == ["a"]
+    torch.save({"model": {"a": torch.ones(2)}, "model_ema": {"a": torch.zeros(2)}}, path)
+    with pytest.raises(InputError, match="not a plain state dict"):
+        read_state_dict(path, "timm")
 
 
 class Payload:

@@ -48,6 +48,11 @@ def test_a_download_without_a_known_checksum_returns_its_checksum(server: FileSe
     assert download_first([server.url("/x.npz")], tmp_path / "x.npz") == SHA256
 
 
+def test_the_first_digits_of_a_checksum_are_checked(server: FileServer, tmp_path: Path) -> None:
+    assert download_first([server.url("/x.npz")], tmp_path / "x.npz", sha256=SHA256[:8]) == SHA256
+    assert "not 00000000" in reason(server, "/x.npz", tmp_path / "new" / "x.npz", sha256="0" * 8)
+
+
 def test_a_wrong_file_is_deleted_and_both_checksums_are_told(server: FileServer, tmp_path: Path) -> None:
     text = reason(server, "/other.npz", tmp_path / "x.npz")
     assert SHA256 in text
