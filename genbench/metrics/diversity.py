@@ -35,7 +35,7 @@ class Vendi:
     reference: ClassVar[Literal["none"]] = "none"
 
     def __post_init__(self) -> None:
-        _check_order(self.order)
+        check_order(self.order)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         number = vendi_of_rows(embedding(generated, "generated"), order=self.order)
@@ -74,7 +74,7 @@ def vendi_score(kernel: npt.ArrayLike, *, order: float = Vendi.order) -> float:
     ``kernel`` is [n, n], symmetric, positive semidefinite, with ones on the diagonal. Raises InputError if it is not
     symmetric or the diagonal is not 1, UsageError if the order is not positive.
     """
-    _check_order(order)
+    check_order(order)
     # The eigenvalues of K / n are the weights of a distribution only if the diagonal is 1.
     matrix = np.asarray(kernel, np.float64)
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] and matrix.size > 0
@@ -90,7 +90,7 @@ def vendi_of_rows(rows: npt.ArrayLike, *, order: float = Vendi.order) -> Effecti
     do. It is biased downwards for few rows: compare at equal counts. Raises InputError if the rows are not finite or a
     row is all zeros, UsageError if the order is not positive.
     """
-    _check_order(order)
+    check_order(order)
     # Cosine similarity compares directions, so each row needs a length above 0.
     values, _ = checked_rows(rows, rows)
     lengths = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
@@ -132,7 +132,8 @@ def kernel_modes(rows: npt.ArrayLike, *, sigma: float) -> Effective:
     return Effective(1 / mean, 2 * float(row_means.std()) / math.sqrt(len(values)) / mean**2)
 
 
-def _check_order(order: float) -> None:
+def check_order(order: float) -> None:
+    """Raise UsageError unless the order of a Vendi score is positive."""
     if not order > 0:
         raise UsageError(f"The order of a Vendi score must be positive, not {order}.")
 

@@ -18,6 +18,7 @@ CLASS_STREAM = 1 << 40
 
 def class_count(sampler: object) -> int | None:
     """Return the number of classes of a sampler; None if it takes no classes."""
+    # both attributes are optional, and a guest may use the first for something else
     classes = getattr(sampler, "classes", None)
     if not isinstance(classes, int) or classes < 1 or not hasattr(sampler, "sample_classes"):
         return None

@@ -21,6 +21,7 @@ def with_requests(drawn: Drawn, rule: str, reference: Source | Features | None) 
     Raises UsageError if the classes of the reference are needed and unknown, InputError if the sampler has none of
     them.
     """
+    # unconditional samplers ignore the rule
     classes = class_count(drawn.sampler)
     if classes is None:
         return drawn
@@ -48,6 +49,7 @@ def with_requests(drawn: Drawn, rule: str, reference: Source | Features | None) 
 
 def reference_labels(side: Source | Features | None) -> tuple[Int64 | None, tuple[str, ...] | None]:
     """Return the class of each row of a side, int64 [N], and the names of its classes, as far as they are known."""
+    # features know the labels of their rows, and sources may know them without decoding
     label = side.label if isinstance(side, Features) else getattr(side, "labels", None)
     names = getattr(side, "class_names", None)
     return (
@@ -62,6 +64,7 @@ def recorded_labels(source: object, label: Int64 | None) -> str:
     It is a rule of LABEL_RULES if the classes were requested, ``given, equal counts`` or ``given, unequal counts`` if
     the samples came with classes, and empty if they have none.
     """
+    # labels that were requested, and labels that came with the samples
     rule = str(getattr(source, "label_rule", ""))
     if rule or label is None:
         return rule
