@@ -15,12 +15,15 @@ from genbench.cli.printing import say
 def list_command(kind: str | None) -> None:
     """List the installed benchmarks, metrics, extractors, sources, samplers and trackers."""
     from genbench.plugs import registry
+    from genbench.scoring.metric_lists import METRIC_GROUPS
 
     # "genbench list metric" means "genbench list metrics"
     if kind is not None and kind not in registry.KINDS and f"{kind}s" in registry.KINDS:
         kind = f"{kind}s"
     for each in [kind] if kind else reversed(registry.KINDS):
         plugs = [(name, registry.summary(each, name)) for name in registry.installed(each)]
+        # names that stand for several metrics
+        plugs += [(name, f"The group {members}") for name, members in METRIC_GROUPS.items() if each == "metrics"]
         # names in a column, descriptions wrapped beside it
         width = max((len(name) for name, _ in plugs), default=0)
         say(f"{each}:")

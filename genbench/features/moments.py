@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,8 +35,11 @@ class Moments:
     """Moments of further views of the same rows, by view: ADM's files hold those of ``spatial``."""
 
     def of_view(self, view: str) -> Moments | None:
-        """Return the moments of a view; None if they are unknown."""
-        return self if view == self.view else self.others.get(view)
+        """Return the moments of a view, under the name and with the number of rows of these; None if unknown."""
+        if view == self.view:
+            return self
+        other = self.others.get(view)
+        return None if other is None else replace(other, name=self.name, count=self.count)
 
     def __post_init__(self) -> None:
         # files of statistics are made by many tools, so check the shapes and values

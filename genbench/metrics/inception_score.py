@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -89,6 +89,25 @@ def inception_score(
         entropy_conditional_error=_standard_error(whole.conditional),
         splits=len(scores),
         count=count,
+    )
+
+
+def _split_warning(result: InceptionScoreResult, *, in_order: bool) -> str | None:
+    """Return a warning about samples in an order, or about splits that are too small for their bias to be harmless."""
+    # the bias of random samples is inversely proportional to their number
+    expected = result.infinity - (result.infinity - result.one_split) * result.splits
+    if in_order and result.mean < 0.8 * expected:
+        return (
+            f"the splits score {1 - result.mean / result.one_split:.0%} less than all samples together, because the "
+            "samples are in an order, for example by class; shuffle them, or leave out shuffle=false."
+        )
+    shortfall = 1 - result.mean / result.infinity
+    if shortfall <= 0.05:
+        return None
+    return (
+        f"splits of {number_of(result.count // result.splits, 'samples')} are few: the score lies about "
+        f"{shortfall:.0%} below its limit for infinitely many samples (is_infinity), so compare it only with scores of "
+        "equal sample count."
     )
 
 
@@ -246,19 +265,10 @@ class InceptionScore:
 
         Raises InputError for fewer samples than splits.
         """
-        logits, seed = generated["logits"], self.seed
-        splits, split_size = self.splits, self.split_size
-        result = inception_score(logits, splits=splits, split_size=split_size, shuffle=self.shuffle, seed=seed)
+        result = inception_score(generated["logits"], **asdict(self))
         detail: dict[str, Any] = {"std": result.std, "splits": result.splits, "samples": result.count}
-
-        # warn of splits that are too small for their bias to be harmless
-        shortfall = 1 - result.mean / result.infinity if result.infinity > 0 else 0.0
-        if shortfall > 0.05:
-            detail["warning"] = (
-                f"splits of {number_of(result.count // result.splits, 'samples')} are few: the score lies about "
-                f"{shortfall:.0%} below its limit for infinitely many samples (is_infinity), so compare it only with "
-                "scores of equal sample count."
-            )
+        warning = _split_warning(result, in_order=not self.shuffle)
+        detail |= {"warning": warning} if warning else {}
 
         # the limit is reliable only if it is close to the score
         rise = result.infinity / result.one_split - 1

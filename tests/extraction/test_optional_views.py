@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from genbench.distributed import Ranks
 from genbench.errors import PlugError
 from genbench.extraction.extract import Extraction, extract
 from genbench.extraction.feature_store import Store
@@ -91,3 +93,19 @@ def test_a_view_that_does_not_come_is_named(tmp_path: Path) -> None:
 def test_without_a_store_the_view_is_in_memory() -> None:
     extracted = extract(ArraySource(IMAGES), Network(added_views=("corner",)))
     assert extracted.views == ("corner", "embedding")
+
+
+def test_processes_exchange_the_view_through_the_store(tmp_path: Path) -> None:
+    # two threads with a common store of hashes stand for two processes
+    exchange = torch.distributed.HashStore()  # type: ignore[attr-defined]
+    networks = [Network(added_views=("corner",)) for _ in range(2)]
+
+    def extracted(rank: int) -> Features:
+        ranks = Ranks(rank, 2, exchange)
+        return extract(ArraySource(IMAGES), networks[rank], Extraction(Store(tmp_path), ranks=ranks, progress=False))
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(extracted, range(2)))
+    assert [sum(network.computed) for network in networks] == [256, 44]
+    for features_of_rank in results:
+        assert np.array_equal(features_of_rank["corner"], IMAGES[:, 0, 0].astype(np.float32))

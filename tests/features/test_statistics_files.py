@@ -67,6 +67,9 @@ def test_statistics_of_adms_second_view_are_moments_of_that_view(tmp_path: Path)
     assert statistics.of_view("logits") is None
     assert (spatial.mean.tolist(), spatial.covariance.tolist()) == ([0, 1, 2, 3, 4], (2 * np.eye(5)).tolist())
     assert (spatial.view, spatial.fingerprint) == ("spatial", statistics.fingerprint)
+    # what is known of the whole file is known of each of its views
+    named = moments(replace(statistics, name="stats:mine", count=50_000).of_view("spatial"))
+    assert (named.name, named.count) == ("stats:mine", 50_000)
 
 
 def test_moments_of_two_views_are_written_as_adm_writes_them_and_read_back(tmp_path: Path) -> None:

@@ -183,3 +183,14 @@ def test_only_options_that_change_the_score_change_the_record() -> None:
     assert repr(InceptionScore(shuffle=False)) == "InceptionScore(splits=10, shuffle=False)"
     assert repr(InceptionScore(split_size=5000, shuffle=False)) == "InceptionScore(split_size=5000, shuffle=False)"
     assert repr(InceptionScore(split_size=50)) == "InceptionScore(split_size=50, seed=2020)"
+
+
+def test_samples_in_an_order_give_a_warning_without_the_shuffle() -> None:
+    logits = noisy(np.random.default_rng(7), 3000, 20)
+    adm = InceptionScore(split_size=500, shuffle=False)
+    in_order = adm(Features.of(logits=logits[logits.argmax(axis=1).argsort()]), None, seed=0)
+    assert "in an order, for example by class" in in_order[0].detail["warning"]
+    assert "warning" not in adm(Features.of(logits=logits), None, seed=0)[0].detail
+    # few samples for each class are another reason for a low score
+    few = InceptionScore(shuffle=False)(Features.of(logits=noisy(np.random.default_rng(5), 100)), None, seed=0)
+    assert "below its limit" in few[0].detail["warning"]
