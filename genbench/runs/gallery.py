@@ -14,11 +14,11 @@ from genbench.features.features import Features
 from genbench.plugs import registry
 from genbench.plugs.contracts import Extractor, Metric, Score, Source
 from genbench.plugs.opening import open_source
-from genbench.plugs.specs import parse_specs
 from genbench.runs.folder import RunFolder
 from genbench.runs.gallery_record import CountedDistance, DistanceByCount, Gallery, SampleGroup
 from genbench.runs.pictures import grid_figure, write_sheet
 from genbench.scoring.evaluate_metrics import entry
+from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options
 from genbench.scoring.sides import Sides, open_sides
 
@@ -167,7 +167,7 @@ def _distance_by_count(
     generated: Features, reference: Features, recipe: Benchmark, extractor: Extractor
 ) -> DistanceByCount | None:
     """Return the Frechet distance of disjoint parts of both sides and of the whole; None if the recipe lacks it."""
-    specs = [spec for spec in parse_specs(recipe.metrics) if spec.name in ("fid", "fd")]
+    specs = [spec for spec in metric_specs(recipe.metrics) if spec.name in ("fid", "fd")]
     if not specs or specs[0].extractor is not None:
         return None
     metric: Metric = registry.load("metrics", specs[0])

@@ -166,6 +166,18 @@ def test_moments_of_fid_alone_do_not_stand_for_those_of_sfid(tmp_path: Path) -> 
     assert result["fid"].value != alone["fid"].value
 
 
+def test_a_features_file_without_the_view_is_refused_before_the_long_work(tmp_path: Path) -> None:
+    real = genbench.features_of(noise(200, 1), features=Network())
+    real.save(tmp_path / "real.safetensors")
+    with pytest.raises(UsageError, match=r"'sfid' reads 'spatial', but .*real\.safetensors contains only embedding, l"):
+        genbench.score(noise(300, 0), reference=tmp_path / "real.safetensors", features=Network(), metrics="adm")
+    # a file that was written for sFID gives all five
+    genbench.features_of(noise(200, 1), features=Network(), metrics="adm").save(tmp_path / "real.safetensors")
+    result = genbench.score(noise(300, 0), reference=tmp_path / "real.safetensors", features=Network(), metrics="adm")
+    alone = genbench.score(noise(300, 0), reference=noise(200, 1), features=Network(), metrics="adm")
+    assert result.values == alone.values
+
+
 def test_fid_stays_the_same_score_and_comparable_whether_sfid_is_scored_or_not() -> None:
     scored: list[Result] = [
         genbench.score(noise(300, 0), reference=noise(200, 1), features=Network(), metrics=metrics)
