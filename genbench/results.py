@@ -119,10 +119,7 @@ class TrainingRecord:
         # a sampler that cannot be trained has no other fields
         if self.steps is None:
             return {"budget": self.budget, "seed": self.seed}
-        fields = asdict(self)
-        if self.critic is None:
-            del fields["critic"]
-        return fields
+        return {name: value for name, value in asdict(self).items() if name != "critic" or value is not None}
 
 
 @dataclass(frozen=True)
@@ -161,6 +158,8 @@ class Result:
     """The looks of a sequential gate, as ``SequentialRecord.to_dict`` returns them; None without one."""
     train: SampleSet | None = None
     """The training samples of the subject, if a metric of memorisation read them."""
+    floor: SampleSet | None = None
+    """The held-out real samples that are the unit of a panel."""
 
     def __getitem__(self, name: str) -> Entry:
         """Return the entry with that short or long name. The KeyError lists all names."""
@@ -197,8 +196,9 @@ class Result:
         fields = {"benchmark": self.benchmark or "none", "count": str(self.generated.count)}
         if self.benchmark is None and self.label_rule:
             fields["labels"] = self.label_rule
-        # results without training samples keep the protocol that they had in older versions
-        for role, samples in [("reference", self.reference), *([("train", self.train)] if self.train else [])]:
+        # results without training samples or a floor keep the protocol that they had in older versions
+        further = [(role, samples) for role, samples in (("train", self.train), ("floor", self.floor)) if samples]
+        for role, samples in [("reference", self.reference), *further]:
             fields[role] = samples.fingerprint[:12] if samples else "none"
             fields[f"{role} count"] = str(samples.count) if samples else "none"
         # An extractor is called by its network alone where that is unique: "inception", not "inception,resize=clean".

@@ -64,6 +64,21 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
     metavar="LIST",
     help="tf,torch,clean: FID under the resize of torch-fidelity, pytorch-fid and clean-fid, from one pass.",
 )
+@click.option(
+    "--panel",
+    callback=not_empty,
+    metavar="NAME|LIST",
+    help="fdr6, offline or a list of extractors: distances in units of real data, and their mean.",
+)
+@click.option(
+    "--floor",
+    callback=not_empty,
+    metavar="PATH|SPEC",
+    help="Held-out real samples, the unit of a panel; default: half of the reference.",
+)
+@click.option(
+    "--panel-metric", callback=not_empty, metavar="NAME", help="Distance of a panel: fd, mind or kid; default: fd."
+)
 @click.option("--protocols", hidden=True, expose_value=False, callback=renamed_protocols)
 @label_sampling
 @reading

@@ -17,7 +17,7 @@ from genbench.metrics.group_influence import influence_of
 from genbench.metrics.kernel_sums import RowSums
 from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
 from genbench.metrics.tiles import TILE, Rows, Tile, pair_of
-from genbench.plugs.contracts import Influence, Score
+from genbench.plugs.contracts import Influence, RowwiseDistance, Score
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -55,6 +55,12 @@ class KernelDistance:
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         return evaluate_together([self], generated, reference, seed=seed)[0]
+
+    def row_influence(self, generated: Features, reference: Features | Moments, *, seed: int) -> RowwiseDistance:
+        """Return the V-statistic and the influence of each row, for panels."""
+        from genbench.metrics.panel_distances import kernel_row_influence  # it imports this module
+
+        return kernel_row_influence(self, generated, reference)
 
     def pair_sums(self) -> type[KernelSums]:
         """Return the class of the sums that it reads."""
@@ -154,6 +160,10 @@ class KernelSums:
         """Add the kernel values of a tile of generated rows with reference rows."""
         for sums in self._sums.values():
             sums.add_between(tile)
+
+    def of(self, metric: KernelDistance) -> _SumsOfOneKernel:
+        """Return the sums of one metric."""
+        return self._sums[metric]
 
     def estimate(self, metric: KernelDistance) -> KernelEstimate:
         """Compute the estimate of one metric from its sums."""

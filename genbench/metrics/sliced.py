@@ -16,7 +16,7 @@ from genbench.errors import UsageError, number_of
 from genbench.features.features import Features, Moments
 from genbench.metrics.embedding_checks import checked_rows, embedding, spans
 from genbench.metrics.group_influence import influence_of
-from genbench.plugs.contracts import Influence, Score
+from genbench.plugs.contracts import Influence, RowwiseDistance, Score
 
 JACKKNIFE_GROUPS = 20
 """Number of groups of rows on each side; the jackknife leaves out one group at a time."""
@@ -47,6 +47,12 @@ class MongeDistance:
         key = "monge_inception_distance"
         return [Score("mind", estimate.value, estimate.error, "lower", detail, key, estimate.influence)]
 
+    def row_influence(self, generated: Features, reference: Features | Moments, *, seed: int) -> RowwiseDistance:
+        """Return MIND and the influence of each row, for panels."""
+        from genbench.metrics.panel_distances import monge_row_influence
+
+        return monge_row_influence(self, generated, reference, seed)
+
 
 @dataclass(frozen=True)
 class SlicedWasserstein:
@@ -61,8 +67,8 @@ class SlicedWasserstein:
         _check_projections(self.projections)
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        x, y = embedding(generated, "generated"), embedding(reference, "reference")
-        pair = sliced_wasserstein(x, y, projections=self.projections, seed=seed)
+        sides = embedding(generated, "generated"), embedding(reference, "reference")
+        pair = sliced_wasserstein(*sides, projections=self.projections, seed=seed)
         return [
             Score(name, estimate.value, estimate.error, "lower", _detail(estimate), key, estimate.influence)
             for name, key, estimate in (
@@ -116,11 +122,11 @@ def monge_distance(
     """
     # The smaller side stays whole.
     x, y = checked_rows(generated, reference)
-    rng = _direction_generator(seed)
+    rng = direction_generator(seed)
     count = min(len(x), len(y))
     all_rows = len(x) == len(y)
-    x, y = _subsample(x, count, rng), _subsample(y, count, rng)
-    estimate = _transport(x, y, projections, rng).estimate(2, lambda cost: 3 * x.shape[1] * cost)
+    x, y = subsample(x, count, rng), subsample(y, count, rng)
+    estimate = transport(x, y, projections, rng).estimate(2, lambda cost: 3 * x.shape[1] * cost)
     # Influence is grouped by the position of a row, which is lost if only some rows were drawn.
     return estimate if all_rows else replace(estimate, influence=None)
 
@@ -142,7 +148,7 @@ def sliced_wasserstein(
     Rows are [N, D] and [M, D]. Raises InputError if they are not finite or differ in width.
     """
     x, y = checked_rows(generated, reference)
-    costs = _transport(x, y, projections, _direction_generator(seed))
+    costs = transport(x, y, projections, direction_generator(seed))
     return SlicedPair(costs.estimate(1, np.positive), costs.estimate(2, np.sqrt))
 
 
@@ -156,12 +162,12 @@ def _check_projections(projections: int) -> None:
         raise UsageError(f"projections is a number of directions and must be at least 1, not {projections}.")
 
 
-def _direction_generator(seed: int) -> np.random.Generator:
+def direction_generator(seed: int) -> np.random.Generator:
     # Samples are often drawn by default_rng(seed); the directions must not repeat their numbers.
     return np.random.default_rng([seed, 0x534C4943])
 
 
-def _subsample(rows: Array, count: int, rng: np.random.Generator) -> Array:
+def subsample(rows: Array, count: int, rng: np.random.Generator) -> Array:
     return rows if len(rows) == count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
 
 
@@ -199,7 +205,8 @@ class _TransportCosts:
         return SlicedEstimate(float(rule(costs.mean())), error, direction_error, expected, influence)
 
 
-def _transport(x: Array, y: Array, projections: int, rng: np.random.Generator) -> _TransportCosts:
+def transport(x: Array, y: Array, projections: int, rng: np.random.Generator) -> _TransportCosts:
+    """Return the costs along random directions, with the jackknife values and the influence of each row."""
     n, m = len(x), len(y)
     # Directions [B, D], uniform on the unit sphere.
     directions = rng.standard_normal((projections, x.shape[1]))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from genbench.array_types import Float64
     from genbench.features.features import Features, Moments
 
 Better = Literal["lower", "higher"]
@@ -74,6 +75,16 @@ class Score(NamedTuple):
     """Contribution of groups of rows to ``error``; None if unknown."""
     interval: tuple[float, float] | None = None
     """Ends of the 95 % confidence interval if it is not ``value`` ± 1.96 ``error``, as for shares near 0 or 1."""
+
+
+class RowwiseDistance(NamedTuple):
+    """A distance between two sides, and how much each row of them changes it, to first order."""
+
+    value: float
+    generated: Float64 | None
+    """float64 [N], the influence function of each row divided by N; None if a side has too few rows for it."""
+    reference: Float64 | None
+    """float64 [M], or [0] for the moments of a file; None together with ``generated``."""
 
 
 @runtime_checkable
@@ -187,6 +198,8 @@ class Metric(Protocol):
     #                                       from
     #   evaluate_together(metrics, generated, reference, *, seed) -> list[list[Score]]
     #       Metrics with the same function are evaluated by one call of it, so that they share one pass over the rows.
+    #   row_influence(generated, reference, *, seed) -> RowwiseDistance
+    #       The distance of a panel, 0 or more and biased upward alike for all sides of as many rows.
 
 
 @runtime_checkable

@@ -1,7 +1,8 @@
 """The registry of plugs: the installed names, and the class, factory or object that each of them stands for.
 
 Built-in plugs and guests' plugs are entry points of the same groups: ``genbench.sources``, ``.samplers``,
-``.extractors``, ``.metrics``, ``.benchmarks`` and ``.trackers``. A name ``module:attribute`` needs no entry point.
+``.extractors``, ``.metrics``, ``.panels``, ``.benchmarks`` and ``.trackers``. A name ``module:attribute`` needs no
+entry point.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from genbench.errors import (
 )
 from genbench.plugs.specs import Spec, bound_options, expects_text, parse_spec
 
-KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "benchmarks")
+KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "panels", "benchmarks")
 
 NUMERIC = {"int": "a whole number", "float": "a number", "bool": "true or false", "None": "none"}
 """Annotations of options whose values are checked, and their names in messages."""

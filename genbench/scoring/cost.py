@@ -67,14 +67,20 @@ class Cost:
         return "\n".join(lines)
 
 
-def cost_of(sides: Sides, metrics: Mapping[str, Sequence[Metric]]) -> Cost:
-    """Return the expected cost of evaluating metrics, by the name of their extractor."""
+def cost_of(sides: Sides, metrics: Mapping[str, Sequence[Metric]], *, floor: Sequence[str] = ()) -> Cost:
+    """Return the expected cost of evaluating metrics, by the name of their extractor.
+
+    ``floor`` names the extractors that the floor of a panel goes through, too.
+    """
     extractions: list[ExtractionCost] = []
     pair_seconds = 0.0
     for name, own in metrics.items():
         extractor = sides.extractor(name)
         costs = [_extraction_cost(side, source, extractor, sides.options) for side, source in _extracted(sides, own)]
         extractions += costs
+        held_out = sides.further.get("floor")
+        if name in floor and isinstance(held_out, Source):
+            extractions.append(_extraction_cost("floor", held_out, extractor, sides.options))
         # all pairs within the generated and the reference side and between them
         pairs = any(metric.reference == "rows" for metric in own)
         if pairs and len(costs) >= 2 and costs[0].samples:

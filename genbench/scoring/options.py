@@ -40,6 +40,14 @@ class Options:
 
     ``Plan`` expands them into one extractor for each resize; ``evaluate`` adds the resize to the names.
     """
+    panel: str | None = None
+    """Name of a panel, or extractor specs, ``"inception,pixels,size=32"``: distances in units of real data, and their
+    mean. Without ``metrics`` only these are computed."""
+    panel_metric: str | None = None
+    """Distance of the panel: fd, mind or kid; None means fd."""
+    floor: object | None = None
+    """Held-out real samples of a panel, as ``reference``; None halves the reference; ``"published"`` takes the
+    published distances of the panel."""
     count: int | None = None
     """Number of generated samples; None means the benchmark's, or all there are."""
     labels: str | None = None
@@ -133,6 +141,14 @@ class ExtractionOptions(TypedDict, total=False):
     progress: bool | None
 
 
+class PanelOptions(TypedDict, total=False):
+    """The options of a panel."""
+
+    panel: str | None
+    panel_metric: str | None
+    floor: object | None
+
+
 class WatchOptions(ExtractionOptions, total=False):
     """The options of ``Watcher``."""
 
@@ -140,14 +156,14 @@ class WatchOptions(ExtractionOptions, total=False):
     train: object | None
 
 
-class ScoreOptions(WatchOptions, total=False):
+class ScoreOptions(WatchOptions, PanelOptions, total=False):
     """The options of ``score``."""
 
     reference: object | None
     cache: bool
 
 
-class CompareOptions(ExtractionOptions, total=False):
+class CompareOptions(ExtractionOptions, PanelOptions, total=False):
     """The options of ``compare`` for subjects that are scored on the spot."""
 
     benchmark: str | Benchmark | None

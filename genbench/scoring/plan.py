@@ -24,6 +24,7 @@ from genbench.scoring.label_sampling import recorded_labels, unused_labels
 from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options
 from genbench.scoring.pairing import PAIRED, is_paired
+from genbench.scoring.panel import PanelEvaluation, PanelPlan
 from genbench.scoring.requirements import lacking_side, too_few_samples
 from genbench.scoring.score_names import recorded_metric
 from genbench.scoring.side_warnings import note_warnings, side_warnings
@@ -50,6 +51,7 @@ class Plan:
     """The metrics by the name of their extractor."""
     left_out: tuple[str, ...]
     """One sentence about each default metric that too few samples rule out."""
+    panel: PanelPlan | None
     benchmark: Benchmark | None
     started: float
     """Value of ``time.monotonic`` when the plan was made."""
@@ -65,7 +67,8 @@ class Plan:
         recipe = None if benchmark is None else open_benchmark(benchmark)
         options = options.completed(recipe)
         sides = open_sides(subject, options)
-        metrics, left_out = _usable(sides, options)
+        panel = PanelPlan.make(sides)
+        metrics, left_out = _usable(sides, options) if panel is None or options.metrics is not None else ({}, ())
         # open the extractors now, so that a wrong name or option is reported at once
         _require_named_extractor(sides, metrics)
         by_name: dict[str, str] = {}
@@ -76,18 +79,15 @@ class Plan:
                 metrics[first] += [metric for metric in metrics.pop(extractor) if metric not in metrics[first]]
         for extractor, own in metrics.items():
             sides.add_views(extractor, own)
-        return Plan(sides, metrics, left_out, recipe, started)
+        return Plan(sides, metrics, left_out, panel, recipe, started)
 
     def score(self) -> Result:
         """Compute the features, evaluate the metrics and return the result."""
-        self._extract_resizes()
-        required = self.sides.options.metrics is not None
-        found = [evaluate(self.sides, *of_extractor, required=required) for of_extractor in self.metrics.items()]
-        left_out = [*self.left_out, *(sentence for one in found for sentence in one.left_out)]
-        # a recipe holds metrics that only some samplers allow; what a user asks for is told if it is missing
-        if required and self.benchmark is None:
-            left_out += [sentence for one in found for sentence in one.empty]
-        entries = [entry for one in found for entry in one.entries]
+        self._extract_together()
+        entries, left_out = self._evaluated()
+        # the panel has the same features
+        panel = None if self.panel is None else self.panel.evaluate(self.sides)
+        entries += [] if panel is None else panel.entries
         if not entries and left_out:
             raise InputError(f"No score can be computed: {'; '.join(left_out)}.")
         if not entries:
@@ -101,31 +101,52 @@ class Plan:
         paired = not same and is_paired(*self.sides.extracted())
         entries, doubts, withheld = withhold(entries, paired=paired, copied=copied, same=same)
         doubts += [PAIRED] * paired
-        # everything that decides the numbers goes into the record
+        # what a user should know
+        about_copies = copies.warnings() if copies else []
+        about_panel, advice = (panel.warnings, panel.hints) if panel else ([], [])
+        result = self._record(entries, panel)
+        return replace(
+            result,
+            warnings=_distinct(self._about_sides(), about_copies, doubts, _of_scores(entries), about_panel),
+            hints=_distinct(self._hints(result.labels or ""), _left_out([*left_out, *withheld]), advice),
+        )
+
+    def _evaluated(self) -> tuple[list[Entry], list[str]]:
+        """Return the scores of all metrics, and a sentence about each metric that is left out."""
+        required = self.sides.options.metrics is not None
+        found = [evaluate(self.sides, *of_extractor, required=required) for of_extractor in self.metrics.items()]
+        left_out = [*self.left_out, *(sentence for one in found for sentence in one.left_out)]
+        # a recipe holds metrics that only some samplers allow; what a user asks for is told if it is missing
+        if required and self.benchmark is None:
+            left_out += [sentence for one in found for sentence in one.empty]
+        return [entry for one in found for entry in one.entries], left_out
+
+    def _record(self, entries: Sequence[Entry], panel: PanelEvaluation | None) -> Result:
+        """Return the result with everything that decides the numbers."""
         sides, options = self.sides, self.sides.options
         generated, reference = sides.sample_sets()
-        extractors = [sides.extractor(name) for name in self.metrics]
+        extractors = [sides.extractor(name) for name in self._extractors()]
+        metrics = [recorded_metric(metric) for metrics in self.metrics.values() for metric in metrics]
+        metrics += [] if panel is None else [repr(panel.recorded)]
         backends = {extractor.name: getattr(extractor, "computed_by", "") for extractor in extractors}
-        labels = recorded_labels(sides.generated, sides.extracted()[0].label)
         return Result(
             name=options.name or generated.name,
             scores=tuple(entries),
             generated=generated,
             reference=reference,
             train=sides.further_sets().get("train"),
+            floor=None if panel is None else panel.floor,
             benchmark=str(self.benchmark) if self.benchmark else None,
-            metrics=tuple(recorded_metric(metric) for metrics in self.metrics.values() for metric in metrics),
+            metrics=tuple(metrics),
             extractors={extractor.name: extractor.identity for extractor in extractors},
             backends={name: str(backend) for name, backend in backends.items() if backend},
-            labels=labels,
+            labels=recorded_labels(sides.generated, sides.extracted()[0].label),
             seed=options.seed,
             device=sides.device,
             batch_size=options.batch_size,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.started, 3),
             versions=_versions(),
-            warnings=_distinct(self._about_sides(), copies.warnings() if copies else [], doubts, _of_scores(entries)),
-            hints=_distinct(self._hints(labels), _left_out([*left_out, *withheld])),
         )
 
     def _about_sides(self) -> list[str]:
@@ -149,21 +170,34 @@ class Plan:
 
     def share(self) -> None:
         """Compute this rank's part of the features and put it into the store; rank 0 calls ``score`` instead."""
-        self._extract_resizes()
-        for extractor, metrics in self.metrics.items():
-            for metric in usable_metrics(self.sides, extractor, metrics):
-                self.sides.reference(metric, extractor)
-                self.sides.train(metric, extractor)
+        self._extract_together()
 
     def cost(self) -> Cost:
         """Return the expected cost of ``score``; one batch of each side is extracted and timed."""
-        return cost_of(self.sides, self.metrics)
+        # the distance of a panel needs the same views as a metric
+        panel = self._panel_extractors()
+        own = [] if self.panel is None else [self.panel.metric]
+        metrics = {name: [*self.metrics.get(name, ()), *(own if name in panel else ())] for name in self._extractors()}
+        return cost_of(self.sides, metrics, floor=panel)
 
-    def _extract_resizes(self) -> None:
-        """Extract under all resizes in one pass, so that every image is decoded once."""
-        if self.sides.options.resizes is not None:
-            self.sides.extract("generated", list(self.metrics))
-            self.sides.extract("reference", list(self.metrics))
+    def _extract_together(self) -> None:
+        """Extract each side by all its extractors in one pass, so that every image is decoded once."""
+        panel, sides = self._panel_extractors(), self.sides
+        sides.extract("generated", self._extractors())
+        # a metric that its features do not allow needs no other side
+        usable = {name: usable_metrics(sides, name, metrics) for name, metrics in self.metrics.items()}
+        compared = [name for name, metrics in usable.items() if any(map(sides.needs_rows, metrics))]
+        sides.extract("reference", list(dict.fromkeys([*compared, *panel])))
+        if "train" in sides.further:
+            sides.extract("train", [name for name, metrics in usable.items() if any(map(takes_train, metrics))])
+        sides.extract("floor", panel)
+
+    def _extractors(self) -> list[str]:
+        """Return the extractors of all metrics and of the panel, each once."""
+        return list(dict.fromkeys([*self.metrics, *self._panel_extractors()]))
+
+    def _panel_extractors(self) -> list[str]:
+        return [] if self.panel is None else list(self.panel.extractors)
 
 
 def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tuple[str, ...]]:

@@ -22,7 +22,7 @@ from genbench.scoring.named_reference import NamedReference, open_named_referenc
 from genbench.scoring.options import Options
 from genbench.scoring.usable_device import usable_device
 
-Side = Literal["generated", "reference", "train"]
+Side = Literal["generated", "reference", "train", "floor"]
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Sides:
     options: Options
     device: str
     further: Mapping[Side, Source | Features] = field(default_factory=dict)
-    """Further samples by their role, such as the training samples."""
+    """Further samples by their role: the training samples, and the floor of a panel."""
     named: NamedReference | None = None
     """The statistics by name that the reference is."""
     default_extractor: str = ""
@@ -177,10 +177,10 @@ class Sides:
 
     def set_default_extractor(self) -> None:
         """Choose the extractor of metrics that do not name one: the option, or by the kind of the samples."""
-        # the first sample shows whether the samples are images or points
-        features = self.options.features
+        # the first sample shows whether the samples are images or points; a panel names its extractors
+        features, of_panel = self.options.features, self.options.panel is not None and self.options.metrics is None
         if features is None:
-            first = next(read_batches(self.generated, 1, 0, 1), None)
+            first = None if of_panel else next(read_batches(self.generated, 1, 0, 1), None)
             is_points = first is not None and first.data[0].ndim == 1
             self.default_extractor = "points" if is_points else "inception"
         elif isinstance(features, str):
@@ -192,14 +192,8 @@ class Sides:
 
 
 def _sample_set(features: Features) -> SampleSet:
-    return SampleSet(
-        features.name,
-        len(features),
-        features.fingerprint,
-        features.skipped,
-        left_out=features.left_out,
-        levels=features.levels,
-    )
+    name, count, skipped = features.name, len(features), features.skipped
+    return SampleSet(name, count, features.fingerprint, skipped, features.left_out, features.levels)
 
 
 def open_sides(subject: object, options: Options) -> Sides:
@@ -208,7 +202,7 @@ def open_sides(subject: object, options: Options) -> Sides:
     Raises UsageError, InputError or PlugError if one of them cannot be opened, or if a sampler has no count.
     """
     opened = open_subject(subject)
-    _set_reading(opened, options)
+    set_reading(opened, options)
     options, named = open_named_reference(options)
     # the statistics of a reference are read only if they fit to the samples
     samples = _counted(opened, options) if isinstance(opened, Source) else opened
@@ -217,7 +211,7 @@ def open_sides(subject: object, options: Options) -> Sides:
     )
     if named is not None:
         moments = named.moments(moments)
-    _set_reading(rows, options)
+    set_reading(rows, options)
     # a sampler becomes a source once its count and seed are known
     generated = samples if isinstance(samples, Source) else _drawn(samples, subject, options, rows)
     further: dict[Side, Source | Features] = {} if options.train is None else {"train": _train(options)}
@@ -235,7 +229,7 @@ def _train(options: Options) -> Source | Features:
             "--train needs the training samples, but a statistics file contains only mean and covariance: give the "
             "folder, archive or data set itself, or features written by `genbench stats --out FILE.safetensors`."
         )
-    _set_reading(rows, options)
+    set_reading(rows, options)
     return rows
 
 
@@ -244,8 +238,8 @@ def takes_train(metric: Metric) -> bool:
     return getattr(metric, "training_rows", None) in ("needed", "optional")
 
 
-def _set_reading(source: object, options: Options) -> None:
-    # options of reading, for sources that have them
+def set_reading(source: object, options: Options) -> None:
+    """Set the options of reading of a source that has them."""
     for name in ("workers", "skip_corrupt", "max_pixels"):
         if getattr(options, name) and hasattr(source, name):
             setattr(source, name, getattr(options, name))

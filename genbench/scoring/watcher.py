@@ -90,6 +90,8 @@ class Watcher:
 
     def _check(self) -> None:
         """Raise errors about mistyped names before the training starts."""
+        if self._options.panel is not None:
+            raise UsageError("A watcher has one extractor; leave out panel, and score a panel after the training.")
         # load each metric once, and open the reference without reading it
         for spec in metric_specs(self._options.metrics) if self._options.metrics is not None else ():
             load("metrics", spec)

@@ -25,7 +25,10 @@ def annotations(keywords: type) -> dict[str, object]:
     ("keywords", "others"),
     [
         (ScoreOptions, set()),
-        (WatchOptions, {"reference", "cache"}),  # the reference is an argument, and nothing is written to disk
+        (
+            WatchOptions,
+            {"reference", "cache", "panel", "panel_metric", "floor"},
+        ),  # one extractor, and nothing is written to disk
         (CompareOptions, {"metrics"}),  # an argument of its own
     ],
 )

@@ -54,8 +54,7 @@ def uncertainty(
     """
     if jackknife is None:
         return Uncertainty(None, NO_ERROR)
-    few = not all(_has_rows_for(side, 1.2 if side.size < SPLIT_SIZE else 2.0) for side in (generated, reference))
-    influence = None if few else _row_influence(_FittedRows.all(generated), _FittedRows.all(reference))
+    influence = row_influence(generated, reference)
     variance = jackknife.error**2 if influence is None else _variance_of_both(influence)
 
     # the second order
@@ -73,6 +72,15 @@ def uncertainty(
     # the influence is scaled to the corrected error
     error = float(np.sqrt(variance))
     return Uncertainty(error, method, None if influence is None else influence_of(*influence, error=error))
+
+
+def row_influence(generated: GaussianSide, reference: GaussianSide) -> tuple[Float64, Float64] | None:
+    """Return IF(x) / N of each row of both sides, float64 [N] and [M]; [0] for the moments of a file.
+
+    Returns None if a side has too few rows for its dimensions. ``_row_influence`` has the formula.
+    """
+    few = not all(_has_rows_for(side, 1.2 if side.size < SPLIT_SIZE else 2.0) for side in (generated, reference))
+    return None if few else _row_influence(_FittedRows.all(generated), _FittedRows.all(reference))
 
 
 def _has_rows_for(side: GaussianSide, multiple: float) -> bool:

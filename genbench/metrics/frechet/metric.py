@@ -14,10 +14,10 @@ from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.bias import extrapolation, jackknife
 from genbench.metrics.frechet.components import Projection
-from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, uncertainty
+from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, row_influence, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
 from genbench.metrics.frechet.sides import GaussianSide, has_strata
-from genbench.plugs.contracts import Influence, Score
+from genbench.plugs.contracts import Influence, RowwiseDistance, Score
 
 LIMITS = {"jackknife": "debiased", "extrapolation": "infinity"}
 """The methods that remove the bias, and the suffix of the name of their score."""
@@ -141,6 +141,12 @@ class FrechetDistance:
         sizes = {"generated": moments[0].count, "reference": moments[1].count, "dimensions": size}
         numbers = self._cached_numbers(generated, reference, seed)
         return self._scores(numbers, sizes, both_sampled=isinstance(reference, Features))
+
+    def row_influence(self, generated: Features, reference: Features | Moments, *, seed: int) -> RowwiseDistance:
+        """Return the distance itself, that of ``fid`` bit for bit, and the influence of each row on it."""
+        sides = GaussianSide.of(generated, self.view), GaussianSide.of(reference, self.view)
+        value = sum(terms(sides[0].gaussian, sides[1].gaussian))
+        return RowwiseDistance(value, *(row_influence(*sides) or (None, None)))
 
     def _renamed(self, score: Score) -> Score:
         """Return the score of the projected sides under its own name: ``fid_pc64``, ``fid_pc64_debiased``."""

@@ -1,0 +1,242 @@
+"""The ratios of a panel and their covariance: distances of generated samples over distances of real ones.
+
+All encoders see the same images, and both distances of a ratio have the same reference. The influences of a row on all
+ratios are therefore added before they are squared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from genbench.array_types import Float64, Int64
+from genbench.errors import InputError
+from genbench.features.chosen_rows import chosen_rows, class_order
+from genbench.features.features import Features, Moments
+from genbench.plugs.contracts import GROUPS, Influence, RowwiseDistance
+
+Distance = Callable[[Features, "Features | Moments"], RowwiseDistance]
+"""A distance with the influence of each row: the method ``row_influence`` of a metric."""
+
+SPLIT_SEED = 2020
+"""Seed of halves and groups of rows. It does not depend on the seed of a score, so that all subjects share the halves
+of one reference."""
+
+DELETED_GROUPS = 20
+"""Number of groups of the jackknife."""
+
+LEAST_SHARE = 0.4
+"""Least share of the variance that the influences of all rows give. It is .5 if a distance has no first order, and less
+if a side has few rows for its dimensions: .38 at 8 rows for each dimension (reports/panel.md)."""
+
+BY_INFLUENCE = "influence functions of all rows and of halves, summed over encoders"
+BY_JACKKNIFE = "jackknife over 20 groups of rows of all sides and encoders"
+
+
+@dataclass(frozen=True)
+class Trio:
+    """The features of one encoder: generated samples, reference, and floor."""
+
+    generated: Features
+    reference: Features | Moments
+    floor: Features | float
+    """Held-out real samples, or their published distance."""
+
+    def of_rows(self, choose: Callable[[Features], Int64]) -> Trio:
+        """Return the trio of the rows that ``choose`` returns for each side that has rows."""
+        sides = [
+            chosen_rows(side, choose(side)) if isinstance(side, Features) else side
+            for side in (self.generated, self.reference, self.floor)
+        ]
+        return Trio(*sides)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """The ratios of K encoders with their covariance."""
+
+    distances: Float64
+    """float64 [K], distance of the generated samples to the reference."""
+    floors: Float64
+    """float64 [K], distance of as many real samples to the same reference."""
+    covariance: Float64
+    """float64 [K, K], of the ratios."""
+    degrees: float
+    """Degrees of freedom of the covariance; infinite if it is that of all rows."""
+    method: str
+    sides: tuple[Float64, Float64, Float64] | None = None
+    """Influences of the rows of generated, reference and floor on each ratio, float64 [rows, K]; None if unknown."""
+
+    @property
+    def values(self) -> Float64:
+        """float64 [K], the ratios."""
+        return self.distances / self.floors
+
+    def error(self, weights: Float64) -> float:
+        """Return the standard error of a weighted sum of the ratios; ``weights`` is float64 [K]."""
+        return float(np.sqrt(weights @ self.covariance @ weights))
+
+    def interval(self, weights: Float64) -> tuple[float, float]:
+        """Return the ends of the 95 % confidence interval of a weighted sum of the ratios."""
+        value, reach = float(weights @ self.values), float(stats.t.ppf(0.975, self.degrees)) * self.error(weights)
+        return max(value - reach, 0.0), value + reach
+
+    def influence(self, weights: Float64) -> Influence | None:
+        """Return the influence of groups of rows on a weighted sum of the ratios, or None if it is unknown.
+
+        Floor and reference are both shared by all subjects, so the influences of both are added.
+        """
+        if self.sides is None:
+            return None
+        # the sums of groups, scaled so that their variance is that of the error
+        generated, reference, floor = (side @ weights for side in self.sides)
+        rows = [_variance_of_rows(generated), _variance_of_rows(reference) + _variance_of_rows(floor)]
+        scale = self.error(weights) / max(np.sqrt(sum(rows)), np.finfo(float).tiny)
+        shared = _group_sums(reference) + _group_sums(floor)
+        return Influence(_scaled(_group_sums(generated), rows[0] * scale**2), _scaled(shared, rows[1] * scale**2))
+
+
+def ratios_of(distance: Distance, trios: Sequence[Trio]) -> Ratios:
+    """Return the ratios of all encoders with their covariance.
+
+    The variance of a distance is F/N + S/N^2. The influences of the rows estimate v(N) = F/N + 2 S/N^2, and those of
+    halves of the rows v(N/2); 1.5 v(N) - v(N/2) / 4 is the variance (as for a single distance near 0). S counts,
+    because the distance of real samples to real samples has no first order at all. If a side has too few rows for its
+    dimensions, a jackknife that deletes a group of rows of all sides and in all encoders replaces the influences. Its
+    errors are up to 1.4 times too large. Raises InputError if a floor is 0.
+    """
+    # the distances of all rows, and the influences of the rows on the ratios
+    pairs = [_measured(distance, trio) for trio in trios]
+    distances, floors = (np.array([pair[role].value for pair in pairs]) for role in range(2))
+    _require_floor(floors, trios)
+    whole = _influences(pairs, distances, floors)
+    if whole is None:
+        covariance = _jackknifed(distance, trios)
+        return Ratios(distances, floors, covariance, DELETED_GROUPS - 1, BY_JACKKNIFE)
+
+    # the second order, from the halves of all sides; too few rows for halves leave the first estimate, which is larger
+    covariance = _covariance(whole)
+    halves = [_half_influences(distance, trios, half, distances, floors) for half in range(2)]
+    if all(half is not None for half in halves):
+        of_halves = sum(_covariance(half) for half in halves if half is not None) / 2
+        covariance = _within(1.5 * covariance - of_halves / 4, covariance)
+    return Ratios(distances, floors, covariance, np.inf, BY_INFLUENCE, whole)
+
+
+def _measured(distance: Distance, trio: Trio) -> tuple[RowwiseDistance, RowwiseDistance]:
+    """Return the distance of the generated samples and that of the floor."""
+    # both distances have the same reference
+    generated = distance(trio.generated, trio.reference)
+    if not isinstance(trio.floor, Features):
+        # a published floor is a number without an error
+        nothing = None if generated.reference is None else np.zeros_like(generated.reference)
+        return generated, RowwiseDistance(trio.floor, np.zeros(0), nothing)
+    return generated, distance(trio.floor, trio.reference)
+
+
+def _require_floor(floors: Float64, trios: Sequence[Trio]) -> None:
+    # copies of the reference, or constant features
+    for floor, trio in zip(floors, trios, strict=True):
+        if not (np.isfinite(floor) and floor > 0):
+            raise InputError(
+                f"The distance of the held-out samples to {trio.reference.name} by {trio.generated.extractor!r} is "
+                f"{floor:.4g}, so it cannot be a unit; give --floor other real samples."
+            )
+
+
+def _influences(
+    pairs: Sequence[tuple[RowwiseDistance, RowwiseDistance]], distances: Float64, floors: Float64
+) -> tuple[Float64, Float64, Float64] | None:
+    """Return the influences of the rows of generated, reference and floor on the ratios, float64 [rows, K].
+
+    d(D / F) = dD / F - D / F^2 dF. Returns None if one of them is unknown.
+    """
+    columns: tuple[list[Float64], list[Float64], list[Float64]] = ([], [], [])
+    # one column for each encoder
+    for (upper, lower), distance, floor in zip(pairs, distances, floors, strict=True):
+        parts = (upper.generated, upper.reference, lower.generated, lower.reference)
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        generated, shared, held_out, shared_by_floor = known
+        columns[0].append(generated / floor)
+        columns[1].append((shared - distance / floor * shared_by_floor) / floor)
+        columns[2].append(-distance / floor**2 * held_out)
+    generated, reference, floor_rows = (np.stack(side, axis=1) for side in columns)
+    return generated, reference, floor_rows
+
+
+def _half_influences(
+    distance: Distance, trios: Sequence[Trio], half: int, distances: Float64, floors: Float64
+) -> tuple[Float64, Float64, Float64] | None:
+    # all encoders have the same halves, because they have the same images
+    def choose(side: Features) -> Int64:
+        return np.sort(class_order(side.label, len(side), SPLIT_SEED)[half::2])
+
+    # the derivative of the ratio is that of all rows
+    return _influences([_measured(distance, trio.of_rows(choose)) for trio in trios], distances, floors)
+
+
+def _covariance(sides: tuple[Float64, Float64, Float64]) -> Float64:
+    """Return the covariance [K, K] of the sums of independent rows."""
+    # sides are independent, and so are their rows
+    total = np.zeros((sides[0].shape[1],) * 2)
+    for rows in sides:
+        if len(rows) > 1:
+            centred = rows - rows.mean(axis=0)
+            total += centred.T @ centred * (len(rows) / (len(rows) - 1))
+    return total
+
+
+def _within(covariance: Float64, upper: Float64) -> Float64:
+    """Return the covariance, with the variance of each combination between LEAST_SHARE and all of ``upper``."""
+    # in the basis in which ``upper`` is the unit matrix
+    # directions without variance are left out
+    values, vectors = np.linalg.eigh(upper)
+    keep = values > len(values) * np.finfo(float).eps * values.max(initial=0.0)
+    root = vectors[:, keep] * np.sqrt(values[keep])
+    inverse = vectors[:, keep] / np.sqrt(values[keep])
+    # the shares of ``upper``, clipped
+    shares, basis = np.linalg.eigh(inverse.T @ covariance @ inverse)
+    basis = root @ basis
+    return np.asarray((basis * np.clip(shares, LEAST_SHARE, 1.0)) @ basis.T)
+
+
+def _jackknifed(distance: Distance, trios: Sequence[Trio]) -> Float64:
+    """Return the covariance of the ratios from their values without each group of rows."""
+    # group g holds each 20th row of the order of a side, so that classes keep their shares
+    values = []
+    for group in range(DELETED_GROUPS):
+
+        def choose(side: Features, group: int = group) -> Int64:
+            place = class_order(side.label, len(side), SPLIT_SEED)
+            return np.sort(np.delete(place, np.s_[group::DELETED_GROUPS]))
+
+        pairs = [_measured(distance, trio.of_rows(choose)) for trio in trios]
+        values.append([upper.value / lower.value for upper, lower in pairs])
+    centred = np.array(values) - np.mean(values, axis=0)
+    return np.asarray(centred.T @ centred * (DELETED_GROUPS - 1) / DELETED_GROUPS)
+
+
+def _variance_of_rows(rows: Float64) -> float:
+    return float(rows.var(ddof=1) * len(rows)) if len(rows) > 1 else 0.0
+
+
+def _group_sums(rows: Float64) -> Float64:
+    """Return the centred sums over GROUPS groups of rows; row i belongs to group i modulo GROUPS."""
+    # a side without rows, such as the moments of a file, has no influence
+    sums = np.zeros(GROUPS)
+    if len(rows):
+        np.add.at(sums, np.arange(len(rows)) % GROUPS, rows - rows.mean())
+    return np.asarray(sums - sums.mean())
+
+
+def _scaled(sums: Float64, variance: float) -> tuple[float, ...]:
+    """Return the sums scaled so that GROUPS / (GROUPS - 1) times the sum of their squares is the variance."""
+    # sums that are all 0 stay so
+    unscaled = float((sums**2).sum()) * GROUPS / (GROUPS - 1)
+    factor = np.sqrt(variance / unscaled) if unscaled > 0 else 0.0
+    return tuple(float(f"{value:.9g}") for value in sums * factor)
