@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from genbench.errors import InputError, InputWarning
@@ -19,7 +20,7 @@ from genbench.features.statistics_registry import (
     registry_path,
 )
 from genbench.files.downloads import ChecksumError, DownloadError, download_first
-from genbench.files.fingerprints import FilePart, cached_hashes, file_hash
+from genbench.files.fingerprints import cached_file_hash
 from genbench.files.folder_lock import locked_folder
 
 
@@ -143,15 +144,10 @@ def _is_statistics(file: Path, statistics: NamedStatistics) -> bool:
 
 def _hash(file: Path) -> str | None:
     """Return the sha256 of a file; None if it cannot be read."""
-
-    def computed(_: int) -> str | None:
-        try:
-            return file_hash(file)
-        except OSError:
-            return None
-
-    # hashing a large file takes seconds, so the hash is cached for each state of the file
-    return cached_hashes([FilePart(file)], computed)[0]
+    # files of other tools need not be readable
+    with suppress(OSError):
+        return cached_file_hash(file)
+    return None
 
 
 def _announce_wait(name: str, process: str) -> None:

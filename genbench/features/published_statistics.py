@@ -47,10 +47,16 @@ class NamedStatistics:
     source: str = ""
     """The page that describes the file."""
 
+    def __post_init__(self) -> None:
+        # a registry may be edited by hand
+        if not self.file:
+            raise ValueError(f"{self.name} has neither the path nor the address of a file")
+
     @property
     def file(self) -> str:
         """The published name of the file."""
-        return PurePosixPath(self.path or urlsplit(self.urls[0]).path).name
+        place = self.path or (urlsplit(self.urls[0]).path if self.urls else "")
+        return PurePosixPath(place).name
 
 
 # README of the folder "evaluations". The statistics are of the whole data set, and beside them there are 10,000 images

@@ -21,7 +21,7 @@ from genbench.features.npz_entries import Header, npz_array, npz_header, npz_tex
 from genbench.features.safe_pickle import array_of, unpickle_arrays
 from genbench.files.array_headers import header_fault
 from genbench.files.atomic_write import atomic_write
-from genbench.files.fingerprints import file_hash
+from genbench.files.fingerprints import cached_file_hash
 
 NEGATIVE_SHARE = 1e-5
 """Eigenvalues of sigma down to minus this share of its largest entry count as rounding errors of float32."""
@@ -169,7 +169,7 @@ def _checked_moments(file: Path, arrays: Mapping[str, Array], record: FileRecord
         record.text("source") or str(file),
         record.text("extractor"),
         record.text("identity"),
-        record.text("fingerprint") or file_hash(file),
+        record.text("fingerprint") or cached_file_hash(file),
         view,
     )
     # other tools leave rounding errors in sigma, so symmetry is checked with a tolerance; by parts, to need less memory

@@ -104,6 +104,13 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
+def cached_file_hash(path: Path) -> str:
+    """Return the sha256 of a file; one that has not changed on disk is not read again. Raises OSError."""
+    # the hash of a part has another meaning for other readers of the file
+    (found,) = cached_hashes([FilePart(path, "sha256 of the file")], lambda _: file_hash(path))
+    return str(found)
+
+
 _Key = tuple[bytes, bytes, str]  # path and part name (bytes, because names may be invalid text), stamp
 
 

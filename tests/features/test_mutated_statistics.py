@@ -10,12 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genbench.cli.statistics_list import statistics_details
 from genbench.extraction.feature_store import Block, Store
 from genbench.features.features import Features, Moments
+from genbench.features.named_statistics import copy_here
+from genbench.features.published_statistics import NamedStatistics
 from genbench.features.statistics_files import has_images, read_reference, write_statistics
+from genbench.features.statistics_registry import Registry, all_statistics, registry_path
+from genbench.files.json_records import to_record
 from tests.helpers.mutations import (
     Kind,
     check_kind,
+    mutated_json_lines,
     mutated_safetensors,
     mutated_zip,
     mutator,
@@ -45,6 +51,23 @@ def read_block(path: Path) -> None:
     if found is not None:
         assert np.array_equal(found.views["embedding"], ROWS)
         assert (found.levels, found.left_out) == ((0, 255), {"hidden files": 2})
+
+
+def read_registry(path: Path) -> None:
+    """Read a file in place of the user's registry, and look for each file that it names."""
+    registry_path().parent.mkdir(parents=True, exist_ok=True)
+    registry_path().write_bytes(path.read_bytes())
+    for statistics in all_statistics():
+        assert statistics_details(statistics)
+        copy_here(statistics)
+
+
+def registries(_: Path) -> list[bytes]:
+    entries = [
+        NamedStatistics("a", ("https://host/a.npz",), "", DIGEST * 10 + "1234", ("inception",), 7, "random", 9),
+        NamedStatistics("b", path="/nowhere/b.pkl"),
+    ]
+    return [json.dumps(to_record(Registry(tuple(entries), {"edm-cifar10": DIGEST * 10 + "5678"}))).encode()]
 
 
 def blocks(folder: Path) -> list[bytes]:
@@ -84,6 +107,7 @@ KINDS = [
     Kind("x.npz", archives, lambda data, rng: mutated_zip(data, rng, NPY_PIECES), read_statistics),
     Kind("x.pkl", pickles, mutator(*PICKLE_PIECES), read_statistics),
     Kind("x.safetensors", features_files, mutated_safetensors, read_statistics),
+    Kind("registry.json", registries, mutated_json_lines, read_registry),
     Kind(str(BLOCK), blocks, mutated_safetensors, read_block),
 ]
 

@@ -6,9 +6,10 @@ import hashlib
 import io
 import subprocess
 import sys
+import time
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from genbench.features.statistics_registry import (
     own_file,
     statistics_of_reference,
 )
-from genbench.files import downloads
+from genbench.files import downloads, fingerprints
 from tests.helpers.file_server import FileServer, serving
 
 
@@ -192,7 +193,7 @@ def test_only_files_of_the_right_name_or_size_are_hashed(places: Path, monkeypat
     for name in ("a.npz", "b.npz"):
         write(places / "GENBENCH_STATISTICS" / name, b"another size")
     right = write(places / "GENBENCH_STATISTICS" / "c.npz", OTHER)
-    monkeypatch.setattr(finding, "file_hash", note)
+    monkeypatch.setattr(finding, "cached_file_hash", note)
     message()
     assert set(hashed) == {right}
 
@@ -239,6 +240,15 @@ def test_a_file_of_that_name_in_the_current_folder_is_not_trusted_without_a_chec
     entry = publish(monkeypatch, server.url("/x.npz"))
     write(places / "here" / "x.npz", OTHER)
     assert find_first() == (own_file(entry), SHA256)
+
+
+@pytest.mark.usefixtures("settled")
+def test_an_unchanged_file_is_read_once_for_its_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = publish(monkeypatch, sha256=SHA256)
+    write(own_file(entry), CONTENT)
+    find()
+    monkeypatch.setattr(fingerprints, "file_hash", lambda path: pytest.fail("read again"))
+    assert find() == (own_file(entry), SHA256)
 
 
 # trust on first use
@@ -299,17 +309,28 @@ def test_the_beginning_of_a_file_without_a_length_is_not_trusted(
     assert left(places) == []
 
 
-def test_two_processes_that_pull_at_once_download_once(
-    server: FileServer, places: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_statistics("mine", server.url("/slow/x.npz"))
+def test_two_processes_that_pull_at_once_download_once(server: FileServer, places: Path) -> None:
+    add_statistics("mine", server.url("/held/x.npz"))
     command = [sys.executable, "-m", "genbench", "stats", "pull", "mine"]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert all(SHA256 in stdout for stdout, _ in outputs)
-    assert server.requests == ["/slow/x.npz"]
+    first, second = (places / f"{name}.txt" for name in ("first", "second"))
+    with first.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as downloads_it:
+        wait_until(lambda: server.requests)
+        with second.open("w") as more, subprocess.Popen(command, stdout=more, stderr=more) as waits:
+            # the second process waits; without a lock it would ask the server, too
+            wait_until(lambda: "waiting for it" in second.read_text() or len(server.requests) > 1)
+            server.released.set()
+    assert (downloads_it.returncode, waits.returncode) == (0, 0), first.read_text() + second.read_text()
+    assert all(SHA256 in output.read_text() for output in (first, second))
+    assert server.requests == ["/held/x.npz"]
     assert left(places / "GENBENCH_STATISTICS") == ["mine/x.npz", "registry.json"]
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    for _ in range(3000):
+        if happened():
+            return
+        time.sleep(0.02)
+    pytest.fail("nothing happened")
 
 
 # the user's registry
@@ -358,7 +379,7 @@ def test_two_additions_are_both_kept(server: FileServer) -> None:
         ("adm-imagenet256", "https://host/x.npz", {}, "name of published statistics"),
         ("a/b", "https://host/x.npz", {}, "letters, digits, _ and -"),
         ("mine", "https://host/x.npz", {"sha256": "abc"}, "64 hex digits"),
-        ("mine", "https://host/", {}, "does not end in .npz"),
+        ("mine", "https://host/", {}, "mine has neither the path nor the address of a file"),
         ("mine", "https://host/x.zip", {}, "does not end in .npz"),
         ("mine", "nowhere.npz", {}, "is not a file"),
         ("mine", "x.npz", {"sha256": OTHER_SHA256}, f"has the sha256 {SHA256}"),

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class FileServer(ThreadingHTTPServer):
     """Serves ``contents`` by path.
 
-    A first folder changes the answer: /short/x breaks off in the middle, /stall/x stops in the middle and sends nothing
-    more, /silent/x sends nothing at all, /moved/x redirects to /x, /slow/x waits a moment in the middle, /plain/x has
-    no length. Everything else is a 404.
+    A first folder changes the answer: /short/x breaks off in the middle, /stall/x stops there and sends nothing more,
+    /held/x waits there for ``released``, /silent/x sends nothing at all, /moved/x redirects to /x, and /plain/x has no
+    length. Everything else is a 404.
     """
 
     daemon_threads = True
@@ -24,6 +24,7 @@ class FileServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.contents = contents
         self.requests: list[str] = []
+        self.released = threading.Event()
         self.stopped = threading.Event()
 
     def url(self, path: str) -> str:
@@ -37,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         folder, _, name = self.path[1:].rpartition("/")
         content = self.server.contents.get(f"/{name}")
-        if content is None or folder not in ("", "short", "stall", "silent", "moved", "slow", "plain"):
+        if content is None or folder not in ("", "short", "stall", "silent", "moved", "held", "plain"):
             return self.send_error(404)
         if folder == "silent":
             self.server.stopped.wait()
@@ -57,8 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[:half])
         if folder == "stall":
             self.server.stopped.wait()
-        elif folder == "slow":
-            self.server.stopped.wait(0.5)
+        elif folder == "held":
+            self.server.released.wait()
         if folder not in ("short", "stall"):
             self.wfile.write(content[half:])
 
@@ -76,6 +77,7 @@ def serving(contents: dict[str, bytes]) -> Iterator[FileServer]:
         yield server
     finally:
         server.stopped.set()
+        server.released.set()
         server.shutdown()
         server.server_close()
         thread.join()
