@@ -12,6 +12,7 @@ import pytest
 
 from genbench import Watcher, score
 from genbench.errors import UsageError
+from genbench.features.moments import Moments
 from genbench.features.published_statistics import PUBLISHED_STATISTICS, NamedStatistics
 from genbench.features.statistics_registry import add_statistics
 from genbench.files.fingerprints import file_hash
@@ -191,6 +192,18 @@ def test_labels_of_samples_that_differ_from_the_publishers_rule_give_a_hint(file
     result = score(tmp_path / "labelled.npz", reference="stats:mine", metrics="fd", progress=False)
     assert result.labels == "given, equal counts"
     assert any("stats:mine are of samples whose labels are drawn at random" in hint for hint in result.hints)
+
+
+def test_the_moments_of_every_view_get_the_name_and_the_count() -> None:
+    spatial = Moments(np.zeros(2), np.eye(2), view="spatial")
+    both = Moments(np.zeros(3), np.eye(3), others={"spatial": spatial})
+    moments = named_entry("adm-imagenet256").moments(both)
+    assert moments is not None
+    for view in ("embedding", "spatial"):
+        each = moments.of_view(view)
+        assert each is not None
+        assert (each.name, each.count, each.view) == ("stats:adm-imagenet256", 1_281_167, view)
+    assert named_entry("adm-imagenet256").moments(None) is None
 
 
 def test_another_resize_is_refused_and_another_precision_left_to_its_own_check() -> None:
