@@ -70,7 +70,7 @@ class Plan:
         panel = PanelPlan.make(sides)
         metrics, left_out = _usable(sides, options) if panel is None or options.metrics is not None else ({}, ())
         # open the extractors now, so that a wrong name or option is reported at once
-        _require_named_extractor(sides, metrics)
+        _require_named_extractor(sides, metrics, panel)
         by_name: dict[str, str] = {}
         for extractor in list(metrics):
             first = by_name.setdefault(sides.extractor(extractor).name, extractor)
@@ -236,14 +236,15 @@ def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tu
     return metrics, tuple(left_out)
 
 
-def _require_named_extractor(sides: Sides, metrics: dict[str, list[Metric]]) -> None:
-    """Raise UsageError if metrics compare statistics by name with the features of another extractor."""
-    # metrics that compare samples extract the reference, too
+def _require_named_extractor(sides: Sides, metrics: dict[str, list[Metric]], panel: PanelPlan | None) -> None:
+    """Raise UsageError if statistics by name are compared with the features of another extractor."""
     if sides.named is None or sides.moments is None:
         return
-    for extractor, each in metrics.items():
-        if any(metric.reference == "moments" for metric in each):
-            sides.named.require_extractor(sides.extractor(sides.default_extractor), sides.extractor(extractor))
+    # a panel compares with the moments if the reference has no samples
+    compared = [] if panel is None or sides.rows is not None else list(panel.extractors)
+    compared += [name for name, each in metrics.items() if any(metric.reference == "moments" for metric in each)]
+    for extractor in compared:
+        sides.named.require_extractor(sides.extractor(sides.default_extractor), sides.extractor(extractor))
 
 
 def _extractors(named: str | None, sides: Sides) -> list[str]:

@@ -77,6 +77,15 @@ def test_another_extractor_is_refused_before_the_work(file: Path, options: dict[
         scored("stats:mine", **{"metrics": "fd", **options})
 
 
+def test_a_panel_takes_statistics_of_its_own_extractor_only(file: Path) -> None:
+    floor = images(200, seed=3)
+    result = scored("stats:mine", panel=EXTRACTOR, floor=floor)
+    assert result.reference is not None
+    assert result.reference.name == "stats:mine"
+    with pytest.raises(UsageError, match="features of the samples are by pixels,size=2"):
+        scored("stats:mine", panel="pixels,size=2", floor=floor)
+
+
 def test_statistics_without_an_extractor_fit_to_any(file: Path) -> None:
     add_statistics("any", str(file))
     result = scored("stats:any", metrics="fd", features=EXTRACTOR)
