@@ -83,6 +83,11 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 @label_sampling
 @reading
 @click.option("--name", help="Name of the subject in tables.")
+@click.option(
+    "--pairs",
+    type=NamedPath(dir_okay=False, path_type=Path),
+    help="Draw the pairs that memorised finds, each sample beside its training image, as a PNG.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the expected cost (samples, time, disk, memory) and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every field of the result.")
 @click.option("--to", type=NamedPath(dir_okay=False, path_type=Path), help="Append the result to a JSON-lines file.")
@@ -102,12 +107,14 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
     from genbench.scoring.options import Options
     from genbench.scoring.plan import Plan
 
-    dry_run, log_to, benchmark = (options.pop(name) for name in ("dry_run", "log_to", "benchmark"))
+    dry_run, log_to, benchmark, pairs = (options.pop(name) for name in ("dry_run", "log_to", "benchmark", "pairs"))
     # the bytes of a path need not be valid text
     subject_text = str(samples or sampler).encode(errors="replace").decode()
     options["name"] = (options["name"] or subject_text).encode(errors="replace").decode()
     if to is not None and not dry_run:
         to = writable(to)
+    if pairs is not None and not dry_run:
+        pairs = writable(pairs)
 
     with guests(), joined() as ranks:
         follows = ranks is not None and ranks.rank > 0
@@ -130,4 +137,8 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
         finally:
             if to is not None:
                 result.append(to)
+            if pairs is not None:
+                from genbench.runs.pair_sheet import write_pair_sheet
+
+                write_pair_sheet(result, plan.sides, pairs)
         send([result], log_to)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from genbench.array_types import Bool, Float64
+from genbench.array_types import Bool, Float64, Int64
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
 from genbench.metrics.embedding_checks import embedding
@@ -125,8 +125,7 @@ class MemorisedShare:
 
         Raises InputError if there are too few held-out samples for the rate, or if the embeddings differ in width.
         """
-        # all three sides, with enough held-out rows to know the quantile
-        rows, known = embedding(generated, "generated"), embedding(train, "training")
+        # enough held-out rows to know the quantile
         if not isinstance(reference, Features):
             raise PlugError("The share of memorised samples needs held-out samples; name some with --reference.")
         if (len(reference) + 1) * self.rate < 1:
@@ -134,28 +133,12 @@ class MemorisedShare:
                 f"memorised,rate={self.rate} needs at least {math.ceil(1 / self.rate) - 1:,} held-out samples, but "
                 f"{reference.name} holds {len(reference):,}; give more, or raise the rate."
             )
-        # both distances of the held-out rows are the same for all subjects
-        calibration = _distance_ratio(nearest_distances(reference, train), nearest_distances(reference, reference))
-        # the ratios of the generated rows, and how likely one as small is for a new sample
-        nearest, squared = nearest_rows(*pair_of(rows, known))
-        distance = np.sqrt(squared)
-        ratio = _distance_ratio(distance, nearest_distances(generated, reference))
-        chance = chance_of_ratio(ratio, calibration)
-
-        # the pairs with the smallest ratios; of equal ones, those that are nearest
-        pairs = [
-            {
-                "generated": int(row),
-                "train": int(nearest[row]),
-                "distance": float(distance[row]),
-                "ratio": float(ratio[row]),
-                "chance": float(chance[row]),
-            }
-            for row in np.lexsort((distance, ratio))[:PAIRS]
-        ]
+        test = ratio_test(generated, reference, train)
         # a ratio below the k-th smallest of the calibration has a chance of at most the rate
+        calibration = test.calibration
         threshold = float(np.sort(calibration)[math.floor(self.rate * (len(calibration) + 1)) - 1])
-        return [self._score(chance <= self.rate, calibration <= threshold, {"threshold": threshold, "pairs": pairs})]
+        detail = {"threshold": threshold, "pairs": test.pairs(PAIRS)}
+        return [self._score(test.chance <= self.rate, calibration <= threshold, detail)]
 
     def _score(self, found: Bool, below: Bool, detail: dict[str, Any]) -> Score:
         """Return the score of the generated rows [N] that were found and the held-out rows [M] up to the threshold."""
@@ -177,6 +160,50 @@ class MemorisedShare:
         }
         interval = wilson_interval(share, max(1, round(effective)))
         return Score("memorised", share, error, "lower", numbers | detail, "memorised_share", influence, interval)
+
+
+@dataclass(frozen=True, eq=False)
+class RatioTest:
+    """The test of each generated row; its training row is the nearest one."""
+
+    train: Int64
+    """[N], position of the training row"""
+    distance: Float64
+    """[N], distance to the training row"""
+    ratio: Float64
+    """[N], that distance divided by the distance to the nearest held-out row"""
+    chance: Float64
+    """[N], probability of a ratio as small for a new sample (p-value)"""
+    calibration: Float64
+    """[M], the ratios of the held-out rows"""
+
+    def pairs(self, count: int) -> list[dict[str, Any]]:
+        """Return the rows with the smallest ratios as plain data; of equal ratios, those with the least distance."""
+        return [
+            {
+                "generated": int(row),
+                "train": int(self.train[row]),
+                "distance": float(self.distance[row]),
+                "ratio": float(self.ratio[row]),
+                "chance": float(self.chance[row]),
+            }
+            for row in np.lexsort((self.distance, self.ratio))[:count]
+        ]
+
+
+def ratio_test(generated: Features, held_out: Features, train: Features) -> RatioTest:
+    """Test each generated row for being a copy of a training row; ``MemorisedShare`` describes the rule.
+
+    ``ratio_test(...).chance <= rate`` are the rows that ``memorised`` counts. Raises InputError if the embeddings
+    differ in width.
+    """
+    rows, known = embedding(generated, "generated"), embedding(train, "training")
+    # both distances of the held-out rows are the same for all subjects
+    calibration = _distance_ratio(nearest_distances(held_out, train), nearest_distances(held_out, held_out))
+    nearest, squared = nearest_rows(*pair_of(rows, known))
+    distance = np.sqrt(squared)
+    ratio = _distance_ratio(distance, nearest_distances(generated, held_out))
+    return RatioTest(nearest, distance, ratio, chance_of_ratio(ratio, calibration), calibration)
 
 
 def chance_of_ratio(ratio: npt.ArrayLike, calibration: npt.ArrayLike) -> Float64:

@@ -84,6 +84,9 @@ class MemorisationInformedDistance:
             error = float(np.sqrt(variance_of_sum(of_generated) + variance_of_sum(of_known)))
             # the training samples are the reference only without --train
             influence = influence_of(of_generated, of_known if train is None else (), error=error)
+        elif fid.error is not None:
+            # without the influence of FID, both parts count as independent
+            error = float(np.hypot(by_fid * fid.error, by_distance * np.sqrt(distances.var() / len(distances))))
         return [Score("mifid", value, error, "lower", detail, "memorization_informed_fid", influence)]
 
 

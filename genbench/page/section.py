@@ -22,6 +22,7 @@ from genbench.runs.reported_sampler import SamplerRun, sampler_runs
 from genbench.tables.class_table import ClassTable, class_tables
 from genbench.tables.leaderboard_formats import table_html, table_markdown
 from genbench.tables.leaderboard_table import Table, by_protocol, tabulated
+from genbench.tables.pair_table import PairTable, pair_tables
 
 GROUP_TITLES = {
     "random": "Random samples",
@@ -135,6 +136,11 @@ class Section:
     def classes(self) -> list[tuple[str, ClassTable]]:
         """The worst classes of each ranked sampler, first seed, in each score that is computed class by class."""
         return [(run.name, table) for run in self.runs for table in class_tables(run.results[0])]
+
+    @property
+    def copies(self) -> list[tuple[str, PairTable]]:
+        """The clearest copies of training samples of each ranked sampler, first seed."""
+        return [(run.name, table) for run in self.runs for table in pair_tables(run.results[0])]
 
     @property
     def commands(self) -> list[str]:

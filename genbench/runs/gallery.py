@@ -54,7 +54,7 @@ def write_gallery(subject: object, recipe: Benchmark, *, seed: int, folder: RunF
     source = sides.generated
     # a plain grid of samples drawn at random
     drawn = np.random.default_rng(seed).choice(len(source), min(GRID_SIZE, len(source)), replace=False)
-    grid_figure(np.stack(_take_rows(source, drawn.tolist())), folder.samples)
+    grid_figure(np.stack(take_rows(source, drawn.tolist())), folder.samples)
     # what comes from features, then the samples themselves
     gallery = _with_samples(_feature_gallery(sides, recipe), sides, recipe, folder)
     folder.write_gallery(gallery)
@@ -81,14 +81,14 @@ def _with_samples(gallery: Gallery, sides: Sides, recipe: Benchmark, folder: Run
     source, reference = sides.generated, sides.rows
     if reference is None or isinstance(reference, Features) or not gallery.groups:
         return gallery
-    if _take_rows(source, [0])[0].ndim == 1:
+    if take_rows(source, [0])[0].ndim == 1:
         return replace(gallery, points=_first_points(source), reference_points=_first_points(reference))
     # images: every shown sample, its nearest reference sample and its nearest training image
     groups = gallery.groups.values()
-    generated = _take_rows(source, [row for group in groups for row in group.rows])
+    generated = take_rows(source, [row for group in groups for row in group.rows])
     lines = {
         "sample": generated,
-        "nearest reference": _take_rows(reference, [row for group in groups for row in group.nearest]),
+        "nearest reference": take_rows(reference, [row for group in groups for row in group.nearest]),
     }
     training = _nearest_training_images(generated, open_source(recipe.train))
     if training is not None:
@@ -204,7 +204,7 @@ def _disjoint_parts(rows: Array, count: int) -> list[Array]:
     return [rows[order[part * size : (part + 1) * size]] for part in range(count)]
 
 
-def _take_rows(source: Source, indices: Sequence[int]) -> list[Array]:
+def take_rows(source: Source, indices: Sequence[int]) -> list[Array]:
     """Return the rows of a source at these positions: images as uint8 [H, W, 3], points as float32 [D]."""
     rows: dict[int, Array] = {}
     # one pass over the source up to the last row
@@ -219,7 +219,7 @@ def _take_rows(source: Source, indices: Sequence[int]) -> list[Array]:
 
 def _first_points(source: Source) -> list[list[float]]:
     """Return the first two coordinates of the first points."""
-    rows = np.stack(_take_rows(source, range(min(SHOWN_POINTS, len(source)))))
+    rows = np.stack(take_rows(source, range(min(SHOWN_POINTS, len(source)))))
     return [_rounded_list(point, 4) for point in rows[:, :2]]
 
 

@@ -18,16 +18,18 @@ GAP = 1
 """Pixels of gray between tiles."""
 
 
-def grid_figure(samples: npt.ArrayLike, path: Path) -> None:
-    """Write samples as one PNG: images, uint8 [N, H, W, 3] or [N, 3, H, W], as tiles; points [N, 2] as a scatter."""
+def grid_figure(samples: npt.ArrayLike, path: Path, *, columns: int | None = None) -> None:
+    """Write samples as one PNG: images, uint8 [N, H, W, 3] or [N, 3, H, W], as tiles; points [N, 2] as a scatter.
+
+    ``columns``: number of tiles in a row; None makes the picture about square.
+    """
     array = np.asarray(samples)
     if array.ndim == 2:
         _scatter_figure(array, path)
         return
     # uint8 [N, C, H, W] -> [N, H, W, C]
     images = array if array.shape[-1] in (1, 3) else array.transpose(0, 2, 3, 1)
-    columns = int(np.ceil(np.sqrt(len(images))))
-    tiles = _tiled(images, columns)
+    tiles = _tiled(images, columns or int(np.ceil(np.sqrt(len(images)))))
     # enlarge small images to a width of about 512 pixels
     times = max(1, 512 // tiles.shape[1])
     _write_png(tiles.repeat(times, 0).repeat(times, 1), path)

@@ -23,6 +23,7 @@ from genbench.scoring.independence import withhold
 from genbench.scoring.label_sampling import recorded_labels, unused_labels
 from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options
+from genbench.scoring.pair_places import with_places
 from genbench.scoring.pairing import PAIRED, is_paired
 from genbench.scoring.panel import PanelEvaluation, PanelPlan
 from genbench.scoring.requirements import lacking_side, too_few_samples
@@ -119,7 +120,7 @@ class Plan:
         # a recipe holds metrics that only some samplers allow; what a user asks for is told if it is missing
         if required and self.benchmark is None:
             left_out += [sentence for one in found for sentence in one.empty]
-        return [entry for one in found for entry in one.entries], left_out
+        return with_places([entry for one in found for entry in one.entries], self.sides), left_out
 
     def _record(self, entries: Sequence[Entry], panel: PanelEvaluation | None) -> Result:
         """Return the result with everything that decides the numbers."""

@@ -164,6 +164,10 @@ class Sides:
         extracted = {side: features for (side, _), features in self._features.items() if side in self.further}
         return {side: _sample_set(features) for side, features in extracted.items()}
 
+    def skipped(self, side: Side) -> int:
+        """Return how many samples of a side were left out of its features."""
+        return max((features.skipped for (own, _), features in self._features.items() if own == side), default=0)
+
     def sample_sets(self) -> tuple[SampleSet, SampleSet | None]:
         """Return the records of the generated and the reference samples for the result."""
         # after the extraction, names and counts are those of the features

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genbench.results import Result
-from genbench.tables.class_table import class_tables
+from genbench.tables.class_table import ClassTable, class_tables
 from genbench.tables.escapes import one_line
 from genbench.tables.numbers import ARROWS, PLAIN, counted, number_with_error, set_aside
+from genbench.tables.pair_table import PairTable, pair_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,16 +48,17 @@ def result_text(result: Result, *, plain: bool = False) -> str:
         rows, headers = [[cell.translate(PLAIN) for cell in row] for row in rows], [h.translate(PLAIN) for h in headers]
     table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                      colalign=("left", "left", "right", "left", "left"))  # fmt: skip
-    return "\n".join([*_heading(result), "", table.rstrip(), *_class_lines(result, plain=plain)])
+    return "\n".join([*_heading(result), "", table.rstrip(), *_detail_lines(result, plain=plain)])
 
 
-def _class_lines(result: Result, *, plain: bool) -> list[str]:
-    """Return the lines about the worst classes; nothing without scores of classes."""
+def _detail_lines(result: Result, *, plain: bool) -> list[str]:
+    """Return the lines about the worst classes and about the clearest copies; nothing without scores of these."""
     from tabulate import tabulate
 
     lines = []
-    for table in class_tables(result):
-        # names of classes are those of folders, which may hold anything
+    tables: list[ClassTable | PairTable] = [*class_tables(result), *pair_tables(result)]
+    for table in tables:
+        # names of classes and samples are those of folders and files, which may hold anything
         rows = [[one_line(cell) for cell in row] for row in table.rows]
         text = tabulate(rows, headers=table.headers, disable_numparse=True, tablefmt="simple",
                         colalign=("left", *["right"] * (len(table.headers) - 1)))  # fmt: skip
@@ -71,6 +73,10 @@ def _heading(result: Result) -> list[str]:
         lines.append(
             f"against {one_line(result.reference.name)}: {counted(result.reference.count)}"
             + set_aside(result.reference)
+        )
+    if result.train is not None:
+        lines.append(
+            f"trained on {one_line(result.train.name)}: {counted(result.train.count)}{set_aside(result.train)}"
         )
     recipe = f", benchmark {result.benchmark}" if result.benchmark else ""
     # classes in turn are the rule, and another way of requesting them is worth a word

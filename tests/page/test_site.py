@@ -245,6 +245,18 @@ def test_the_committed_reports_match_the_committed_results() -> None:
     assert (folder / "index.html").stat().st_size < 3_000_000
 
 
+def test_copies_of_training_samples_are_on_the_page_and_in_the_markdown(folder: Path) -> None:
+    scored = made("gan", 5.0, extra=(*EXTRA, Score("memorised", 0.1, 0.01, "lower")), seed=1)
+    pair = {"generated": 3, "train": 5, "distance": 0.0, "ratio": 0.0, "chance": 0.001, "train_file": HOSTILE}
+    detail = {"pairs": [pair], "found": 1}
+    scores = [replace(e, detail=detail) if "memorised" in e.name else e for e in scored.scores]
+    replace(made("copier", 5.0, extra=EXTRA), scores=tuple(scores)).append(folder / "digits.jsonl")
+    text = page(folder)
+    assert "<h3>Copies of training samples</h3>" in text
+    assert HOSTILE not in text
+    assert "## Copies of training samples" in (folder / "digits.md").read_text()
+
+
 def test_the_worst_classes_are_on_the_page_and_in_the_markdown(folder: Path) -> None:
     scored = made("gan", 5.0, extra=(*EXTRA, Score("fid_per_class", 7.0, 0.1, "lower")), seed=1)
     classes = [{"name": HOSTILE, "value": 9.0, "error": 0.5, "generated": 90}]

@@ -147,3 +147,44 @@ def test_a_watcher_takes_training_samples() -> None:
     assert [result["memorised@points"].value for result in results if result] == [
         scored(FRESH)["memorised@points"].value
     ] * 2
+
+
+def test_pairs_name_the_files_of_their_samples(tmp_path: Path) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 30), ("held_out", 25), ("generated", 24)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "generated" / "7.png").write_bytes((tmp_path / "train" / "12.png").read_bytes())
+    words = ["score", "--samples", f"{tmp_path}/generated", "--reference", f"{tmp_path}/held_out", "--quiet"]
+    words += ["--train", f"{tmp_path}/train", "--metrics", "memorised,rate=0.05", "--features", "pixels", "--no-cache"]
+    # the first pair is named also if only a part of the samples is scored
+    for further in ([], ["--count", "20", "--seed", "1"]):
+        answer = CliRunner().invoke(main, [*words, *further, "--json"])
+        first = json.loads(answer.stdout)["scores"][0]["detail"]["pairs"][0]
+        assert (first["generated_file"], first["train_file"]) == (
+            f"{tmp_path}/generated/7.png",
+            f"{tmp_path}/train/12.png",
+        )
+    # the table and the picture show it
+    answer = CliRunner().invoke(main, [*words, "--pairs", f"{tmp_path}/pairs.png"])
+    assert f"{tmp_path}/train/12.png" in answer.stdout
+    sheet = np.asarray(Image.open(tmp_path / "pairs.png").convert("RGB"))
+    times = max(1, 512 // (8 * 9 + 1))
+    tiles = sheet[::times, ::times]
+    copied = np.asarray(Image.open(tmp_path / "train" / "12.png"))
+    assert np.array_equal(tiles[1:9, 1:9], copied)
+    assert np.array_equal(tiles[1:9, 10:18], copied)
+
+
+def test_a_picture_of_pairs_needs_images(tmp_path: Path) -> None:
+    for name, rows in (("train", TRAIN), ("held_out", HELD_OUT), ("fresh", FRESH)):
+        np.save(tmp_path / f"{name}.npy", rows)
+    words = ["score", "--samples", f"{tmp_path}/fresh.npy", "--reference", f"{tmp_path}/held_out.npy", "--quiet"]
+    words += ["--train", f"{tmp_path}/train.npy", "--no-cache", "--pairs", f"{tmp_path}/pairs.png"]
+    for metrics, message in (("memorised", "--pairs draws images"), ("ct", "There are no pairs to draw")):
+        answer = CliRunner().invoke(main, [*words, "--metrics", metrics])
+        assert answer.exit_code != 0
+        assert message in answer.stderr
