@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,11 +22,14 @@ from genbench.errors import UsageError
 @click.option(
     "--weights", type=NamedPath(path_type=Path), metavar="PATH", help="best.safetensors written by `genbench run`."
 )
+@click.option("--labels", type=click.Choice(["equal", "random"]), default="equal", show_default=True,
+              help="Classes requested of a sampler that takes them: in turn, or drawn at random.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
-def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path | None, quiet: bool) -> None:
+def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path | None, **options: Any) -> None:
     """Draw samples and write them to disk.
 
-    They are the samples that `genbench score --sampler` draws with the same count and seed.
+    They are the samples that `genbench score --sampler` draws with the same count, seed and
+    --labels.
 
     \b
     genbench sample my_models:Blobs,size=8 --count 1000 --out blobs.npz
@@ -34,6 +38,7 @@ def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path
     from genbench.derived_sources import Drawn
     from genbench.plugs.contracts import Sampler
     from genbench.plugs.opening import load_weights, open_sampler
+    from genbench.plugs.requested_classes import RequestedClasses, class_count
     from genbench.write_samples import write_samples
 
     # a guest may change the working folder
@@ -46,5 +51,9 @@ def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path
         # trained weights replace the initial ones
         if weights is not None:
             load_weights(opened, weights, sampler)
-        write_samples(Drawn(opened, count, seed, sampler), file, progress=False if quiet else None)
+        # a sampler without classes ignores their rule
+        classes = class_count(opened)
+        requests = None if classes is None else RequestedClasses(options["labels"], classes, seed)
+        drawn = Drawn(opened, count, seed, sampler, requests)
+        write_samples(drawn, file, progress=False if options["quiet"] else None)
     say(f"{out}: {count:,} samples of {sampler}, seed {seed}")

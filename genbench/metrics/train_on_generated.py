@@ -157,8 +157,10 @@ def accuracy_on_real(rows: Array, label: Int64, real_rows: Array, real_label: In
     # a row that two classifiers judge differently adds the noise of a coin, which the binomial error has already
     variance, parts = 0.0, len(accuracies)
     if parts:
+        spread = (parts - 1) * float(np.var(accuracies))
         noise = (parts - 1) ** 2 / parts * float(np.mean(flips)) / len(right)
-        variance = max((parts - 1) * float(np.var(accuracies)) - noise, 0.0)
+        # in simulations the noise was a third to a half of the spread; a larger share would be chance
+        variance = max(spread - noise, spread / 2)
 
     # real rows, each tested by a classifier that has not seen it
     right_of_real = np.zeros(len(real_rows), bool)

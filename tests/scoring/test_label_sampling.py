@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import genbench
+from genbench.cli import main
 from genbench.comparison.leaderboard import leaderboard
 from genbench.derived_sources import Drawn
 from genbench.features.features import Features
@@ -163,6 +165,14 @@ def test_an_older_result_of_requested_classes_means_equal_counts() -> None:
     of_classes = replace(old, scores=(*old.scores, replace(entry, name="class_consistency@points")))
     assert of_classes.label_rule == "equal"
     assert of_classes.protocol["labels"] == "equal"
+
+
+def test_written_samples_are_those_that_are_scored_with_the_same_rule(tmp_path: Path) -> None:
+    spec, out = "tests.scoring.test_label_sampling:Painter", tmp_path / "points.npy"
+    words = ["sample", spec, "--count", "300", "--seed", "3", "--labels", "random", "--out", str(out), "--quiet"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    expected = np.concatenate([batch.data.numpy() for batch in drawn("random", 300).batches(256)])
+    assert (np.load(out) == expected).all()
 
 
 def test_folders_of_classes_say_whether_their_counts_are_equal(tmp_path: Path) -> None:
