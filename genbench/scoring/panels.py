@@ -32,15 +32,16 @@ class Panel:
 
 # Representation Frechet Loss (arXiv 2604.28190): ratios of Frechet distances on ImageNet at 256 pixels. The paper's
 # distances of the 50,000 validation images to the statistics of the training images are in the order of its encoders.
+# Networks, sizes and pooling are those of the code of its authors, which sees all of an image (crop=1).
 FDR6 = Panel(
     name="fdr6",
     extractors=(
         "inception",
-        "timm,model=convnext_base.fb_in22k_ft_in1k",
-        "timm,model=vit_large_patch14_dinov2.lvd142m,pool=cls,size=224",
-        "timm,model=vit_large_patch16_224.mae,pool=cls",
-        "timm,model=vit_so400m_patch16_siglip_256.v2_webli,size=224",
-        "timm,model=vit_large_patch14_clip_224.openai,pool=cls",
+        "timm,model=convnextv2_base.fcmae_ft_in22k_in1k,pool=avg,crop=1",
+        "timm,model=vit_large_patch14_dinov2.lvd142m,size=256",
+        "timm,model=vit_large_patch16_224.mae,crop=1",
+        "timm,model=vit_so400m_patch16_siglip_256.v2_webli,size=224,crop=1",
+        "timm,model=vit_large_patch14_clip_224.openai,size=256",
     ),
     about="Inception, ConvNeXt, DINOv2-L, MAE-L, SigLIP2-so400m and CLIP-L; needs timm and its weights",
     floors=(1.68, 56.87, 14.19, 0.04, 0.60, 5.60),

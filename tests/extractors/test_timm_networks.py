@@ -272,6 +272,9 @@ def test_the_encoders_of_fdr6_can_be_built_and_take_their_size(spec: str) -> Non
         assert extractor._pooled(network, network.forward_features(pixels)).shape == (2, FDR6[spec])
 
 
-def test_the_documentation_lists_the_encoders_of_fdr6() -> None:
+def test_the_panel_and_the_documentation_list_the_encoders_of_fdr6() -> None:
+    from genbench.scoring.panels import FDR6 as PANEL
+
+    assert PANEL.extractors == ("inception", *FDR6)
     text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert [spec for spec in FDR6 if f"`{spec}`" not in text] == []
