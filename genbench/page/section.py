@@ -28,6 +28,7 @@ GROUP_TITLES = {
     "random": "Random samples",
     "typical": "Most typical: nearest to the reference",
     "odd": "Least typical: farthest from the reference",
+    "copied": "Most like copies of training samples",
 }
 
 

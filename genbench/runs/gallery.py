@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genbench.array_types import Array, Float64
+from genbench.errors import InputError
 from genbench.features.features import Features
 from genbench.plugs import registry
 from genbench.plugs.contracts import Extractor, Metric, Score, Source
@@ -47,9 +48,7 @@ def write_gallery(subject: object, recipe: Benchmark, *, seed: int, folder: RunF
     ``subject`` and ``seed`` are those of the score: then the samples are the same and their features are in the
     store. Raises the errors of ``score``.
     """
-    options = Options(
-        reference=recipe.reference, features=recipe.features, count=recipe.count, seed=seed, progress=False
-    )
+    options = replace(Options(seed=seed, progress=False).completed(recipe), metrics=None)
     sides = open_sides(subject, options)
     source = sides.generated
     # a plain grid of samples drawn at random
@@ -68,6 +67,8 @@ def _feature_gallery(sides: Sides, recipe: Benchmark) -> Gallery:
     # each view of the features has its own parts
     if "embedding" in generated.views:
         gallery = _with_neighbours(gallery, generated["embedding"], reference["embedding"], sides.options.seed)
+        if "train" in sides.further:
+            gallery = _with_copies(gallery, generated, reference, sides.features("train", name))
         gallery = replace(gallery, by_count=_distance_by_count(generated, reference, recipe, sides.extractor(name)))
     if "mode" in generated.views:
         gallery = _with_modes(gallery, generated, reference)
@@ -133,6 +134,24 @@ def _with_neighbours(gallery: Gallery, generated: Array, reference: Array, seed:
         median_distance=_rounded(np.median(distance)),
         reference_median_distance=_rounded(np.median(within_reference)),
     )
+
+
+def _with_copies(gallery: Gallery, generated: Features, reference: Features, train: Features) -> Gallery:
+    """Add the rows that are most like copies of training rows, by the ratio test of the metric ``memorised``."""
+    from sklearn.neighbors import NearestNeighbors
+
+    metric: Any = registry.load("metrics", "memorised")
+    try:
+        pairs = metric(generated, reference, seed=0, train=train)[0].detail["pairs"]
+    except InputError:
+        # too few held-out rows for the test
+        return gallery
+    # as many as in the other groups, each with its nearest reference row
+    rows = [pair["generated"] for pair in pairs[: len(gallery.groups["random"].rows)]]
+    search = NearestNeighbors(n_neighbors=1).fit(reference["embedding"])
+    distance, nearest = (neighbours[:, 0] for neighbours in search.kneighbors(generated["embedding"][rows]))
+    group = SampleGroup(rows, nearest.tolist(), _rounded_list(distance))
+    return replace(gallery, groups={**gallery.groups, "copied": group})
 
 
 def _with_modes(gallery: Gallery, generated: Features, reference: Features) -> Gallery:

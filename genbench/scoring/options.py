@@ -11,7 +11,9 @@ from genbench.benchmarks import Benchmark
 from genbench.distributed import Ranks
 from genbench.errors import UsageError, did_you_mean
 from genbench.plugs.contracts import BATCH_SIZE
+from genbench.plugs.registry import load
 from genbench.plugs.requested_classes import check_label_rule
+from genbench.scoring.metric_lists import metric_specs
 
 if TYPE_CHECKING:
     from genbench.plugs.contracts import Extractor
@@ -108,6 +110,8 @@ class Options:
             return self
         # what the benchmark fixes must not be given as well
         fixed = {name: getattr(benchmark, name) for name in ("reference", "features", "metrics", "count", "labels")}
+        if _reads_train(benchmark.metrics):
+            fixed["train"] = benchmark.train
         for name in fixed:
             if getattr(self, name) is not None:
                 raise UsageError(
@@ -115,6 +119,12 @@ class Options:
                     "choose it."
                 )
         return replace(self, **fixed)
+
+
+def _reads_train(metrics: str) -> bool:
+    """Whether one of these metrics needs the training samples."""
+    specs = [replace(spec, extractor=None) for spec in metric_specs(metrics)]
+    return any(getattr(load("metrics", spec), "training_rows", None) == "needed" for spec in specs)
 
 
 # The keywords of the public functions. A test keeps their names and types equal to those of Options.

@@ -104,3 +104,38 @@ def test_the_same_samples_make_the_same_files(copied: RunFolder, tmp_path: Path)
 
 def test_a_folder_without_a_gallery_has_an_empty_one(tmp_path: Path) -> None:
     assert RunFolder(tmp_path, "digits", "vae", 0).read_gallery() == Gallery()
+
+
+class PartlyCopies:
+    """A sampler of 5 exact and 5 noisy copies of training images among images that the training set lacks."""
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        fit, unseen = (next(digits(split).batches(718)).data.numpy() for split in ("fit", "validation"))
+        images = unseen[rng.integers(0, len(unseen), count)]
+        images[:10] = fit[100:110]
+        images[5:10] = (images[5:10] + rng.normal(0, 4, images[5:10].shape)).round().clip(0, 255)
+        return images
+
+
+def test_planted_copies_are_shown_beside_their_training_images(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "digits", "partly-copies", 0)
+    recipe = replace(DIGITS, metrics="memorised", features="pixels", count=200)
+    write_gallery(PartlyCopies(), recipe, seed=0, folder=folder)
+    group = folder.read_gallery().groups["copied"]
+    # all eight are planted copies, the exact ones first
+    assert set(group.rows) <= set(range(10))
+    assert sorted(group.rows[:5]) == [0, 1, 2, 3, 4]
+    sheet = tiles(folder)[3].astype(int)
+    assert np.array_equal(sheet[0, :5], sheet[2, :5])
+    assert np.abs(sheet[0] - sheet[2]).max() < 30
+
+
+def test_a_benchmark_that_measures_memorisation_scores_with_its_training_samples() -> None:
+    from genbench.scoring.score import score
+
+    recipe = replace(DIGITS, metrics="memorised", features="pixels", count=200)
+    result = score(PartlyCopies(), recipe, progress=False, cache=False)
+    assert result.train is not None
+    assert result.train.name == "digits,split=fit"
+    assert result["memorised@pixels"].detail["found"] >= 10
