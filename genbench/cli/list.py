@@ -23,7 +23,9 @@ def list_command(kind: str | None) -> None:
     for each in [kind] if kind else reversed(registry.KINDS):
         plugs = [(name, registry.summary(each, name)) for name in registry.installed(each)]
         # names that stand for several metrics
-        plugs += [(name, f"Group of metrics: {members}") for name, members in METRIC_GROUPS.items() if each == "metrics"]
+        plugs += [
+            (name, f"Group of metrics: {members}") for name, members in METRIC_GROUPS.items() if each == "metrics"
+        ]
         # names in a column, descriptions wrapped beside it
         width = max((len(name) for name, _ in plugs), default=0)
         say(f"{each}:")

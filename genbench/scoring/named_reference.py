@@ -31,10 +31,8 @@ class NamedReference:
         # saved features hold rows instead
         if moments is None:
             return None
-        # the moments of all views are of the same samples
-        count = moments.count or self.statistics.count
-        others = {view: replace(each, name=self.name, count=count) for view, each in moments.others.items()}
-        return replace(moments, name=self.name, count=count, others=others)
+        # the moments of other views get both from these
+        return replace(moments, name=self.name, count=moments.count or self.statistics.count)
 
     def record(self, reference: SampleSet) -> SampleSet:
         """Return the record of the reference with the name, the checksum and the label rule."""

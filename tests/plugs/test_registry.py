@@ -42,8 +42,8 @@ def test_a_spec_without_a_name_is_refused(text: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"'prcd', did you mean 'prdc'\?"):
-        registry.load("metrics", "prcd")
+    with pytest.raises(UsageError, match=r"'prdcc', did you mean 'prdc'\?"):
+        registry.load("metrics", "prdcc")
 
 
 def test_an_unknown_option_is_answered_with_the_nearest() -> None:

@@ -26,8 +26,8 @@ class InceptionGraph(nn.Module):
     With ``spatial``, the 17 * 17 * 7 = 2,023 numbers of sFID follow in each row: float32 [N, 4071]. They are the
     tensor ``mixed_6/conv:0`` of TensorFlow's graph, ``[..., :7]``, in the order (row, column, channel), as
     guided-diffusion's evaluator reads it. In the graph of 2015-12-05, ``mixed`` to ``mixed_10`` are the blocks Mixed_5b
-    to Mixed_7c, so ``mixed_6`` is Mixed_6d. The node ``mixed_6/conv`` is the ReLU after the batch norm of the block's
-    1x1 branch, whose 192 channels are the first ones of the block.
+    to Mixed_7c, so ``mixed_6`` is Mixed_6d. The nodes of its 1x1 branch are conv/Conv2D, conv/batchnorm,
+    conv/CheckNumerics, conv/control_dependency and conv, the ReLU; its 192 channels are the first ones of the block.
 
     Removes its tensors from ``state`` one by one, so that the weights are never in memory twice.
     """
