@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from genbench.cli.options import score_options, writable
-from genbench.cli.printing import guests, show_warnings
+from genbench.cli.printing import guests, show_hints, show_warnings
 from genbench.comparison.gate import gate
 from genbench.comparison.gate_checks import Check
 from genbench.comparison.group_by_subject import read_subjects
@@ -60,6 +60,7 @@ def checks_of_subject(
     if follows:
         raise click.exceptions.Exit(0)
     show_warnings(result.warnings)
+    show_hints(result.hints)
     if to is not None:
         replace(result, spec=subject).append(to)
     return checks

@@ -66,7 +66,7 @@ READING_OPTIONS = (
         "--features",
         callback=not_empty,
         metavar="SPEC",
-        help="Extractor; default: inception for images, points for points.",
+        help="Extractor; default: points for points; for images inception, or efficientnet-lite0 without its weights.",
     ),
     click.option(
         "--weights",

@@ -24,7 +24,12 @@ def show(result: Result, as_json: bool) -> None:
     # warnings before the result, hints after it
     show_warnings(result.warnings)
     say(json_text(result.to_json()) if as_json else result_text(result, plain=not prints("↓↑±")))
-    for hint in result.hints:
+    show_hints(result.hints)
+
+
+def show_hints(hints: Iterable[str]) -> None:
+    """Print hints to stderr."""
+    for hint in hints:
         click.echo(terminal_safe(hint), err=True)
 
 

@@ -18,7 +18,7 @@ from genbench.cli.options import (
     training,
     writable,
 )
-from genbench.cli.printing import guests, say, send, show
+from genbench.cli.printing import guests, say, send, show, show_hints
 from genbench.errors import UsageError
 
 
@@ -111,10 +111,8 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
     # the bytes of a path need not be valid text
     subject_text = str(samples or sampler).encode(errors="replace").decode()
     options["name"] = (options["name"] or subject_text).encode(errors="replace").decode()
-    if to is not None and not dry_run:
-        to = writable(to)
-    if pairs is not None and not dry_run:
-        pairs = writable(pairs)
+    if not dry_run:
+        to, pairs = (None if path is None else writable(path) for path in (to, pairs))
 
     with guests(), joined() as ranks:
         follows = ranks is not None and ranks.rank > 0
@@ -130,6 +128,7 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
             result = replace(plan.score(), spec=subject_text)
     if dry_run:
         say(cost.to_text())
+        show_hints(plan.sides.hints)
     elif not follows:
         # the result is shown first, and a closed pipe does not keep it from the file
         try:

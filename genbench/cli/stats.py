@@ -11,7 +11,7 @@ import click
 
 from genbench.cli.command_group import refusal
 from genbench.cli.options import NamedPath, not_empty, reading, score_options, writable
-from genbench.cli.printing import guests, say, size_text
+from genbench.cli.printing import guests, say, show_hints, size_text
 from genbench.errors import UsageError, did_you_mean
 
 
@@ -65,7 +65,8 @@ def stats_make(samples: str, out: Path, spatial: bool, **options: Any) -> None:
     """
     from genbench.distributed import joined
     from genbench.features.statistics_files import write_statistics
-    from genbench.scoring.score import features_of
+    from genbench.scoring.options import Options
+    from genbench.scoring.score import features_and_hints
     from genbench.tables.numbers import counted
 
     # mistakes are told before the long work
@@ -73,8 +74,8 @@ def stats_make(samples: str, out: Path, spatial: bool, **options: Any) -> None:
         raise UsageError(f"{out} should end in .npz (mean and covariance) or .safetensors (all features).")
     out = writable(out)
     with guests(), joined() as ranks:
-        metrics = "sfid" if spatial else None
-        features = features_of(samples, **score_options(options), ranks=ranks, metrics=metrics)
+        chosen = Options.of({**score_options(options), "ranks": ranks, "metrics": "sfid" if spatial else None})
+        features, hints = features_and_hints(samples, chosen)
     if spatial and "spatial" not in features.views:
         raise UsageError(f"{features.extractor!r} has no view 'spatial', which is Inception's; leave out --spatial.")
     # of several processes, the first one writes
@@ -86,6 +87,7 @@ def stats_make(samples: str, out: Path, spatial: bool, **options: Any) -> None:
     else:
         features.save(out)
     say(f"{out}: {counted(len(features))} of {features.name}, features: {features.extractor}")
+    show_hints(hints)
 
 
 @stats_group.command(name="list")

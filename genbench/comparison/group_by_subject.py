@@ -94,7 +94,10 @@ def _general(name: str) -> str:
 
 def entries_of(results: Sequence[Result], metric: str) -> list[Entry]:
     """Return the score of each result in a metric, given by its full name. Raises InputError if a result lacks it."""
-    lacking = [result.name for result in results if metric not in {entry.name for entry in result.scores}]
+    lacking = [result for result in results if metric not in {entry.name for entry in result.scores}]
     if lacking:
-        raise InputError(f"{lacking[0]} has no {metric}; score it with that metric.")
+        features = ", ".join(lacking[0].extractors)
+        raise InputError(
+            f"{lacking[0].name} has no {metric} (its features: {features}); score it with that metric and extractor."
+        )
     return [result[metric] for result in results]

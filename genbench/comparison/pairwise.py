@@ -105,8 +105,10 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
             for pair in pairs
         ]
     if not tested:
-        pair = " and ".join(list(subjects)[:2])
-        raise InputError(f"{pair} have no metric in common; score them with the same metrics.")
+        # the features tell apart what two machines chose, one of which could not get Inception's weights
+        by = {name: ", ".join(results[0].extractors) for name, results in list(subjects.items())[:2]}
+        pair = " and ".join(f"{name} (features: {extractors})" for name, extractors in by.items())
+        raise InputError(f"{pair} have no metric in common; score them with the same --metrics and --features.")
     # the correction counts all pairs, also those that are not shown
     shown = [each for each in corrected(tested) if baselines.get(each.metric, each.b) == each.b]
     tests = sum(each.contrast is not None for each in tested)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from genbench.comparison.group_by_subject import read_subjects
 from genbench.comparison.pairwise import Comparison, Question, compare_results
 from genbench.results import Result
+from genbench.scoring.default_extractor import INSTALLED_NETWORK, replacements
 from genbench.scoring.options import CompareOptions
 from genbench.scoring.score import score
 
@@ -69,7 +70,7 @@ def _results_by_name(
     A name that is already in use gets the subject's path or position, or both.
     """
     by_name: dict[str, list[Result]] = {}
-    fresh = []
+    fresh: list[str] = []
     for position, subject in enumerate(subjects, 1):
         for name, results in _results_of(subject, options):
             origin = str(subject) if isinstance(subject, (str, Path)) else str(position)
@@ -77,8 +78,16 @@ def _results_by_name(
             numbered = (f"{name} ({origin}, {number})" for number in count(position))
             free = next(each for each in chain([name, f"{name} ({origin})"], numbered) if each not in by_name)
             by_name[free] = results
-            fresh += [] if _has_results(subject) else [free]
+            if not _has_results(subject):
+                fresh.append(free)
+                options = _with_network_of(results[0], options)
     return by_name, fresh
+
+
+def _with_network_of(result: Result, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with the network by which the first subject was scored, if it replaces Inception."""
+    # otherwise each subject would try the download again, and might get another network
+    return {**options, "features": INSTALLED_NETWORK} if replacements(result.hints) else options
 
 
 def _warnings_by_text(by_name: Mapping[str, list[Result]], names: Sequence[str]) -> tuple[str, ...]:
@@ -87,7 +96,9 @@ def _warnings_by_text(by_name: Mapping[str, list[Result]], names: Sequence[str])
     for name in names:
         for warning in dict.fromkeys(each for result in by_name[name] for each in result.warnings):
             having.setdefault(warning, []).append(name)
-    return tuple(f"{', '.join(those)}: {warning}" for warning, those in having.items())
+    # the network of all subjects comes first
+    hints = [hint for name in names for result in by_name[name] for hint in result.hints]
+    return (*replacements(hints), *(f"{', '.join(those)}: {warning}" for warning, those in having.items()))
 
 
 def _results_of(subject: object, options: Mapping[str, Any]) -> Iterator[tuple[str, list[Result]]]:

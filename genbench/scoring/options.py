@@ -36,7 +36,8 @@ class Options:
     metrics: str | None = None
     """Metric specs: ``"fid,is,splits=1,fd@pixels"``; None means the benchmark's, or all that apply."""
     features: str | Extractor | None = None
-    """Extractor spec or plug; None means the benchmark's, or Inception for images and points for points."""
+    """Extractor spec or plug; None means the benchmark's, points for points, and for images Inception, or
+    efficientnet-lite0 if nothing asks for FID by name and Inception's weights can neither be found nor downloaded."""
     resizes: str | None = None
     """Resizes of Inception, ``"tf,torch,clean"``: each metric (default: FID) is computed under every resize.
 

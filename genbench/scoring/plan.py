@@ -58,8 +58,10 @@ class Plan:
     """Value of ``time.monotonic`` when the plan was made."""
 
     @staticmethod
-    def make(subject: object, benchmark: str | Benchmark | None, options: Options) -> Plan:
-        """Open both sides, load the metrics and open the extractors.
+    def make(
+        subject: object, benchmark: str | Benchmark | None, options: Options, *, preferred: str | None = None
+    ) -> Plan:
+        """Open both sides, load the metrics and open the extractors; ``preferred`` is that of ``default_network``.
 
         Raises UsageError for names and options that do not exist or do not go together, InputError for samples that
         cannot be used, PlugError if a guest raises.
@@ -67,7 +69,7 @@ class Plan:
         started = time.monotonic()
         recipe = None if benchmark is None else open_benchmark(benchmark)
         options = options.completed(recipe)
-        sides = open_sides(subject, options)
+        sides = open_sides(subject, options, preferred=preferred)
         panel = PanelPlan.make(sides)
         metrics, left_out = _usable(sides, options) if panel is None or options.metrics is not None else ({}, ())
         # open the extractors now, so that a wrong name or option is reported at once
@@ -164,7 +166,7 @@ class Plan:
         """Return sentences about what the user may want to add; ``labels`` is the recorded label rule."""
         sides, options = self.sides, self.sides.options
         without_reference = options.metrics is None and sides.rows is None and sides.moments is None
-        hints = [NO_REFERENCE] if without_reference else []
+        hints = [*sides.hints, *([NO_REFERENCE] if without_reference else [])]
         # rules about labels that have no effect, or another one than that of published numbers
         hints += [] if self.benchmark else unused_labels(sides.generated, options.labels)
         return hints + ([] if sides.named is None else sides.named.label_hints(labels))

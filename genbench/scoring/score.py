@@ -48,8 +48,13 @@ def features_of(subject: object, **options: Unpack[ScoreOptions]) -> Features:
 
     With ``metrics``, the optional views that they read are computed as well.
     """
-    sides = open_sides(subject, Options.of(options))
+    return features_and_hints(subject, Options.of(options))[0]
+
+
+def features_and_hints(subject: object, options: Options) -> tuple[Features, tuple[str, ...]]:
+    """Return what ``features_of`` returns, and a sentence if Inception was replaced."""
+    sides = open_sides(subject, options)
     if sides.options.metrics is not None:
         metrics = [load("metrics", replace(spec, extractor=None)) for spec in metric_specs(sides.options.metrics)]
         sides.add_views(sides.default_extractor, metrics)
-    return sides.features("generated", sides.default_extractor)
+    return sides.features("generated", sides.default_extractor), sides.hints

@@ -17,6 +17,7 @@ from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
 from genbench.plugs.opening import open_extractor, open_reference, open_subject
 from genbench.results import SampleSet
 from genbench.scoring.checked_origin import checked_origin
+from genbench.scoring.default_extractor import FID_NETWORK, default_network
 from genbench.scoring.label_sampling import with_requests
 from genbench.scoring.named_reference import NamedReference, open_named_reference
 from genbench.scoring.options import Options
@@ -42,6 +43,8 @@ class Sides:
     """The statistics by name that the reference is."""
     default_extractor: str = ""
     """The extractor of metrics that do not name one."""
+    hints: tuple[str, ...] = ()
+    """A sentence about the default extractor if it replaces Inception."""
     _extractors: dict[str, Extractor] = field(default_factory=dict)
     _features: dict[tuple[Side, str], Features] = field(default_factory=dict)
     _known: dict[tuple[str, ...], dict[int, HashedBlocks]] | None = None
@@ -179,14 +182,16 @@ class Sides:
             reference = self.named.record(reference)
         return _sample_set(generated), reference
 
-    def set_default_extractor(self) -> None:
-        """Choose the extractor of metrics that do not name one: the option, or by the kind of the samples."""
+    def set_default_extractor(self, preferred: str | None) -> None:
+        """Choose the extractor of metrics that do not name one; ``preferred`` is that of ``default_network``."""
         # the first sample shows whether the samples are images or points; a panel names its extractors
         features, of_panel = self.options.features, self.options.panel is not None and self.options.metrics is None
         if features is None:
             first = None if of_panel else next(read_batches(self.generated, 1, 0, 1), None)
-            is_points = first is not None and first.data[0].ndim == 1
-            self.default_extractor = "points" if is_points else "inception"
+            if of_panel or (first is not None and first.data[0].ndim == 1):
+                self.default_extractor = FID_NETWORK if of_panel else "points"
+            else:
+                self._choose_network(preferred)
         elif isinstance(features, str):
             self.default_extractor = features
         else:
@@ -194,14 +199,21 @@ class Sides:
             self.default_extractor = features.name
             self._extractors[features.name] = features
 
+    def _choose_network(self, preferred: str | None) -> None:
+        """Choose the network of images, and say so in ``hints`` if the weights of Inception are missing."""
+        read = [self.moments, self.rows, *self.further.values()]
+        from_files = [each.extractor for each in read if isinstance(each, (Features, Moments))]
+        weights = lambda name: open_extractor(name, device=self.device).identity  # noqa: E731
+        self.default_extractor, self.hints = default_network(self.options, from_files, preferred, weights)
+
 
 def _sample_set(features: Features) -> SampleSet:
     name, count, skipped = features.name, len(features), features.skipped
     return SampleSet(name, count, features.fingerprint, skipped, features.left_out, features.levels)
 
 
-def open_sides(subject: object, options: Options) -> Sides:
-    """Open the subject, the reference and the training samples, and set the options of reading.
+def open_sides(subject: object, options: Options, *, preferred: str | None = None) -> Sides:
+    """Open the subject, the reference and the training samples, set the options of reading, choose the extractor.
 
     Raises UsageError, InputError or PlugError if one of them cannot be opened, or if a sampler has no count.
     """
@@ -220,7 +232,7 @@ def open_sides(subject: object, options: Options) -> Sides:
     generated = samples if isinstance(samples, Source) else _drawn(samples, subject, options, rows)
     further: dict[Side, Source | Features] = {} if options.train is None else {"train": _train(options)}
     sides = Sides(generated, rows, moments, options, usable_device(options.device), further, named)
-    sides.set_default_extractor()
+    sides.set_default_extractor(preferred)
     return sides
 
 

@@ -13,6 +13,7 @@ from genbench.plugs.registry import load, open_accepted
 from genbench.plugs.sampler_calls import call_sampler
 from genbench.plugs.specs import Spec
 from genbench.results import Result
+from genbench.scoring.default_extractor import INSTALLED_NETWORK
 from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.named_reference import open_named_reference
 from genbench.scoring.options import Options, WatchOptions
@@ -37,7 +38,13 @@ class Watcher:
 
     The first step that is scored loads the extractor and computes the reference's features; both stay in memory.
     Nothing is written to disk, except what ``log_to`` (the spec of a tracker, or a Tracker) writes, iterables of
-    batches, and features of more than 1 GiB, which are kept in a temporary file. The numbers are those of ``score``.
+    batches, and features of more than 1 GiB, which are kept in a temporary file. With the same ``features``, the
+    numbers are those of ``score``.
+
+    Without ``features``, images are scored in the features of ``efficientnet-lite0``, and not of Inception as by
+    ``score``: it takes a fraction of the time, and its weights are installed with genbench, so training on a machine
+    without network is scored, too. The distance is then ``fd@efficientnet-lite0``. Inception is used for
+    ``features="inception"``, for ``metrics`` with ``fid`` or ``kid``, and if the reference is a file of its statistics.
 
     The watcher is a plain function of a step and samples, so it works in any loop: in Lightning call it in
     ``on_train_batch_end`` with ``trainer.global_step``, in Ignite in a handler of ``ITERATION_COMPLETED`` with
@@ -101,7 +108,7 @@ class Watcher:
 
     def _prepare(self, subject: object) -> Options:
         """Return the options with the opened extractor and the reference's features instead of their names."""
-        plan = Plan.make(subject, None, self._options)
+        plan = Plan.make(subject, None, self._options, preferred=INSTALLED_NETWORK)
         sides = plan.sides
         (extractor, metrics), *more = plan.metrics.items()
         if more:

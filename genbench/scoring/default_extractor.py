@@ -1,0 +1,73 @@
+"""The extractor of metrics that do not name one: Inception for images, or a network that needs no download."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from genbench.distributed import Ranks
+from genbench.errors import MissingWeightsError
+from genbench.scoring.metric_lists import metric_specs
+from genbench.scoring.options import Options
+
+FID_NETWORK = "inception"
+INSTALLED_NETWORK = "efficientnet-lite0"
+"""Its weights are installed with genbench."""
+
+_REPLACED = f"scored with {INSTALLED_NETWORK} instead"
+
+NAMES_OF_INCEPTION = ("fid", "kid", "sfid")
+"""Scores that only Inception gives: other features have ``fd@...`` and ``kd@...`` instead, and no ``sfid``."""
+
+
+def default_network(
+    options: Options, from_files: Sequence[str], preferred: str | None, find_weights: Callable[[str], object]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the extractor of images where none is named, and a sentence if it replaces Inception.
+
+    ``from_files``: the extractors of the sides that are features or statistics from files; empty texts are unknown.
+    ``preferred``: the network if nothing asks for another one; None means Inception, if ``find_weights`` does not raise
+    MissingWeightsError for its name. Raises MissingWeightsError if the weights of both networks are missing.
+    """
+    specs = metric_specs(options.metrics) if options.metrics is not None else []
+    # the user asks for FID by name, or gives the weights of its network
+    if options.weights is not None or any(s.extractor is None and s.name in NAMES_OF_INCEPTION for s in specs):
+        return FID_NETWORK, ()
+    # features and statistics can be compared with features of their own network only
+    if from_files:
+        return (INSTALLED_NETWORK if set(from_files) == {INSTALLED_NETWORK} else FID_NETWORK), ()
+    # nothing is searched for if each metric names its extractor
+    if preferred is not None or (specs and all(spec.extractor is not None for spec in specs)):
+        return preferred or FID_NETWORK, ()
+    missing = _missing_weights(find_weights, options.ranks)
+    return (INSTALLED_NETWORK, (_replacement(missing),)) if missing else (FID_NETWORK, ())
+
+
+def _missing_weights(find_weights: Callable[[str], object], ranks: Ranks | None) -> str:
+    """Return the description of Inception's weights if they cannot be had, or an empty text."""
+    missing = ""
+    try:
+        find_weights(FID_NETWORK)
+    except MissingWeightsError as error:
+        missing = error.file
+        # without either, the error is about the network of FID
+        try:
+            find_weights(INSTALLED_NETWORK)
+        except MissingWeightsError:
+            raise error from None
+    # all processes choose the same network: one without weights is enough
+    if ranks is not None:
+        choice = ranks.store.add(f"choices of rank {ranks.rank}", 1)
+        missing = next(filter(None, ranks.exchange(f"choice {choice} of the network", missing)), "")
+    return missing
+
+
+def _replacement(missing: str) -> str:
+    return (
+        f"FID needs {missing}, which is not on this computer and cannot be downloaded; {_REPLACED}, reported as "
+        f"fd@{INSTALLED_NETWORK} and so on: name one of the two with --features, so that every run uses the same."
+    )
+
+
+def replacements(hints: Iterable[str]) -> tuple[str, ...]:
+    """Return those hints, each once, that say that the installed network replaces Inception."""
+    return tuple(dict.fromkeys(hint for hint in hints if _REPLACED in hint))
