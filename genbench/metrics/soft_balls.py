@@ -41,8 +41,9 @@ class SoftHits:
         count = len(points)
         self._points = points
         # One column for each group of centres, and for the halves: all centres, then the second half of each split.
-        self._group_columns = np.eye(GROUPS)[np.arange(len(balls)) % GROUPS]
-        self._half_columns = np.concatenate([np.ones((len(balls), 1)), balls], axis=1)
+        # Their factor 1/2 makes ln d of ln d^2.
+        self._group_columns = np.eye(GROUPS)[np.arange(len(balls)) % GROUPS] / 2
+        self._half_columns = np.concatenate([np.ones((len(balls), 1)), balls], axis=1) / 2
         self.groups = np.zeros((count, GROUPS))
         self._half_sums = np.zeros((2, count, 1 + HALF_SPLITS))
 
@@ -54,12 +55,16 @@ class SoftHits:
 
     def add(self, log_squares: Array, unit: float, balls: slice, points: slice) -> None:
         """Add a tile of ``ln (d / unit)^2`` [points, balls]."""
-        # The logarithm of the product of min(1, d / R) is a sum, so the halves and groups are products of matrices.
-        whole, *ends = (_logs_within(log_squares, radius / unit) for radius in self.radii)
-        self.groups[points] += whole @ self._group_columns[balls].astype(whole.dtype)
-        columns = self._half_columns[balls].astype(whole.dtype)
-        for sums, logs in zip(self._half_sums, ends, strict=True):
-            sums[points] += logs @ columns
+        # The logarithm of the product of min(1, d / R) is a sum, so the groups and halves are products of matrices.
+        logs = np.empty_like(log_squares)
+        groups, halves = (each[balls].astype(logs.dtype) for each in (self._group_columns, self._half_columns))
+        sums = [(self.groups, groups), (self._half_sums[0], halves), (self._half_sums[1], halves)]
+        for radius, (total, columns) in zip(self.radii, sums, strict=True):
+            # A radius of 0 holds nothing.
+            if radius:
+                np.subtract(log_squares, logs.dtype.type(2 * np.log(radius / unit)), out=logs)
+                np.minimum(logs, 0, out=logs)
+                total[points] += logs @ columns
 
     def probabilities(self) -> Float64:
         """Return for each point the probability that it lies in at least one ball, [N]."""
@@ -107,14 +112,3 @@ def add_soft_hits(tile: Tile, soft_hits: Mapping[tuple[SoftBalls, str], SoftHits
             hits.add(logs, unit, tile.columns, tile.rows)
         else:
             hits.add(logs.T, unit, tile.rows, tile.columns)
-
-
-def _logs_within(log_squares: Array, radius: float) -> Array:
-    """Return ``ln min(1, d / radius)`` from ``ln d^2``; 0 everywhere if the radius is 0."""
-    if not radius:
-        return np.zeros_like(log_squares)
-    # ln d is half of ln d^2
-    half = log_squares.dtype.type(0.5)
-    logs: Array = log_squares * half
-    logs -= log_squares.dtype.type(np.log(radius))
-    return np.minimum(logs, 0, out=logs)

@@ -111,6 +111,21 @@ def neighbours_genbench(root: Path, sizes: Sizes) -> Timed:
     return _metrics(root, sizes, "prdc")
 
 
+def neighbour_family_genbench(root: Path, sizes: Sizes) -> Timed:
+    """All metrics that count neighbours, in one pass, with errors."""
+    return _metrics(root, sizes, "pr,prdc,clipped,sympr,pppr")
+
+
+def neighbour_pair_genbench(root: Path, sizes: Sizes) -> Timed:
+    """Precision and recall by both rules, density and coverage, in one pass, with errors."""
+    return _metrics(root, sizes, "pr,prdc")
+
+
+def curve_genbench(root: Path, sizes: Sizes) -> Timed:
+    """The precision-recall curve of histograms, with errors."""
+    return _metrics(root, sizes, "prd")
+
+
 def neighbours_prdc(root: Path, sizes: Sizes) -> Timed:
     """Precision, recall, density and coverage."""
     from prdc import compute_prdc

@@ -93,6 +93,16 @@ STAGES = {
         {"genbench (and errors)": comparisons.neighbours_genbench, "prdc": comparisons.neighbours_prdc},
         {"prdc": 4.0},
     ),
+    "neighbour-family": Stage(
+        "All metrics that count neighbours, in one pass",
+        {
+            "genbench pr,prdc,clipped,sympr,pppr": comparisons.neighbour_family_genbench,
+            "genbench pr,prdc": comparisons.neighbour_pair_genbench,
+            "genbench prd": comparisons.curve_genbench,
+        },
+        # the whole family takes at most 1.3 times as long
+        {"genbench pr,prdc": 0.77},
+    ),
     "second-run": Stage(
         "The same score again from the cache, whole process",
         {"genbench": images.cached_genbench, "import torch": images.cached_torch},
