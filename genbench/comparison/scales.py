@@ -25,8 +25,6 @@ SHARES = frozenset(
         "cprecision",
         "p_precision",
         "p_recall",
-        "clipped_density",
-        "clipped_coverage",
         "prd_f8",
         "prd_f1_8",
         "high_quality",

@@ -6,7 +6,7 @@ The ball of a row reaches to its k-th neighbour within its own set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -67,8 +67,11 @@ class BallCounts:
                 halves = self._halves[role], self._halves[other]
                 if isinstance(balls, SoftBalls):
                     self._soft[balls, role] = SoftHits(*halves)
-                elif role == "reference" or not balls.clipped:
-                    self._hits[balls, role] = Hits(balls.strict, *halves)
+                elif role == "reference":
+                    grouped: Literal["balls", "points"] = "points" if balls.clipped else "balls"
+                    self._hits[balls, role] = Hits(balls.strict, *halves, grouped=grouped)
+                elif not balls.clipped:
+                    self._hits[balls, role] = Hits(balls.strict, *halves, grouped=None)
 
     def add_within(self, tile: Tile) -> None:
         """Offer the distances within one set as neighbours."""
@@ -160,7 +163,7 @@ class BallCounts:
             if balls.clipped:
                 # rounding must not decide which neighbours the clipped balls lose
                 nearest.measure_near(float(radii.whole.max()), index, distance)
-                self._own[balls] = own = Hits(balls.strict, half, half)
+                self._own[balls] = own = Hits(balls.strict, half, half, grouped="points")
                 own.add_lists(index, distance, radii)
         for (soft, side), soft_hits in self._soft.items():
             if side == role:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -32,7 +32,8 @@ class Hits:
     Every array has one version for the side ``"balls"`` and one for the side ``"points"``.
     """
 
-    def __init__(self, strict: bool, balls: Bool, points: Bool) -> None:
+    def __init__(self, strict: bool, balls: Bool, points: Bool, *, grouped: Literal["balls", "points"] | None) -> None:
+        """Count pairs of balls and points, given their halves [N, S]; also count the partners of one side by group."""
         # The rule, and the halves of the rows of both sides.
         self.is_inside = np.less if strict else np.less_equal
         self.half = {"balls": balls, "points": points}
@@ -41,8 +42,9 @@ class Hits:
         self.halves = {side: np.zeros(half.shape, np.int64) for side, half in self.half.items()}
         # Sum of the positions of a row's partners: the position of its partner if it has only one.
         self.partners = {side: np.zeros(len(half), np.int64) for side, half in self.half.items()}
-        # Number of partners in each group of rows, as ``Influence`` defines the groups.
-        self.groups = {side: np.zeros((len(half), GROUPS), np.int64) for side, half in self.half.items()}
+        # Number of partners of each row of one side in each group, as ``Influence`` defines the groups.
+        self.grouped = grouped
+        self.groups = np.zeros((len(self.half[grouped]) if grouped else 0, GROUPS), np.int32)
 
     def add(self, distance: Float64, radii: Radii, balls: tuple[Int64, slice], points: tuple[Int64, slice]) -> None:
         """Count pairs by their squared distances [K]; for both sides the index within the tile [K] and its range."""
@@ -90,7 +92,8 @@ class Hits:
         for side, row, other in (("balls", ball, point), ("points", point, ball)):
             np.add.at(self.whole[side], row, 1)
             np.add.at(self.partners[side], row, other)
-            np.add.at(self.groups[side].reshape(-1), row * GROUPS + other % GROUPS, 1)
+            if side == self.grouped:
+                np.add.at(self.groups.reshape(-1), row * GROUPS + other % GROUPS, 1)
 
     def sole(self, side: str) -> Float64:
         """Return for each row of the other side how many rows of ``side`` have it as their only partner."""

@@ -49,15 +49,14 @@ def score_of_balls(
     influence: RowInfluence,
     *,
     detail: dict[str, Any] | None = None,
-    key: str | None = None,
+    clipped: bool = False,
 ) -> Score:
     """Return the score of a number, given its estimates [1 + 2 S] from the whole sets and from the halves.
 
-    A number whose name contains ``density`` is a ratio, all others are shares. A score whose name begins with
-    ``clipped`` is at most 1, but its error is that of the estimates, which may be above 1.
+    ``density`` is a ratio, all others are shares. With ``clipped`` the score is at most 1, but its error is that of the
+    estimates, which may be above 1.
     """
     # The value is that of the whole sets, which come first.
-    clipped = name.startswith("clipped")
     value = min(float(estimates[0]), 1.0) if clipped else float(estimates[0])
     detail = detail or {}
     # The error, or the reason why there is none.
@@ -78,7 +77,7 @@ def score_of_balls(
             f"{generated:,} generated and {reference:,} reference rows: precision, recall, density and coverage depend "
             "on both counts; compare them only at the same counts."
         )
-    return Score(name, value, error, "higher", detail, key, influence_of(*influence, error=error), interval)
+    return Score(name, value, error, "higher", detail, None, influence_of(*influence, error=error), interval)
 
 
 def _error_and_interval(name: str, value: float, error: float, count: int) -> tuple[float, Ends | None]:

@@ -69,7 +69,9 @@ class ClippedDensityCoverage:
         of_points, own_balls = self._clipped_influence(own, "points")
         reference = of_balls - estimates[0] * (own_balls + _sums_over_groups(of_points))
         detail: dict[str, Any] = {"expected": 1.0, "unclipped": float(estimates[0])}
-        return score_of_balls("clipped_density", estimates, pair_sums, (generated, reference), detail=detail)
+        return score_of_balls(
+            "clipped_density", estimates, pair_sums, (generated, reference), detail=detail, clipped=True
+        )
 
     def _coverage(self, pair_sums: BallCounts, hits: Hits) -> Score:
         # The share of k samples that a ball holds. Its calibration depends on the counts.
@@ -89,16 +91,16 @@ class ClippedDensityCoverage:
         of_reference, of_generated = self._clipped_influence(hits, "balls")
         detail: dict[str, Any] = {"expected": 1.0, "unclipped": float(estimates[0]), "uncalibrated": float(raw[0])}
         influence = of_generated, of_reference
-        return score_of_balls("clipped_coverage", estimates, pair_sums, influence, detail=detail)
+        return score_of_balls("clipped_coverage", estimates, pair_sums, influence, detail=detail, clipped=True)
 
     def _share_of_k(self, counts: Int64) -> Float64:
         return np.minimum(counts, self.k) / self.k
 
     def _clipped_influence(self, hits: Hits, side: str) -> RowInfluence:
-        """Return the influence on the mean over ``side`` of each of its rows [N], and of the partners by group."""
+        """Return the influence of the rows of ``side`` [N], over which the mean is, and of the partners by group."""
         counts = hits.whole[side]
         # a partner less lowers the share of a row only if the row has at most k of them
-        partners = hits.groups[side][counts <= self.k].sum(axis=0) / (self.k * len(counts))
+        partners = hits.groups[counts <= self.k].sum(axis=0) / (self.k * len(counts))
         other = "points" if side == "balls" else "balls"
         return self._share_of_k(counts) / len(counts), group_influence(partners, len(hits.whole[other]))
 

@@ -14,9 +14,11 @@ import numpy.typing as npt
 from genbench.array_types import Array, Float64, Int64
 from genbench.errors import InputError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.bins import Bins, sorted_by_bytes
-from genbench.metrics.embedding_checks import checked_rows, embedding
-from genbench.metrics.group_influence import influence_of, variance_of_sum
+from genbench.metrics.ball_hits import HALF_SPLITS
+from genbench.metrics.ball_scores import HALVES_DEGREES
+from genbench.metrics.bins import sorted_by_bytes
+from genbench.metrics.embedding_checks import checked_rows, embedding, spans
+from genbench.metrics.group_influence import influence_of
 from genbench.metrics.share_intervals import binomial_error, logit_interval, wilson_interval
 from genbench.plugs.contracts import Score
 
@@ -29,7 +31,10 @@ SHOWN_EVERY = 20
 STARTS = 3
 """Number of starts of k-means in each run, of which the best counts. The mean over the runs evens out poor starts."""
 
-RELABELLED = 40
+START_ROWS = 50
+"""Number of rows per cluster from which a start chooses its centres."""
+
+RELABELLED = 20
 """How many times the labels are exchanged between the sides at random, for the values of equal distributions."""
 
 UNEQUAL_SIDES = 0.05
@@ -63,9 +68,9 @@ class PrecisionRecallCurve:
     (arXiv 1806.00035), with their 20 clusters and 10 runs of mini-batch
     k-means.
 
-    The scores do not see differences within the clusters. The error is that of the delta method at the best slope, for
-    given clusters, plus the spread over the runs, and at least the spread of equal distributions, for which the detail
-    has the expected value: the sides are drawn at random from all rows.
+    The scores do not see differences within the clusters. The error comes from the differences of random halves of both
+    sides, for given clusters, and from the spread over the runs. The detail has the expected value of equal
+    distributions: the sides are drawn at random from all rows.
     """
 
     clusters: int = 20
@@ -101,8 +106,8 @@ class PrecisionRecallCurve:
         # labels of each run, the same for all that follows
         seeds = np.random.default_rng(seed).integers(2**31, size=self.runs).tolist()
         ours, theirs = joint_labels(*sides, clusters=self.clusters, seeds=seeds)
-        null = _relabelled_curves(ours, theirs, seed)
-        return [_prd_score(name, beta, ours, theirs, null) for name, beta in (("prd_f8", 8.0), ("prd_f1_8", 1 / 8))]
+        curves = RandomCurves.of(ours, theirs, seed)
+        return [_prd_score(name, beta, ours, theirs, curves) for name, beta in (("prd_f8", 8.0), ("prd_f1_8", 1 / 8))]
 
 
 def joint_labels(generated: Array, reference: Array, *, clusters: int, seeds: Sequence[int]) -> tuple[Int64, Int64]:
@@ -116,17 +121,29 @@ def joint_labels(generated: Array, reference: Array, *, clusters: int, seeds: Se
 
     # the same rows in the same order, whatever their side
     rows = sorted_by_bytes(np.concatenate([generated, reference]))
-    ours, theirs = [], []
+    centres = []
     for seed in seeds:
         # it warns of fewer distinct rows than clusters, which only leave clusters empty
         with threadpool_limits(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            means = MiniBatchKMeans(clusters, n_init=STARTS, random_state=seed).fit(rows)
-        # the nearest centre in double precision
-        bins = Bins(means.cluster_centers_.astype(np.float64), np.zeros(clusters, np.int64))
-        ours.append(bins.labels(generated))
-        theirs.append(bins.labels(reference))
-    return np.stack(ours), np.stack(theirs)
+            means = MiniBatchKMeans(clusters, n_init=STARTS, init_size=START_ROWS * clusters, random_state=seed).fit(
+                rows
+            )
+        centres.append(means.cluster_centers_.astype(np.float64))
+    ours, theirs = (_nearest_of_each_run(side, np.stack(centres)) for side in (generated, reference))
+    return ours, theirs
+
+
+def _nearest_of_each_run(rows: Array, centres: Float64) -> Int64:
+    """Return the index of the nearest of the centres [R, K, D] of each run, for each row, [R, N]."""
+    # in double precision and without the square of the row, which is the same for all centres
+    runs, clusters, width = centres.shape
+    squares = (centres**2).sum(axis=2)
+    labels = np.empty((runs, len(rows)), np.int64)
+    for span in spans(len(rows)):
+        products = rows[span].astype(np.float64) @ centres.reshape(-1, width).T
+        labels[:, span] = (squares - 2 * products.reshape(-1, runs, clusters)).argmin(axis=2).T
+    return labels
 
 
 def prd_curve(generated: npt.ArrayLike, reference: npt.ArrayLike) -> PrdCurve:
@@ -139,33 +156,34 @@ def prd_curve(generated: npt.ArrayLike, reference: npt.ArrayLike) -> PrdCurve:
     return PrdCurve(slopes, np.minimum(precision, 1), np.minimum(precision / slopes, 1))
 
 
-def _prd_score(name: str, beta: float, ours: Int64, theirs: Int64, null: Sequence[PrdCurve]) -> Score:
-    """Return the score of the labels [R, N] and [R, M] of all runs; ``null`` are curves of equal distributions."""
+def _prd_score(name: str, beta: float, ours: Int64, theirs: Int64, curves: RandomCurves) -> Score:
+    """Return the score of the labels [R, N] and [R, M] of all runs."""
     # the mean curve and its best slope
     n, m = ours.shape[1], theirs.shape[1]
     q, p = _side_histograms(ours, theirs)
     curve = prd_curve(q, p)
     value, at = curve.best(beta)
 
-    # delta method: the slope of min(l p, q) by q is 1 where q is the smaller one; by p it is l elsewhere
+    # the derivative of min(l p, q) by q is 1 where q is the smaller one; by p it is l elsewhere
     slope = curve.slopes[at]
     factor = (1 + beta**2) / (beta**2 * slope + 1)
     generated_side = q < slope * p
     runs = np.arange(len(ours))[:, None]
     by_row = factor * generated_side[runs, ours].mean(axis=0) / n
     by_reference_row = factor * slope * (~generated_side)[runs, theirs].mean(axis=0) / m
+
+    # the halves have half of the rows, so their difference has four times the variance of the value
+    differences = [one.best(beta)[0] - other.best(beta)[0] for one, other in curves.halves]
     of_runs = [prd_curve(*pair).best(beta)[0] for pair in zip(q, p, strict=True)]
     spread_over_runs = float(np.var(of_runs, ddof=1)) / len(of_runs) if len(of_runs) > 1 else 0.0
-    delta = math.sqrt(variance_of_sum(by_row) + variance_of_sum(by_reference_row) + spread_over_runs)
-
-    # near 1 the errors are those of equal distributions; next to 0 and 1 those of a share
-    of_null = [each.best(beta)[0] for each in null]
-    error = max(delta, float(np.std(of_null, ddof=1)))
+    error = math.sqrt(float(np.mean(np.square(differences))) / 4 + spread_over_runs)
+    # next to 0 and 1 the error is that of a share
     if 0 < value < 1:
-        ends = logit_interval(value, error, math.inf)
+        ends = logit_interval(value, error, HALVES_DEGREES)
     else:
         error, ends = max(error, binomial_error(value, min(n, m))), wilson_interval(value, min(n, m))
-    detail = _curve_detail(curve) | {"expected": float(np.mean(of_null)), "error_by": "delta method"}
+    detail = _curve_detail(curve) | {"expected": float(np.mean([each.best(beta)[0] for each in curves.relabelled]))}
+    detail["error_by"] = "differences of random halves"
     if abs(n - m) > UNEQUAL_SIDES * max(n, m):
         detail["warning"] = (
             f"{n:,} generated and {m:,} reference rows: the clusters are mostly those of the larger side; compare "
@@ -174,16 +192,29 @@ def _prd_score(name: str, beta: float, ours: Int64, theirs: Int64, null: Sequenc
     return Score(name, value, error, "higher", detail, None, influence_of(by_row, by_reference_row, error=error), ends)
 
 
-def _relabelled_curves(ours: Int64, theirs: Int64, seed: int) -> list[PrdCurve]:
-    """Return the curves for sides that are drawn at random from the rows of both, RELABELLED of them."""
-    # A row keeps its clusters of all runs: only its side is drawn.
-    rng, count = np.random.default_rng(seed), ours.shape[1]
-    together = np.concatenate([ours, theirs], axis=1)
-    curves = []
-    for _ in range(RELABELLED):
-        drawn = together[:, rng.permutation(together.shape[1])]
-        curves.append(prd_curve(*_side_histograms(drawn[:, :count], drawn[:, count:])))
-    return curves
+class RandomCurves(NamedTuple):
+    """Curves of random parts of the rows."""
+
+    halves: list[tuple[PrdCurve, PrdCurve]]
+    """Of both halves of both sides, for HALF_SPLITS splits."""
+    relabelled: list[PrdCurve]
+    """Of sides that are drawn from the rows of both, RELABELLED of them: those of equal distributions."""
+
+    @staticmethod
+    def of(ours: Int64, theirs: Int64, seed: int) -> RandomCurves:
+        """Draw the parts, given the labels [R, N] and [R, M]."""
+        # A row keeps its clusters of all runs: only its part is drawn.
+        rng, n, m = np.random.default_rng(seed), ours.shape[1], theirs.shape[1]
+        halves, relabelled = [], []
+        for _ in range(HALF_SPLITS):
+            left, right = ours[:, rng.permutation(n)], theirs[:, rng.permutation(m)]
+            one, other = ((left[:, : n // 2], right[:, : m // 2]), (left[:, n // 2 :], right[:, m // 2 :]))
+            halves.append((prd_curve(*_side_histograms(*one)), prd_curve(*_side_histograms(*other))))
+        together = np.concatenate([ours, theirs], axis=1)
+        for _ in range(RELABELLED):
+            drawn = together[:, rng.permutation(n + m)]
+            relabelled.append(prd_curve(*_side_histograms(drawn[:, :n], drawn[:, n:])))
+        return RandomCurves(halves, relabelled)
 
 
 def _side_histograms(ours: Int64, theirs: Int64) -> tuple[Float64, Float64]:

@@ -42,8 +42,8 @@ class SoftHits:
         self._points = points
         # One column for each group of centres, and for the halves: all centres, then the second half of each split.
         # Their factor 1/2 makes ln d of ln d^2.
-        self._group_columns = np.eye(GROUPS)[np.arange(len(balls)) % GROUPS] / 2
-        self._half_columns = np.concatenate([np.ones((len(balls), 1)), balls], axis=1) / 2
+        self._group_columns = np.eye(GROUPS, dtype=np.float32)[np.arange(len(balls)) % GROUPS] / 2
+        self._half_columns = np.concatenate([np.ones((len(balls), 1), np.float32), balls], axis=1, dtype=np.float32) / 2
         self.groups = np.zeros((count, GROUPS))
         self._half_sums = np.zeros((2, count, 1 + HALF_SPLITS))
 
@@ -90,7 +90,7 @@ class SoftHits:
         missed = np.exp(self.groups.sum(axis=1))
         sums = -(missed @ self.groups) / len(missed)
         # groups of unequal size differ even if all centres have the same influence
-        counts = self._group_columns.sum(axis=0)
+        counts = self._group_columns.sum(axis=0, dtype=np.float64)
         return np.asarray(sums - counts / counts.sum() * sums.sum())
 
 

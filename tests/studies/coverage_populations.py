@@ -22,7 +22,7 @@ ROLES: tuple[Role, ...] = ("reference", "generated", "other")
 
 DEFAULTS = "fd,is,kid,subset_size=100,subsets=20,pr,prdc,modes"
 """The default metrics of genbench."""
-ALL = f"{DEFAULTS},mind,projections=100,swd,projections=100,ndb,bins=20,c2st"
+ALL = f"{DEFAULTS},clipped,sympr,pppr,prd,runs=3,mind,projections=100,swd,projections=100,ndb,bins=20,c2st"
 
 
 @dataclass(frozen=True)
