@@ -35,8 +35,8 @@ from tests.studies.verdict_rates import stacked_verdicts, verdicts
 SHOWN = (
     "fid", "fid_debiased", "is", "is_one_split", "is_infinity", "entropy_marginal", "entropy_conditional", "kid",
     "precision", "recall", "f_score", "density", "coverage", "clipped_density", "clipped_coverage", "sym_precision",
-    "sym_recall", "cprecision", "p_precision", "p_recall", "prd_f8", "prd_f1_8", "modes_balanced", "high_quality", "mode_kl", "mode_tv",
-    "mind", "swd", "ndb", "ndb_js", "c2st",
+    "sym_recall", "cprecision", "p_precision", "p_recall", "prd_f8", "prd_f1_8", "modes_balanced",
+    "high_quality", "mode_kl", "mode_tv", "mind", "swd", "ndb", "ndb_js", "c2st",
 )  # fmt: skip
 """In the order of the table."""
 
