@@ -167,7 +167,7 @@ class BallCounts:
                 own.add_lists(index, distance, radii)
         for (soft, side), soft_hits in self._soft.items():
             if side == role:
-                soft_hits.set_radii(soft.scale * plain[soft.k].mean_radii(half))
+                soft_hits.set_radii(plain[soft.k], soft.scale)
 
     def _count(self, tile: Tile, role: str, balls: slice) -> None:
         """Count the points of the other side in the balls of the tile's rows on the side ``role``."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from genbench.array_types import Array, Bool, Float64
 from genbench.metrics.ball_hits import HALF_SPLITS
+from genbench.metrics.neighbours import Radii
 from genbench.metrics.tiles import Tile
 from genbench.plugs.contracts import GROUPS
 
@@ -39,7 +40,7 @@ class SoftHits:
 
     def __init__(self, balls: Bool, points: Bool) -> None:
         count = len(points)
-        self._points = points
+        self._balls, self._points = balls, points
         # One column for each group of centres, and for the halves: all centres, then the second half of each split.
         # Their factor 1/2 makes ln d of ln d^2.
         self._group_columns = np.eye(GROUPS, dtype=np.float32)[np.arange(len(balls)) % GROUPS] / 2
@@ -47,11 +48,18 @@ class SoftHits:
         self.groups = np.zeros((count, GROUPS))
         self._half_sums = np.zeros((2, count, 1 + HALF_SPLITS))
 
-    def set_radii(self, radii: Float64) -> None:
-        """Set the radii [1 + 2 S]: whole set, first halves, second halves."""
+    def set_radii(self, to_neighbour: Radii, scale: float) -> None:
+        """Set the radii to ``scale`` times the mean distance of the centres to their k-th neighbour."""
+        radii = scale * to_neighbour.mean_radii(self._balls)
         self._half_radii = radii[1:].reshape(2, -1)
         self.radii = float(radii[0]), float(radii[1:].min()), float(radii[1:].max())
         """Of the whole set, the smallest and the largest of a half."""
+        # influence of the groups of centres on the logarithm of the radius
+        share = np.sqrt(to_neighbour.whole)
+        share /= share.sum() or 1.0
+        sums = np.zeros(GROUPS)
+        np.add.at(sums, np.arange(len(share)) % GROUPS, share - share.mean())
+        self._of_radius = sums
 
     def add(self, log_squares: Array, unit: float, balls: slice, points: slice) -> None:
         """Add a tile of ``ln (d / unit)^2`` [points, balls]."""
@@ -86,9 +94,15 @@ class SoftHits:
         return np.concatenate([[self.probabilities().mean()], *means])
 
     def centre_influence(self) -> Float64:
-        """Return the influence of the groups of centres on the mean probability with a fixed radius, [GROUPS]."""
+        """Return the influence of the groups of centres on the mean probability, [GROUPS]."""
         missed = np.exp(self.groups.sum(axis=1))
         sums = -(missed @ self.groups) / len(missed)
+        # Through the radius: a point has as many centres within it as its sum falls per unit of ln R. Between the radii
+        # of the halves, which have half as many centres, it falls twice as fast.
+        _, low, high = self.radii
+        if 0 < low < high:
+            within = (self._half_sums[0, :, 0] - self._half_sums[1, :, 0]) / np.log(high / low) / 2
+            sums += float((missed * within).mean()) * self._of_radius
         # groups of unequal size differ even if all centres have the same influence
         counts = self._group_columns.sum(axis=0, dtype=np.float64)
         return np.asarray(sums - counts / counts.sum() * sums.sum())

@@ -109,3 +109,21 @@ def test_errors_agree_with_the_spread_over_repeated_samples(width: int, spread: 
         errors.append([score.error for score in scores])
     ratio = np.sqrt(np.mean(np.square(np.array(errors, float)), axis=0)) / np.std(values, axis=0, ddof=1)
     assert ((ratio > 0.7) & (ratio < 1.5)).all(), ratio
+
+
+def test_the_difference_of_two_samples_with_one_reference_has_the_error_of_its_spread() -> None:
+    differences, variances = [], []
+    for i in range(40):
+        reference = normal(150, 4, 3 * i)
+        one, other = (
+            probabilistic_precision_recall(normal(150, 4, 3 * i + j) + np.float32(0.5), reference)["p_precision"]
+            for j in (1, 2)
+        )
+        assert one.influence is not None
+        assert other.influence is not None
+        differences.append(one.value - other.value)
+        # the influence of the reference cancels, those of the samples do not
+        shared = np.subtract(one.influence.reference, other.influence.reference)
+        parts = [np.array(one.influence.generated), np.array(other.influence.generated), shared]
+        variances.append(32 / 31 * sum(np.square(part).sum() for part in parts))
+    assert 0.7 < np.sqrt(np.mean(variances)) / np.std(differences, ddof=1) < 1.3
