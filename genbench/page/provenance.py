@@ -71,7 +71,7 @@ def command(result: Result, out: str) -> str:
         return _run_command([result], out)
     words = ["genbench", "score", "--samples", result.spec or result.generated.name]
     words += ["--name", result.name] if result.spec not in ("", result.name) else []
-    # a benchmark fixes the reference, the extractor, the metrics and the count
+    # a benchmark fixes the reference, the extractor, the metrics, the count and the classes
     if result.benchmark:
         words += ["--benchmark", result.benchmark.rpartition("@")[0]]
     else:
@@ -81,6 +81,7 @@ def command(result: Result, out: str) -> str:
         metrics = [_metric_spec(metric) for metric in result.metrics]
         words += ["--metrics", ",".join(dict.fromkeys(filter(None, metrics)))] if all(metrics) and metrics else []
         words += ["--count", str(result.generated.count)]
+        words += ["--labels", result.label_rule] if result.label_rule not in ("", "equal") else []
     words += ["--seed", str(result.seed)] if result.seed else []
     return shlex.join(words)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from genbench.errors import InputError, UsageError
 from genbench.features.features import Features
@@ -59,6 +62,21 @@ def test_classes_equal_the_vendi_score_package() -> None:
     for each in vendi_of_classes(rows, label):
         own = rows[label == int(each.name)]
         assert each.value == pytest.approx(vendi.score_dual(own, normalize=True), rel=1e-6)
+
+
+def test_the_pixels_of_digits_of_mnist_have_the_published_scores(shared_data: Path) -> None:
+    # the README of the vendi-score package: MNIST's test set, resized to 32 x 32 by Pillow's default
+    images, label = (
+        np.frombuffer(
+            gzip.decompress((shared_data / "MNIST" / "raw" / f"t10k-{name}.gz").read_bytes()), np.uint8, -1, o
+        )
+        for name, o in (("images-idx3-ubyte", 16), ("labels-idx1-ubyte", 8))
+    )
+    few = label < 3
+    digits = [Image.fromarray(each).resize((32, 32)) for each in images.reshape(-1, 28, 28)[few]]
+    rows = np.stack([np.asarray(each, np.float32).ravel() for each in digits])
+    scores = {each.name: each.value for each in vendi_of_classes(rows, label[few].astype(np.int64))}
+    assert scores == pytest.approx({"0": 7.68, "1": 5.31, "2": 12.18}, abs=0.006)
 
 
 @pytest.mark.parametrize("order", [0.5, 1, 2])

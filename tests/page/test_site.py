@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from genbench.cli import main
 from genbench.errors import InputError
 from genbench.page.embedded_images import embedded
+from genbench.page.provenance import command
 from genbench.page.published import published_numbers
 from genbench.page.section import Section
 from genbench.page.site import differing, write
@@ -219,6 +220,12 @@ def test_the_command_of_a_score_has_what_the_user_typed(tmp_path: Path) -> None:
         "genbench score --samples my_models:Blobs,size=8 --name blobs --benchmark digits",
         "genbench score --samples out/ --benchmark digits",
     ]
+
+
+@pytest.mark.parametrize(("labels", "is_named"), [("random", True), ("equal", False), (None, False), ("", False)])
+def test_the_command_of_a_score_has_the_rule_of_its_classes(labels: str | None, is_named: bool) -> None:
+    scored = replace(made("blobs", 1.0), training=None, benchmark=None, labels=labels)
+    assert command(scored, "reports").endswith(" --labels random") is is_named
 
 
 def test_published_rows_name_their_source_and_only_known_columns() -> None:
