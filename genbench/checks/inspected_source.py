@@ -7,7 +7,7 @@ from pathlib import Path
 
 from genbench.errors import InputError, UsageError, refuse_address
 from genbench.plugs.contracts import Source
-from genbench.plugs.opening import open_source
+from genbench.plugs.opening import open_source, refuse_statistics
 from genbench.plugs.registry import installed
 from genbench.plugs.specs import COMMAND
 from genbench.plugs.torch_archives import SUFFIXES, described_torch_file
@@ -27,6 +27,7 @@ def open_inspected(subject: str) -> Source:
             "`genbench sample`, if you trust the file, and inspect those."
         )
     refuse_address(subject)
+    refuse_statistics(subject)
     # the names of samplers and of guests are recognised without importing them
     name = re.split("[,:]", subject)[0]
     if not path.exists() and (COMMAND.fullmatch(subject) or name in installed("samplers")):

@@ -151,6 +151,16 @@ def load_weights(sampler: object, weights: Path | str, name: str) -> None:
         ) from error
 
 
+def refuse_statistics(text: str) -> None:
+    """Raise UsageError if a text names statistics, which are neither samples nor a sampler."""
+    if not text.startswith("stats:"):
+        return
+    from genbench.features.statistics_registry import all_statistics
+
+    if text.removeprefix("stats:") in {each.name for each in all_statistics()}:
+        raise UsageError(f"{text} holds statistics and no samples; give it as --reference.")
+
+
 def _open_text(text: str | Path, kinds: Kinds) -> Any:
     """Open a path or a spec: an existing path first, then a guest, an installed name, and a path with options."""
     # a path that exists, or the command line of a program
@@ -166,7 +176,7 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
     else:
         _refuse_two_meanings(text, named(kinds, text))
         return _open_path(Path(text), Spec(text), kinds)
-    _refuse_statistics(text)
+    refuse_statistics(text)
     # a guest
     spec = parse_spec(text) if re.search("[,=]", text) else Spec(text)
     if ":" in spec.name and "/" not in spec.name.partition(":")[0]:
@@ -179,16 +189,6 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
     if Path(spec.name).expanduser().exists():
         return _open_path(Path(spec.name), spec, kinds)
     raise _unknown(text, spec.name, kinds)
-
-
-def _refuse_statistics(text: str) -> None:
-    """Raise UsageError if a text names statistics, which are neither samples nor a sampler."""
-    if not text.startswith("stats:"):
-        return
-    from genbench.features.statistics_registry import all_statistics
-
-    if text.removeprefix("stats:") in {each.name for each in all_statistics()}:
-        raise UsageError(f"{text} holds statistics and no samples; give it as --reference.")
 
 
 def _open_path(path: Path, spec: Spec, kinds: Kinds) -> Any:

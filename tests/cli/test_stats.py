@@ -106,6 +106,9 @@ def test_mistakes_are_told_in_one_sentence(words: list[str], code: int, expected
     assert expected in refused("stats", *words, code=code)
 
 
-def test_statistics_are_no_samples() -> None:
-    text = refused("score", "--samples", "stats:adm-imagenet256", "--reference", "digits", code=2)
+@pytest.mark.parametrize(
+    "words", [["score", "--samples", "stats:adm-imagenet256"], ["inspect", "stats:adm-imagenet256"]]
+)
+def test_statistics_are_no_samples(words: list[str]) -> None:
+    text = refused(*words, code=2)
     assert "stats:adm-imagenet256 holds statistics and no samples" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -114,6 +115,16 @@ def test_saved_features_are_a_reference_too(tmp_path: Path) -> None:
     result = scored("stats:mine", metrics="fd,swd")
     assert result.reference is not None
     assert (result.reference.name, result.reference.count) == ("stats:mine", 300)
+
+
+def test_statistics_in_a_pickle_file_are_a_reference_too(file: Path, tmp_path: Path) -> None:
+    # as EDM2 writes them
+    with np.load(file) as arrays:
+        moments = {"mu": arrays["mu"], "sigma": arrays["sigma"]}
+    content = {"num_images": 300, "fid": moments, "fd_dinov2": {"mu": np.zeros(2), "sigma": np.eye(2)}}
+    (tmp_path / "real.pkl").write_bytes(pickle.dumps(content))
+    add_statistics("edm", str(tmp_path / "real.pkl"), extractors=[EXTRACTOR])
+    assert scored("stats:edm", metrics="fd").scores[0].value == scored("stats:mine", metrics="fd").scores[0].value
 
 
 def test_the_record_is_kept_in_the_file_of_results(file: Path, tmp_path: Path) -> None:
