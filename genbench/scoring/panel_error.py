@@ -28,12 +28,15 @@ of one reference."""
 DELETED_GROUPS = 20
 """Number of groups of the jackknife."""
 
-LEAST_SHARE = 0.4
-"""Least share of the variance that the influences of all rows give. It is .5 if a distance has no first order, and less
-if a side has few rows for its dimensions: .38 at 8 rows for each dimension (reports/panel.md)."""
+LEAST_SHARE = 0.5
+"""Least share of the variance that the influences of all rows give: that of a distance without a first order."""
 
 BY_INFLUENCE = "influence functions of all rows and of halves, summed over encoders"
 BY_JACKKNIFE = "jackknife over 20 groups of rows of all sides and encoders"
+BY_JACKKNIFE_AND_SPLITS = f"{BY_JACKKNIFE}, with the second order from random splits of floor and reference"
+
+SPLITS_OF_REAL = 20
+"""Number of random splits."""
 
 
 @dataclass(frozen=True)
@@ -104,26 +107,40 @@ def ratios_of(distance: Distance, trios: Sequence[Trio]) -> Ratios:
 
     The variance of a distance is F/N + S/N^2. The influences of the rows estimate v(N) = F/N + 2 S/N^2, and those of
     halves of the rows v(N/2); 1.5 v(N) - v(N/2) / 4 is the variance (as for a single distance near 0). S counts,
-    because the distance of real samples to real samples has no first order at all. If a side has too few rows for its
-    dimensions, a jackknife that deletes a group of rows of all sides and in all encoders replaces the influences. Its
-    errors are up to 1.4 times too large. Raises InputError if a floor is 0.
+    because the distance of real samples to real samples has no first order at all.
+
+    If a side or its halves have too few rows for the dimensions, a jackknife gives v(N): it deletes a group of rows of
+    all sides and in all encoders. S is then that of the distance between random parts of floor and
+    reference, which both distances of a ratio are taken to have; the covariance of the two is (N / (N + M))^2 of it,
+    the part of the M rows of the reference. Raises InputError if a floor is 0.
     """
     # the distances of all rows, and the influences of the rows on the ratios
     pairs = [_measured(distance, trio) for trio in trios]
     distances, floors = (np.array([pair[role].value for pair in pairs]) for role in range(2))
     _require_floor(floors, trios)
     whole = _influences(pairs, distances, floors)
-    if whole is None:
-        covariance = _jackknifed(distance, trios)
-        return Ratios(distances, floors, covariance, DELETED_GROUPS - 1, BY_JACKKNIFE)
+    # the second order, from the halves of all sides
+    known = (_half_influences(distance, trios, half, distances, floors) for half in range(2) if whole is not None)
+    halves = [half for half in known if half is not None]
+    if whole is not None and len(halves) == 2:
+        covariance = _covariance(whole)
+        second = 1.5 * covariance - sum(map(_covariance, halves)) / 4
+        covariance = _reshaped(covariance, second, lambda shares: np.clip(shares, LEAST_SHARE, 1.0))
+        return Ratios(distances, floors, covariance, np.inf, BY_INFLUENCE, whole)
 
-    # the second order, from the halves of all sides; too few rows for halves leave the first estimate, which is larger
-    covariance = _covariance(whole)
-    halves = [_half_influences(distance, trios, half, distances, floors) for half in range(2)]
-    if all(half is not None for half in halves):
-        of_halves = sum(_covariance(half) for half in halves if half is not None) / 2
-        covariance = _within(1.5 * covariance - of_halves / 4, covariance)
-    return Ratios(distances, floors, covariance, np.inf, BY_INFLUENCE, whole)
+    # few rows; the influences, if they are known, are scaled to the errors of the jackknife
+    covariance, method = _jackknifed(distance, trios), BY_JACKKNIFE
+    of_real = _split_covariance(distance, trios)
+    if of_real is not None:
+        ratios, count = distances / floors, len(trios[0].generated)
+        shared = (count / (count + _rows(trios[0].reference))) ** 2
+        factors = 1 + np.outer(ratios, ratios) - shared * np.add.outer(ratios, ratios)
+        second = of_real * factors / np.outer(floors, floors)
+        covariance = _reshaped(
+            covariance, second, lambda shares: np.clip(np.maximum(1 - shares, shares), LEAST_SHARE, 1.0)
+        )
+        method = BY_JACKKNIFE_AND_SPLITS
+    return Ratios(distances, floors, covariance, DELETED_GROUPS - 1, method, whole)
 
 
 def _measured(distance: Distance, trio: Trio) -> tuple[RowwiseDistance, RowwiseDistance]:
@@ -191,18 +208,40 @@ def _covariance(sides: tuple[Float64, Float64, Float64]) -> Float64:
     return total
 
 
-def _within(covariance: Float64, upper: Float64) -> Float64:
-    """Return the covariance, with the variance of each combination between LEAST_SHARE and all of ``upper``."""
-    # in the basis in which ``upper`` is the unit matrix
+def _reshaped(whole: Float64, other: Float64, rule: Callable[[Float64], Float64]) -> Float64:
+    """Return a covariance whose shares of ``whole`` are those of ``other`` after a rule, float64 [K, K].
+
+    The shares are the variances of ``other`` in the basis in which ``whole`` is the unit matrix and ``other`` diagonal.
+    """
     # directions without variance are left out
-    values, vectors = np.linalg.eigh(upper)
+    values, vectors = np.linalg.eigh(whole)
     keep = values > len(values) * np.finfo(float).eps * values.max(initial=0.0)
     root = vectors[:, keep] * np.sqrt(values[keep])
     inverse = vectors[:, keep] / np.sqrt(values[keep])
-    # the shares of ``upper``, clipped
-    shares, basis = np.linalg.eigh(inverse.T @ covariance @ inverse)
+    shares, basis = np.linalg.eigh(inverse.T @ other @ inverse)
     basis = root @ basis
-    return np.asarray((basis * np.clip(shares, LEAST_SHARE, 1.0)) @ basis.T)
+    return np.asarray((basis * rule(shares)) @ basis.T)
+
+
+def _split_covariance(distance: Distance, trios: Sequence[Trio]) -> Float64 | None:
+    """Return the covariance [K, K] of the distances between random parts of floor and reference, as large as these.
+
+    Returns None if the reference or the floor has no rows.
+    """
+    # the real rows of each encoder; all encoders have the same parts
+    pools = []
+    for trio in trios:
+        if not isinstance(trio.floor, Features) or not isinstance(trio.reference, Features):
+            return None
+        blocks = [*trio.floor.blocks, *trio.reference.blocks]
+        pools.append(Features(blocks, name=trio.reference.name, extractor=trio.reference.extractor))
+    first, count, rng = len(trios[0].floor), len(pools[0]), np.random.default_rng(SPLIT_SEED)  # type: ignore[arg-type]
+    values = []
+    for _ in range(SPLITS_OF_REAL):
+        order = rng.permutation(count)
+        parts = np.sort(order[:first]), np.sort(order[first:])
+        values.append([distance(*(chosen_rows(pool, part) for part in parts)).value for pool in pools])
+    return np.atleast_2d(np.cov(np.array(values), rowvar=False))
 
 
 def _jackknifed(distance: Distance, trios: Sequence[Trio]) -> Float64:
@@ -219,6 +258,11 @@ def _jackknifed(distance: Distance, trios: Sequence[Trio]) -> Float64:
         values.append([upper.value / lower.value for upper, lower in pairs])
     centred = np.array(values) - np.mean(values, axis=0)
     return np.asarray(centred.T @ centred * (DELETED_GROUPS - 1) / DELETED_GROUPS)
+
+
+def _rows(side: Features | Moments) -> float:
+    # the moments of a file are exact
+    return float(len(side)) if isinstance(side, Features) else np.inf
 
 
 def _variance_of_rows(rows: Float64) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genbench.benchmarks import Benchmark
+from genbench.errors import UsageError
 from genbench.features.features import Features
 from genbench.plugs.registry import load
 from genbench.results import Result
@@ -38,6 +39,10 @@ def score(
     """
     if until is None:
         result = Plan.make(subject, benchmark, Options.of(options)).score()
+    elif options.get("panel") is not None:
+        raise UsageError(
+            "The ratios of a panel depend on the number of samples, so they do not decide; leave out panel."
+        )
     else:
         result = score_until(subject, benchmark, Options.of(options), until).result
     return replace(result, spec=str(subject)) if isinstance(subject, (str, Path)) else result

@@ -22,7 +22,7 @@ from genbench.metrics.frechet import FrechetDistance, frechet_distance_of_rows
 from genbench.metrics.kernel import KernelDistance
 from genbench.metrics.sliced import MongeDistance, monge_distance
 from genbench.plugs.contracts import Batch
-from genbench.scoring.panel_error import BY_INFLUENCE, BY_JACKKNIFE, Ratios, Trio, ratios_of
+from genbench.scoring.panel_error import BY_INFLUENCE, BY_JACKKNIFE, BY_JACKKNIFE_AND_SPLITS, Ratios, Trio, ratios_of
 from genbench.scoring.panels import Panel, open_panel
 
 ORDER = np.random.default_rng(0).permutation(1797)
@@ -32,6 +32,7 @@ GENERATED, REFERENCE, FLOOR = IMAGES[:300], IMAGES[300:900], IMAGES[900:1200]
 
 FIVE = ("pixels,size=2", "pixels,size=3", "pixels,size=4", f"{__name__}:first_net", f"{__name__}:second_net")
 
+MEAN_OF_TWO = np.array([0.5, 0.5])
 MEAN_OF_FIVE = f"fdr@pixels-size=2+pixels-size=3+pixels-size=4+{FIVE[3]}+{FIVE[4]}"
 
 
@@ -169,10 +170,41 @@ def test_few_rows_for_the_dimensions_have_an_error_from_the_jackknife() -> None:
     rng = np.random.default_rng(1)
     sides = [(Features.of(embedding=rng.standard_normal((count, 90))),) for count in (80, 200, 80)]
     found = ratios(*sides)
-    assert found.method == BY_JACKKNIFE
+    assert found.method == BY_JACKKNIFE_AND_SPLITS
     assert found.degrees == 19
     assert found.error(np.ones(1)) > 0
     assert found.influence(np.ones(1)) is None
+
+
+def test_the_error_of_few_rows_is_the_spread_over_repetitions() -> None:
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found.append(ratios(*((Features.of(embedding=rng.standard_normal((n, 30))),) for n in (30, 90, 30))))
+    spread = np.std([one.values[0] for one in found], ddof=1)
+    assert np.mean([one.error(np.ones(1)) for one in found]) == pytest.approx(spread, rel=0.4)
+
+
+def test_the_moments_of_a_file_leave_the_jackknife_alone() -> None:
+    rng = np.random.default_rng(3)
+    sides = [Features.of(embedding=rng.standard_normal((60, 50))) for _ in range(2)]
+    found = ratios_of(
+        partial(FrechetDistance().row_influence, seed=0), [Trio(sides[0], Moments(np.zeros(50), np.eye(50)), sides[1])]
+    )
+    assert found.method == BY_JACKKNIFE
+
+
+def test_the_reference_itself_has_a_ratio_of_zero_without_an_error() -> None:
+    rng = np.random.default_rng(4)
+    reference = gaussian(rng, 300)
+    found = ratios(reference, reference, gaussian(rng, 300))
+    assert found.values.tolist() == pytest.approx([0, 0], abs=1e-9)
+    assert found.error(MEAN_OF_TWO) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_panel_is_refused_where_samples_are_drawn_until_they_decide() -> None:
+    with pytest.raises(UsageError, match="leave out panel"):
+        genbench.score(GENERATED, reference=REFERENCE, panel="pixels", until=genbench.Until(IMAGES[900:]))
 
 
 def test_the_groups_of_an_influence_have_the_variance_of_the_error() -> None:
