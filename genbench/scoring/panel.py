@@ -201,7 +201,7 @@ class PanelPlan:
             "extractors": list(names),
             "ratios": ratios.values.tolist(),
             "covariance": ratios.covariance.tolist(),
-            "degrees": ratios.degrees if np.isfinite(ratios.degrees) else None,
+            "degrees": ratios.degrees,
         }
         return [entry(self.panel.name, self.panel.name, np.full(count, 1 / count), detail), *single]
 

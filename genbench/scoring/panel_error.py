@@ -31,6 +31,9 @@ DELETED_GROUPS = 20
 LEAST_SHARE = 0.5
 """Least share of the variance that the influences of all rows give: that of a distance without a first order."""
 
+PANEL_DEGREES = 20
+"""Degrees of freedom of the variance from halves, which is uncertain itself (reports/panel.md)."""
+
 BY_INFLUENCE = "influence functions of all rows and of halves, summed over encoders"
 BY_JACKKNIFE = "jackknife over 20 groups of rows of all sides and encoders"
 BY_JACKKNIFE_AND_SPLITS = f"{BY_JACKKNIFE}, with the second order from random splits of floor and reference"
@@ -68,7 +71,7 @@ class Ratios:
     covariance: Float64
     """float64 [K, K], of the ratios."""
     degrees: float
-    """Degrees of freedom of the covariance; infinite if it is that of all rows."""
+    """Degrees of freedom of the covariance."""
     method: str
     sides: tuple[Float64, Float64, Float64] | None = None
     """Influences of the rows of generated, reference and floor on each ratio, float64 [rows, K]; None if unknown."""
@@ -83,9 +86,17 @@ class Ratios:
         return float(np.sqrt(weights @ self.covariance @ weights))
 
     def interval(self, weights: Float64) -> tuple[float, float]:
-        """Return the ends of the 95 % confidence interval of a weighted sum of the ratios."""
+        """Return the ends of the 95 % confidence interval of a weighted sum of the ratios, 0 or more.
+
+        It is symmetric on the logarithmic scale, because the distance of the floor is a divisor, with the quantile of
+        Student's t.
+        """
         value, reach = float(weights @ self.values), float(stats.t.ppf(0.975, self.degrees)) * self.error(weights)
-        return max(value - reach, 0.0), value + reach
+        # far from 0 on the logarithmic scale; a sum near 0 has no logarithm
+        if value <= reach:
+            return max(value - reach, 0.0), value + reach
+        factor = float(np.exp(reach / value))
+        return value / factor, value * factor
 
     def influence(self, weights: Float64) -> Influence | None:
         """Return the influence of groups of rows on a weighted sum of the ratios, or None if it is unknown.
@@ -124,9 +135,10 @@ def ratios_of(distance: Distance, trios: Sequence[Trio]) -> Ratios:
     halves = [half for half in known if half is not None]
     if whole is not None and len(halves) == 2:
         covariance = _covariance(whole)
-        second = 1.5 * covariance - sum(map(_covariance, halves)) / 4
+        of_halves = sum(map(_covariance, halves)) / len(halves)
+        second = 1.5 * covariance - of_halves / 4
         covariance = _reshaped(covariance, second, lambda shares: np.clip(shares, LEAST_SHARE, 1.0))
-        return Ratios(distances, floors, covariance, np.inf, BY_INFLUENCE, whole)
+        return Ratios(distances, floors, covariance, PANEL_DEGREES, BY_INFLUENCE, whole)
 
     # few rows; the influences, if they are known, are scaled to the errors of the jackknife
     covariance, method = _jackknifed(distance, trios), BY_JACKKNIFE
