@@ -166,6 +166,17 @@ def test_the_error_is_the_spread_over_repetitions(shift: float) -> None:
     assert {one.method for one in found} == {BY_INFLUENCE}
 
 
+def test_far_from_the_reference_the_first_order_is_the_error() -> None:
+    rng = np.random.default_rng(5)
+    reference = gaussian(rng, 2000)[0]
+    found = ratios_of(
+        partial(FrechetDistance().row_influence, seed=0), [Trio(gaussian(rng, 2000, 3.0)[0], reference, 1.0)]
+    )
+    assert found.sides is not None
+    first = sum(len(rows) * rows.var(ddof=1) for rows in found.sides if len(rows))
+    assert found.covariance[0, 0] == pytest.approx(first, rel=0.1)
+
+
 def test_few_rows_for_the_dimensions_have_an_error_from_the_jackknife() -> None:
     rng = np.random.default_rng(1)
     sides = [(Features.of(embedding=rng.standard_normal((count, 90))),) for count in (80, 200, 80)]

@@ -241,9 +241,9 @@ The panel's score is the mean of both ratios.
 - *held*: by the error of genbench, for the panel and for the single ratios.
 - *encoders apart*: if the ratios of the encoders were taken as independent.
 - *all apart*: if the distance of the generated samples and that of the floor were taken as independent, too.
-- *no second order*: if the influences of all rows alone gave the variance.
+- *1st order*: if the influences of all rows alone gave the variance.
 
-| population | rows | trials | truth | spread | error | held | single ratios | encoders apart | all apart | no second order |
+| population | rows | trials | truth | spread | error | held | single ratios | encoders apart | all apart | 1st order |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 
