@@ -41,9 +41,12 @@ class Ranks:
     def exchange(self, key: str, text: str) -> list[str]:
         """Send a text to all ranks and return the texts of all ranks, in the order of ranks.
 
-        All ranks must call this with the same key. Raises InputError if a rank fails or goes silent.
+        All ranks must call this with the same key, and equally often. Raises InputError if a rank fails or goes silent.
         """
         with self._connection():
+            # two sources of one name and length have one key, and the texts of the first must not pass for the second
+            turn = self.store.add(f"turns of {key}/{self.rank}", 1)
+            key = key if turn == 1 else f"{key}, turn {turn}"
             # publish this rank's text, then wait for the texts of all others
             self.store.set(f"{key}/{self.rank}", text)
             self._wait(key)

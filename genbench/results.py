@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from genbench.files.json_lines import append_json_line, read_json_lines
 from genbench.files.json_records import Count, Must, Time, plain_data, read_record
-from genbench.plugs.contracts import GROUPS, Better, Influence
+from genbench.plugs.contracts import GROUPS, WITH_TRAIN, Better, Influence
 from genbench.plugs.requested_classes import LABEL_RULES
 
 SCHEMA = 1
@@ -207,7 +207,7 @@ class Result:
             fields |= _traits(network if networks.count(network) == 1 else name, identity)
         # metrics with all their options
         for metric in sorted(set(self.metrics)):
-            kind = f"metric {metric.partition('(')[0]}"
+            kind = f"metric {metric.removesuffix(WITH_TRAIN).partition('(')[0]}"
             fields[kind] = f"{fields[kind]}, {metric}" if kind in fields else metric
         # the seed, and the version of genbench if the value of a score has changed since
         if self.benchmark is None and self.training is None:

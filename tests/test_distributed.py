@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from genbench import distributed
 from genbench.distributed import Ranks, joined
 from genbench.errors import InputError, UsageError
 from genbench.extraction.extract import Extraction, extract
+from genbench.extraction.feature_store import Store
+from genbench.plugs.opening import open_extractor
 from genbench.sources.memory import ArraySource
 
 GUEST = """
@@ -182,6 +185,41 @@ def test_a_slow_rank_with_heartbeats_is_waited_for(monkeypatch: pytest.MonkeyPat
     thread.join()
 
 
+def test_the_second_exchange_of_a_key_gives_the_second_texts() -> None:
+    # rank 1 is late both times
+    store = MemoryStore()
+
+    def late() -> list[list[str]]:
+        answers = []
+        for text in ("first", "second"):
+            time.sleep(0.3)
+            answers.append(Ranks(1, 2, store).exchange("key", f"{text} of 1"))
+        return answers
+
+    with ThreadPoolExecutor(1) as pool:
+        others = pool.submit(late)
+        answers = [Ranks(0, 2, store).exchange("key", f"{text} of 0") for text in ("first", "second")]
+        assert answers == others.result() == [["first of 0", "first of 1"], ["second of 0", "second of 1"]]
+
+
+def test_two_sources_of_one_name_are_two_sources_for_several_processes(tmp_path: Path) -> None:
+    # two threads with a common store of hashes stand for two processes
+    images = np.random.default_rng(0).integers(0, 256, (2, 300, 4, 4, 3), np.uint8)
+    exchange = torch.distributed.HashStore()  # type: ignore[attr-defined]
+
+    def extracted(rank: int) -> list[np.ndarray]:
+        options = Extraction(Store(tmp_path), ranks=Ranks(rank, 2, exchange), progress=False)
+        pixels = open_extractor("pixels,size=4", device="cpu")
+        return [extract(ArraySource(side, name="same"), pixels, options)["embedding"] for side in images]
+
+    with ThreadPoolExecutor(2) as pool:
+        for rows in pool.map(extracted, range(2)):
+            for own, side in zip(rows, images, strict=True):
+                assert np.array_equal(
+                    own, extract(ArraySource(side), open_extractor("pixels,size=4", device="cpu"))["embedding"]
+                )
+
+
 def test_the_error_of_another_rank_is_passed_on() -> None:
     store = MemoryStore()
     store.set("failed", "Rank 1 stopped (no such file)")
@@ -197,7 +235,5 @@ def test_a_single_process_has_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_several_processes_need_a_store() -> None:
     source = ArraySource(torch.zeros(3, 3, 8, 8, dtype=torch.uint8))
-    from genbench.plugs.opening import open_extractor
-
     with pytest.raises(UsageError, match="leave out --no-cache"):
         extract(source, open_extractor("pixels", device="cpu"), Extraction(ranks=Ranks(0, 2, MemoryStore())))

@@ -110,6 +110,8 @@ class Store:
         """
         usual = {view: rows for view, rows in block.views.items() if view not in added}
         stored = self._find(identity, digest) if added else None
+        # a block of another length is replaced
+        stored = stored if stored is not None and len(stored) == len(block) else None
         written = stored or self._put(identity, digest, replace(block, views=usual), extractor)
         # each optional view in a block of its own, so that the others are found by whoever does not need it
         for view in added:

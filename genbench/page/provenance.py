@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import shlex
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from genbench.plugs import registry
+from genbench.plugs.contracts import WITH_TRAIN
 from genbench.plugs.specs import Spec
 from genbench.results import Result
 from genbench.tables.numbers import set_aside
@@ -76,12 +77,14 @@ def command(result: Result, out: str) -> str:
         words += ["--benchmark", result.benchmark.rpartition("@")[0]]
     else:
         words += ["--reference", result.reference.name] if result.reference else []
-        words += ["--features", next(iter(result.extractors))]
-        # if the spec of a metric is unknown, the command computes all metrics
-        metrics = [_metric_spec(metric) for metric in result.metrics]
+        words += ["--train", result.train.name] if result.train else []
+        # without --metrics, a panel is scored alone; if the spec of a metric is unknown, all metrics are computed
+        metrics = [_metric_spec(metric) for metric in result.metrics if not _panel_words(metric, result)]
+        words += ["--features", next(iter(result.extractors))] if metrics else []
         words += ["--metrics", ",".join(dict.fromkeys(filter(None, metrics)))] if all(metrics) and metrics else []
         words += ["--count", str(result.generated.count)]
         words += ["--labels", result.label_rule] if result.label_rule not in ("", "equal") else []
+    words += [word for metric in result.metrics for word in _panel_words(metric, result)]
     words += ["--seed", str(result.seed)] if result.seed else []
     return shlex.join(words)
 
@@ -114,12 +117,31 @@ def _metric_spec(metric: str) -> str:
     """Return ``prdc,k=5`` for ``DensityCoverage(k=5)``; empty if no installed metric has this class."""
     # several names may stand for one class: reversed, so that the first name in alphabetical order wins
     plugs = {entry.value.rpartition(":")[2]: name for name, entry in reversed(registry.installed("metrics").items())}
-    # the Result stores the repr of each metric; only plain literals are evaluated
+    name, options = _recorded_call(metric.removesuffix(WITH_TRAIN))
+    return str(Spec(plugs[name], options)) if name in plugs else ""
+
+
+def _panel_words(metric: str, result: Result) -> list[str]:
+    """Return the options of a panel, ``--panel offline --floor held_out``; none if the metric is no panel."""
+    name, record = _recorded_call(metric)
+    if name != "PanelScore":
+        return []
+    # a list of extractors has no name that could be typed
+    panel, distance, floor_from = (str(record.get(key, "")) for key in ("panel", "metric", "floor_from"))
+    words = ["--panel", panel if panel in registry.installed("panels") else ",".join(record.get("extractors", ()))]
+    words += ["--panel-metric", distance] if distance not in ("", "fd") else []
+    # half of the reference is the default
+    floors = {"held-out samples": result.floor.name if result.floor else "", "published": "published"}
+    return words + (["--floor", floors[floor_from]] if floors.get(floor_from) else [])
+
+
+def _recorded_call(metric: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options of the repr that a result has of a metric; empty if it is no such text."""
+    # only plain literals are evaluated
     try:
         call = ast.parse(metric, mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            return ""
-        options = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+            return "", {}
+        return call.func.id, {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
     except (SyntaxError, ValueError):
-        return ""
-    return str(Spec(plugs[call.func.id], options)) if call.func.id in plugs else ""
+        return "", {}

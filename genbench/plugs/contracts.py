@@ -202,6 +202,10 @@ class Metric(Protocol):
     #       The distance of a panel, 0 or more and biased upward alike for all sides of as many rows.
 
 
+WITH_TRAIN = " with training samples"
+"""Follows the record of a metric that took training samples and can do without: its score is then another one."""
+
+
 @runtime_checkable
 class Tracker(Protocol):
     """An experiment tracker. Its options are the parameters of its class."""

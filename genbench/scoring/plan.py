@@ -129,7 +129,8 @@ class Plan:
         sides, options = self.sides, self.sides.options
         generated, reference = sides.sample_sets()
         extractors = [sides.extractor(name) for name in self._extractors()]
-        metrics = [recorded_metric(metric) for metrics in self.metrics.values() for metric in metrics]
+        given = "train" in sides.further
+        metrics = [recorded_metric(metric, train=given) for some in self.metrics.values() for metric in some]
         metrics += [] if panel is None else [repr(panel.recorded)]
         backends = {extractor.name: getattr(extractor, "computed_by", "") for extractor in extractors}
         return Result(

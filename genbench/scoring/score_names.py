@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from genbench.errors import UsageError
-from genbench.plugs.contracts import Metric
+from genbench.plugs.contracts import WITH_TRAIN, Metric
 from genbench.results import Entry
 
 
@@ -35,12 +35,17 @@ def with_distinct_names(groups: Sequence[tuple[Metric, Sequence[Entry]]]) -> lis
     return named
 
 
-def recorded_metric(metric: Metric) -> str:
-    """Return a metric with all its options, for the record, as far as they are known; without memory addresses."""
+def recorded_metric(metric: Metric, *, train: bool = False) -> str:
+    """Return a metric with all its options, for the record, as far as they are known; without memory addresses.
+
+    ``train``: whether training samples were given, which some metrics take and others need.
+    """
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(metric))
     options = ", ".join(f"{name}={value!r}" for name, value in sorted(getattr(metric, "__dict__", {}).items()))
     # an object without a repr of its own: its options are its attributes
-    return f"{text[:-1]} {options}>" if text != repr(metric) and options and text.endswith(">") else text
+    text = f"{text[:-1]} {options}>" if text != repr(metric) and options and text.endswith(">") else text
+    # the score of a metric that can do without them is another one with them
+    return text + WITH_TRAIN if train and getattr(metric, "training_rows", None) == "optional" else text
 
 
 def _options_that_differ(metric: Metric, sharing: Sequence[Metric]) -> dict[str, object]:

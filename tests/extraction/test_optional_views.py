@@ -14,7 +14,7 @@ import torch
 from genbench.distributed import Ranks
 from genbench.errors import PlugError
 from genbench.extraction.extract import Extraction, extract
-from genbench.extraction.feature_store import Store
+from genbench.extraction.feature_store import Block, Store
 from genbench.features.features import Features
 from genbench.sources.memory import ArraySource
 
@@ -83,6 +83,15 @@ def test_a_damaged_file_of_the_view_is_computed_again(tmp_path: Path) -> None:
     again, computed = features(Network(added_views=("corner",)), tmp_path)
     assert computed == 300
     assert np.array_equal(again["corner"], rows)
+
+
+def test_a_stored_block_of_another_length_is_replaced_with_its_view(tmp_path: Path) -> None:
+    # a guest's source may give one hash to blocks of different lengths
+    Store(tmp_path).put("network", "abcd", Block({"embedding": np.zeros((99, 3), np.float32)}))
+    source = ArraySource(IMAGES[:100])
+    source.digest = lambda start, stop: "abcd"  # type: ignore[method-assign]
+    extracted = extract(source, Network(added_views=("corner",)), Extraction(Store(tmp_path)))
+    assert [len(extracted[view]) for view in ("embedding", "corner")] == [100, 100]
 
 
 def test_a_view_that_does_not_come_is_named(tmp_path: Path) -> None:

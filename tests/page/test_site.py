@@ -19,8 +19,8 @@ from genbench.page.provenance import command
 from genbench.page.published import published_numbers
 from genbench.page.section import Section
 from genbench.page.site import differing, write
-from genbench.plugs.contracts import Score
-from genbench.results import Result
+from genbench.plugs.contracts import WITH_TRAIN, Score
+from genbench.results import Result, SampleSet
 from genbench.runs.folder import RunFolder
 from genbench.runs.gallery_record import CountedDistance, DistanceByCount, Gallery, SampleGroup
 from genbench.runs.history import History, WatchedStep
@@ -226,6 +226,23 @@ def test_the_command_of_a_score_has_what_the_user_typed(tmp_path: Path) -> None:
 def test_the_command_of_a_score_has_the_rule_of_its_classes(labels: str | None, is_named: bool) -> None:
     scored = replace(made("blobs", 1.0), training=None, benchmark=None, labels=labels)
     assert command(scored, "reports").endswith(" --labels random") is is_named
+
+
+def test_the_command_of_a_score_has_its_training_samples_and_its_panel() -> None:
+    # training samples, then a panel alone, and a list of extractors beside a metric
+    plain = replace(made("blobs", 1.0), training=None, benchmark=None, extractors={"points": "points()"})
+    train = SampleSet("train/", 9, "abc")
+    assert "--train train/ --features points --metrics mifid --count" in command(
+        replace(plain, train=train, metrics=(f"MemorisationInformedDistance(){WITH_TRAIN}",)), "reports"
+    )
+    panel = "PanelScore(panel={!r}, extractors=('pixels', 'spectrum'), metric={!r}, floor_from={!r}, rows=9)"
+    alone = replace(plain, metrics=(panel.format("offline", "fd", "held-out samples"),), floor=SampleSet("f/", 9, "a"))
+    assert command(alone, "reports").endswith(" --panel offline --floor f/")
+    assert "--features" not in command(alone, "reports")
+    beside = ("FrechetDistance(view='embedding')", panel.format("pixels+spectrum", "kid", "half of the reference"))
+    words = command(replace(plain, metrics=beside), "reports")
+    assert "--metrics fd" in words
+    assert words.endswith(" --panel pixels,spectrum --panel-metric kid")
 
 
 def test_published_rows_name_their_source_and_only_known_columns() -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import genbench
 from genbench.cli import main
+from genbench.comparison.comparability import require_comparable
 from genbench.errors import InputError, UsageError
 from genbench.plugs.contracts import Score
 from genbench.results import read_results
@@ -118,6 +119,21 @@ class CountsTrain:
 def test_a_guest_may_take_the_training_samples(train: np.ndarray | None, count: int) -> None:
     result = scored(FRESH, f"{__name__}:CountsTrain", train=train)
     assert result["trained@points"].value == count
+
+
+@pytest.mark.parametrize("metric", ["authpct", "mifid", f"{__name__}:CountsTrain"])
+def test_scores_with_and_without_training_samples_are_not_compared(metric: str, tmp_path: Path) -> None:
+    # without training samples these metrics take the reference for the training set
+    results = [scored(FRESH, metric, train=train, name=f"of {train is None}") for train in (TRAIN, None)]
+    with pytest.raises(InputError, match="cannot be compared because they differ in metric"):
+        require_comparable(results)
+    for result in results:
+        result.append(tmp_path / "results.jsonl")
+    assert [read.protocol for read in read_results(tmp_path / "results.jsonl")] == [each.protocol for each in results]
+
+
+def test_a_metric_that_needs_training_samples_leaves_the_others_comparable() -> None:
+    require_comparable([scored(FRESH, "fd,ct"), scored(FRESH, "fd", train=None)])
 
 
 def test_the_command_line_and_python_agree(tmp_path: Path) -> None:
