@@ -37,7 +37,7 @@ def table_command(files: tuple[Path, ...], sort: str | None, form: str, allow_mi
     # all files together are one table
     results = [result for file in files for result in read_results(file)]
     # a terminal without arrows gets ASCII
-    if form == "text" and not prints("↓↑±–·"):
+    if form == "text" and not prints("↓↑±–·†"):
         form = "plain"
     text = written(results, form, sort=sort, allow_mixed=allow_mixed)
     say(json_text(text) if form == "json" else text)

@@ -1,4 +1,4 @@
-"""Charts that compare samplers: forest plots, precision against recall, and training curves."""
+"""Charts that compare samplers: forest plots, ratios of panels, precision against recall, and training curves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from genbench.comparison.leaderboard import Standing
+from genbench.comparison.panel_ratios import PanelRatios
 from genbench.page.svg import (
     EXTREME,
     Scale,
@@ -24,6 +25,7 @@ from genbench.page.svg import (
     y_axis,
 )
 from genbench.runs.history import History
+from genbench.tables.leaderboard_table import MARK
 from genbench.tables.numbers import ARROWS, number_with_error
 
 CHART_WIDTH = 340.0
@@ -77,6 +79,42 @@ def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
     # screen readers get every value
     values = "; ".join(f"{row.standing.name} {_in_words(row.standing)}" for row in rows)
     return chart(CHART_WIDTH, bottom + 18, parts, label=f"{metric} {ARROWS[rows[0].standing.better]}: {values}")
+
+
+def panel_scale(panels: Sequence[PanelRatios]) -> Scale:
+    """Return the logarithmic scale that contains 1 and the intervals of the ratios of all subjects of a panel."""
+    # an interval that is very wide is cut
+    values = [float(value) for ratios in panels for value in ratios.values]
+    low, high = min([1.0, *values]) / 3, max([1.0, *values]) * 3
+    ends = [min(max(float(end), low), high) for ratios in panels for end in ratios.intervals.flat]
+    return Scale.over([1.0, *ends], 10, CHART_WIDTH - 10, log=True)
+
+
+def panel_dots(name: str, ratios: PanelRatios, scale: Scale) -> Markup:
+    """Draw the ratios of one subject: a dot and a 95 % interval for each encoder, and a line at 1, real samples.
+
+    The encoder that the subject looks optimised for has an orange dot, and its number has the mark of the table.
+    """
+    # the name of an encoder may be long, so it stands above its track, and the number at the right
+    suspect, ticks = ratios.optimised_for, scale.ticks()
+    bottom = 4 + 31.0 * len(ratios.extractors)
+    parts = [svg_text(scale(tick), bottom + 12, tick_text(tick), "tick", anchor="middle") for tick in ticks]
+    words = []
+    for index, (extractor, value, ends) in enumerate(
+        zip(ratios.extractors, ratios.values.tolist(), ratios.intervals.tolist(), strict=True)
+    ):
+        y = 4 + 31 * index + 22
+        number, marked = f"{value:.3g}", extractor == suspect
+        parts.append(svg_text(10, y - 10, _clipped(extractor, 46), "name"))
+        parts.append(svg_text(CHART_WIDTH - 10, y - 10, f"{number} {MARK}" if marked else number, "name", anchor="end"))
+        # the lines of the grid leave the names free
+        parts += [line(scale(tick), y - 7, scale(tick), y + 7, "grid") for tick in ticks]
+        low, high = map(scale, ends)
+        parts += [box(low, y - 4.5, high - low, 9, "sampling"), line(scale(1), y - 7, scale(1), y + 7, "mean")]
+        title = f"{extractor}: {number} ({ends[0]:.3g} to {ends[1]:.3g})"
+        parts.append(dot(scale(value), y, 4, "chosen" if marked else "point", title=title))
+        words.append(title + (", suspiciously low" if marked else ""))
+    return chart(CHART_WIDTH, bottom + 18, parts, label=f"{ratios.score} of {name}: {'; '.join(words)}")
 
 
 def precision_against_recall(rows: Mapping[str, tuple[Standing, Standing]]) -> Markup:

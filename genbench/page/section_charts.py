@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from genbench.comparison.leaderboard import leaderboard
-from genbench.page.comparison_charts import ForestRow, forest, precision_against_recall, training_curves
+from genbench.comparison.panel_ratios import PanelRatios, panel_ratios
+from genbench.page.comparison_charts import (
+    ForestRow,
+    forest,
+    panel_dots,
+    panel_scale,
+    precision_against_recall,
+    training_curves,
+)
 from genbench.page.sample_charts import distance_by_count, histogram, measured, scatter
 from genbench.page.svg import EXTREME
 from genbench.plugs.specs import parse_specs
@@ -47,6 +55,18 @@ class SectionCharts:
                     rows.append(ForestRow(row.cells[metric], [s.value for s in scores if s.name == metric]))
             if rows:
                 charts.append((header, forest(metric, rows)))
+        return charts
+
+    def panels(self) -> list[tuple[str, list[NamedChart]]]:
+        """Return, for each panel, the ratios of each sampler by encoder, first seed; all samplers share one scale."""
+        found: dict[str, list[tuple[str, PanelRatios]]] = {}
+        for run in self.runs:
+            for ratios in panel_ratios(run.results[0]):
+                found.setdefault(ratios.score, []).append((run.name, ratios))
+        charts = []
+        for score, named in found.items():
+            scale = panel_scale([ratios for _, ratios in named])
+            charts.append((score, [(name, panel_dots(name, ratios, scale)) for name, ratios in named]))
         return charts
 
     def precision_recall(self) -> Markup | None:

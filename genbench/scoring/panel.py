@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genbench.array_types import Float64
+from genbench.comparison.panel_ratios import ratios_of_entries
 from genbench.errors import GenbenchError, InputError, UsageError, did_you_mean, number_of
 from genbench.features.features import Features, Moments
 from genbench.plugs.contracts import Metric
@@ -145,9 +146,11 @@ class PanelPlan:
         # the unit must be independent of what it measures
         warnings = _overlaps(trios[0])
         distance = partial(self.metric.row_influence, seed=sides.options.seed)  # type: ignore[attr-defined]
-        ratios = ratios_of(distance, trios)
+        entries = self._entries(ratios_of(distance, trios), trios, choice, sides)
+        # a ratio that is too good, and in one space only
+        warnings += [ratios.warning for ratios in ratios_of_entries(entries) if ratios.warning]
         return PanelEvaluation(
-            self._entries(ratios, trios, choice, sides),
+            entries,
             PanelScore(self.panel.name, self._names(sides), self.distance, choice.floor_from, choice.rows),
             _floor_record(trios[0], choice, self.panel),
             [*warnings, *self._warnings(published)],

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from genbench.comparison.leaderboard import Standing
 from genbench.results import Result
 from genbench.tables.escapes import csv_safe, latex_safe, markdown_coded, markdown_safe, one_line
-from genbench.tables.leaderboard_table import BOLD_LEGEND, LEGEND, Table, cell_parts, cell_text, table, tabulated
+from genbench.tables.leaderboard_table import (
+    BOLD_LEGEND,
+    LEGEND,
+    MARK,
+    Row,
+    Table,
+    cell_parts,
+    cell_text,
+    table,
+    tabulated,
+)
 from genbench.tables.numbers import ARROWS, PLAIN
+
+FOLD_BEYOND = 13
+"""Longest header of a column of text that stays on one line, if it has an extractor."""
 
 
 def written(
@@ -36,13 +50,13 @@ def table_text(board: Table) -> str:
         [
             # an unranked row has a dot, and a ranked row without a rank has a dash
             row.rank or ("–" if row.ranked else "·"),
-            _name_and_role(one_line(row.name), row.role),
+            _sampler(one_line(row.name), row),
             *_metric_cells(board, row.cells),
             row.seeds,
         ]
         for row in board.rows
     ]
-    headers = ["rank", "sampler", *map(one_line, board.headers), "seeds"]
+    headers = ["rank", "sampler", *(_folded(one_line(header)) for header in board.headers), "seeds"]
     aligned = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                        colalign=("right", "left", *["right"] * len(board.metrics), "right"))  # fmt: skip
     # the legend above the table, the notes below it
@@ -61,7 +75,7 @@ def table_markdown(board: Table) -> str:
     # numbers are aligned to the right
     lines = [_markdown_row(headers), _markdown_row(["---:", "---", *["---:"] * len(board.metrics), "---:"])]
     for row in board.rows:
-        name = _name_and_role(markdown_safe(row.name), row.role)
+        name = _sampler(markdown_safe(row.name), row)
         lines.append(_markdown_row([row.rank or "–", name, *_bold_cells(board, row.cells), str(row.seeds)]))
     # the legend and the notes become paragraphs
     notes = "".join(f"\n\n{markdown_coded(note[0].upper() + note[1:])}." for note in board.notes)
@@ -87,7 +101,7 @@ def table_latex(board: Table) -> str:
     ]
     # one line per sampler, gray if it is not ranked
     for row in board.rows:
-        cells = [row.rank.replace("–", "--"), _name_and_role(latex_safe(row.name), row.role)]
+        cells = [row.rank.replace("–", "--"), _sampler(latex_safe(row.name), row).replace(MARK, r"\textdagger{}")]
         cells += [_latex_cell(row.cells.get(metric)) for metric in board.metrics]
         cells.append(str(row.seeds))
         lines.append(" & ".join(cells if row.ranked else [rf"\color{{gray}}{cell}" for cell in cells]) + r" \\")
@@ -118,8 +132,21 @@ def _bold_cells(board: Table, cells: Mapping[str, Standing]) -> list[str]:
     return [f"**{text}**" if metric in cells and cells[metric].not_worse else text for metric, text in texts]
 
 
-def _name_and_role(name: str, role: str) -> str:
-    return f"{name} ({role})" if role else name
+def _sampler(name: str, row: Row) -> str:
+    """Return the name with the role and the mark of a row."""
+    return " ".join(filter(None, (name, f"({row.role})" if row.role else "", row.mark)))
+
+
+def _folded(header: str) -> str:
+    """Break the header of a column after its name and between the parts of its extractor, if it is long."""
+    if len(header) <= FOLD_BEYOND or "@" not in header:
+        return header
+    lines = [""]
+    for part in re.split(r"(?<=[@+,=_.-])", header):
+        # as many parts on a line as fit; the name stands alone
+        fits = not lines[-1].endswith("@") and len(lines[-1] + part) <= FOLD_BEYOND
+        lines = [*lines[:-1], lines[-1] + part] if fits else [*lines, part]
+    return "\n".join(lines)
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

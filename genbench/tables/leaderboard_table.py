@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from genbench.benchmarks import installed_benchmark
 from genbench.comparison.comparability import differing_fields, prevailing, require_comparable
-from genbench.comparison.group_by_subject import metric_name, newest
+from genbench.comparison.group_by_subject import by_subject, metric_name, newest
 from genbench.comparison.leaderboard import Standing, leaderboard
+from genbench.comparison.panel_ratios import PanelRatios, panel_ratios
 from genbench.errors import InputError, UsageError
 from genbench.results import Result
 from genbench.tables.numbers import ARROWS, listed, number_with_error
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from genbench.benchmarks import Benchmark
+
+MARK = "†"
 
 ROLES = {"real": "floor", "noise": "ceiling"}
 """Roles of two samplers: fresh real samples are the best possible result, noise the worst."""
@@ -43,6 +46,18 @@ class Row:
     cells: Mapping[str, Standing]
     """By metric; metrics without a score are missing."""
     ranked: bool = True
+    suspects: tuple[PanelRatios, ...] = ()
+    """The ratios of panels in which the sampler looks optimised for one encoder."""
+
+    @property
+    def mark(self) -> str:
+        """The sign of the note about ``suspects``; empty without any."""
+        return MARK if self.suspects else ""
+
+    @property
+    def optimised_for(self) -> str:
+        """The encoders that the sampler looks optimised for; empty without any."""
+        return " ".join(dict.fromkeys(ratios.optimised_for for ratios in self.suspects))
 
 
 @dataclass(frozen=True)
@@ -102,9 +117,10 @@ def table(
 
     Columns: name, role, metric, better, mean, error (standard error due to sampling), spread (standard deviation over
     training seeds), low and high (95 % confidence interval of the mean, from both), seeds, first_rank and last_rank (in
-    that metric), ranked, verdict (against the best row), collapsed_seeds. With ``wide``, columns are pairs of a metric
-    and one of mean, error, spread, first_rank and last_rank. Raises InputError if the results do not follow one
-    protocol, UsageError for an unknown ``sort``.
+    that metric), ranked, verdict (against the best row), collapsed_seeds, optimised_for (an encoder of a panel whose
+    ratio is suspiciously low, or empty). With ``wide``, columns are pairs of a metric and one of mean, error,
+    spread, first_rank and last_rank. Raises InputError if the results do not follow one protocol, UsageError for an
+    unknown ``sort``.
     """
     import pandas as pd
 
@@ -126,16 +142,15 @@ def table(
             "ranked": row.ranked,
             "verdict": verdict_text(cell),
             "collapsed_seeds": " ".join(map(str, cell.collapsed)),
+            "optimised_for": row.optimised_for,
         }
         for row in board.rows
         for metric in board.metrics
         if (cell := row.cells.get(metric)) is not None
     ]
     # None becomes NaN, also in columns that hold nothing else
-    frame = pd.DataFrame(rows).astype(
-        {"mean": float, "error": float, "spread": float, "low": float, "high": float, "first_rank": "Int64",
-         "last_rank": "Int64"}
-    )  # fmt: skip
+    types = dict.fromkeys(("mean", "error", "spread", "low", "high"), "float64")
+    frame = pd.DataFrame(rows).astype({**types, "first_rank": "Int64", "last_rank": "Int64"})
     if not wide:
         return frame
     # one row per sampler, in the order of the table; one pair of columns per metric and statistic
@@ -205,12 +220,17 @@ def _table_rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *,
     for metric in sorted(scored & set(metrics), key=lambda metric: (metric != sort, metrics.index(metric))):
         board = leaderboard(results, metric)
         boards[metric] = {row.name: row if ranked else replace(row, **UNRANKED) for row in board}
+    suspects = {
+        name: [ratios for result in own for ratios in panel_ratios(result) if ratios.optimised_for]
+        for name, own in by_subject(results).items()
+    }
     # one row per sampler of any leaderboard
     for name in dict.fromkeys(name for board in boards.values() for name in board):
         cells = {metric: board[name] for metric, board in boards.items() if name in board}
         # the name may be followed by a budget in parentheses
         role = ROLES.get(name.partition(" (")[0], "")
-        yield Row(name, role, _rank_text(cells.get(sort)), next(iter(cells.values())).seeds, cells, ranked)
+        rank, seeds = _rank_text(cells.get(sort)), next(iter(cells.values())).seeds
+        yield Row(name, role, rank, seeds, cells, ranked, tuple(suspects.get(name, ())))
 
 
 def _rank_text(cell: Standing | None) -> str:
@@ -250,6 +270,7 @@ def _table_notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, r
         roles = listed([f"{ROLES[name]} ({name})" for name in missing])
         notes.append(f"the table has no {roles}: `genbench run {recipe.name} --samplers {','.join(missing)}` adds it")
     notes += _rank_notes(rows)
+    notes += [f"{MARK} {row.name}: {ratios.suspicion}" for row in rows for ratios in row.suspects]
     # explain the gray rows
     differing = differing_fields([result for group in groups for result in group])
     if differing:

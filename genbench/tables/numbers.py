@@ -9,7 +9,7 @@ from genbench.results import SampleSet
 from genbench.tables.escapes import one_line
 
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
-PLAIN = str.maketrans({"↓": "v", "↑": "^", "±": "+-", "–": "-", "·": "."})
+PLAIN = str.maketrans({"↓": "v", "↑": "^", "±": "+-", "–": "-", "·": ".", "†": "*"})
 """Replacements of these characters in ASCII."""
 
 WIDEST = 1e15

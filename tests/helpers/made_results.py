@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from genbench.plugs.contracts import Score
-from genbench.results import Result, SampleSet, TrainingRecord
+from genbench.results import Entry, Result, SampleSet, TrainingRecord
 from genbench.scoring.evaluate_metrics import entry
 
 REFERENCE = SampleSet("digits,split=test", 899, "d" * 64)
@@ -53,3 +57,30 @@ def board() -> list[Result]:
         made("real", 0.5, error=0.1),
         made("noise", 90.0),
     ]
+
+
+def with_panel(
+    result: Result,
+    ratios: Sequence[float],
+    *,
+    error: float = 0.05,
+    correlation: float = 0.0,
+    degrees: float | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> Result:
+    """Return the result with the scores of a panel of that many encoders; ``error`` is relative to each ratio."""
+    # the mean first, as a panel gives them
+    names = ("first", "second", "third", "fourth")[: len(ratios)]
+    values = np.array(ratios)
+    shares = np.full((len(ratios),) * 2, correlation) + (1 - correlation) * np.eye(len(ratios))
+    covariance = shares * np.outer(values, values) * error**2
+    known = {"extractors": list(names), "ratios": values.tolist(), "covariance": covariance.tolist()}
+    mean = Entry(
+        "fdr@made", "frechet_distance_ratio@made", float(values.mean()), float(np.sqrt(covariance.mean())), "lower",
+        "made", {**known, "degrees": degrees, **(detail or {})},
+    )  # fmt: skip
+    single = [
+        Entry(f"fdr@{name}", f"frechet_distance_ratio@{name}", float(value), float(value * error), "lower", name)
+        for name, value in zip(names, values, strict=True)
+    ]
+    return replace(result, scores=(mean, *single, *result.scores))

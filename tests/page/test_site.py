@@ -25,7 +25,7 @@ from genbench.runs.folder import RunFolder
 from genbench.runs.gallery_record import CountedDistance, DistanceByCount, Gallery, SampleGroup
 from genbench.runs.history import History, WatchedStep
 from genbench.runs.pictures import write_sheet
-from tests.helpers.made_results import board, made
+from tests.helpers.made_results import board, made, with_panel
 from tests.tables.test_leaderboard_formats import HOSTILE, Tags
 
 EXTRA = (Score("precision", 0.8, 0.01, "higher"), Score("recall", 0.4, 0.01, "higher"))
@@ -292,3 +292,30 @@ def test_the_worst_classes_are_on_the_page_and_in_the_markdown(folder: Path) -> 
     markdown = (folder / "digits.md").read_text()
     assert "## Classes" in markdown
     assert "| 9.00 ± 0.50 | 90 |" in markdown
+
+
+def test_the_page_shows_the_ratios_of_a_panel_by_encoder_and_marks_a_suspect(tmp_path: Path) -> None:
+    for result in (
+        with_panel(made("honest", 5.0, benchmark=None), [3.0, 3.5, 4.0]),
+        with_panel(made("tuned", 5.0, benchmark=None), [0.5, 3.5, 4.0]),
+    ):
+        result.append(tmp_path / "photos.jsonl")
+    write(tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert "Ratios by encoder: fdr@made" in page
+    # each encoder of each subject, in words too
+    charts = re.findall(r'<svg class="chart [^>]*aria-label="fdr@made of (\w+): ([^"]*)"', page)
+    assert [name for name, _ in charts] == ["tuned", "honest"]
+    for _, words in charts:
+        assert [part.partition(":")[0] for part in words.split("; ")] == ["first", "second", "third"]
+    assert ["suspiciously low" in words for _, words in charts] == [True, False]
+    # the note of the table, on the page and in Markdown
+    note = "† tuned: optimised for first? its fdr there, 0.5, is below the 1 of real samples and far below the others"
+    assert note in page
+    assert note in (tmp_path / "photos.md").read_text()
+
+
+def test_results_without_a_panel_have_no_chart_of_ratios(tmp_path: Path) -> None:
+    made("gan", 5.0).append(tmp_path / "digits.jsonl")
+    write(tmp_path)
+    assert "Ratios by encoder" not in (tmp_path / "index.html").read_text()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -11,9 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 from genbench.cli import main
+from genbench.plugs.contracts import Score
+from genbench.results import Result
+from genbench.scoring.evaluate_metrics import entry
 from genbench.tables.escapes import latex_safe, markdown_safe
 from genbench.tables.leaderboard_formats import FORMATS, written
-from tests.helpers.made_results import board, made
+from tests.helpers.made_results import board, made, with_panel
 
 HOSTILE = "<script>alert(1)</script>|`a`_b_&50%\\x{y}$1^~#\nnew"
 
@@ -143,3 +148,48 @@ def test_the_command_refuses_mixed_protocols_in_one_sentence(tmp_path_factory: p
     assert outcome.exit_code == 1
     assert "differ in count" in outcome.stderr
     assert CliRunner().invoke(main, ["table", str(path), "--allow-mixed"]).exit_code == 0
+
+
+def tuned_and_honest() -> list[Result]:
+    return [
+        with_panel(made("tuned", 5.0, benchmark=None), [0.5, 3.5, 4.0]),
+        with_panel(made("honest", 6.0, benchmark=None), [3.0, 3.5, 4.0]),
+    ]
+
+
+def test_a_subject_that_looks_optimised_for_an_encoder_has_a_mark_and_a_note_in_every_format() -> None:
+    note = "tuned: optimised for first? its fdr there, 0.5, is below the 1 of real samples"
+    for form, mark in (("text", "†"), ("plain", "*"), ("markdown", "†"), ("latex", r"\textdagger{}"), ("html", "†")):
+        lines = written(tuned_and_honest(), form).splitlines()
+        assert any("tuned" in line and mark in line and "optimised" not in line for line in lines)
+        assert not any("honest" in line and mark in line for line in lines)
+        # the page writes the notes below the table
+        assert form == "html" or sum(note in line for line in lines) == 1
+
+
+def test_numbers_for_programs_name_the_encoder() -> None:
+    for form in ("csv", "json"):
+        text = written(tuned_and_honest(), form)
+        frame = pd.read_csv(io.StringIO(text)) if form == "csv" else pd.read_json(io.StringIO(text))
+        named = frame["optimised_for"].fillna("").groupby(frame["name"]).unique()
+        assert named["tuned"].tolist() == ["first"]
+        assert named["honest"].tolist() == [""]
+
+
+def test_the_mean_of_a_panel_is_the_first_column_and_sorts() -> None:
+    lines = written(tuned_and_honest()).splitlines()
+    assert lines[2].split()[:4] == ["rank", "sampler", "fdr@made", "↓"]
+    assert [line.split()[1] for line in lines[4:6]] == ["tuned", "honest"]
+
+
+def test_a_long_name_of_an_extractor_is_folded_in_the_header() -> None:
+    extra = Score("fdr", 2.0, 0.1, "higher")
+    result = made("gan", 5.0)
+    entries = [
+        entry(extra, name, canonical=False) for name in ("efficientnet-lite0", "timm,model=vit_large.x,size=256")
+    ]
+    lines = written([replace(result, benchmark=None, scores=tuple(entries))]).splitlines()
+    header = lines[2 : next(number for number, line in enumerate(lines) if line.startswith("---"))]
+    assert max(map(len, header)) < 80
+    # the parts of the names in their order
+    assert "fdr@efficientnet-lite0" in "".join(re.split(r"\s+", " ".join(line[19:36] for line in header)))
