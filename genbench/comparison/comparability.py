@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Sequence
 
 from genbench.comparison.group_by_subject import created_at
 from genbench.errors import InputError
 from genbench.results import Result
+
+_EXTRACTOR = "extractor "
 
 
 def differing_fields(results: Sequence[Result]) -> dict[str, dict[str, list[str]]]:
@@ -19,12 +22,30 @@ def differing_fields(results: Sequence[Result]) -> dict[str, dict[str, list[str]
     for result in results:
         # a score whose better direction is flipped is another score
         directions = {f"direction of {entry.name}": entry.better or "none" for entry in result.scores}
-        for field, value in {**result.protocol, **directions}.items():
+        # the protocol calls a network by a shorter name where it is the only one of its kind
+        extractors = {f"{_EXTRACTOR}{name}": _short_identity(identity) for name, identity in result.extractors.items()}
+        for field, value in {**result.protocol, **directions, **extractors}.items():
             names = names_by_value.setdefault(field, {}).setdefault(value, [])
             if result.name not in names:
                 names.append(result.name)
     # a field with one value is the same in all results
-    return {field: values for field, values in names_by_value.items() if len(values) > 1}
+    differing = {field: values for field, values in names_by_value.items() if len(values) > 1}
+    return {field: values for field, values in differing.items() if not _is_explained(field, differing)}
+
+
+def _is_explained(field: str, differing: Collection[str]) -> bool:
+    """Whether a field is an extractor of which another field names the part that differs, such as its resize."""
+    if not field.startswith(_EXTRACTOR):
+        return False
+    # the protocol has an extractor under its full or its short name
+    name = field.removeprefix(_EXTRACTOR)
+    names = (name, name.partition(",")[0])
+    return any(other == each or other.startswith(f"{each} ") for other in differing for each in names)
+
+
+def _short_identity(identity: str) -> str:
+    # identities have hundreds of characters, which only the record needs
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
 def require_comparable(results: Sequence[Result], *, can_mix: bool = False) -> None:

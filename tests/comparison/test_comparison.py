@@ -222,6 +222,14 @@ def test_the_field_that_differs_is_named(change: dict[str, object], field: str) 
         require_comparable([a, b], can_mix=True)
 
 
+def test_an_extractor_with_other_weights_differs_beside_one_of_its_kind() -> None:
+    # alone it is called x, and beside another x by its full name
+    alone = valued("a", 1.0, extractors={"x,model=1": "x(1),weights=abc"})
+    for weights, fields in (("abc", set()), ("def", {"extractor x,model=1"})):
+        both = {"x,model=1": f"x(1),weights={weights}", "x,model=2": "x(2),weights=ghi"}
+        assert set(differing_fields([alone, valued("b", 1.0, extractors=both)])) == fields
+
+
 def test_training_seeds_names_and_dates_may_differ() -> None:
     require_comparable([valued("a", 1.0, seed=1), valued("b", 1.0, seed=2, created="2030-01-01", device="cuda")])
 
