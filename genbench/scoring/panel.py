@@ -162,7 +162,8 @@ class PanelPlan:
         return checked_origin(sides.moments, sides.extractor(extractor))
 
     def _published(self, index: int, published: bool) -> float | None:
-        return self.panel.floors[index] if published else None
+        # by the spec, because extractors that cannot be opened are left out
+        return self.panel.floors[self.panel.extractors.index(self.extractors[index])] if published else None
 
     def _names(self, sides: Sides) -> tuple[str, ...]:
         return tuple(sides.extractor(name).name for name in self.extractors)

@@ -71,6 +71,8 @@ class Plan:
         options = options.completed(recipe)
         sides = open_sides(subject, options, preferred=preferred)
         panel = PanelPlan.make(sides)
+        if panel is not None and options.metrics is None:
+            _require_used(options, panel, sides.default_extractor)
         metrics, left_out = _usable(sides, options) if panel is None or options.metrics is not None else ({}, ())
         # open the extractors now, so that a wrong name or option is reported at once
         _require_named_extractor(sides, metrics, panel)
@@ -202,6 +204,22 @@ class Plan:
 
     def _panel_extractors(self) -> list[str]:
         return [] if self.panel is None else list(self.panel.extractors)
+
+
+def _require_used(options: Options, panel: PanelPlan, network: str) -> None:
+    """Raise UsageError for options that a panel without metrics does not read; ``network`` has weights and precision.
+
+    A score that silently ignores an option is taken for one that followed it.
+    """
+    if options.train is not None:
+        raise UsageError(f"A panel reads no training samples: add --metrics {TRAIN_METRICS}, or leave out --train.")
+    if options.features is not None:
+        raise UsageError("A panel names its extractors: add --metrics for that of --features, or leave it out.")
+    # these options are those of one network
+    has_network = network in [spec.partition(",")[0] for spec in panel.extractors]
+    for name in ("weights", "precision", "backend"):
+        if getattr(options, name) is not None and not has_network:
+            raise UsageError(f"--{name} applies to {network}, which {panel.panel.name!r} does not have; leave it out.")
 
 
 def _usable(sides: Sides, options: Options) -> tuple[dict[str, list[Metric]], tuple[str, ...]]:

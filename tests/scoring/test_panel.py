@@ -382,6 +382,14 @@ def test_published_floors_divide_the_distances_of_as_many_samples() -> None:
     assert found.error(np.ones(1)) > 0
 
 
+def test_published_floors_stay_with_their_extractors_if_one_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    extractors = ("no.such:net", "pixels,size=2")
+    panel = Panel("mine", extractors, floors=(7.0, 2.0), floor_count=len(GENERATED), may_lack=True)
+    monkeypatch.setattr("genbench.scoring.panel.open_panel", lambda text: panel)
+    found = genbench.score(GENERATED, reference=REFERENCE, floor="published", panel="mine", cache=False)
+    assert found.scores[-1].detail["floor"] == 2.0
+
+
 def test_a_panel_leaves_out_what_cannot_be_opened_only_if_it_may() -> None:
     assert open_panel("offline").may_lack
     found = genbench.score(GENERATED, reference=REFERENCE, floor=FLOOR, panel="offline")

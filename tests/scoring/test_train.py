@@ -65,6 +65,24 @@ def test_training_samples_that_no_metric_reads_are_refused() -> None:
         scored(FRESH, "fd")
 
 
+def test_a_panel_without_metrics_refuses_training_samples() -> None:
+    with pytest.raises(UsageError, match="A panel reads no training samples: add --metrics memorised,ct,authpct"):
+        scored(FRESH, None, panel="points")
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ({"features": "digits"}, "A panel names its extractors: add --metrics"),
+        ({"precision": "bf16"}, "--precision applies to inception, which 'points' does not have"),
+        ({"weights": "weights.pth"}, "--weights applies to inception"),
+    ],
+)
+def test_a_panel_without_metrics_refuses_options_that_it_does_not_read(option: dict[str, str], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        scored(FRESH, None, train=None, panel="points", **option)
+
+
 def test_too_few_training_samples_are_refused_before_the_work() -> None:
     with pytest.raises(InputError, match=r"needs at least 20 training samples, but .* holds 7"):
         scored(FRESH, "ct", train=TRAIN[:7])
