@@ -208,11 +208,11 @@ CONCLUSIONS = """## What follows
 - A gap between encoders is no sign of optimisation. Pixels hardly see noise, blur and JPEG, so half of the honest
   trials have a gap of 1.5 or more. Honest samples hardly ever have a ratio below 1 in one encoder alone.
 - The three networks are related: images chosen for lite0 have lower ratios by lite1 and lite2, too, but not below 1.
-- A floor that is far from the reference by chance lowers the ratios of all subjects. Honest subjects can then be
-  flagged by an encoder that does not see their damage; the error contains this chance.
+- A floor that is far from the reference by chance lowers the ratios of all subjects. An encoder that does not see the
+  damage of honest subjects can then flag them; the error contains this chance.
 - A subject that was optimised and still is farther than real samples is not flagged: the small generators have the
-  lowest ratio in their target, but above 1, and honest subjects have such gaps, too. Nor is a small gain within the error, as
-  in some trials of the images chosen for pixels.
+  lowest ratio in their target, but above 1, and honest subjects have such gaps, too. A small gain within the error is not
+  flagged either, as in some trials of the images chosen for pixels.
 """
 
 
