@@ -6,6 +6,7 @@ import warnings
 
 import click
 
+from genbench.cli.audit import audit_command
 from genbench.cli.cache import cache_group
 from genbench.cli.command_group import Verbs
 from genbench.cli.compare import compare_command
@@ -45,5 +46,6 @@ def main() -> None:
 for verb in (
     score_command, stats_group, compare_command, gate_command, plan_command, list_command, inspect_command,
     run_command, train_command, sample_command, table_command, report_command, cache_group, selftest_command,
+    audit_command,
 ):  # fmt: skip
     main.add_command(verb)
