@@ -210,9 +210,9 @@ CONCLUSIONS = """## What follows
 - The three networks are related: images chosen for lite0 have lower ratios by lite1 and lite2, too, but not below 1.
 - A floor that is far from the reference by chance lowers the ratios of all subjects. An encoder that does not see the
   damage of honest subjects can then flag them; the error contains this chance.
-- A subject that was optimised and still is farther than real samples is not flagged: the small generators have the
-  lowest ratio in their target, but above 1, and honest subjects have such gaps, too. A small gain within the error is not
-  flagged either, as in some trials of the images chosen for pixels.
+- A subject that was optimised and still is farther than real samples is not flagged: the small generators have
+  their lowest ratio in their target, but above 1, and honest subjects have such gaps, too. A small gain within the
+  error is not flagged either, as in some trials of the images chosen for pixels.
 """
 
 
