@@ -96,7 +96,7 @@ def different_bins(generated_counts: npt.ArrayLike, reference_counts: npt.ArrayL
 
 @dataclass(frozen=True)
 class DifferentBins:
-    """The metric ``ndb``: share of bins that differ significantly, and the Jensen-Shannon divergence of the histograms.
+    """NDB: share of k-means bins that differ significantly, and the Jensen-Shannon divergence of the histograms.
 
     Number of statistically different bins (Richardson and Weiss 2018, arXiv 1805.12462) divided by the number of bins;
     see ``different_bins`` for the formula. The bins are computed once per reference and cached with it. The error of

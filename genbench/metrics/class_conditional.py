@@ -20,7 +20,7 @@ from genbench.plugs.contracts import Score
 
 @dataclass(frozen=True)
 class ClassConditional:
-    """The metric ``classes``, for samplers that take a class; samples without a requested class have no scores.
+    """Share of samples of the requested class, and the mean Frechet distance within the classes.
 
     ``class_consistency`` is the share of samples whose predicted class is the requested one (GAN-test, Shmelkov et al.
     2018, arXiv 1807.09499). ``fid_per_class`` is the mean over classes of the Frechet distance between the samples of a

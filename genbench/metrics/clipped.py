@@ -25,7 +25,7 @@ LARGEST_SHARE = 2
 
 @dataclass(frozen=True)
 class ClippedDensityCoverage:
-    """The metric ``clipped``: ``clipped_density_coverage`` of the embeddings."""
+    """Clipped density and clipped coverage, calibrated so that both fall by the share of bad samples."""
 
     k: int = 5
 

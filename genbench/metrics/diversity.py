@@ -27,7 +27,7 @@ class Effective(NamedTuple):
 
 @dataclass(frozen=True)
 class Vendi:
-    """The Vendi score of the embeddings, by cosine similarity: ``vendi_of_rows``."""
+    """Vendi score: effective number of different samples, by cosine similarity (``vendi_of_rows``)."""
 
     order: float = 1.0
 
@@ -46,7 +46,7 @@ class Vendi:
 
 @dataclass(frozen=True)
 class KernelEntropy:
-    """RKE: ``kernel_modes`` of the embeddings. Samples closer than about ``sigma`` count as one."""
+    """RKE: effective number of different samples; those closer than about ``sigma`` count as one (``kernel_modes``)."""
 
     sigma: float
 

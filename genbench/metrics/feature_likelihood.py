@@ -20,7 +20,7 @@ from genbench.plugs.contracts import GROUPS, Score
 
 @dataclass(frozen=True)
 class FeatureLikelihood:
-    """FLD and its generalisation gap (Jiralerspong et al. 2023, arXiv 2302.04440).
+    """FLD: likelihood of held-out samples near the generated ones (Jiralerspong et al. 2023, arXiv 2302.04440).
 
     ``fld`` = 100 (NLL_g - NLL_0) / D. NLL_g is the mean negative log-likelihood (nats) of the held-out rows under a
     mixture of Gaussians around the generated rows, whose widths are fitted to the training rows (``fitted_mixture``);

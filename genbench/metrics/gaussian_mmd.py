@@ -28,7 +28,7 @@ CMMD_SCALE = 1000.0
 
 @dataclass(frozen=True)
 class GaussianMMD:
-    """The metric ``mmd``: ``gaussian_mmd`` of the embeddings.
+    """MMD: squared maximum mean discrepancy of a Gaussian kernel (``gaussian_mmd``).
 
     ``mmd`` is the U-statistic, which has no bias; ``mmd_biased`` is the V-statistic, which is never negative. The
     default ``sigma`` is the root mean square distance of two reference rows, which is near their median distance. It is
@@ -73,7 +73,7 @@ class GaussianMMD:
 
 @dataclass(frozen=True)
 class ClipMMD:
-    """The metric ``cmmd`` (Jayasumana et al. 2024, arXiv 2401.09603): ``gaussian_mmd`` of unit vectors, times 1,000.
+    """CMMD: MMD of CLIP embeddings of length 1, times 1,000 (Jayasumana et al. 2024, arXiv 2401.09603).
 
     sigma is 10. ``cmmd`` is the V-statistic, as published, and ``cmmd_unbiased`` the U-statistic. Published values are
     those of CLIP ViT-L/14 at 336 pixels: ``cmmd@clip,variant=vit-l-14-336px``. Squared distances of unit vectors are at

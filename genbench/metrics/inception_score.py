@@ -231,7 +231,7 @@ def _standard_error(values: Float64) -> float:
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """The metric ``is``: Inception Score with the protocol of torch-fidelity, its limit, and its two entropies.
+    """Inception Score as torch-fidelity computes it, its limit for many samples, and its two entropies.
 
     ``inception_score`` gives the formulas and papers.
     """

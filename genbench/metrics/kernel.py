@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """KID: ``kernel_distance`` of the embeddings over all rows, and its mean over random subsets (the usual KID)."""
+    """KID over all rows, and its mean over random subsets, the usual KID (``kernel_distance``)."""
 
     degree: int = 3
     gamma: float | None = None
@@ -81,8 +81,8 @@ class KernelDistance:
         # Small sides have small subsets, whose values are not comparable with published ones.
         if estimate.subset_size < self.subset_size:
             subset_detail["warning"] = (
-                f"Subsets hold {estimate.subset_size} rows instead of {self.subset_size}, because a side has no more; "
-                "the spread over subsets is then too small to compare with published values."
+                f"kid_subsets draws {estimate.subset_size:,} rows instead of {self.subset_size:,}, because a side "
+                "has no more: its spread is too small to compare with published values."
             )
         name, (influence, subset_influence) = "kernel_inception_distance", pair_sums.influence(self)
         value, subset_mean = (estimate.value, estimate.error), (estimate.subset_mean, estimate.subset_error)

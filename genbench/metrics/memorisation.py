@@ -25,7 +25,7 @@ PAIRS = 20
 
 @dataclass(frozen=True)
 class AuthenticShare:
-    """AuthPct: ``authentic_share`` of the embeddings, in percent, with the training rows.
+    """AuthPct: percentage of samples that are not near-copies of training samples (``authentic_share``).
 
     Without training samples, the reference must be the training set. With them, the detail has the percentage of the
     held-out reference, which is the value of a perfect sampler.
@@ -93,7 +93,7 @@ def authentic_share(generated: npt.ArrayLike, reference: npt.ArrayLike) -> Share
 
 @dataclass(frozen=True)
 class MemorisedShare:
-    """The share of generated samples that a ratio test, calibrated with held-out samples, calls memorised.
+    """Share of samples that a ratio test, calibrated with held-out samples, calls memorised.
 
     The ratio of a sample is its distance to the nearest training sample divided by that to the nearest held-out sample.
     A generated sample is called memorised if its ratio is smaller than the k-th smallest ratio of the M held-out

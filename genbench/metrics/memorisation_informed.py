@@ -27,12 +27,13 @@ NO_DISTANCE = 1e-8
 
 @dataclass(frozen=True)
 class MemorisationInformedDistance:
-    """MiFID: FID / (m + 1e-14) if m < threshold, otherwise FID (Bai, Lin, Raffel, Kan 2021, arXiv 2106.03062).
+    """MiFID: FID, divided by the distance to the training samples if that is small (Bai et al. 2021, arXiv 2106.03062).
 
-    m is the mean over generated rows x of min_t (1 - |cos(x, t)|) over the training rows t. Both FID and m compare with
-    the training samples; without them, the reference is taken for the training set. The detail has ``fid``, m as
-    ``distance``, and, with training samples, the same distance of the held-out reference as ``distance_of_held_out``:
-    if it lies below the threshold, too, then MiFID punishes samples that are no copies.
+    MiFID is FID / (m + 1e-14) if m < threshold, otherwise FID. m is the mean over generated rows x of min_t (1 -
+    |cos(x, t)|) over the training rows t. Both FID and m compare with the training samples; without them, the
+    reference is taken for the training set. The detail has ``fid``, m as ``distance``, and, with training samples, the
+    same distance of the held-out reference as ``distance_of_held_out``: if it lies below the threshold, too, then
+    MiFID punishes samples that are no copies.
 
     The error is that of the delta method, from the influences of FID and of m. It holds for a fixed threshold: within a
     few errors of m from it, MiFID jumps. A Fréchet distance of 0 gives 0, although identical sets are copies.

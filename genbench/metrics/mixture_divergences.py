@@ -21,7 +21,7 @@ ASSIGNMENT_SIZE = 500
 
 @dataclass(frozen=True)
 class KnownDensityDivergences:
-    """The metric ``divergences``: KL, reverse KL, JSD, TV, W1 and W2 between a 2-D mixture P and the sampler's Q.
+    """KL, reverse KL, JSD, TV, W1 and W2 between a 2-D mixture P and the sampler's Q.
 
     The density of P is known exactly, Q only by its samples. The detail of each score states its method and bias (see
     the constants below), and ``expected``, the mean value for samples of P. ``toy`` names the mixture: ``ring`` or

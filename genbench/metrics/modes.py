@@ -135,7 +135,7 @@ def _high_quality_share(good: Bool) -> FiniteSampleEstimate:
 
 @dataclass(frozen=True)
 class ModeCoverage:
-    """The metric ``modes``: coverage of the extractor's modes, against the reference's histogram or a uniform one.
+    """Captured modes, share of high-quality samples, and distance of the histogram of modes to the reference's.
 
     The extractor's view ``quality`` says which samples are of high quality; without it, all are. See ``mode_coverage``
     for formulas and papers.

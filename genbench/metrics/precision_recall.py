@@ -20,7 +20,7 @@ from genbench.plugs.contracts import Score
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Improved precision and recall: ``precision_recall`` of the embeddings."""
+    """Improved precision and recall, and their harmonic mean (``precision_recall``)."""
 
     k: int = 3
 
@@ -59,7 +59,7 @@ class PrecisionRecall:
 
 @dataclass(frozen=True)
 class DensityCoverage:
-    """Density and coverage: ``density_coverage`` of the embeddings, with precision and recall by the strict rule."""
+    """Density and coverage, and precision and recall by the same rule (``density_coverage``)."""
 
     k: int = 5
 

@@ -60,7 +60,7 @@ class PrdCurve(NamedTuple):
 
 @dataclass(frozen=True)
 class PrecisionRecallCurve:
-    """The metric ``prd``: F8 (mostly recall) and F1/8 (mostly precision) of the precision-recall curve of histograms.
+    """PRD: F8 (mostly recall) and F1/8 (mostly precision) of the precision-recall curve of histograms.
 
     k-means of the rows of both sides together gives two histograms, q of the generated and p of the reference rows.
     ``alpha(l) = sum_k min(l p_k, q_k)`` and ``beta(l) = alpha(l) / l``, for 1,001 slopes l = tan(angle); alpha(1) is 1

@@ -21,7 +21,7 @@ from genbench.plugs.contracts import Score
 
 @dataclass(frozen=True)
 class ProbabilisticPrecisionRecall:
-    """The metric ``pppr``: ``probabilistic_precision_recall`` of the embeddings."""
+    """Probabilistic precision and recall, with soft balls (``probabilistic_precision_recall``)."""
 
     k: int = 4
     scale: float = 1.2

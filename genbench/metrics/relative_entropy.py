@@ -22,7 +22,7 @@ NULL_SPLITS = 5
 
 @dataclass(frozen=True)
 class RelativeKernelEntropy:
-    """RRKE: a distance of both sides by a Gaussian kernel, ``relative_kernel_entropy``.
+    """RRKE: relative Renyi entropy of both sides by a Gaussian kernel (``relative_kernel_entropy``).
 
     It reads at most ``rows`` rows of each side, drawn by the seed, because the time grows with their third power. The
     score is biased upward by few rows: ``expected`` in the detail is its mean for two sides of one distribution, from

@@ -24,7 +24,7 @@ JACKKNIFE_GROUPS = 20
 
 @dataclass(frozen=True)
 class MongeDistance:
-    """MIND: ``monge_distance`` of the embeddings."""
+    """MIND (Monge inception distance): squared sliced Wasserstein distance, scaled (``monge_distance``)."""
 
     projections: int = 1000
 
@@ -56,7 +56,7 @@ class MongeDistance:
 
 @dataclass(frozen=True)
 class SlicedWasserstein:
-    """SWD: ``sliced_wasserstein`` of the embeddings: SW1, then SW2 (square root of the mean of W2^2)."""
+    """SWD: sliced Wasserstein distances of order 1 and 2 (``sliced_wasserstein``)."""
 
     projections: int = 1000
 

@@ -18,7 +18,7 @@ from genbench.plugs.contracts import Score
 
 @dataclass(frozen=True)
 class SpectralDistance:
-    """The metric ``spectral``: ``spectral_distance`` of the radial power spectra that the extractor ``spectrum`` gives.
+    """Distance of the radial power spectra of both sides: checkerboards, missing detail (``spectral_distance``).
 
     It sees neither content nor position. Its expected value for equal distributions is above 0; it is in the detail,
     with the spectra of both sides.

@@ -20,7 +20,7 @@ from genbench.plugs.contracts import Score
 
 @dataclass(frozen=True)
 class SymmetricPrecisionRecall:
-    """The metric ``sympr``: ``symmetric_precision_recall`` of the embeddings."""
+    """Symmetric precision and recall, and complement precision (``symmetric_precision_recall``)."""
 
     k: int = 5
 

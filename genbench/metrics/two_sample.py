@@ -25,7 +25,7 @@ to 1.6 for the forest and 1.2 to 1.9 for 1-NN."""
 
 @dataclass(frozen=True)
 class ClassifierTwoSample:
-    """C2ST: ``classifier_accuracy`` on the embeddings.
+    """C2ST: accuracy of a classifier that separates both sides, 0.5 at best (``classifier_accuracy``).
 
     ``classifier`` is ``linear`` (score ``c2st``), ``forest``, ``mlp`` or ``1nn`` (scores ``c2st_forest``, ...). The
     linear one detects differences of means only; the forest also detects a change of scale.

@@ -149,7 +149,7 @@ def test_the_score_warns_if_there_are_fewer_rows_than_a_subset_needs() -> None:
         Features.of(embedding=normal(40, 3, 1)), Features.of(embedding=normal(60, 3, 2)), seed=0
     )
     assert subsets.detail["subset_size"] == 40
-    assert "40 rows instead of 1000" in subsets.detail["warning"]
+    assert "40 rows instead of 1,000" in subsets.detail["warning"]
     assert "warning" not in kid.detail
 
 

@@ -68,7 +68,7 @@ def frechet_distance_of_rows(generated: npt.ArrayLike, reference: npt.ArrayLike)
 
 @dataclass(frozen=True)
 class FrechetDistance:
-    """The metrics ``fid`` and ``fd``: Frechet distance of the embeddings, its standard error, and its debiased value.
+    """FID, or fd with other features than Inception's: Frechet distance of the embeddings, and its debiased value.
 
     The error is that of the influence function if both sides have enough rows for their dimensions,
     IF(x) = 2 (m_g - m_r)'(x - m_g) + (x - m_g)'(I - T)(x - m_g) - mean, T = C_g^(-1/2) (C_g^(1/2) C_r C_g^(1/2))^(1/2)

@@ -10,7 +10,7 @@ from genbench.metrics.frechet.metric import FrechetDistance
 
 @dataclass(frozen=True)
 class SpatialFrechetDistance(FrechetDistance):
-    """The metric ``sfid``: Frechet distance of the view ``spatial``, with the error and the debiased value of ``fid``.
+    """Frechet distance of features that keep their position in the image (sFID), and its debiased value.
 
     Nash et al. 2021 (arXiv 2103.03841), in the form of guided-diffusion's evaluator: the first 7 channels of an
     intermediate layer of Inception, 17 * 17 * 7 = 2,023 numbers. The embedding of ``fid`` is a mean over the image.
