@@ -9,7 +9,7 @@ from itertools import combinations
 from genbench.comparison.chosen_scores import deciding, main_metric, one_of_each_family
 from genbench.comparison.comparability import require_comparable
 from genbench.comparison.differences import Difference
-from genbench.comparison.group_by_subject import metric_name
+from genbench.comparison.group_by_subject import metric_name, newest
 from genbench.comparison.margins import Margin
 from genbench.comparison.scored_subjects import ScoredSubjects, Tested, corrected
 from genbench.errors import InputError, UsageError, did_you_mean
@@ -88,7 +88,7 @@ def compare_results(subjects: Mapping[str, list[Result]], question: Question | N
     baselines: dict[str, str] = {}
     for metric in _metrics(everything, question):
         # a metric is compared among the subjects that have it
-        having = {name: results for name, results in subjects.items() if _all_have(results, metric)}
+        having = _without_repeats(subjects, metric, one_protocol=not question.allow_mixed)
         if len(having) < 2 or (question.baseline is not None and question.baseline not in having):
             continue
         scored = ScoredSubjects.of(having, metric, margin)
@@ -128,8 +128,16 @@ def _metrics(results: Sequence[Result], question: Question) -> list[str]:
     return list(dict.fromkeys(deciding(results, name) for name in chosen))
 
 
-def _all_have(results: Sequence[Result], metric: str) -> bool:
-    return all(metric in {entry.name for entry in result.scores} for result in results)
+def _without_repeats(
+    subjects: Mapping[str, list[Result]], metric: str, *, one_protocol: bool
+) -> dict[str, list[Result]]:
+    """Return the subjects all of whose results have a metric."""
+    # in one protocol, a result with other metrics besides is a repeat, and not another training seed
+    return {
+        name: newest(results, one_protocol=one_protocol)
+        for name, results in subjects.items()
+        if all(metric in {entry.name for entry in result.scores} for result in results)
+    }
 
 
 def _default_baseline(scored: ScoredSubjects, names: Sequence[str]) -> str:

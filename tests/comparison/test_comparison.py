@@ -264,6 +264,12 @@ def test_compare_takes_files_results_and_lists_of_seeds(tmp_path: Path) -> None:
     )
 
 
+def test_repeats_with_other_metrics_are_not_training_seeds() -> None:
+    again = replace(valued("a", 1.0), metrics=("FrechetDistance(view='embedding')", "KernelDistance(subsets=100)"))
+    comparison = compare([valued("a", 1.0), again], valued("b", 2.0))
+    assert comparison["fd"].seeds == (1, 1)
+
+
 def test_compare_scores_samples_first() -> None:
     rng = np.random.default_rng(0)
     reference, near, far = (rng.integers(low, 256, (60, 8, 8, 3), dtype=np.uint8) for low in (0, 0, 120))
