@@ -145,4 +145,4 @@ def stats_add(name: str, place: str, sha256: str, extractor: str | None, **known
     # options that are not given keep the defaults of the record
     given = {key: value for key, value in known.items() if value is not None}
     replaces = add_statistics(name, place, sha256=sha256, extractors=extractors, **given)
-    say(f"{PREFIX}{name}: {place} {'replaces the one before' if replaces else 'is added'}")
+    say(f"{PREFIX}{name}: {place} {'replaces the earlier file' if replaces else 'is added'}")

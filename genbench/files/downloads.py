@@ -55,7 +55,11 @@ def download_first(
         if isinstance(outcome, str):
             return outcome
         failures.append(outcome)
-    reasons = "; ".join(f"{url}: {error}" for url, error in zip(urls, failures, strict=True))
+    # addresses that fail for one reason, such as no network, share it
+    by_reason: dict[str, list[str]] = {}
+    for url, failure in zip(urls, failures, strict=True):
+        by_reason.setdefault(str(failure), []).append(url)
+    reasons = "; ".join(f"{', '.join(same)}: {reason}" for reason, same in by_reason.items())
     raise DownloadError(reasons) from (failures[-1] if failures else None)
 
 

@@ -43,11 +43,14 @@ def result_text(result: Result, *, plain: bool = False) -> str:
     ]
     # arrows and the expected value have no header
     headers = ["metric", "", "value", "± error", ""]
+    # a column without entries is left out
+    if not any(row[-1] for row in rows):
+        rows, headers = [row[:-1] for row in rows], headers[:-1]
     # for terminals that cannot print arrows
     if plain:
         rows, headers = [[cell.translate(PLAIN) for cell in row] for row in rows], [h.translate(PLAIN) for h in headers]
     table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
-                     colalign=("left", "left", "right", "left", "left"))  # fmt: skip
+                     colalign=("left", "left", "right", "left", "left")[: len(headers)])  # fmt: skip
     return "\n".join([*_heading(result), "", table.rstrip(), *_detail_lines(result, plain=plain)])
 
 

@@ -126,6 +126,14 @@ def test_a_failed_download_keeps_the_file_of_before(server: FileServer, tmp_path
     assert target.read_bytes() == b"before"
 
 
+def test_a_reason_that_addresses_share_is_given_once(server: FileServer, tmp_path: Path) -> None:
+    urls = [server.url(path) for path in ("/nothing.npz", "/neither.npz")]
+    with pytest.raises(DownloadError) as error:
+        download_first(urls, tmp_path / "x.npz")
+    assert str(error.value).startswith(f"{urls[0]}, {urls[1]}: ")
+    assert str(error.value).count("404") == 1
+
+
 def test_the_reasons_of_all_addresses_are_told(server: FileServer, tmp_path: Path) -> None:
     urls = [server.url(path) for path in ("/nothing.npz", "/other.npz")]
     with pytest.raises(DownloadError) as error:

@@ -108,6 +108,11 @@ def test_one_sample_is_written_in_the_singular() -> None:
     assert [counted(count) for count in (0, 1, 2, 1000)] == ["0 samples", "1 sample", "2 samples", "1,000 samples"]
 
 
+def test_without_expected_values_there_is_no_empty_column() -> None:
+    lines = result_text(result(entry("a", 1234.5, 0.5))).splitlines()
+    assert lines[-2].rindex("  ") < lines[-1].index("±") <= lines[-2].rindex("  ") + 2
+
+
 def test_the_plain_table_is_ascii_and_aligned() -> None:
     text = result_text(result(entry("a", 1234.5, 0.5, expected=0.0), entry("b", 1.5, expected=0.0)), plain=True)
     assert text.isascii()
