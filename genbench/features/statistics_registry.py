@@ -87,7 +87,11 @@ def add_statistics(name: str, place: str, *, sha256: str = "", **known: Any) -> 
         fields = {"urls": [place], "sha256": sha256.lower()}
     else:
         path = Path(place).expanduser().absolute()
-        fields = {"path": str(path), "sha256": _checked_file(path, sha256.lower())}
+        fields = {"path": str(path)}
+        fields["sha256"], extractor = _checked_file(path, sha256.lower())
+        # a file that genbench wrote names its extractor
+        if extractor and not known.get("extractors"):
+            known["extractors"] = [extractor]
     # the same checks as for the table and for a file that was edited by hand
     try:
         added = read_record(NamedStatistics, {"name": name, **fields, **known})
@@ -134,8 +138,11 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder} cannot be written ({error.strerror or error}); {OTHER_FOLDER}.") from error
 
 
-def _checked_file(path: Path, sha256: str) -> str:
-    """Return the sha256 of a file of statistics. Raises InputError if it has another checksum, or holds none."""
+def _checked_file(path: Path, sha256: str) -> tuple[str, str]:
+    """Return the sha256 of a file of statistics, and its extractor if genbench wrote it; empty if that is unknown.
+
+    Raises InputError if the file has another checksum, or holds no statistics.
+    """
     # existence, then checksum, then contents
     if not os.path.isfile(path):
         raise InputError(f"{path} is not a file; give the path or the address of a file of statistics.")
@@ -146,9 +153,12 @@ def _checked_file(path: Path, sha256: str) -> str:
     if sha256 not in ("", found):
         raise InputError(f"{path} has the sha256 {found}, not {sha256}; get the right file, or leave out --sha256.")
     # a damaged file is told now, and not when it is used
-    if read_reference(path) is None:
+    reference = read_reference(path)
+    if reference is None:
         raise InputError(f"{path} holds no statistics; give an .npz with mu and sigma, a .pkl, or a .safetensors.")
-    return found
+    # a .pkl may hold the statistics of several extractors, and a module of a guest may be absent when the file is used
+    known = path.suffix.lower() != ".pkl" and ":" not in reference.extractor
+    return found, reference.extractor if known else ""
 
 
 def _read_registry() -> Registry:

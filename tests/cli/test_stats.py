@@ -69,6 +69,15 @@ def test_the_list_fits_a_terminal_and_shows_what_was_added(server: FileServer) -
     assert row == ["jit-imagenet256", "inception", "1,281,167", "equal", "41204672"]
 
 
+def test_an_added_file_of_genbench_brings_its_extractor(images: Path, tmp_path: Path) -> None:
+    file = tmp_path / "s.npz"
+    assert run("stats", images, "--features", "pixels,size=4", "--out", file).exit_code == 0
+    assert run("stats", "add", "mine", file).exit_code == 0
+    assert "extractor: pixels,size=4" in run("stats", "list", "mine").stdout
+    # no --features, and no network
+    assert "fd@pixels,size=4" in run("score", "--samples", images, "--reference", "stats:mine").stdout
+
+
 def test_the_details_of_one_name_are_shown() -> None:
     outcome = run("stats", "list", "adm-imagenet256")
     for text in ("1,281,167", "random", "2,037,122,530 bytes", "MIT", "VIRTUAL_imagenet256_labeled.npz", "https://"):
