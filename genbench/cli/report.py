@@ -12,7 +12,7 @@ from genbench.cli.printing import say
 
 
 @click.command(name="report", short_help="Write results as pages.")
-@click.argument("folder", default="reports", type=NamedPath(file_okay=False, path_type=Path), metavar="[DIR]")
+@click.argument("folder", default="reports", type=NamedPath(path_type=Path), metavar="[DIR]")
 @click.option("--check", is_flag=True, help="Write nothing; exit with code 1 if a page does not match its results.")
 def report_command(folder: Path, check: bool) -> None:
     """Write DIR/NAME.md for each DIR/NAME.jsonl, and DIR/index.html with all results.
@@ -24,6 +24,9 @@ def report_command(folder: Path, check: bool) -> None:
     """
     from genbench.page.site import differing, write
 
+    # a page needs a place, so results are given by their folder
+    if folder.is_file():
+        raise refusal(f"{folder} is a file; give the folder that holds it, and its pages are written there.", 2)
     if check:
         # CI fails if somebody changed results without writing the pages
         stale = differing(folder)

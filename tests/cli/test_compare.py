@@ -83,6 +83,7 @@ def test_a_subject_that_is_given_three_times_has_three_names(files: Path) -> Non
         (("gate", "old.jsonl", "--against", "old.jsonl", "--confidence", "195%"), "for example, 95%"),
         (("gate", "old.jsonl", "--against", "old.jsonl", "--metric", "fdd"), "did you mean 'fd'"),
         (("compare", "old.jsonl"), "two subjects"),
+        (("report", "old.jsonl"), "give the folder that holds it"),
     ],
 )
 def test_mistakes_are_reported_in_one_sentence(files: Path, words: tuple[str, ...], message: str) -> None:
