@@ -10,7 +10,7 @@ from markupsafe import Markup
 from genbench.checks.audit.audit_text import blind_spots, score_label
 from genbench.checks.audit.record import Audit, Cell, Curve
 from genbench.files.atomic_write import atomic_write
-from genbench.page.svg import Scale, chart, dot, line, polyline, svg_text, tick_text, y_axis
+from genbench.page.svg import Scale, chart, cloud, line, polyline, svg_text, tick_text, y_axis
 from genbench.tables.jinja_templates import rendered
 
 CURVE_WIDTH, CURVE_HEIGHT = 220.0, 110.0
@@ -58,9 +58,7 @@ def curve_chart(curve: Curve) -> Markup:
     # errors below the curve, and the points above it
     parts += [line(x(place), y(value - error), x(place), y(value + error), "bar") for place, value, error in known]
     parts.append(polyline([(x(place), y(value)) for place, value, _ in known], "curve") if len(known) > 1 else "")
-    parts += [
-        dot(x(place), y(value), 2, "point", title=f"{curve.x[place]:g}: {value:.4g}") for place, value, _ in known
-    ]
+    parts.append(cloud([(x(place), y(value)) for place, value, _ in known], "points"))
     words = f"{curve.case}: the score from {_text_of(curve.values[0])} to {_text_of(curve.values[-1])}"
     return chart(CURVE_WIDTH, CURVE_HEIGHT, parts, label=words, css="small")
 

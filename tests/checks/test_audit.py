@@ -69,6 +69,12 @@ def test_a_random_metric_detects_nothing(seed: int) -> None:
     assert [c.check for c in found.scores[0].cells if c.verdict == "pass"] == []
 
 
+def test_the_interval_of_an_unbiased_distance_holds_the_truth() -> None:
+    found = run_audit(AuditRequest("fid", "interval", SMALL_SIZE))
+    (debiased,) = (score for score in found.scores if score.score == "fid_debiased")
+    assert debiased.cells[0].verdict == "pass", debiased.cells[0].criteria
+
+
 @pytest.mark.slow
 def test_verdicts_are_the_same_for_two_seeds_in_nearly_all_cells() -> None:
     names = ("Constant", "Energy", "Spread")

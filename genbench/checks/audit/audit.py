@@ -27,13 +27,13 @@ from genbench.plugs import registry
 from genbench.plugs.contract_checks import check_metric
 from genbench.plugs.specs import parse_specs
 
-FULL = AuditSize(count=1000, repeats=3)
+FULL = AuditSize(count=500, repeats=3)
 QUICK = AuditSize(count=200, repeats=3, dimensions=(8,), fine=False, interval_repeats=15)
 
 QUICK_METRICS = "fid,kid,pr,prdc,clipped,mind"
 """What the quick audit takes by default."""
 
-WITH_OPTIONS = {"rke": "rke,sigma=4", "rrke": "rrke,sigma=4"}
+WITH_OPTIONS = {"rke": "rke,sigma=4", "rrke": "rrke,sigma=4,rows=200"}
 """Metrics with an option that has no default, and the spec that is audited."""
 LEFT_OUT = {
     "divergences": "compares with a known density",

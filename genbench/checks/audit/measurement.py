@@ -106,11 +106,8 @@ def _evaluated_group(
 ) -> list[list[Score]]:
     # what the metrics need beside the generated rows
     plugs = [metric.plug for metric in group]
-    reference: Any = sides.reference
-    if plugs[0].reference == "none":
-        reference = None
-    elif plugs[0].reference == "moments":
-        reference = sides.reference.moments(getattr(plugs[0], "view", "embedding"))
+    # the rows, also for metrics that could do with moments: the error then contains that of the reference
+    reference = None if plugs[0].reference == "none" else sides.reference
     # metrics that do not read training rows do not know the keyword
     keywords: Mapping[str, Any] = {"seed": seed, **({"train": sides.train} if group[0].reads_train else {})}
     # warnings about strange data are expected here
