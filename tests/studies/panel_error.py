@@ -31,8 +31,10 @@ REPORT = Path(__file__).parents[2] / "reports" / "panel.md"
 REFERENCE = 5_000
 """Number of reference rows."""
 DIMENSIONS = 64
-TRIALS = {1000: 250, 5000: 100}
+TRIALS = {1000: 400, 5000: 150}
 """Number of trials by the number of generated rows."""
+FIRST_SEED = 1_000_000
+"""Seed of the first trial; smaller ones were used while the rule was chosen."""
 MEAN = np.array([0.5, 0.5])
 
 Rows = tuple[Float64, Float64]
@@ -229,7 +231,7 @@ HEAD = """# How often the interval of a panel holds
 
 Simulations by `python -m tests.studies.panel_error`. Two encoders, the Fréchet distance in {dimensions} dimensions,
 {reference:,} reference rows, and as many rows of the floor as generated ones. Shares in percent with their Monte-Carlo
-errors; nominal 95 % intervals. With few trials only large departures from 95 % would show.
+errors; nominal 95 % intervals. The seeds are not those that were used while the rule was chosen.
 
 Gaussians: both encoders are linear maps of the same latent rows, so the truth is known: 1 for equal distributions, and
 1 + |shift|² / E[floor] for a shift. Photographs: features of 20,000 CIFAR-10 images by EfficientNet-Lite0 at 64 pixels,
@@ -257,7 +259,7 @@ def main() -> None:
     for population in (*gaussians(), *photographs(given.features, given.root)):
         for count, number in TRIALS.items():
             with ThreadPoolExecutor(3) as pool:
-                trials = list(pool.map(partial(trial, population, count), range(number)))
+                trials = list(pool.map(partial(trial, population, count), range(FIRST_SEED, FIRST_SEED + number)))
             rows.append(row(population, count, trials))
             print(rows[-1], flush=True)
     REPORT.write_text(HEAD.format(dimensions=DIMENSIONS, reference=REFERENCE) + "\n".join(rows) + "\n")
