@@ -10,7 +10,7 @@ from genbench.benchmarks import installed_benchmark
 from genbench.comparison.chosen_scores import deciding, direction, main_metric
 from genbench.comparison.comparability import require_comparable
 from genbench.comparison.gate_checks import Check, check_of, require_sensible_margin
-from genbench.comparison.group_by_subject import by_subject, entries_of, metric_name, read_subjects
+from genbench.comparison.group_by_subject import by_subject, entries_of, metric_name, newest, read_subjects
 from genbench.comparison.margins import Margin, margin_of
 from genbench.comparison.multiple_testing import adjusted
 from genbench.comparison.scored_subjects import ScoredSubjects
@@ -117,6 +117,8 @@ def _gate_check(
 ) -> Check:
     # the same protocol, and a direction in which it can get worse
     require_comparable([*candidate, *baseline])
+    # in one protocol, a result with other metrics besides is a repeat, and not another training seed
+    candidate, baseline = (newest(side, one_protocol=True) for side in (candidate, baseline))
     if direction([*candidate, *baseline], metric) is None:
         raise UsageError(f"{metric} has no better direction, so it cannot get worse; choose another metric.")
     name = candidate[0].name if candidate[0].name != BASELINE else f"{BASELINE} (new)"

@@ -15,7 +15,7 @@ from genbench.comparison.chosen_scores import deciding, main_metric
 from genbench.comparison.comparability import require_comparable
 from genbench.comparison.differences import ADVISED_POWER
 from genbench.comparison.estimates import Estimate, moderate
-from genbench.comparison.group_by_subject import by_subject, metric_name, read_subjects
+from genbench.comparison.group_by_subject import by_subject, metric_name, newest, read_subjects
 from genbench.comparison.margins import Margin
 from genbench.comparison.scored_subjects import ScoredSubjects
 from genbench.comparison.subject_scores import variance_of
@@ -191,7 +191,12 @@ def _from_pilot(
     require_comparable(everything)
     name = deciding(everything, main_metric(everything) if metric is None else metric_name(everything, metric))
     # real samples and noise are not trained, and vary less than models do
-    having = {label: results for label, results in subjects.items() if all(name in _names(one) for one in results)}
+    having = {
+        # a result with other metrics besides is a repeat, and not another training seed
+        label: newest(results, one_protocol=True)
+        for label, results in subjects.items()
+        if all(name in _names(one) for one in results)
+    }
     trained = {label: results for label, results in having.items() if all(map(_is_trained, results))}
     scored = ScoredSubjects.of(trained or having, name)
     found = [estimate for estimate in scored.estimates.values() if estimate.scores.has_error]

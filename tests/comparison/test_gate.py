@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
@@ -33,6 +34,12 @@ def test_a_result_is_failed_only_on_evidence_and_passed_only_on_evidence() -> No
     assert check_of(11.2).outcome == "undecided"
     assert check_of(10.8).outcome == "undecided"
     assert check_of(10.3).outcome == check_of(9.0).outcome == "passed"
+
+
+def test_repeats_with_other_metrics_are_not_training_seeds() -> None:
+    again = replace(valued("a", 10.8), metrics=("FrechetDistance(view='embedding')", "KernelDistance(subsets=100)"))
+    (once,), (twice,) = gate([valued("a", 10.8)], BASELINE), gate([valued("a", 10.8), again], BASELINE)
+    assert (twice.outcome, twice.difference) == (once.outcome, once.difference)
 
 
 def test_an_improvement_is_said() -> None:
