@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from genbench.distributed import Ranks
 from genbench.errors import MissingWeightsError
+from genbench.plugs.registry import installed
 from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options
 
@@ -18,6 +19,9 @@ _REPLACED = f"scored with {INSTALLED_NETWORK} instead"
 NAMES_OF_INCEPTION = ("fid", "kid", "sfid")
 """Scores that only Inception gives: other features have ``fd@...`` and ``kd@...`` instead, and no ``sfid``."""
 
+RUN_CODE = ("module", "torchscript")
+"""Extractors that run code of a file."""
+
 
 def default_network(
     options: Options, from_files: Sequence[str], preferred: str | None, find_weights: Callable[[str], object]
@@ -29,17 +33,26 @@ def default_network(
     MissingWeightsError for its name. Raises MissingWeightsError if the weights of both networks are missing.
     """
     specs = metric_specs(options.metrics) if options.metrics is not None else []
-    # the user asks for FID by name, or gives the weights of its network
-    if options.weights is not None or any(s.extractor is None and s.name in NAMES_OF_INCEPTION for s in specs):
+    # the user asks for FID by name, or gives the weights of its network; a file leaves no choice for kid
+    names = NAMES_OF_INCEPTION if not from_files else ("fid", "sfid")
+    if options.weights is not None or any(s.extractor is None and s.name in names for s in specs):
         return FID_NETWORK, ()
-    # features and statistics can be compared with features of their own network only
+    # features and statistics can be compared with features of their own extractor only
     if from_files:
-        return (INSTALLED_NETWORK if set(from_files) == {INSTALLED_NETWORK} else FID_NETWORK), ()
+        return _named_by_files(from_files), ()
     # nothing is searched for if each metric names its extractor
     if preferred is not None or (specs and all(spec.extractor is not None for spec in specs)):
         return preferred or FID_NETWORK, ()
     missing = _missing_weights(find_weights, options.ranks)
     return (INSTALLED_NETWORK, (_replacement(missing),)) if missing else (FID_NETWORK, ())
+
+
+def _named_by_files(from_files: Sequence[str]) -> str:
+    """Return the extractor that all files name, or Inception if they do not, or if it may not be opened for a file."""
+    # a module of a guest or a TorchScript program runs code, which only the user may ask for
+    name, plug = from_files[0], from_files[0].partition(",")[0]
+    usable = set(from_files) == {name} and plug in installed("extractors") and plug not in RUN_CODE
+    return name if usable else FID_NETWORK
 
 
 def _missing_weights(find_weights: Callable[[str], object], ranks: Ranks | None) -> str:

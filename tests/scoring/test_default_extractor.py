@@ -164,6 +164,22 @@ def test_statistics_made_by_the_installed_network_are_compared_in_its_features(
     assert not is_told("\n".join(result.hints))
 
 
+@pytest.mark.parametrize("kind", ["real.npz", "real.safetensors"])
+def test_a_file_of_genbench_names_its_extractor(sides: tuple[Array, Array], tmp_path: Path, kind: str) -> None:
+    features = genbench.features_of(sides[1], features="pixels,size=4")
+    path = tmp_path / kind
+    features.save(path) if kind.endswith("safetensors") else write_statistics(features.moments(), path)
+    result = genbench.score(sides[0], reference=str(path), metrics="fd")
+    assert [entry.name for entry in result.scores] == ["fd@pixels,size=4"]
+
+
+@pytest.mark.parametrize("name", ["torchscript,path=net.pt", "module,net=x", "guests:net", "no-such-network"])
+def test_a_file_cannot_make_genbench_run_other_code(sides: tuple[Array, Array], name: str) -> None:
+    reference = Moments(np.zeros(2048), np.eye(2048), 50_000, "published", extractor=name)
+    with pytest.raises(MissingWeightsError, match="inception needs"):
+        genbench.score(sides[0], reference=reference)
+
+
 def test_nothing_is_downloaded_for_points_or_if_each_metric_names_its_features(
     sides: tuple[Array, Array], attempts: list[str]
 ) -> None:
