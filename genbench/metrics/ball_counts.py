@@ -22,7 +22,7 @@ RowInfluence = tuple[Float64, Float64]
 GROUPS groups of rows."""
 
 
-class BallMetric(Protocol):
+class ReadsBalls(Protocol):
     """A metric that is computed from BallCounts."""
 
     @property
@@ -38,7 +38,7 @@ class BallCounts:
     decide is measured again from the difference of its rows in float64, so the counts are those of exact distances.
     """
 
-    def __init__(self, metrics: Sequence[BallMetric], generated: Rows, reference: Rows, *, seed: int) -> None:
+    def __init__(self, metrics: Sequence[ReadsBalls], generated: Rows, reference: Rows, *, seed: int) -> None:
         """Raises InputError if a side has k rows or fewer."""
         # Metrics share the balls of one kind. The values of k are ascending.
         kinds = list(dict.fromkeys(balls for metric in metrics for balls in metric.balls))

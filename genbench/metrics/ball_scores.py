@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.array_types import Float64
-from genbench.errors import UsageError
 from genbench.metrics.ball_counts import BallCounts, RowInfluence
 from genbench.metrics.group_influence import influence_of
 from genbench.metrics.pair_sums import PairMetric, gather_pair_sums
@@ -22,12 +21,6 @@ HALVES_DEGREES = 10.0
 
 UNEQUAL = 0.05
 """Scores carry a warning if the counts differ by more than this share of the larger count."""
-
-
-def check_neighbours(k: int) -> None:
-    """Raise UsageError if there cannot be k neighbours."""
-    if k < 1:
-        raise UsageError(f"k is a number of neighbours and must be at least 1, not {k}.")
 
 
 def scores_of_rows(

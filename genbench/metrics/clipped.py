@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
 from genbench.array_types import Float64, Int64
-from genbench.features.features import Features, Moments
 from genbench.metrics.ball_counts import BallCounts, RowInfluence
 from genbench.metrics.ball_hits import Balls, Hits
-from genbench.metrics.ball_scores import check_neighbours, group_influence, score_of_balls, scores_of_rows
-from genbench.metrics.pair_sums import evaluate_together
+from genbench.metrics.ball_metric import BallMetric
+from genbench.metrics.ball_scores import group_influence, score_of_balls, scores_of_rows
 from genbench.metrics.tiles import TILE
 from genbench.plugs.contracts import GROUPS, Score
 
@@ -24,34 +22,15 @@ LARGEST_SHARE = 2
 
 
 @dataclass(frozen=True)
-class ClippedDensityCoverage:
+class ClippedDensityCoverage(BallMetric):
     """Clipped density and clipped coverage, calibrated so that both fall by the share of bad samples."""
 
     k: int = 5
-
-    # The contract of a metric.
-    needs: ClassVar[tuple[str, ...]] = ("embedding",)
-    reference: ClassVar[Literal["rows"]] = "rows"
-    evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
 
     @property
     def balls(self) -> tuple[Balls, Balls]:
         """The balls of Clipped Density, then those of Clipped Coverage."""
         return Balls(self.k, strict=False, clipped=True), Balls(self.k, strict=True)
-
-    @property
-    def least_samples(self) -> tuple[int, int]:
-        return self.k + 1, self.k + 1
-
-    def __post_init__(self) -> None:
-        check_neighbours(self.k)
-
-    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        return evaluate_together([self], generated, reference, seed=seed)[0]
-
-    def pair_sums(self) -> type[BallCounts]:
-        """Return the class of the counts that it reads."""
-        return BallCounts
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return Clipped Density and Clipped Coverage."""

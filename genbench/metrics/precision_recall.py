@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy.typing as npt
 
-from genbench.features.features import Features, Moments
 from genbench.metrics.ball_counts import BallCounts
 from genbench.metrics.ball_hits import Balls
-from genbench.metrics.ball_scores import check_neighbours, score_of_balls
-from genbench.metrics.pair_sums import evaluate_together, gather_pair_sums
+from genbench.metrics.ball_metric import BallMetric
+from genbench.metrics.ball_scores import score_of_balls
+from genbench.metrics.pair_sums import gather_pair_sums
 from genbench.metrics.tiles import TILE, pair_of
 from genbench.plugs.contracts import Score
 
 
 @dataclass(frozen=True)
-class PrecisionRecall:
+class PrecisionRecall(BallMetric):
     """Improved precision and recall, and their harmonic mean (``precision_recall``)."""
 
     k: int = 3
 
-    # The contract of a metric.
-    needs: ClassVar[tuple[str, ...]] = ("embedding",)
-    reference: ClassVar[Literal["rows"]] = "rows"
-    evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
-
     @property
     def balls(self) -> tuple[Balls]:
         return (Balls(self.k, strict=False),)
-
-    @property
-    def least_samples(self) -> tuple[int, int]:
-        return self.k + 1, self.k + 1
-
-    def __post_init__(self) -> None:
-        check_neighbours(self.k)
-
-    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        return evaluate_together([self], generated, reference, seed=seed)[0]
-
-    def pair_sums(self) -> type[BallCounts]:
-        """Return the class of the counts that it reads."""
-        return BallCounts
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return precision, recall and their harmonic mean."""
@@ -58,33 +37,14 @@ class PrecisionRecall:
 
 
 @dataclass(frozen=True)
-class DensityCoverage:
+class DensityCoverage(BallMetric):
     """Density and coverage, and precision and recall by the same rule (``density_coverage``)."""
 
     k: int = 5
 
-    # The contract of a metric.
-    needs: ClassVar[tuple[str, ...]] = ("embedding",)
-    reference: ClassVar[Literal["rows"]] = "rows"
-    evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
-
     @property
     def balls(self) -> tuple[Balls]:
         return (Balls(self.k, strict=True),)
-
-    @property
-    def least_samples(self) -> tuple[int, int]:
-        return self.k + 1, self.k + 1
-
-    def __post_init__(self) -> None:
-        check_neighbours(self.k)
-
-    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        return evaluate_together([self], generated, reference, seed=seed)[0]
-
-    def pair_sums(self) -> type[BallCounts]:
-        """Return the class of the counts that it reads."""
-        return BallCounts
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return density, coverage, and the strict precision and recall with k in their names."""

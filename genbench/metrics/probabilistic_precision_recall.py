@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy.typing as npt
 
 from genbench.errors import UsageError
-from genbench.features.features import Features, Moments
 from genbench.metrics.ball_counts import BallCounts
-from genbench.metrics.ball_scores import check_neighbours, score_of_balls, scores_of_rows
-from genbench.metrics.pair_sums import evaluate_together
+from genbench.metrics.ball_metric import BallMetric
+from genbench.metrics.ball_scores import score_of_balls, scores_of_rows
 from genbench.metrics.soft_balls import SoftBalls
 from genbench.metrics.tiles import TILE
 from genbench.plugs.contracts import Score
 
 
 @dataclass(frozen=True)
-class ProbabilisticPrecisionRecall:
+class ProbabilisticPrecisionRecall(BallMetric):
     """Probabilistic precision and recall, with soft balls (``probabilistic_precision_recall``)."""
 
     k: int = 4
     scale: float = 1.2
 
-    # The contract of a metric.
-    needs: ClassVar[tuple[str, ...]] = ("embedding",)
-    reference: ClassVar[Literal["rows"]] = "rows"
-    evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
-
     @property
     def balls(self) -> tuple[SoftBalls]:
         return (SoftBalls(self.k, self.scale),)
 
-    @property
-    def least_samples(self) -> tuple[int, int]:
-        return self.k + 1, self.k + 1
-
     def __post_init__(self) -> None:
+        super().__post_init__()
         # A radius of 0 would hold nothing.
-        check_neighbours(self.k)
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise UsageError(f"The scale of a radius must be above 0, not {self.scale}; write pppr,scale=1.2.")
-
-    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        return evaluate_together([self], generated, reference, seed=seed)[0]
-
-    def pair_sums(self) -> type[BallCounts]:
-        """Return the class of the counts that it reads."""
-        return BallCounts
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return P-precision and P-recall."""

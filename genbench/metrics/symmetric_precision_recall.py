@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from genbench.features.features import Features, Moments
 from genbench.metrics.ball_counts import BallCounts
 from genbench.metrics.ball_hits import Balls
-from genbench.metrics.ball_scores import check_neighbours, score_of_balls, scores_of_rows
-from genbench.metrics.pair_sums import evaluate_together
+from genbench.metrics.ball_metric import BallMetric
+from genbench.metrics.ball_scores import score_of_balls, scores_of_rows
 from genbench.metrics.tiles import TILE
 from genbench.plugs.contracts import Score
 
 
 @dataclass(frozen=True)
-class SymmetricPrecisionRecall:
+class SymmetricPrecisionRecall(BallMetric):
     """Symmetric precision and recall, and complement precision (``symmetric_precision_recall``)."""
 
     k: int = 5
 
-    # The contract of a metric.
-    needs: ClassVar[tuple[str, ...]] = ("embedding",)
-    reference: ClassVar[Literal["rows"]] = "rows"
-    evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_together)
-
     @property
     def balls(self) -> tuple[Balls]:
         return (Balls(self.k, strict=True),)
-
-    @property
-    def least_samples(self) -> tuple[int, int]:
-        return self.k + 1, self.k + 1
-
-    def __post_init__(self) -> None:
-        check_neighbours(self.k)
-
-    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        return evaluate_together([self], generated, reference, seed=seed)[0]
-
-    def pair_sums(self) -> type[BallCounts]:
-        """Return the class of the counts that it reads."""
-        return BallCounts
 
     def scores(self, pair_sums: BallCounts) -> list[Score]:
         """Return symmetric precision, symmetric recall and complement precision."""
