@@ -106,13 +106,13 @@ def test_fewer_rows_than_clusters_and_unequal_counts_are_reported() -> None:
 
 @pytest.mark.parametrize("shift", [1.0, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_errors_agree_with_the_spread_over_repeated_samples(shift: float) -> None:
-    values, errors = [], []
+    # near equal distributions the errors need more than 15 rows per cluster and side
+    values, errors, count = [], [], 300 if shift else 1500
     for i in range(30):
         rng = np.random.default_rng(i)
-        x, y = rng.standard_normal((300, 4)) + shift / 2, rng.standard_normal((300, 4))
+        x, y = rng.standard_normal((count, 4)) + shift / 2, rng.standard_normal((count, 4))
         found = PrecisionRecallCurve(runs=4)(Features.of(embedding=x), Features.of(embedding=y), seed=i)
         values.append([score.value for score in found])
         errors.append([score.error for score in found])
     ratio = np.sqrt(np.mean(np.square(np.array(errors, float)), axis=0)) / np.std(values, axis=0, ddof=1)
-    # near equal distributions the errors are up to twice too large, because each half has fewer rows per cluster
-    assert ((ratio > 0.6) & (ratio < (1.7 if shift else 2.2))).all(), ratio
+    assert ((ratio > 0.6) & (ratio < 1.7)).all(), ratio
