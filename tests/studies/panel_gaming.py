@@ -19,11 +19,11 @@ import torch
 
 from genbench.array_types import Float64, Int64
 from genbench.comparison.panel_ratios import FAR_BELOW, PanelRatios
-from genbench.features.features import Features, Moments
+from genbench.features.features import Features
 from genbench.metrics.frechet import FrechetDistance
-from genbench.plugs.contracts import RowwiseDistance
 from genbench.scoring.panel_error import Distance, Trio, ratios_of
 from tests.studies.panel_descent import descended_digits
+from tests.studies.panel_error import remembered
 from tests.studies.panel_photographs import DAMAGE, extracted
 
 REPORT = Path(__file__).parents[2] / "reports" / "gaming.md"
@@ -31,6 +31,7 @@ REFERENCE, ROWS = 1000, 500
 """Rows of the reference; rows of subject and floor."""
 TRIALS, OPTIMISED, DIGIT_TRIALS = 10, 6, 3
 """Number of trials of each honest subject, of each optimised one, and of the digits."""
+FRECHET: Distance = partial(FrechetDistance().row_influence, seed=0)
 
 Sides = Mapping[str, Float64]
 """The features of the same images by encoder."""
@@ -104,19 +105,6 @@ def judged(generated: Sides, reference: Sides, floor: Sides, distance: Distance)
     )
 
 
-def remembered() -> Distance:
-    """Return the Frechet distance, which computes the distance of each pair once."""
-    distance, known = partial(FrechetDistance().row_influence, seed=0), {}
-
-    def of_pair(generated: Features, reference: Features | Moments) -> RowwiseDistance:
-        key = generated.fingerprint, reference.fingerprint
-        if key not in known:
-            known[key] = distance(generated, reference)
-        return known[key]
-
-    return of_pair
-
-
 def photograph_trial(features: dict[str, dict[str, Float64]], classes: Int64, trial: int) -> Iterator[Named]:
     rng, encoders = np.random.default_rng(trial), list(features)
 
@@ -125,7 +113,7 @@ def photograph_trial(features: dict[str, dict[str, Float64]], classes: Int64, tr
 
     order = rng.permutation(3000)
     reference, floor = rows("train", order[:REFERENCE]), rows("train", order[REFERENCE : REFERENCE + ROWS])
-    judge = partial(judged, reference=reference, floor=floor, distance=remembered())
+    judge = partial(judged, reference=reference, floor=floor, distance=remembered(FRECHET))
     # honest: real, classes missing, damaged
     shuffled = rng.permutation(3000)
     for missing in (0, 1, 3, 5):
@@ -145,7 +133,7 @@ def photograph_trial(features: dict[str, dict[str, Float64]], classes: Int64, tr
 
 
 def digit_trial(trial: int) -> Iterator[Named]:
-    distance = remembered()
+    distance = remembered(FRECHET)
     reference, floor, subjects = descended_digits(trial)
     for name, subject in subjects.items():
         yield name, judged(subject, reference, floor, distance)
