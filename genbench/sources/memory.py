@@ -22,6 +22,7 @@ from genbench.sources.batch_ranges import batch_rows
 from genbench.sources.decoding import Unreadable, to_rgb
 from genbench.sources.label_arrays import class_labels, numbers_of_classes
 from genbench.sources.npy_files import StoredRows
+from genbench.sources.shards import PARQUET, TAR, are_shards
 from genbench.sources.threaded import ThreadedSource
 
 PIECE_BYTES = 1 << 24
@@ -235,7 +236,9 @@ def may_be_samples(subject: object) -> bool:
     """Return whether an object may be a collection of samples: no path, array, network, sampler or source."""
     # types that other plugs accept
     others = (str, bytes, os.PathLike, Mapping, np.ndarray, torch.Tensor, torch.nn.Module, type)
-    return not isinstance(subject, others) and not hasattr(subject, "sample") and not hasattr(subject, "batches")
+    if isinstance(subject, others) or are_shards(subject, PARQUET + TAR):
+        return False
+    return not hasattr(subject, "sample") and not hasattr(subject, "batches")
 
 
 def _holds_batches(items: list[Any] | tuple[Any, ...]) -> bool:

@@ -6,25 +6,22 @@ import os
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from genbench.errors import InputError, described
 from genbench.files.fingerprints import FilePart, file_stamp
+from genbench.sources.archive_members import BOMB_RATIO, BOMB_SIZE, visible_members
 from genbench.sources.class_labels import find_classes
 from genbench.sources.decoding import Unreadable
 from genbench.sources.file_names import (
     count_by_extension,
     is_path_with_suffix,
-    natural_order,
     no_images_message,
     printable,
     require_file,
 )
-from genbench.sources.image_formats import EXTENSIONS, LARGEST_FILE, hidden_kind, suffix, unread_kind
+from genbench.sources.image_formats import EXTENSIONS, LARGEST_FILE, suffix, unread_kind
 from genbench.sources.threaded import EncodedImages
-
-BOMB_RATIO, BOMB_SIZE = 200, 1 << 26
-"""A member that unpacks to more than BOMB_SIZE bytes and BOMB_RATIO times its packed size is a bomb, too."""
 
 _END_MARK, _END_BYTES = b"PK\x05\x06", 22 + (1 << 16)
 """The first bytes of the record at the end of an archive, and the largest size of that record with its comment."""
@@ -43,9 +40,10 @@ class Zip(EncodedImages):
         self._opened = file_stamp(self.path)
         self._archive = open_zip(Path(path).expanduser())
         # images in natural order, and the other members
-        members, self.left_out = _visible_members(self.name, self._archive)
-        self._images = [member for member in members if suffix(member.filename) in EXTENSIONS]
-        others = {member.filename: member for member in members if suffix(member.filename) not in EXTENSIONS}
+        listed = ((member.filename, member) for member in self._archive.infolist())
+        members, left_out = visible_members(self.name, listed)
+        self._images = [member for name, member in members.items() if suffix(name) in EXTENSIONS]
+        others = {name: member for name, member in members.items() if suffix(name) not in EXTENSIONS}
         if not self._images:
             raise InputError(no_images_message(self.name, "zip", others))
         # check the members before anything is unpacked
@@ -56,7 +54,7 @@ class Zip(EncodedImages):
         found = find_classes(self.name, self.files, others, lambda name: self._read_member(others[name]))
         self.class_names, self.labels, self.notes, read = found
         # a member that gives the classes is used
-        self.left_out = dict(Counter(self.left_out) - Counter(map(unread_kind, read)))
+        self.left_out = dict(left_out - Counter(map(unread_kind, read)))
         self.ignored = count_by_extension(other for other in others if other not in read)
         """Number of members that are not used, by extension."""
 
@@ -117,28 +115,6 @@ def _follows_another(path: Path, archive: zipfile.ZipFile) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, first - _END_BYTES))
         return _END_MARK in file.read(min(first, _END_BYTES))
-
-
-def _visible_members(name: str, archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], dict[str, int]]:
-    """Return the members that are not hidden, in natural order, and the number of those that are not read, by kind."""
-    visible: dict[str, zipfile.ZipInfo] = {}
-    left_out: Counter[str] = Counter()
-    for member in archive.infolist():
-        # PureWindowsPath understands backslashes, drives and forward slashes
-        path = PureWindowsPath(member.filename)
-        if path.is_absolute() or path.drive or path.root or ".." in path.parts:
-            raise InputError(f"{name} holds {member.filename!r}, a path that leads out of the archive; pack it again.")
-        hidden = hidden_kind(member.filename.split("/"))
-        if member.filename.endswith("/"):
-            continue
-        if hidden:
-            left_out[hidden] += 1
-            continue
-        # when an archive is unpacked, a later member replaces an earlier one of the same name
-        left_out["members replaced by later ones"] += member.filename in visible
-        visible[member.filename] = member
-    left_out.update(unread_kind(member) for member in visible if suffix(member) not in EXTENSIONS)
-    return sorted(visible.values(), key=lambda member: natural_order(member.filename)), dict(+left_out)
 
 
 def _refuse_bombs(name: str, images: Sequence[zipfile.ZipInfo]) -> None:

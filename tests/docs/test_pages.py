@@ -25,6 +25,10 @@ def test_the_training_in_the_tutorial_runs(empty_folder: Path) -> None:
     run_examples(section(tutorial, TRAINING))
 
 
+def test_the_example_of_data_runs(empty_folder: Path) -> None:
+    run_examples(page("docs/data.md"))
+
+
 @pytest.mark.parametrize(
     "heading", ["## Samplers", "## Sources", "## Extractors", "## Metrics", "## Trackers", "## Benchmarks"]
 )

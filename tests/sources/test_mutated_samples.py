@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from PIL import Image, features
 from genbench.errors import GenbenchError
 from genbench.sources.array_files import Npy, Npz
 from genbench.sources.folder import Folder
+from genbench.sources.tar_archive import Tar
 from genbench.sources.zip_archive import Zip
 from tests.helpers.mutations import (
     Kind,
@@ -95,8 +97,8 @@ def read_classes(path: Path) -> None:
     assert source.labels is None or source.labels.shape == (3,)
 
 
-def read_zip(path: Path) -> None:
-    source = Zip(path)
+def read_archive(kind: type[Zip] | type[Tar], path: Path) -> None:
+    source = kind(path)
     source.digest(0, len(source))
     assert sum(len(batch.index) for batch in source.batches(2)) == len(source)
 
@@ -109,6 +111,22 @@ def zips(_: Path) -> list[bytes]:
         with zipfile.ZipFile(buffer, "w", method) as archive:
             for name, data in members.items():
                 archive.writestr(str(name), data)
+        archives.append(buffer.getvalue())
+    return archives
+
+
+def tars(mode: Any) -> list[bytes]:
+    """Make archives with images, classes and dataset.json, with each kind of headers."""
+    members = {f"{name[:-4]}.cls": b"3" for name, _ in LABELS["labels"]} | {"dataset.json": json.dumps(LABELS).encode()}
+    members |= {str(name): encoded("BMP") for name, _ in LABELS["labels"]} | {f"{'long' * 40}.bmp": encoded("BMP")}
+    archives = []
+    for headers in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode=mode, format=headers) as archive:
+            for name, data in members.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
         archives.append(buffer.getvalue())
     return archives
 
@@ -133,6 +151,7 @@ ARCHIVES: list[tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]] = [
 
 NPY_PIECES = (b"'descr'", b"|O", b"<U3", b"|b1", b"<f2", b">u2", b"<c8", b"<M8[s]", b"|V3", b"[('a','<f4')]", b"(")
 NPY_PIECES += (b"9" * 20, b"-", b")", b",", b"0", b"True", b"{", b"}", b"\x00", b"\xff" * 8)
+TAR_PIECES = (b"ustar", b"path=", b"size=", b"7" * 11, b"0" * 11, b"\x80" + b"\xff" * 11, b"L", b"x", b"S", b"../")
 IMAGE_PIECES = (b"II*\x00", b"MM\x00*", b"\xff\xd8", b"\xff\xda", b"GIF89a", b"\x00" * 8, b"\x89PNG\r\n\x1a\n")
 
 KINDS = [
@@ -143,7 +162,9 @@ KINDS = [
         for kind, make in IMAGES.items()
     ),
     Kind("dataset.json", lambda _: [json.dumps(LABELS).encode()], mutated_json_lines, read_classes),
-    Kind("x.zip", zips, mutated_zip, read_zip),
+    Kind("x.zip", zips, mutated_zip, lambda path: read_archive(Zip, path)),
+    Kind("x.tar", lambda _: tars("w"), mutator(*TAR_PIECES), lambda path: read_archive(Tar, path)),
+    Kind("x.tar.gz", lambda _: tars("w:gz"), mutator(), lambda path: read_archive(Tar, path)),
     Kind("x.npy", lambda _: [saved(np.save, array) for array in ARRAYS], mutator(*NPY_PIECES),
          lambda path: read_arrays(Npy, path)),
     Kind("x.npz", lambda _: [saved(save, *arrays, **named) for save, arrays, named in ARCHIVES],
