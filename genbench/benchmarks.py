@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from genbench.plugs import registry
-from genbench.plugs.specs import parse_spec
+from genbench.plugs.specs import REAL, parse_spec
 
-UNCONDITIONAL = ("real", "gan", "wgan", "wgan-gp", "r3gan", "ae", "vae", "noise")
-WITH_CLASSES = ("real", "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "ae,prior=normal", "vae", "cvae", "noise")
+UNCONDITIONAL = (REAL, "gan", "wgan", "wgan-gp", "r3gan", "ae", "vae", "noise")
+WITH_CLASSES = (REAL, "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "ae,prior=normal", "vae", "cvae", "noise")
 
 OF_CLASSES = ("fd", "is", "kd", "precision", "recall", "coverage", "modes", "class_consistency")
 """Columns of the benchmarks whose modes are the classes of a shipped classifier."""
@@ -136,7 +136,7 @@ def _stacked_benchmark(kind: str, about: str, stacks: int, full: int) -> Benchma
         watch="fd",
         columns=("mode_kl", "modes", "modes_balanced", "fd"),
         steps={"quick": 500, "full": full},
-        samplers=("real", "gan", "wgan-gp", "r3gan", "vae", "noise"),
+        samplers=(REAL, "gan", "wgan-gp", "r3gan", "vae", "noise"),
     )
 
 

@@ -8,16 +8,29 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import confidence, label_sampling, not_empty, reading, score_options, training
+from genbench.cli.options import (
+    confidence,
+    known,
+    known_benchmark,
+    label_sampling,
+    not_empty,
+    reading,
+    score_options,
+    training,
+)
 from genbench.cli.printing import json_text, prints, say, show_warnings
 from genbench.errors import UsageError
 
 
 @click.command(name="compare", short_help="Decide which subjects are better, worse or equivalent.")
-@click.argument("subjects", nargs=-1, required=True, metavar="A B ...")
-@click.option("--reference", callback=not_empty, metavar="PATH|SPEC", help="Score samples against this reference.")
+@click.argument(
+    "subjects", nargs=-1, required=True, callback=known("sources", "samplers", results=True), metavar="A B ..."
+)
+@click.option(
+    "--reference", callback=known("sources"), metavar="PATH|SPEC", help="Score samples against this reference."
+)
 @training
-@click.option("--benchmark", callback=not_empty, metavar="NAME", help="Score samples by this benchmark.")
+@click.option("--benchmark", callback=known_benchmark, metavar="NAME", help="Score samples by this benchmark.")
 @click.option("--metrics", callback=not_empty, metavar="LIST", help="For example fd,recall; default: the main one.")
 @click.option("--all-metrics", is_flag=True, help="Compare in all scores in common, one of each family.")
 @click.option("--baseline", callback=not_empty, metavar="NAME", help="Compare with this subject; default: the best.")

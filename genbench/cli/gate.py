@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from genbench.cli.options import NamedPath, confidence, label_sampling, largest_count, not_empty, reading, training
+from genbench.cli.options import (
+    NamedPath,
+    ResultsFile,
+    confidence,
+    known,
+    known_benchmark,
+    label_sampling,
+    largest_count,
+    not_empty,
+    reading,
+    training,
+)
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
 from genbench.tables.escapes import terminal_safe
@@ -22,8 +33,8 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 
 
 @click.command(name="gate", short_help="Pass or fail a result against its baseline.")
-@click.argument("result", required=False, type=NamedPath(path_type=Path))
-@click.option("--against", required=True, callback=not_empty, metavar="FILE|SPEC",
+@click.argument("result", required=False, type=ResultsFile(path_type=Path))
+@click.option("--against", required=True, callback=known("samplers", "sources", results=True), metavar="FILE|SPEC",
               help="Results of the baseline; with --until also samples or a sampler.")  # fmt: skip
 @click.option("--metric", callback=not_empty, metavar="LIST", help="Default: the one by which the benchmark sorts.")
 @click.option("--max-increase", metavar="X|X%", help="How much worse it may be, in the unit of the score or in percent "
@@ -36,15 +47,25 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 @click.option("--badge", type=NamedPath(dir_okay=False, path_type=Path), help="Write an SVG badge.")
 @click.option("--summary", type=NamedPath(dir_okay=False, path_type=Path),
               help="Append a Markdown table to this file; default: $GITHUB_STEP_SUMMARY.")  # fmt: skip
-@click.option("--sampler", callback=not_empty, metavar="SPEC", help="Score this sampler instead of reading RESULT.")
 @click.option(
-    "--samples", callback=not_empty, metavar="PATH|SPEC", help="Score these samples instead of reading RESULT."
+    "--sampler",
+    callback=known("samplers", "sources"),
+    metavar="SPEC",
+    help="Score this sampler instead of reading RESULT.",
+)
+@click.option(
+    "--samples",
+    callback=known("sources", "samplers"),
+    metavar="PATH|SPEC",
+    help="Score these samples instead of reading RESULT.",
 )
 @click.option("--until", type=click.Choice(["decided"]), help="Draw and score only as many samples as decide.")
 @click.option("--max-count", callback=largest_count, metavar="N|none",
               help="Largest number of samples with --until; default: that of the benchmark or reference.")  # fmt: skip
-@click.option("--benchmark", callback=not_empty, metavar="NAME", help="Default: that of the baseline.")
-@click.option("--reference", callback=not_empty, metavar="PATH|SPEC", help="Real samples, if there is no benchmark.")
+@click.option("--benchmark", callback=known_benchmark, metavar="NAME", help="Default: that of the baseline.")
+@click.option(
+    "--reference", callback=known("sources"), metavar="PATH|SPEC", help="Real samples, if there is no benchmark."
+)
 @training
 @click.option("--metrics", callback=not_empty, metavar="LIST", help="Metrics to score, if there is no benchmark.")
 @click.option("--name", help="Name of the subject; it also chooses the subject of the baseline.")

@@ -15,13 +15,14 @@ from genbench.cli.printing import say
 def list_command(kind: str | None) -> None:
     """List the installed benchmarks, metrics, extractors, sources, samplers and trackers."""
     from genbench.plugs import registry
+    from genbench.plugs.declarations import summary
     from genbench.scoring.metric_lists import METRIC_GROUPS
 
     # "genbench list metric" means "genbench list metrics"
     if kind is not None and kind not in registry.KINDS and f"{kind}s" in registry.KINDS:
         kind = f"{kind}s"
     for each in [kind] if kind else reversed(registry.KINDS):
-        plugs = [(name, registry.summary(each, name)) for name in registry.installed(each)]
+        plugs = [(name, summary(each, name)) for name in registry.installed(each)]
         # names that stand for several metrics
         plugs += [
             (name, f"Group of metrics: {members}") for name, members in METRIC_GROUPS.items() if each == "metrics"

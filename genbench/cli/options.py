@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from genbench.cli.printing import guests
-from genbench.errors import InputError
+from genbench.errors import InputError, refuse_address
 from genbench.plugs.contracts import BATCH_SIZE
+
+Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 EMPTY = "it is empty; give a value or leave the option out (is a shell variable not set?)."
 
@@ -20,6 +23,49 @@ def not_empty(ctx: click.Context, option: click.Parameter, value: str | None) ->
     """Refuse an empty value, which usually comes from a shell variable that is not set."""
     if value is not None and not value.strip():
         raise click.BadParameter(EMPTY)
+    return value
+
+
+def known(*kinds: str, results: bool = False) -> Callback:
+    """Return a callback that refuses a text that names neither a path nor a plug of these kinds.
+
+    With ``results`` the text may also be the path of a file of results. A mistyped path is told before the libraries
+    are imported that are needed to open it.
+    """
+
+    def callback(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+        for text in [value] if isinstance(value, str) else value or ():
+            not_empty(ctx, option, text)
+            if results and text.endswith(".jsonl"):
+                require_results(text)
+            # statistics by name are no samples; the reader of references says what is wrong with them
+            elif not text.startswith("stats:"):
+                from genbench.plugs.opening import require_known
+
+                require_known(text, kinds)
+        return value
+
+    return callback
+
+
+def require_results(path: str) -> None:
+    """Raise InputError if a file of results does not exist. The file is not opened: a pipe can be read only once."""
+    refuse_address(path)
+    try:
+        Path(path).expanduser().stat()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give a file that --to wrote.") from error
+
+
+def known_benchmark(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse the name of a benchmark that is not installed; a benchmark in a module is imported later."""
+    if not_empty(ctx, option, value) is not None:
+        from genbench.plugs.registry import plug
+        from genbench.plugs.specs import parse_spec
+
+        name = parse_spec(str(value)).name
+        if ":" not in name:
+            plug("benchmarks", name)
     return value
 
 
@@ -33,6 +79,18 @@ class NamedPath(click.Path):
         if isinstance(value, str) and not value.strip():
             self.fail(EMPTY, param, ctx)
         return super().convert(value, param, ctx)
+
+
+class ResultsFile(NamedPath):
+    """The path of a file of results, which must exist."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path. Raises BadParameter if it is empty or of the wrong kind, InputError if there is no file."""
+        path = super().convert(value, param, ctx)
+        require_results(os.fsdecode(path))
+        return path
 
 
 def absolute(ctx: click.Context, option: click.Parameter, value: Path) -> Path:
@@ -188,7 +246,7 @@ confidence = click.option(
 
 training = click.option(
     "--train",
-    callback=not_empty,
+    callback=known("sources"),
     metavar="PATH|SPEC",
     help="Training samples, for metrics of memorisation; the reference is then unseen.",
 )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from genbench.cli.options import NamedPath, not_empty
+from genbench.cli.options import ResultsFile, not_empty
 from genbench.cli.printing import json_text, say
 
 
 @click.command(name="plan", short_help="Say how many seeds and samples show a difference.")
-@click.argument("pilot", required=False, type=NamedPath(dir_okay=False, path_type=Path))
+@click.argument("pilot", required=False, type=ResultsFile(dir_okay=False, path_type=Path))
 @click.option("--difference", default="10%", show_default=True, metavar="X|X%", callback=not_empty,
               help="The difference to be shown, in percent or in the unit of the score.")  # fmt: skip
 @click.option("--metric", callback=not_empty, metavar="NAME", help="Default: the one by which the benchmark sorts.")

@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import NamedPath, absolute, logging
+from genbench.cli.options import NamedPath, absolute, known_benchmark, logging
 from genbench.cli.printing import prints, say, send
-from genbench.plugs.specs import COMMAND, parse_specs
+from genbench.plugs.specs import COMMAND, REAL, parse_specs
 
 
 @click.command(name="run", short_help="Train, sample, score and compare.")
-@click.argument("benchmark")
+@click.argument("benchmark", callback=known_benchmark)
 @click.option("--samplers", metavar="LIST", multiple=True, help="Names or specs; default: those of the benchmark.")
 @click.option(
     "--repeats", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Training seeds per sampler."
@@ -45,14 +45,20 @@ def run_command(
     genbench run digits --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench.distributed import joined
-    from genbench.runs.run import run
-    from genbench.runs.workers import signals_interrupt
-    from genbench.tables.leaderboard_formats import written
+    from genbench.plugs.opening import require_known
 
     # a command may contain commas; other values are lists of specs
     names: list[str] = []
     for text in samplers:
         names += [text] if COMMAND.fullmatch(text) else [str(spec) for spec in parse_specs(text)]
+    for name in names:
+        if name != REAL:
+            require_known(name, ("samplers", "sources"))
+    # these imports take seconds
+    from genbench.runs.run import run
+    from genbench.runs.workers import signals_interrupt
+    from genbench.tables.leaderboard_formats import written
+
     # stdout is reserved for the table: what a guest prints goes to stderr
     with redirect_stdout(sys.stderr), signals_interrupt(), joined() as ranks:
         # under torchrun, the ranks share the trials, and rank 0 then collects the results

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import NamedPath, not_empty
+from genbench.cli.options import NamedPath, known
 from genbench.cli.printing import guests, say
 from genbench.errors import UsageError
 
 
 @click.command(name="sample", short_help="Draw samples and write them to disk.")
-@click.argument("sampler", callback=not_empty, metavar="SPEC")
+@click.argument("sampler", callback=known("samplers", "sources"), metavar="SPEC")
 @click.option("--count", type=click.IntRange(1), required=True, metavar="N", help="Number of samples.")
 @click.option(
     "--out", type=NamedPath(path_type=Path), required=True, help="New folder of PNG files, .zip, .npz or .npy."

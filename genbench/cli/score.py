@@ -10,6 +10,8 @@ import click
 
 from genbench.cli.options import (
     NamedPath,
+    known,
+    known_benchmark,
     label_sampling,
     logging,
     not_empty,
@@ -31,24 +33,27 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 
 @click.command(name="score")
 @click.option(
-    "--samples", callback=not_empty, metavar="PATH|SPEC", help="Folder, zip, npz or npy of samples, or a data set."
+    "--samples",
+    callback=known("sources", "samplers"),
+    metavar="PATH|SPEC",
+    help="Folder, zip, npz or npy of samples, or a data set.",
 )
 @click.option(
     "--sampler",
-    callback=not_empty,
+    callback=known("samplers", "sources"),
     metavar="SPEC",
     help="module:attribute[,key=value...], a TorchScript file, or an installed sampler.",
 )
 @click.option(
     "--reference",
-    callback=not_empty,
+    callback=known("sources"),
     metavar="PATH|SPEC",
     help="Real samples, their statistics or features, or stats:NAME.",
 )
 @training
 @click.option(
     "--benchmark",
-    callback=not_empty,
+    callback=known_benchmark,
     metavar="NAME",
     help="A fixed recipe of reference, extractor, metrics and count; see genbench list.",
 )
@@ -72,7 +77,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 )
 @click.option(
     "--floor",
-    callback=not_empty,
+    callback=known("sources"),
     metavar="PATH|SPEC",
     help="Held-out real samples, the unit of a panel; default: half of the reference.",
 )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from genbench.cli.command_group import refusal
-from genbench.cli.options import NamedPath, not_empty, reading, score_options, writable
+from genbench.cli.options import NamedPath, known, reading, score_options, writable
 from genbench.cli.printing import guests, say, show_hints, size_text
 from genbench.errors import UsageError, did_you_mean
 
@@ -45,7 +45,7 @@ def stats_group() -> None:
 
 
 @stats_group.command(name="make")
-@click.argument("samples", callback=not_empty, metavar="PATH|SPEC")
+@click.argument("samples", callback=known("sources"), metavar="PATH|SPEC")
 @click.option(
     "--out",
     type=NamedPath(dir_okay=False, path_type=Path),

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from genbench.cli.options import NamedPath
+from genbench.cli.options import ResultsFile
 from genbench.cli.printing import json_text, prints, say
 
 
 @click.command(name="table", short_help="Show results as a leaderboard.")
-@click.argument("files", nargs=-1, required=True, type=NamedPath(dir_okay=False, path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=ResultsFile(dir_okay=False, path_type=Path), metavar="FILE...")
 @click.option("--sort", metavar="METRIC", help="Metric that sorts and ranks; default: the first column.")
 @click.option(
     "--format",

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from genbench.cli.options import NamedPath, not_empty
+from genbench.cli.options import NamedPath, known, known_benchmark
 from genbench.cli.printing import say
 
 
 @click.command(name="train", short_help="Train one sampler.")
-@click.argument("sampler", callback=not_empty, metavar="SPEC")
+@click.argument("sampler", callback=known("samplers", "sources"), metavar="SPEC")
 @click.option(
-    "--benchmark", callback=not_empty, required=True, metavar="NAME", help="Benchmark with the training data."
+    "--benchmark", callback=known_benchmark, required=True, metavar="NAME", help="Benchmark with the training data."
 )
 @click.option("--budget", default="full", show_default=True, help="Length of the training: quick or full.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Training seed.")

@@ -13,6 +13,7 @@ from genbench.errors import InputError, PlugError, UsageError, described, did_yo
 from genbench.features.features import Features, Moments
 from genbench.plugs.contract_checks import check_extractor, check_source
 from genbench.plugs.contracts import Extractor, Sampler, Source
+from genbench.plugs.declarations import stands_alone
 from genbench.plugs.registry import Plug, installed, load, named, open_accepted, plug
 from genbench.plugs.sampler_calls import inspect_call
 from genbench.plugs.specs import COMMAND, Spec, parse_spec
@@ -166,29 +167,44 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
     # a path that exists, or the command line of a program
     if isinstance(text, Path):
         return _open_path(text, Spec(str(text)), kinds)
-    if not text.strip():
-        raise UsageError("The name of samples or of a sampler is empty; give a path or a name.")
+    require_known(text, kinds)
     command = COMMAND.fullmatch(text)
     if command is not None:  # commas and equal signs after the colon belong to the program's command line
         return load("samplers", Spec("command", {**parse_spec(command[1]).options, "command": command[2]}))
-    if not Path(text).expanduser().exists():
-        refuse_address(text)
-    else:
+    if Path(text).expanduser().exists():
         _refuse_two_meanings(text, named(kinds, text))
         return _open_path(Path(text), Spec(text), kinds)
-    refuse_statistics(text)
     # a guest
-    spec = parse_spec(text) if re.search("[,=]", text) else Spec(text)
-    if ":" in spec.name and "/" not in spec.name.partition(":")[0]:
+    spec = _spec(text)
+    if _is_guest(spec):
         return load(kinds[0], spec)
     # An installed name comes before a path with options, so that the digits,split=test of a benchmark is the same
     # in every folder.
     installed_plug = named(kinds, spec.name)
-    if installed_plug is not None:
-        return _made(installed_plug, spec)
-    if Path(spec.name).expanduser().exists():
-        return _open_path(Path(spec.name), spec, kinds)
-    raise _unknown(text, spec.name, kinds)
+    return _open_path(Path(spec.name), spec, kinds) if installed_plug is None else _made(installed_plug, spec)
+
+
+def require_known(text: str, kinds: Kinds = ("sources",)) -> None:
+    """Raise UsageError or InputError for a text that names nothing. Nothing is imported or opened to find out."""
+    if not text.strip():
+        raise UsageError("The name of samples or of a sampler is empty; give a path or a name.")
+    if COMMAND.fullmatch(text) or Path(text).expanduser().exists():
+        return
+    refuse_address(text)
+    refuse_statistics(text)
+    spec = _spec(text)
+    is_installed = any(spec.name in installed(kind) for kind in kinds)
+    if not (_is_guest(spec) or is_installed or Path(spec.name).expanduser().exists()):
+        raise _unknown(text, spec.name, kinds)
+
+
+def _spec(text: str) -> Spec:
+    return parse_spec(text) if re.search("[,=]", text) else Spec(text)
+
+
+def _is_guest(spec: Spec) -> bool:
+    """Whether a spec names ``module:attribute``. A slash before the colon is that of a path."""
+    return ":" in spec.name and "/" not in spec.name.partition(":")[0]
 
 
 def _open_path(path: Path, spec: Spec, kinds: Kinds) -> Any:
@@ -254,20 +270,12 @@ def _refuse_two_meanings(text: str, installed_plug: Plug | None) -> None:
 def _unknown(text: str, name: str, kinds: Kinds) -> UsageError | InputError:
     """Return the error for a text that names nothing: a mistyped name, or a path that does not exist."""
     # only names that stand alone are suggested, and only for texts that do not look like paths
-    known = [known for kind in kinds for known in installed(kind) if _stands_alone(kind, known)]
+    known = [known for kind in kinds for known in installed(kind) if stands_alone(kind, known)]
     is_path = "/" in name or "\\" in name or bool(Path(name).suffix)
     hint = did_you_mean(name, known)
     if not is_path and "did you mean" in hint:
         return UsageError(f"{text!r} is neither a path here nor a name of {' or '.join(kinds)}{hint}")
     return _no_path(text, kinds, "" if is_path else ", nor a name that `genbench list` shows")
-
-
-def _stands_alone(kind: str, name: str) -> bool:
-    # a plug that cannot be imported is no suggestion
-    try:
-        return plug(kind, name).stands_alone
-    except PlugError:
-        return False
 
 
 def _no_path(text: str, kinds: Kinds, names: str = "") -> InputError:

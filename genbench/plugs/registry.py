@@ -184,20 +184,11 @@ def plug(kind: str, name: str) -> Plug:
     entries = installed(kind)
     if name not in entries:
         raise UsageError(f"There is no {kind[:-1]} called {name!r}{did_you_mean(name, entries)}")
-    _require_one(kind, name)
+    require_one(kind, name)
     return _imported_entry(kind, entries[name])
 
 
-def summary(kind: str, name: str) -> str:
-    """Return one line about an installed plug, for people: what it is, or why it cannot be used."""
-    # the list goes on with the others
-    try:
-        return plug(kind, name).summary
-    except PlugError as error:
-        return f"Cannot be used. {error}"
-
-
-def _require_one(kind: str, name: str) -> None:
+def require_one(kind: str, name: str) -> None:
     """Raise PlugError if several packages give a plug of that kind this name."""
     # nobody could say which of them a result is by
     entries = _registrations(kind)[name]
@@ -233,7 +224,7 @@ def open_accepted(kinds: Sequence[str], subject: object, spec: Spec | None = Non
         for name, entries in _registrations(kind).items():
             for opener in filter(None, (_usable(kind, entry) for entry in entries)):
                 if _accepts(opener, subject):
-                    _require_one(kind, name)
+                    require_one(kind, name)
                     return opener.make(spec or Spec(name), subject)
     return None
 

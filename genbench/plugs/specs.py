@@ -11,6 +11,9 @@ from typing import Any
 
 from genbench.errors import UsageError
 
+REAL = "real"
+"""The name that stands for fresh real samples in a list of samplers."""
+
 COMMAND = re.compile(r"(command(?:,\w+=[^,:]*)*):(.*)", re.DOTALL)
 """The one spec with another syntax, ``command[,key=value...]:PROGRAM ARGUMENTS``."""
 

@@ -17,6 +17,7 @@ from genbench.files.folder_lock import locked_folder
 from genbench.files.folder_paths import folder_name, results_file
 from genbench.files.progress_bar import progress_bar
 from genbench.plugs.opening import open_sampler, open_source
+from genbench.plugs.specs import REAL
 from genbench.results import Result, TrainingRecord, read_results
 from genbench.runs.folder import RunFolder
 from genbench.runs.gallery import write_gallery
@@ -30,9 +31,6 @@ from genbench.scoring.score import score
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-REAL = "real"
-"""Name of the row of fresh real samples, the floor of every table."""
 
 
 def run(

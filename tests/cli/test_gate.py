@@ -88,7 +88,7 @@ def test_the_gate_prints_the_warnings_of_what_it_scores(tmp_path: Path) -> None:
         ("--count", "10"),
         ("--name", "x"),
         ("--benchmark", "digits"),
-        ("--reference", "real"),
+        ("--reference", "digits"),
         ("--seed", "0"),
         ("--no-cache",),
         ("--until", "decided"),

@@ -1,0 +1,80 @@
+"""Say what a plug is without importing it: from its source text. Most plugs import torch, which takes seconds.
+
+Only genbench's own plugs are read so. A guest's plug is imported, which also shows whether it can be.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+
+from genbench.errors import PlugError
+from genbench.plugs.registry import installed, plug, require_one
+
+OWN_PACKAGES = ("genbench", "baselines")
+
+Declaration = ast.FunctionDef | ast.ClassDef
+
+
+def summary(kind: str, name: str) -> str:
+    """Return one line about an installed plug, for people: what it is, or why it cannot be used."""
+    # the list goes on with the others
+    try:
+        require_one(kind, name)
+        declared = _declaration(installed(kind)[name])
+        if declared is None:
+            return plug(kind, name).summary
+        return (ast.get_docstring(declared) or "").partition("\n")[0]
+    except PlugError as error:
+        return f"Cannot be used. {error}"
+
+
+def stands_alone(kind: str, name: str) -> bool:
+    """Return whether an installed source or sampler needs no option, path or object. False if it cannot be imported."""
+    try:
+        declared = _declaration(installed(kind)[name])
+        if declared is None:
+            return plug(kind, name).stands_alone
+    except PlugError:
+        return False
+    # a class that opens paths or objects says which it accepts
+    own = {node.name: node for node in getattr(declared, "body", ()) if isinstance(node, ast.FunctionDef)}
+    if isinstance(declared, ast.ClassDef) and "__init__" not in own:
+        return "accepts" not in own
+    # every parameter but self needs a default
+    called = own["__init__"] if isinstance(declared, ast.ClassDef) else declared
+    required = len(called.args.args) - len(called.args.defaults) - isinstance(declared, ast.ClassDef)
+    return required <= 0 and None not in called.args.kw_defaults
+
+
+def _declaration(entry: EntryPoint) -> Declaration | None:
+    """Return the class or function of one of genbench's own plugs; None for a guest's plug and for an object."""
+    module, _, attribute = entry.value.partition(":")
+    return _declared_in(module, attribute) if module.partition(".")[0] in OWN_PACKAGES else None
+
+
+def _declared_in(module: str, attribute: str) -> Declaration | None:
+    for node in _module_body(module):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == attribute:
+            return node
+        # a package may import its plug from one of its modules
+        if isinstance(node, ast.ImportFrom) and node.module and attribute in [alias.name for alias in node.names]:
+            return _declared_in(node.module, attribute)
+    return None
+
+
+@cache
+def _module_body(module: str) -> list[ast.stmt]:
+    """Return the statements of a module, which is not imported; nothing if it has no source text."""
+    package, *parts = module.split(".")
+    spec = find_spec(package)  # does not import a top-level package
+    # the file of the module, or that of the package of this name
+    for folder in [] if spec is None else spec.submodule_search_locations or []:
+        path = Path(folder, *parts)
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return ast.parse(file.read_bytes()).body
+    return []

@@ -1,0 +1,81 @@
+"""What takes no time: mistyped paths and names, and the list of plugs, import none of the large libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from genbench.plugs.declarations import stands_alone, summary
+from genbench.plugs.registry import installed, plug
+
+LARGE = {"torch", "torchvision", "scipy", "sklearn", "pandas", "matplotlib", "PIL"}
+
+PROBE = """
+import sys
+from genbench.cli import main
+try:
+    main(sys.argv[1:], standalone_mode=False)
+except Exception as error:
+    print(error)
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def modules_after(folder: Path, command: str) -> tuple[str, set[str]]:
+    """Return what a command printed in a process of its own, and the top-level modules that it imported."""
+    words = [sys.executable, "-c", PROBE, *command.split()]
+    output = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
+    message, modules = output.strip().rsplit("\n", 1)
+    return message, set(modules.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "score --samples lost/ --reference here/",
+        "score --samples here/ --reference lost/",
+        "score --samples here/ --reference here/ --train lost/",
+        "score --sampler lost --benchmark digits",
+        "inspect lost/",
+        "stats lost/ --out real.npz",
+        "compare here/ lost/ --reference here/",
+        "compare lost.jsonl other.jsonl",
+        "gate lost.jsonl --against other.jsonl",
+        "gate --sampler lost --against here.jsonl",
+        "table lost.jsonl",
+        "plan lost.jsonl",
+        "sample lost --count 3 --out lost.npz",
+        "train lost --benchmark digits",
+        "run lost",
+        "run digits --samplers real,lost",
+    ],
+)
+def test_a_mistyped_name_is_told_before_large_libraries_are_imported(tmp_path: Path, command: str) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here.jsonl").touch()
+    message, modules = modules_after(tmp_path, command)
+    assert "lost" in message or "other.jsonl" in message
+    assert not modules & LARGE
+
+
+def test_the_list_imports_neither_plugs_nor_numpy(tmp_path: Path) -> None:
+    printed, modules = modules_after(tmp_path, "list")
+    assert "samplers:" in printed
+    assert not modules & {*LARGE, "numpy"}
+
+
+@pytest.mark.parametrize("kind", ["sources", "samplers", "extractors", "metrics", "trackers", "panels", "benchmarks"])
+def test_the_source_text_says_what_the_imported_plug_says(kind: str) -> None:
+    assert {name: summary(kind, name) for name in installed(kind)} == {
+        name: plug(kind, name).summary for name in installed(kind)
+    }
+
+
+@pytest.mark.parametrize("kind", ["sources", "samplers"])
+def test_the_source_text_says_which_names_need_no_path_as_the_imported_plug_does(kind: str) -> None:
+    assert {name: stands_alone(kind, name) for name in installed(kind)} == {
+        name: plug(kind, name).stands_alone for name in installed(kind)
+    }
