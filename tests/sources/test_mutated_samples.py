@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL import Image, features
 from genbench.errors import GenbenchError
 from genbench.sources.array_files import Npy, Npz
 from genbench.sources.folder import Folder
+from genbench.sources.parquet import Parquet
 from genbench.sources.tar_archive import Tar
 from genbench.sources.zip_archive import Zip
 from tests.helpers.mutations import (
@@ -97,7 +99,7 @@ def read_classes(path: Path) -> None:
     assert source.labels is None or source.labels.shape == (3,)
 
 
-def read_archive(kind: type[Zip] | type[Tar], path: Path) -> None:
+def read_archive(kind: type[Zip] | type[Tar] | type[Parquet], path: Path) -> None:
     source = kind(path)
     source.digest(0, len(source))
     assert sum(len(batch.index) for batch in source.batches(2)) == len(source)
@@ -129,6 +131,27 @@ def tars(mode: Any) -> list[bytes]:
                 archive.addfile(member, io.BytesIO(data))
         archives.append(buffer.getvalue())
     return archives
+
+
+def parquets(_: Path) -> list[bytes]:
+    """Make files as Hugging Face writes them, and of plain bytes, with each kind of compression."""
+    if find_spec("pyarrow") is None:
+        return []
+    import pyarrow
+    from pyarrow import parquet
+
+    features = {"image": {"_type": "Image"}, "label": {"names": ["a", "b"], "_type": "ClassLabel"}}
+    files = []
+    for compression in ("none", "snappy"):
+        pictures: list[Any] = [encoded("BMP", IMAGE.rotate(angle)) for angle in range(4)]
+        if compression == "none":
+            pictures = [{"bytes": data, "path": "x.bmp"} for data in pictures]
+        table = pyarrow.table({"image": pictures, "label": [0, 1, 0, 1]})
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        buffer = io.BytesIO()
+        parquet.write_table(table, buffer, row_group_size=2, compression=compression)
+        files.append(buffer.getvalue())
+    return files
 
 
 def read_arrays(kind: type[Npy] | type[Npz], path: Path) -> None:
@@ -165,6 +188,8 @@ KINDS = [
     Kind("x.zip", zips, mutated_zip, lambda path: read_archive(Zip, path)),
     Kind("x.tar", lambda _: tars("w"), mutator(*TAR_PIECES), lambda path: read_archive(Tar, path)),
     Kind("x.tar.gz", lambda _: tars("w:gz"), mutator(), lambda path: read_archive(Tar, path)),
+    Kind("x.parquet", parquets, mutator(b"PAR1", b"huggingface", b"bytes", b"\x15\x80"),
+         lambda path: read_archive(Parquet, path)),
     Kind("x.npy", lambda _: [saved(np.save, array) for array in ARRAYS], mutator(*NPY_PIECES),
          lambda path: read_arrays(Npy, path)),
     Kind("x.npz", lambda _: [saved(save, *arrays, **named) for save, arrays, named in ARCHIVES],
@@ -180,5 +205,5 @@ def test_damaged_samples_are_read_or_refused_in_one_sentence(
     # an unusable cache: every file is new
     monkeypatch.setenv("GENBENCH_CACHE", "/dev/null/no")
     if not kind.originals(tmp_path):
-        pytest.skip("Pillow lacks this format")
+        pytest.skip("a library lacks this format")
     check_kind(kind, count, tmp_path)
