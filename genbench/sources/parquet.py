@@ -48,7 +48,7 @@ class Parquet(EncodedImages):
             file.check_sizes(column)
         # the classes; other columns are not used
         labels = [_label_column(file, label) for file in self._files]
-        self.class_names, self.labels, self.notes, read = _classes(self._files, labels)
+        self.class_names, self.labels, self.notes, read = _classes_of_column(self._files, labels)
         chosen = {self._columns[0].partition(".")[0], *read}
         self.ignored = Counter(f"column {name}" for name in self._files[0].schema.names if name not in chosen)
         """The other columns, each counted once."""
@@ -124,7 +124,7 @@ def _label_column(file: ParquetFile, chosen: str | None) -> str | None:
     return chosen or next((name for name in (*usual, *declared) if name in names), None)
 
 
-def _classes(files: list[ParquetFile], columns: list[str | None]) -> Classes:
+def _classes_of_column(files: list[ParquetFile], columns: list[str | None]) -> Classes:
     """Return the classes of all rows; a note if the columns hold none."""
     column = columns[0]
     if column is None or set(columns) != {column}:

@@ -20,7 +20,7 @@ from genbench.sources.file_names import printable
 from genbench.sources.npy_files import FileReader
 from genbench.sources.optional_libraries import optional_library
 
-BATCH_BYTES = 1 << 24
+COLUMN_BYTES = 1 << 24
 """Bytes of a column that are in memory at a time, unless a single value is larger."""
 
 GROUPS_KEPT, ROWS_KEPT = 64, 2048
@@ -135,7 +135,7 @@ class ParquetFile:
         missing: set[int] = set()
         with tempfile.TemporaryFile(prefix="genbench-") as file:
             try:
-                step = max(1, min(256, BATCH_BYTES * rows // max(1, size)))
+                step = max(1, min(256, COLUMN_BYTES * rows // max(1, size)))
                 batches = self._file.iter_batches(step, row_groups=[group], columns=[column], use_threads=False)
                 for batch in batches:
                     # the bytes of HF's images lie within a column of structs
