@@ -12,7 +12,7 @@ from genbench.files.progress_bar import progress_bar
 from genbench.plugs.contract_checks import checked_scores
 from genbench.plugs.contracts import Metric, Score
 from genbench.results import Entry
-from genbench.scoring.score_names import with_distinct_names
+from genbench.scoring.score_names import chosen_view, with_distinct_names
 from genbench.scoring.sides import Sides
 
 EvaluateTogether = Callable[..., list[list[Score]]]
@@ -71,14 +71,15 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
     opened = sides.extractor(extractor)
     canonical = bool(getattr(opened, "canonical", False))
     groups = [
-        (usable[index], [entry(score, opened.name, canonical=canonical) for score in scores[index]])
-        for index in sorted(scores)
+        (metric, [entry(score, opened.name, canonical=canonical, view=chosen_view(metric)) for score in scores[index]])
+        for index, metric in enumerate(usable)
+        if index in scores
     ]
     entries = with_distinct_names(groups)
     # with --resizes (see Options.resizes and Plan), the name of the resize distinguishes the scores
     if sides.options.resizes is not None and canonical:
         at = f"@{opened.name}"
-        entries = [replace(one, name=one.name + at, key=one.key + at) for one in entries]
+        entries = [one if at in one.name else replace(one, name=one.name + at, key=one.key + at) for one in entries]
     return Evaluation(entries, left_out, empty)
 
 
@@ -89,14 +90,18 @@ def _nothing(metric: Metric, generated: Features) -> str:
     return f"{type(metric).__name__} has nothing to score in the samples of {generated.name}{classes}"
 
 
-def entry(score: Score, extractor: str, *, canonical: bool) -> Entry:
-    """Return a score under its full name: ``fid`` and ``kid`` only if the extractor is canonical, else ``fd@NAME``."""
+def entry(score: Score, extractor: str, *, canonical: bool, view: str = "") -> Entry:
+    """Return a score under its full name: ``fid`` and ``kid`` only if the extractor is canonical, else ``fd@NAME``.
+
+    With another ``view`` than that by which the score is defined, the name is ``fd@NAME,view=VIEW``.
+    """
     name, key = score.name, getattr(score, "key", None) or score.name
-    if not canonical:
+    if view or not canonical:
         for inception, general in (("fid", "fd"), ("sfid", "sfd"), ("kid", "kd")):
             if name == inception or name.startswith(f"{inception}_"):
                 name = general + name[len(inception) :]
-        name, key = f"{name}@{extractor}", f"{key.replace('_inception_distance', '_distance')}@{extractor}"
+        at = f"@{extractor},view={view}" if view else f"@{extractor}"
+        name, key = name + at, key.replace("_inception_distance", "_distance") + at
     return Entry(
         name,
         key,

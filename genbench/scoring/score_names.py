@@ -35,6 +35,12 @@ def with_distinct_names(groups: Sequence[tuple[Metric, Sequence[Entry]]]) -> lis
     return named
 
 
+def chosen_view(metric: Metric) -> str:
+    """Return the view that a metric reads by an option, ``fid,view=logits``; empty if it is the one of its class."""
+    view = getattr(metric, "view", "embedding")
+    return "" if view in ("embedding", getattr(type(metric), "view", "embedding")) else str(view)
+
+
 def recorded_metric(metric: Metric, *, train: bool = False) -> str:
     """Return a metric with all its options, for the record, as far as they are known; without memory addresses.
 

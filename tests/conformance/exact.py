@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -132,6 +133,11 @@ def half_pixel_axis(length: int, size: int) -> Array:
     return weights
 
 
+def antialiased_axis(length: int, size: int) -> Array:
+    """Return the weights of torch's bilinear filter with antialiasing, which has half-pixel centres."""
+    return filter_axis(length, size, lambda distance: max(1 - abs(distance), 0.0), reach=1)
+
+
 def bicubic_axis(length: int, size: int) -> Array:
     """Return the weights of Pillow's antialiased bicubic filter (a = -0.5)."""
 
@@ -141,19 +147,27 @@ def bicubic_axis(length: int, size: int) -> Array:
             return ((a + 2) * t - (a + 3)) * t * t + 1
         return (((t - 5) * t + 8) * t - 4) * a if t < 2 else 0.0
 
+    return filter_axis(length, size, cubic, reach=2)
+
+
+def filter_axis(length: int, size: int, kernel: Callable[[float], float], *, reach: int) -> Array:
+    """Return the weights of a filter that is 0 beyond ``reach`` pixels, widened as much as the image shrinks."""
     # the filter is as wide as the image shrinks
     scale = max(length / size, 1.0)
     weights = np.zeros((size, length))
     for output in range(size):
         centre = (output + 0.5) * length / size
-        first, last = max(int(centre - 2 * scale + 0.5), 0), min(int(centre + 2 * scale + 0.5), length)
-        row = [cubic((pixel + 0.5 - centre) / scale) for pixel in range(first, last)]
+        first, last = max(int(centre - reach * scale + 0.5), 0), min(int(centre + reach * scale + 0.5), length)
+        row = [kernel((pixel + 0.5 - centre) / scale) for pixel in range(first, last)]
         weights[output, first:last] = np.array(row) / sum(row)
     return weights
 
 
 def resized(image: NDArray[np.uint8], kind: str, size: int = 299) -> Array:
     """Return float64 [size, size, 3], 0..255, of uint8 [H, W, 3]."""
-    axis = {"tf": tensorflow_axis, "torch": half_pixel_axis, "clean": bicubic_axis}[kind]
+    axes = {
+        "tf": tensorflow_axis, "torch": half_pixel_axis, "clean": bicubic_axis, "torchmetrics": antialiased_axis,
+    }  # fmt: skip
+    axis = axes[kind]
     rows, columns = axis(image.shape[0], size), axis(image.shape[1], size)
     return np.asarray(np.einsum("ah,hwc,bw->abc", rows, image.astype(np.float64), columns, optimize=True).clip(0, 255))

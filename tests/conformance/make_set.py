@@ -17,7 +17,7 @@ import numpy as np
 
 from tests.conformance import exact
 
-VERSION = 1
+VERSION = 2
 FOLDER = Path(__file__).parent / "set"
 
 
@@ -190,7 +190,7 @@ def resize_cases() -> Iterator[Case]:
         noise = rng.integers(-40, 41, (height, width, 3))
         image = np.clip(128 + 50 * shape + noise, 0, 255).astype(np.uint8)
         places = rng.integers(0, 299, (40, 2))
-        for kind in ("tf", "torch", "clean"):
+        for kind in ("tf", "torch", "clean", "torchmetrics"):
             pixels = exact.resized(image, kind)[places[:, 0], places[:, 1]].round(6)
             yield Case(
                 f"resize_{kind}_{name}",

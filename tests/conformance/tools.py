@@ -203,7 +203,7 @@ def torchmetrics() -> dict[str, Compute]:
 
     def resize(arrays: dict[str, np.ndarray], parameters: dict[str, Any]) -> Answer | None:
         # its FID and Inception Score name torch-fidelity's network, which resizes as TensorFlow 1 does
-        if parameters["kind"] != "tf":
+        if parameters["kind"] not in ("tf", "torchmetrics"):
             return None
         image = torch.from_numpy(np.ascontiguousarray(arrays["image"].transpose(2, 0, 1)))[None]
         return at_places(network_input(image)[0].permute(1, 2, 0).numpy() * 128 + 128, arrays["places"])

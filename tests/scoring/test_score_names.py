@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +12,12 @@ import pytest
 import genbench
 from genbench import Score
 from genbench.errors import UsageError
+from genbench.plugs.registry import load
+from genbench.plugs.specs import parse_specs
 from genbench.results import Entry
-from genbench.scoring.score_names import recorded_metric, with_distinct_names
+from genbench.scoring.evaluate_metrics import entry
+from genbench.scoring.score_names import chosen_view, recorded_metric, with_distinct_names
+from tests.helpers.random_weights import random_inception_weights, smooth_images
 
 POINTS = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
 OTHERS = np.random.default_rng(1).standard_normal((60, 2)).astype(np.float32)
@@ -102,3 +106,35 @@ def test_one_extractor_under_two_specs_is_one_extractor() -> None:
     result = genbench.score(images, metrics="swd,swd@pixels", **options)  # type: ignore[arg-type]
     names = [entry.name for entry in result.scores]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("canonical", [True, False])
+def test_the_distance_of_another_view_is_never_called_fid(canonical: bool) -> None:
+    debiased = Score("fid_debiased", 1.0, key="frechet_inception_distance_debiased")
+    found = entry(debiased, "inception", canonical=canonical, view="logits")
+    assert found.name == "fd_debiased@inception,view=logits"
+    assert found.key == "frechet_distance_debiased@inception,view=logits"
+    assert found.extractor == "inception"
+
+
+def test_the_name_of_the_distance_of_a_view_is_the_spec_that_computes_it() -> None:
+    (spec,) = parse_specs("fd@inception,view=768")
+    assert (spec.extractor, chosen_view(load("metrics", replace(spec, extractor=None)))) == ("inception", "768")
+
+
+def test_only_a_view_that_an_option_chooses_is_named() -> None:
+    views = {spec: chosen_view(load("metrics", spec)) for spec in ("fid", "fid,view=embedding", "sfid", "kid")}
+    assert not any(views.values())
+    assert chosen_view(load("metrics", "fid,view=logits")) == "logits"
+
+
+@pytest.mark.slow
+def test_views_of_several_resizes_are_named_once(tmp_path: Path) -> None:
+    images = smooth_images(6, size=24, seed=1)
+    path = random_inception_weights(tmp_path / "random.pth", seed=4)
+    result = genbench.score(
+        images, reference=images[::-1].copy() // 2, resizes="tf,torchmetrics", weights=str(path), cache=False,
+        metrics="fid,view=64", device="cpu",
+    )  # fmt: skip
+    names = [one.name for one in result.scores if "debiased" not in one.name]
+    assert names == ["fd@inception,view=64", "fd@inception,resize=torchmetrics,view=64"]

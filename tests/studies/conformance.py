@@ -38,7 +38,8 @@ REASONS = {
     "genbench's `pr` count *at most*; genbench's `prdc` follows the prdc package.",
     "on_a_line_precision_recall": "the prdc package counts distances *less than* the radius.",
     "resize_tf_small": "by default torchmetrics resizes with torch's antialiased bilinear filter, which has half-pixel "
-    "centres, and not as TensorFlow 1 does; its FID is then not that of torch-fidelity, whose network it uses.",
+    "centres, and not as TensorFlow 1 does; its FID is then not that of torch-fidelity, whose network it uses. "
+    "genbench gives it by `--features inception,resize=torchmetrics`.",
     "resize_tf_large": "the same filter; it also smooths when an image shrinks.",
 }
 """Why answers to a case differ; shown only if one does."""

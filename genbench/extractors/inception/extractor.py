@@ -14,7 +14,7 @@ from torch import nn
 from genbench.errors import UsageError, did_you_mean
 from genbench.extractors.inception.backends import PreparedNetwork, check_backend, prepare
 from genbench.extractors.inception.expected_weights import EMBEDDING_SIZE, published_state_dict
-from genbench.extractors.inception.fast_network import InceptionGraph
+from genbench.extractors.inception.fast_network import ADDED_VIEWS, InceptionGraph
 from genbench.extractors.inception.resizing import RESIZES, SIZE, Resize
 from genbench.extractors.pretrained_extractor import Pretrained
 from genbench.extractors.state_dicts import StateDict, check_fit, read_state_dict
@@ -39,13 +39,15 @@ class Inception(Pretrained):
     """Inception-v3 as used by FID (Szegedy et al. 2015, arXiv 1512.00567; Heusel et al. 2017, arXiv 1706.08500).
 
     Views of uint8 [N, 3, H, W]: embedding float32 [N, 2048] (last average pool) and logits float32 [N, 1008] (without
-    the bias: torch-fidelity's ``logits_unbiased``). The optional view spatial float32 [N, 2023] holds the activations
-    of sFID (Nash et al. 2021, arXiv 2103.03841), as guided-diffusion's evaluator reads them; see ``InceptionGraph``.
-    The network follows TensorFlow's graph, which differs from torchvision's. ``resize`` selects the preprocessing:
+    the bias: torch-fidelity's ``logits_unbiased``). Optional views: 64, 192 and 768, float32 [N, 64] and so on, are
+    the means over the pixels of earlier layers, under torch-fidelity's names; spatial float32 [N, 2023] holds the
+    activations of sFID (Nash et al. 2021, arXiv 2103.03841), as guided-diffusion's evaluator reads them. See
+    ``InceptionGraph``, which follows TensorFlow's graph and not torchvision's. ``resize`` selects the preprocessing:
 
     - ``tf``: TensorFlow 1's bilinear filter without antialiasing, as in TTUR and torch-fidelity
     - ``torch``: torch's bilinear filter with half-pixel centres, without antialiasing, as in pytorch-fid
     - ``clean``: Pillow's bicubic filter, antialiased, in float32 for each channel, as in clean-fid (arXiv 2104.11222)
+    - ``torchmetrics``: torch's bilinear filter with half-pixel centres, antialiased, the default of torchmetrics
 
     ``backend`` selects the library that runs the network (torch, openvino, compile); the numbers agree up to rounding.
     Raises UsageError for an unknown resize or backend, InputError if the weights are missing or do not fit.
@@ -57,7 +59,7 @@ class Inception(Pretrained):
     # not an option, but what ``with_views`` was asked for
     added_views: tuple[str, ...] = field(default=(), init=False, repr=False)
 
-    optional_views: ClassVar[tuple[str, ...]] = ("spatial",)
+    optional_views: ClassVar[tuple[str, ...]] = tuple(ADDED_VIEWS)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,10 +98,11 @@ class Inception(Pretrained):
         # The backend prepares the network for inputs of this shape and dtype. Preparing can consume the weights.
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         example = torch.zeros(1, 3, SIZE, SIZE, dtype=dtype, device=self.device)
-        spatial = "spatial" in self.added_views
-        graph = InceptionGraph(state, spatial=spatial).to(self.device)
-        rebuild = lambda: InceptionGraph(self._read_state(path), spatial=spatial).to(self.device)  # noqa: E731
-        return _ResizeAndEmbed(RESIZES[self.resize], prepare(graph, self.backend, example, rebuild), class_weights)
+        added = self.added_views
+        graph = InceptionGraph(state, added).to(self.device)
+        rebuild = lambda: InceptionGraph(self._read_state(path), added).to(self.device)  # noqa: E731
+        trunk = prepare(graph, self.backend, example, rebuild)
+        return _ResizeAndEmbed(RESIZES[self.resize], trunk, class_weights, added)
 
     def _read_state(self, path: Path) -> StateDict:
         # Reject torchvision's weights, for example, which have other shapes.
@@ -120,21 +123,24 @@ class Inception(Pretrained):
 
 
 class _ResizeAndEmbed(nn.Module):
-    """Maps uint8 [N, 3, H, W] to embedding [N, 2048], logits [N, 1008], and spatial [N, 2023] if the trunk gives it."""
+    """Maps uint8 [N, 3, H, W] to embedding [N, 2048], logits [N, 1008], and the views that the trunk adds."""
 
-    def __init__(self, resize: Resize, trunk: PreparedNetwork, class_weights: torch.Tensor) -> None:
+    def __init__(
+        self, resize: Resize, trunk: PreparedNetwork, class_weights: torch.Tensor, added: Sequence[str]
+    ) -> None:
         super().__init__()
-        self.resize, self.trunk, self.route = resize, trunk, trunk.route
+        self.resize, self.trunk, self.route, self.added = resize, trunk, trunk.route, tuple(added)
         # A buffer moves to the device with the module.
         self.register_buffer("class_weights", class_weights)
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         rows = torch.cat(self.trunk.map_chunks(self._embed, images))
         # the logits come from a contiguous embedding, whether other numbers follow it in the rows or not
-        embedding = rows[:, :EMBEDDING_SIZE].contiguous()
-        views = {"embedding": embedding, "logits": embedding.mm(self.get_buffer("class_weights"))}
-        spatial = rows[:, EMBEDDING_SIZE:]
-        return {**views, "spatial": spatial.contiguous()} if spatial.shape[1] else views
+        sizes = [EMBEDDING_SIZE, *(ADDED_VIEWS[view] for view in self.added)]
+        embedding, *others = torch.split(rows, sizes, dim=1)
+        embedding = embedding.contiguous()
+        added = {view: part.contiguous() for view, part in zip(self.added, others, strict=True)}
+        return {"embedding": embedding, "logits": embedding.mm(self.get_buffer("class_weights")), **added}
 
     # Inference mode belongs to a thread, so the threads of the backend do not inherit it from the caller.
     @torch.inference_mode()

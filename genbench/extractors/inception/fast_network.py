@@ -7,7 +7,7 @@ channels. The memory format is channels_last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -19,54 +19,71 @@ from genbench.extractors.state_dicts import StateDict
 SPATIAL_CHANNELS = 7
 """Channels of sFID's activations: 7 of 192, which give about as many numbers as the embedding has."""
 
+ADDED_VIEWS = {"spatial": 17 * 17 * SPATIAL_CHANNELS, "64": 64, "192": 192, "768": 768}
+"""The views that the graph can give beside the embedding, and how many numbers each of them has."""
+
 
 class InceptionGraph(nn.Module):
     """Maps float32 [N, 3, 299, 299], -1..1, to the last average pool, float32 [N, 2048].
 
-    With ``spatial``, the 17 * 17 * 7 = 2,023 numbers of sFID follow in each row: float32 [N, 4071]. They are the
-    tensor ``mixed_6/conv:0`` of TensorFlow's graph, ``[..., :7]``, in the order (row, column, channel), as
-    guided-diffusion's evaluator reads it. In the graph of 2015-12-05, ``mixed`` to ``mixed_10`` are the blocks Mixed_5b
-    to Mixed_7c, so ``mixed_6`` is Mixed_6d. The nodes of its 1x1 branch are conv/Conv2D, conv/batchnorm,
-    conv/CheckNumerics, conv/control_dependency and conv, the ReLU; its 192 channels are the first ones of the block.
+    The numbers of the views in ``added``, keys of ``ADDED_VIEWS``, follow in each row, in that order.
+
+    ``64``, ``192`` and ``768`` are the means over all pixels after the first max pool, after the second one, and after
+    the block Mixed_6e: torch-fidelity's features of these names, and pytorch-fid's ``--dims``.
+
+    ``spatial`` are the 17 * 17 * 7 = 2,023 numbers of sFID. They are the tensor ``mixed_6/conv:0`` of TensorFlow's
+    graph, ``[..., :7]``, in the order (row, column, channel), as guided-diffusion's evaluator reads it. In the graph of
+    2015-12-05, ``mixed`` to ``mixed_10`` are the blocks Mixed_5b to Mixed_7c, so ``mixed_6`` is Mixed_6d. The nodes of
+    its 1x1 branch are conv/Conv2D, conv/batchnorm, conv/CheckNumerics, conv/control_dependency and conv, the ReLU; its
+    192 channels are the first ones of the block.
 
     Removes its tensors from ``state`` one by one, so that the weights are never in memory twice.
     """
 
-    def __init__(self, state: StateDict, *, spatial: bool = False) -> None:
+    def __init__(self, state: StateDict, added: Sequence[str] = ()) -> None:
         super().__init__()
-        self.spatial = spatial
-        # The names are those of the published weights; the sizes are those of the outputs.
-        self.until_6d = nn.Sequential(
-            # the stem
+        self.added = tuple(added)
+        # The names are those of the published weights; the sizes are those of the outputs. Each part ends where a view
+        # is read.
+        self.until_64 = nn.Sequential(
             _convolution(state, "Conv2d_1a_3x3", stride=2),  # 149 x 149
             _convolution(state, "Conv2d_2a_3x3"),
             _convolution(state, "Conv2d_2b_3x3", padding=1),  # 147 x 147
             nn.MaxPool2d(3, stride=2),  # 73 x 73
+        )
+        self.until_192 = nn.Sequential(
             _convolution(state, "Conv2d_3b_1x1"),
             _convolution(state, "Conv2d_4a_3x3"),  # 71 x 71
             nn.MaxPool2d(3, stride=2),  # 35 x 35
-            # the inception blocks
+        )
+        self.until_6d = nn.Sequential(
             *(_BlockA(_take(state, name)) for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d")),
             _BlockB(_take(state, "Mixed_6a")),  # 17 x 17
             *(_BlockC(_take(state, name)) for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d")),
         )
-        self.after_6d = nn.Sequential(
-            _BlockC(_take(state, "Mixed_6e")),
+        self.until_768 = _BlockC(_take(state, "Mixed_6e"))
+        self.until_2048 = nn.Sequential(
             _BlockD(_take(state, "Mixed_7a")),  # 8 x 8
             _BlockE(_take(state, "Mixed_7b"), _average_pool),
             _BlockE(_take(state, "Mixed_7c"), None),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return float32 [N, 2048], or [N, 4071] with ``spatial``, of preprocessed images [N, 3, 299, 299]."""
-        middle: torch.Tensor = self.until_6d(images.contiguous(memory_format=torch.channels_last))
-        # The mean over all pixels is the last average pool.
-        embedding: torch.Tensor = self.after_6d(middle).mean(dim=(2, 3), dtype=torch.float32)
-        if not self.spatial:
-            return embedding
-        # Channels come last in TensorFlow.
-        spatial = middle[:, :SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1)
-        return torch.cat([embedding, spatial.float()], 1)
+        """Return float32 [N, 2048 and the sizes of the added views] of preprocessed images [N, 3, 299, 299]."""
+        # the activations that views are read from
+        first: torch.Tensor = self.until_64(images.contiguous(memory_format=torch.channels_last))
+        second = self.until_192(first)
+        middle = self.until_6d(second)
+        third = self.until_768(middle)
+        # The mean over all pixels is the last average pool, and that of the layers.
+        means = {"64": first, "192": second, "768": third}
+        rows = [self.until_2048(third).mean(dim=(2, 3), dtype=torch.float32)]
+        for view in self.added:
+            if view in means:
+                rows.append(means[view].mean(dim=(2, 3), dtype=torch.float32))
+            else:  # channels come last in TensorFlow
+                rows.append(middle[:, :SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1).float())
+        return torch.cat(rows, 1) if self.added else rows[0]
 
 
 class _BlockA(nn.Module):

@@ -1,4 +1,4 @@
-"""The three ways in which FID implementations resize images for Inception-v3, and scale them to -1..1."""
+"""The four ways in which FID implementations resize images for Inception-v3, and scale them to -1..1."""
 
 from __future__ import annotations
 
@@ -66,9 +66,17 @@ def _as_clean_fid(images: torch.Tensor) -> torch.Tensor:
     return resized.sub_(128).div_(128)
 
 
+def _as_torchmetrics(images: torch.Tensor) -> torch.Tensor:
+    # images that shrink are smoothed; images that grow are resized as by pytorch-fid, but scaled as by TensorFlow
+    size = (SIZE, SIZE)
+    resized = functional.interpolate(images.float(), size, mode="bilinear", align_corners=False, antialias=True)
+    return resized.sub_(128).div_(128)
+
+
 RESIZES: dict[str, Resize] = {
     "tf": _as_tensorflow,
     "torch": _as_pytorch_fid,
     "clean": _as_clean_fid,
+    "torchmetrics": _as_torchmetrics,
 }
 """The resizes by the value of the option ``resize``."""

@@ -85,7 +85,8 @@ class FrechetDistance:
 
     With ``components=64``, both sides are projected to the 64 leading principal components of the reference. Few rows
     suffice for the error and the debiased value of this distance, ``fid_pc64``, but it does not see what happens in the
-    other components.
+    other components. With ``view="768"``, another view of the extractor replaces the embedding, here an earlier layer
+    of Inception; the score is then called ``fd@inception,view=768``.
     """
 
     view: str = "embedding"
