@@ -114,7 +114,7 @@ def logging(command: Any) -> Any:
         "--log-to",
         callback=openable_tracker,
         metavar="SPEC",
-        help="Also send the scores to tensorboard, wandb or mlflow[,key=value...].",
+        help="Also send the scores to tensorboard, wandb, mlflow or trackio[,key=value...].",
     )(command)
 
 

@@ -1,4 +1,4 @@
-"""Send results to an experiment tracker: TensorBoard, W&B, MLflow or a guest's."""
+"""Send results to an experiment tracker: TensorBoard, W&B, MLflow, Trackio or a guest's."""
 
 from __future__ import annotations
 

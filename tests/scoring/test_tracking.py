@@ -1,7 +1,7 @@
-"""Send results to trackers: TensorBoard's files are read back, W&B and MLflow are also tested if they are installed.
+"""Send results to trackers: TensorBoard's files are read back, the others are also tested if they are installed.
 
-Tests cannot reach their servers, so W&B runs offline and MLflow stores its runs in a folder. Most tests replace both
-libraries by a module that records its calls.
+Tests cannot reach their servers, so W&B runs offline, and MLflow and Trackio store their runs in a folder. Most tests
+replace these libraries by modules that record their calls.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -217,6 +218,65 @@ def test_wandb_stores_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
+def trackio(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Replace Trackio by a module that records its runs; the last one that was started is active, as in Trackio."""
+    module: Any = ModuleType("trackio")
+    context: Any = ModuleType("trackio.context_vars")
+    context.current_run = ContextVar("current_run", default=None)
+    module.started = []
+
+    def init(**arguments: Any) -> RecordingRun:
+        module.started.append(RecordingRun(**arguments))
+        context.current_run.set(module.started[-1])
+        return module.started[-1]
+
+    module.init, module.current_run = init, context.current_run
+    monkeypatch.setitem(sys.modules, "trackio", module)
+    monkeypatch.setitem(sys.modules, "trackio.context_vars", context)
+    return module
+
+
+def test_trackio_gets_a_run_with_its_config_and_numbers(trackio: Any) -> None:
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "trackio,project=mine")
+    (run,) = trackio.started
+    assert (run.started_with["project"], run.started_with["name"]) == ("mine", "digits/gan/seed-0")
+    assert run.started_with["space_id"] is None
+    assert run.started_with["config"]["benchmark"] == "digits@1"
+    ((values, step),) = run.rows
+    assert (values["digits/fid"], step) == (4.0, 700)
+    assert run.finished
+
+
+def test_trackio_starts_a_run_for_each_result(trackio: Any) -> None:
+    for name in ("gan", "vae"):
+        genbench.log_result(made(name, 4.0), "trackio")
+    assert [run.started_with["name"] for run in trackio.started] == ["digits/gan/seed-0", "digits/vae/seed-0"]
+    assert [len(run.rows) for run in trackio.started] == [1, 1]
+
+
+def test_trackio_adds_to_the_active_run(trackio: Any) -> None:
+    active = RecordingRun()
+    active.config = {}
+    trackio.current_run.set(active)
+    genbench.log_result(made("gan", 4.0), "trackio", step=5)
+    assert not trackio.started
+    assert active.rows[0][1] == 5
+    assert active.config["genbench"]["name"] == "gan"
+    assert not active.finished
+
+
+def test_trackio_can_read_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
+    pytest.importorskip("trackio")
+    from trackio.sqlite_storage import SQLiteStorage
+
+    genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "trackio,project=mine")
+    (row,) = SQLiteStorage.get_logs("mine", "digits/gan/seed-0")
+    assert (row["digits/fid"], row["digits/fid_error"], row["step"]) == (4.0, 0.5, 700)
+    assert SQLiteStorage.get_run_config("mine", "digits/gan/seed-0")["benchmark"] == "digits@1"
+
+
+@pytest.fixture
 def mlflow(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Replace MLflow by a module that records runs, by number, with their metrics and tags."""
     module: Any = ModuleType("mlflow")
@@ -314,5 +374,5 @@ def test_a_mistyped_tracker_is_an_error_before_the_work() -> None:
     assert "did you mean 'wandb'?" in result.stderr
 
 
-def test_the_trackers_fulfil_the_contract(wandb: Any, mlflow: Any) -> None:
-    assert all(isinstance(open_tracker(name), Tracker) for name in ("wandb", "mlflow"))
+def test_the_trackers_fulfil_the_contract(wandb: Any, mlflow: Any, trackio: Any) -> None:
+    assert all(isinstance(open_tracker(name), Tracker) for name in ("wandb", "mlflow", "trackio"))
