@@ -1,4 +1,4 @@
-"""Extractors without weights: the pixels of images and the coordinates of points."""
+"""Extractors without weights: the pixels of images, the images themselves, and the coordinates of points."""
 
 from __future__ import annotations
 
@@ -35,6 +35,30 @@ class Pixels:
         """Return the embedding of uint8 [N, 3, H, W]."""
         check_images(data, self.name)
         return {"embedding": resize_antialiased(data, self.size).flatten(1) / 255}
+
+
+class Images:
+    """The images resized to ``size`` x ``size``: view ``image`` uint8 [N, 3, size, size], for metrics of image pairs.
+
+    Resized as ``pixels``, then rounded to 8 bits. Images of that size stay as they are. Raises UsageError for a size
+    outside of 16 to 4096, PlugError for anything but images.
+    """
+
+    device = "cpu"
+
+    def __init__(self, size: int = 64) -> None:
+        # True is an int in Python
+        if not isinstance(size, int) or isinstance(size, bool) or not 16 <= size <= 4096:
+            raise UsageError(f"'images' expects a whole number of pixels from 16 to 4096, not size={size!r}.")
+        self.size = size
+        # scores of image pairs depend on the resolution, so that it is always part of the name
+        self.name = f"images,size={size}"
+        self.identity = f"images,size={size},resize=antialiased-triangle,rounded"
+
+    def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """Return the images of uint8 [N, 3, H, W]."""
+        check_images(data, self.name)
+        return {"image": resize_antialiased(data, self.size).round().clamp(0, 255).to(torch.uint8)}
 
 
 class Points:

@@ -27,6 +27,7 @@ BLIND = {
     # for samples that are farther from the training samples
     "noise": {
         *("recall", "recall_k5", "p_recall", "modes", "vendi", "vendi_per_class", "rke", "memorised", "mifid"),
+        *("msssim", "msssim_per_class", "lpips", "lpips_per_class"),
         # a linear classifier of equally wide classes cuts at the same place, however wide they are
         "tstr",
     },
@@ -34,6 +35,7 @@ BLIND = {
     "drop": {
         *("precision", "precision_k5", "p_precision", "density", "clipped_density", "high_quality"),
         *("class_consistency", "fid_per_class", "fid_per_class_debiased", "vendi_per_class", "memorised"),
+        *("msssim_per_class", "lpips_per_class"),
     },
 }
 """Scores that do not measure a kind of damage."""
@@ -53,9 +55,19 @@ def sample(seed: int, *, noise: float = 0.0, left: int = MODES, count: int = COU
         mode=squared.argmin(axis=1),
         quality=np.sqrt(squared.min(axis=1)) < 0.5 * 4,
         spectrum=np.log1p(embedding**2).astype(np.float32),
+        image=pictures(embedding),
+        perceptual=embedding.astype(np.float16),
         modes=MODES,
     )
     return replace(features, label=label)
+
+
+def pictures(rows: np.ndarray) -> np.ndarray:
+    """Return uint8 [N, 3, 16, 16]: each channel is the sum of two waves, with the coordinates as amplitudes."""
+    place = np.arange(16) / 16
+    wave = np.sin(2 * np.pi * np.outer(np.arange(1, 3), place))
+    planes = np.einsum("nck,kw->ncw", rows.reshape(-1, 3, 2), wave)
+    return np.clip(128 + 20 * np.repeat(planes[:, :, None], 16, axis=2), 0, 255).round().astype(np.uint8)
 
 
 def scores(metric: str, generated: Features, reference: Features) -> dict[str, Score]:

@@ -38,6 +38,8 @@ WITH_OPTIONS = {"rke": "rke,sigma=4", "rrke": "rrke,sigma=4,rows=200"}
 LEFT_OUT = {
     "divergences": "compares with a known density",
     "fd": "is the same function as fid",
+    "lpips": "reads images, and the checks of diversity have points",
+    "msssim": "reads images, and the checks of diversity have points",
     "sfid": "reads positions in images, and is the same function as fid",
 }
 """Metrics that ``all`` leaves out, and why."""

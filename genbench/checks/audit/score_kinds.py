@@ -11,11 +11,15 @@ FIDELITY = {
 DIVERSITY = {
     *("recall", "recall_k5", "coverage", "clipped_coverage", "p_recall", "sym_recall", "prd_f8", "modes"),
     *("modes_balanced", "vendi", "rke", "vendi_per_class"),
+    *("msssim", "msssim_per_class", "lpips", "lpips_per_class"),
 }
 MEMORISATION = {"memorised"}
 KINDS_OF_SCORES = ("fidelity", "diversity", "both")
 
-UNBOUNDED = {"vendi", "rke", "vendi_per_class", "is", "is_one_split", "is_infinity", "tstr", "modes", "modes_balanced"}
+UNBOUNDED = {
+    *("vendi", "rke", "vendi_per_class", "lpips", "lpips_per_class", "is", "is_one_split", "is_infinity", "tstr"),
+    *("modes", "modes_balanced"),
+}
 """Scores of which higher is better, and whose worst value is not 0 or not reached by two disjoint sides."""
 WORST = {"c2st": 1.0, "mode_tv": 1.0, "ndb": 1.0}
 """Worst value of distances that have one."""
