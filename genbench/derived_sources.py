@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genbench.array_types import Int64
-from genbench.errors import InputError, PlugError, guest_code
+from genbench.errors import DivergedError, InputError, PlugError, guest_code
 from genbench.files.fingerprints import content_hash
 from genbench.plugs.contracts import Batch, Sampler, Source
 from genbench.plugs.requested_classes import RequestedClasses, class_count
-from genbench.plugs.sampler_calls import call_sampler
+from genbench.plugs.sampler_calls import WRAPPER, call_hint, call_sampler
 from genbench.plugs.sampler_output import as_batch_data
 
 if TYPE_CHECKING:
@@ -94,13 +94,16 @@ class Drawn:
         label = self._requested_classes(number * CHUNK, (number + 1) * CHUNK)
         who = f"The sampler {self.name!r}"
         seed = chunk_seed(self.seed, number, _seed_bits(self.sampler, who))
-        sampler: Any = self.sampler
-        with guest_code(who):
-            if label is None:
-                samples = call_sampler(sampler.sample, CHUNK, seed)
-            else:
-                samples = call_sampler(sampler.sample_classes, label, seed)
-        data = as_batch_data(samples, CHUNK, who)
+        method, what = ("sample", CHUNK) if label is None else ("sample_classes", label)
+        try:
+            with guest_code(who):
+                samples = call_sampler(getattr(self.sampler, method), what, seed)
+            data = as_batch_data(samples, CHUNK, who)
+        except DivergedError:
+            raise
+        except PlugError as error:
+            hint = call_hint(self.sampler, method, what, seed)
+            raise PlugError(f"{error}{hint}", WRAPPER if hint else "") from error.__cause__
         # a sampler has one shape; a change often means that its seed or its state decides the size
         shape = tuple(data.shape[1:])
         if self._shape is not None and shape != self._shape:

@@ -13,6 +13,8 @@ class GenbenchError(Exception):
     """A mistake that the user can correct. The message is one sentence; the command line exits with ``exit_code``."""
 
     exit_code = 1
+    example = ""
+    """Lines of code at the end of the message that show the remedy; each stays a line on a terminal."""
 
 
 class UsageError(GenbenchError):
@@ -35,6 +37,10 @@ class MissingWeightsError(InputError):
 
 class PlugError(GenbenchError):
     """A plug (sampler, source, extractor, metric, tracker) that raised an exception or broke its contract."""
+
+    def __init__(self, message: str, example: str = "") -> None:
+        super().__init__(message + example)
+        self.example = example
 
 
 class DivergedError(PlugError):

@@ -50,7 +50,7 @@ class Verbs(click.Group):
             with _own_warnings_in_one_line():
                 return super().invoke(ctx)
         except GenbenchError as error:
-            raise refusal(str(error), error.exit_code) from error
+            raise refusal(str(error), error.exit_code, error.example) from error
         except KeyboardInterrupt:
             raise refusal("interrupted; stored features are kept; run the same command again to continue.", 1) from None
         except MemoryError as error:
@@ -97,8 +97,12 @@ def _own_warnings_in_one_line() -> Iterator[None]:
         yield
 
 
-def refusal(message: str, exit_code: int) -> click.ClickException:
-    """Return an exception that makes click print a message on one line and exit with a code."""
+def refusal(message: str, exit_code: int, example: str = "") -> click.ClickException:
+    """Return an exception that makes click print a message on one line and exit with a code.
+
+    ``example`` is code at the end of the message, whose lines stay lines.
+    """
     # several lines become one, and control characters are escaped
-    message = terminal_safe(" ".join(line.strip() for line in message.splitlines()))
+    message = " ".join(line.strip() for line in message.removesuffix(example).splitlines())
+    message = "\n".join(terminal_safe(line) for line in (message, *example.splitlines()) if line)
     return click.UsageError(message) if exit_code == 2 else click.ClickException(message)

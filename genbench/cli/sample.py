@@ -37,8 +37,9 @@ def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path
     """
     from genbench.derived_sources import Drawn
     from genbench.plugs.contracts import Sampler
-    from genbench.plugs.opening import load_weights, open_sampler
+    from genbench.plugs.opening import open_sampler
     from genbench.plugs.requested_classes import RequestedClasses, class_count
+    from genbench.plugs.weights import load_weights
     from genbench.write_samples import write_samples
 
     # a guest may change the working folder

@@ -9,14 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from genbench.errors import InputError, PlugError, UsageError, described, did_you_mean, guest_code, refuse_address
+from genbench.errors import InputError, PlugError, UsageError, did_you_mean, guest_code, refuse_address
 from genbench.features.features import Features, Moments
 from genbench.plugs.contract_checks import check_extractor, check_source
 from genbench.plugs.contracts import Extractor, Sampler, Source
 from genbench.plugs.declarations import stands_alone
+from genbench.plugs.declared_form import DeclaredForm, DeclaredSampler
 from genbench.plugs.registry import Plug, installed, load, named, open_accepted, plug
-from genbench.plugs.sampler_calls import inspect_call
+from genbench.plugs.sampler_calls import WRAPPER, inspect_call
 from genbench.plugs.specs import COMMAND, Spec, parse_spec
+from genbench.plugs.weights import made_with_weights
 
 Kinds = tuple[str, ...]
 """The kinds of plugs that a text may name, in order of preference."""
@@ -48,7 +50,8 @@ def open_subject(subject: object, kinds: Kinds = ("sources", "samplers")) -> Sou
     if accepted is None:
         raise PlugError(
             f"{subject!r} is neither samples nor a sampler; give a folder, archive, array, Dataset or iterable of "
-            "batches, or something with sample(count, seed)."
+            "batches, or something with sample(count, seed), or a function",
+            WRAPPER,
         )
     return accepted  # type: ignore[no-any-return]
 
@@ -136,22 +139,6 @@ def open_extractor(text: str, *, device: str, **requests: str | None) -> Extract
     return extractor
 
 
-def load_weights(sampler: object, weights: Path | str, name: str) -> None:
-    """Load weights into a sampler. Raises UsageError if it has no weights, InputError if the file does not fit."""
-    refuse_address(weights)
-    load_file = getattr(sampler, "load", None)
-    if load_file is None:
-        raise UsageError(f"{name!r} loads no weights; leave them out.")
-    try:
-        load_file(Path(weights).expanduser())
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise InputError(
-            f"{weights} cannot be loaded into {name!r} ({described(error)}); give its own weights."
-        ) from error
-
-
 def refuse_statistics(text: str) -> None:
     """Raise UsageError if a text names statistics, which are neither samples nor a sampler."""
     if not text.startswith("stats:"):
@@ -177,7 +164,7 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
     # a guest
     spec = _spec(text)
     if _is_guest(spec):
-        return load(kinds[0], spec)
+        return _made_guest(spec, kinds)
     # An installed name comes before a path with options, so that the digits,split=test of a benchmark is the same
     # in every folder.
     installed_plug = named(kinds, spec.name)
@@ -232,14 +219,21 @@ def _made(installed_plug: Plug, spec: Spec) -> Any:
             f"There is no {name!r} here, and as a name it only says how genbench opens some {kind}; give the path "
             "itself, or in Python the object."
         )
-    # weights are an option of the plug, or loaded after it is made
-    if "weights" not in spec.options or "weights" in installed_plug.parameters:
-        return installed_plug.make(spec)
-    made = installed_plug.make(
-        Spec(name, {option: value for option, value in spec.options.items() if option != "weights"})
-    )
-    load_weights(made, str(spec.options["weights"]), name)
-    return made
+    return made_with_weights(installed_plug, spec)
+
+
+def _made_guest(spec: Spec, kinds: Kinds) -> Any:
+    """Make a guest. A range and a shape that are no options of its own are those of the samples that it draws."""
+    target = plug(kinds[0], spec.name).target
+    draws = "samplers" in kinds and (callable(target) or hasattr(target, "sample"))
+    guest = Plug("samplers" if draws else kinds[0], spec.name, target)
+    options = {name: spec.options[name] for name in ("range", "shape") if name in spec.options}
+    if not draws or not options or any(guest.takes(name) for name in options):
+        return made_with_weights(guest, spec)
+    # the guest is made without these options, and its samples get the form
+    form = DeclaredForm(**{name: str(value) for name, value in options.items()})
+    made = made_with_weights(guest, Spec(spec.name, {k: v for k, v in spec.options.items() if k not in options}))
+    return DeclaredSampler(open_subject(made), form, spec.name)
 
 
 def _made_extractor(installed_plug: Plug, spec: Spec, device: str, requests: Mapping[str, str]) -> Any:

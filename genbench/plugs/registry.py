@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,12 +29,9 @@ from genbench.errors import (
     guest_code,
     refuse_address,
 )
-from genbench.plugs.specs import Spec, bound_options, expects_text, parse_spec
+from genbench.plugs.specs import Spec, bound_options, check_kind, expects_text, parse_spec
 
 KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "panels", "benchmarks")
-
-NUMERIC = {"int": "a whole number", "float": "a number", "bool": "true or false", "None": "none"}
-"""Annotations of options whose values are checked, and their names in messages."""
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -71,6 +67,13 @@ class Plug:
         """One line for people: the attribute ``about``, or the first line of the docstring."""
         about = getattr(self.target, "about", None)
         return about if isinstance(about, str) else (inspect.getdoc(self.target) or "").partition("\n")[0]
+
+    def takes(self, option: str) -> bool:
+        """Whether a class or a factory has an option of this name, or takes any option; a guest's object takes none."""
+        if ":" in self.name and not (inspect.isclass(self.target) or inspect.isroutine(self.target)):
+            return False
+        kinds = [parameter.kind for parameter in self.parameters.values()]
+        return option in self.parameters or inspect.Parameter.VAR_KEYWORD in kinds
 
     def accepts(self, subject: object) -> bool:
         """Whether the plug opens this path or object."""
@@ -129,7 +132,7 @@ class Plug:
             if key not in parameters and not variadic:
                 raise UsageError(f"{spec.name!r} has no option {key!r}{did_you_mean(key, parameters)}")
             if key in parameters:
-                _check_kind(spec, key, str(parameters[key].annotation))
+                check_kind(spec, key, str(parameters[key].annotation))
 
 
 @contextmanager
@@ -248,16 +251,6 @@ def _accepts(opener: Plug, subject: object) -> bool:
     except PlugError as error:
         warnings.warn(f"{error} It is left out.", PlugWarning, stacklevel=3)
         return False
-
-
-def _check_kind(spec: Spec, key: str, annotation: str) -> None:
-    """Raise UsageError if a numeric option has a value of another kind; other annotations are not checked."""
-    kinds = set(re.findall(r"\w+", annotation.removeprefix("<class ")))
-    value = spec.options[key]
-    accepted = kinds | ({"int"} if "float" in kinds else set()) | ({"NoneType"} if "None" in kinds else set())
-    if kinds and kinds <= NUMERIC.keys() and type(value).__name__ not in accepted:
-        expected = " or ".join(text for kind, text in NUMERIC.items() if kind in kinds)
-        raise UsageError(f"{spec.name!r} needs {expected} as option {key!r}, not {value!r}; write {key}=VALUE.")
 
 
 def _required(

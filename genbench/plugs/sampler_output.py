@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genbench.array_types import Array
-from genbench.errors import DivergedError, PlugError, described
+from genbench.errors import DivergedError, InputError, PlugError, described
 from genbench.plugs.point_precision import lost_digits
+from genbench.plugs.registry import open_accepted
 
 if TYPE_CHECKING:
     import torch
@@ -21,44 +22,117 @@ def as_batch_data(samples: Any, count: int, who: str) -> torch.Tensor:
     """
     import torch
 
-    # convert to numpy, whatever the sampler returned
-    expected = f"expected uint8 [{count}, H, W, 3] or [{count}, 3, H, W], or float [{count}, D] points"
-    try:
-        array = samples.detach().cpu().numpy() if isinstance(samples, torch.Tensor) else np.asarray(samples)
-    except Exception as error:  # lists of different lengths, an unknown dtype, or an object that is no array
-        raise PlugError(
-            f"{who} gave a {type(samples).__name__} that is no array ({described(error)}); {expected}."
-        ) from error
-    # what is no array at all, such as None, is called by its type
-    received = (
-        f"{array.dtype} {list(array.shape)}" if array.ndim or hasattr(samples, "dtype") else type(samples).__name__
-    )
-    if array.ndim == 0 or array.shape[0] != count:
-        raise PlugError(f"{who} gave {received} when asked for {count} samples; {expected}.")
+    # whatever the sampler returned becomes an array
+    samples = unpacked(samples, count, who)
+    array = as_array(samples, count, who)
+    received = f"{array.dtype} {list(array.shape)}"
 
     # points
     if array.ndim == 2 and array.dtype.kind in "fiu":
         return torch.from_numpy(_finite_points(array, who))
 
     # images: only uint8 has a known range
-    if array.ndim in (3, 4) and array.dtype.kind == "f":
+    if array.ndim in (3, 4) and array.dtype.kind == "f" and array.size:
         raise PlugError(
-            f"{who} gave {received}, whose range is not known; {expected} (for values in -1..1: "
-            "((x + 1) * 127.5).round().clip(0, 255).astype('uint8'))."
+            f"{who} gave {received} with values from {array.min():.3g} to {array.max():.3g}, whose range is not known; "
+            "declare it after the name of the sampler, as in module:attribute,range=-1..1, or return uint8 (for values "
+            "in -1..1: ((x + 1) * 127.5).round().clip(0, 255).astype('uint8'))."
         )
     if array.dtype != np.uint8 or array.ndim not in (3, 4):
-        raise PlugError(f"{who} gave {received}; {expected}.")
-    return torch.from_numpy(_as_rgb(array, who, expected))
+        raise PlugError(f"{who} gave {received}; {_contract(count)}.")
+    return torch.from_numpy(_as_rgb(array, who, count))
 
 
-def _as_rgb(array: Array, who: str, expected: str) -> Array:
-    # uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] -> uint8 [N, 3, H, W]; gray is replicated
+def unpacked(output: Any, count: int, who: str) -> Any:
+    """Return the samples in what a guest returned.
+
+    They may be the first part of a tuple whose other parts hold one number for each sample, such as scikit-learn's
+    (X, y) or the (samples, log-density) of flows; the attribute ``images``, as of diffusers' pipelines; or a list of
+    Pillow images, which are converted as image files are. Anything else is returned as it is. Raises PlugError for
+    Pillow images of several sizes or of a mode without a known range.
+    """
+    # a pair, or an object with images
+    if isinstance(output, tuple) and len(output) > 1 and all(_shape(part)[:1] == (count,) for part in output):
+        first, *others = output
+        if all(len(_shape(part)) == 1 for part in others):
+            output = first
+    elif not hasattr(output, "shape") and hasattr(output, "images"):
+        output = output.images
+    if not isinstance(output, (list, tuple)) or not output:
+        return output
+    # lists of tensors, of Pillow images, and of arrays or numbers
+    if all(hasattr(part, "detach") for part in output):
+        import torch
+
+        return torch.stack(list(output)) if len({part.shape for part in output}) == 1 else output
+    from PIL import Image
+
+    return _from_pillow(list(output), who) if all(isinstance(part, Image.Image) for part in output) else output
+
+
+def _from_pillow(images: list[Any], who: str) -> torch.Tensor:
+    """Return Pillow images as uint8 [N, 3, H, W]."""
+    import torch
+
+    # the source that opens a list of images reads them by the rule of image files
+    source = open_accepted(("sources",), images)
+    try:
+        data = [row for batch in source.batches(len(images)) for row in batch.data] if source is not None else []
+    except InputError as error:
+        raise PlugError(f"{who} gave Pillow images that cannot be used ({error}).") from error
+    # images of one size are one tensor
+    sizes = sorted({(row.shape[2], row.shape[1]) for row in data})
+    if len(sizes) != 1:
+        listed = ", ".join(f"{width}x{height}" for width, height in sizes[:3])
+        raise PlugError(f"{who} gave Pillow images of {len(sizes)} sizes ({listed}); all samples need the same size.")
+    return torch.stack(data)
+
+
+def _shape(part: Any) -> tuple[int, ...]:
+    """Return the shape of an array, a tensor or a data frame; the length of a list; () for anything else."""
+    return (len(part),) if isinstance(part, (list, tuple)) else tuple(getattr(part, "shape", ()))
+
+
+def as_array(samples: Any, count: int, who: str) -> Array:
+    """Return a tensor, or anything that NumPy converts, as an array. Raises PlugError unless it has ``count`` rows."""
+    import torch
+
+    # tensors with gradients or on a device; NumPy has no bfloat16
+    try:
+        if isinstance(samples, torch.Tensor):
+            samples = samples.detach().cpu()
+            samples = samples.float() if samples.dtype == torch.bfloat16 else samples
+        array = np.asarray(samples)
+    except Exception as error:  # lists of different lengths, an unknown dtype, or an object that is no array
+        raise PlugError(
+            f"{who} gave a {type(samples).__name__} that is no array ({described(error)}); {_contract(count)}."
+        ) from error
+    # what is no array at all, such as None, is called by its type
+    received = (
+        f"{array.dtype} {list(array.shape)}" if array.ndim or hasattr(samples, "dtype") else type(samples).__name__
+    )
+    if array.ndim == 0 or array.shape[0] != count:
+        raise PlugError(f"{who} gave {received} when asked for {count} samples; {_contract(count)}.")
+    return array
+
+
+def _contract(count: int) -> str:
+    return f"expected uint8 [{count}, H, W, 3] or [{count}, 3, H, W], or float [{count}, D] points"
+
+
+def _as_rgb(array: Array, who: str, count: int) -> Array:
+    # uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] -> uint8 [N, 3, H, W]; gray is replicated, alpha is dropped
     images = array[:, None] if array.ndim == 3 else array
-    if images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
+    rows, first, _, last = images.shape
+    if first not in (1, 3) and last in (1, 3, 4):
+        images = images.transpose(0, 3, 1, 2)[:, :3]
+    elif first == 4 and last > 4:
+        images = images[:, :3]
     if images.shape[1] not in (1, 3) or 0 in images.shape:
-        raise PlugError(f"{who} gave uint8 {list(array.shape)}, which has neither 1 nor 3 channels; {expected}.")
-    return np.array(np.broadcast_to(images, (images.shape[0], 3, *images.shape[2:])))
+        raise PlugError(
+            f"{who} gave uint8 {list(array.shape)}, which has neither 1 nor 3 channels; {_contract(count)}."
+        )
+    return np.array(np.broadcast_to(images, (rows, 3, *images.shape[2:])))
 
 
 def _finite_points(array: Array, who: str) -> Array:

@@ -18,6 +18,10 @@ COMMAND = re.compile(r"(command(?:,\w+=[^,:]*)*):(.*)", re.DOTALL)
 """The one spec with another syntax, ``command[,key=value...]:PROGRAM ARGUMENTS``."""
 
 
+NUMERIC = {"int": "a whole number", "float": "a number", "bool": "true or false", "None": "none"}
+"""Annotations of options whose values are checked, and their names in messages."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """A parsed name: ``Spec("is", {"splits": 1})`` for ``is,splits=1``; ``fd@digits`` has ``extractor="digits"``."""
@@ -70,6 +74,16 @@ def expects_text(annotation: str) -> bool:
     """Return whether an option with this annotation is a text or a path, and never a number."""
     words = set(re.findall(r"\w+", annotation))
     return bool(words & {"str", "Path", "PathLike"}) and not words & {"int", "float", "bool"}
+
+
+def check_kind(spec: Spec, key: str, annotation: str) -> None:
+    """Raise UsageError if a numeric option has a value of another kind; other annotations are not checked."""
+    kinds = set(re.findall(r"\w+", annotation.removeprefix("<class ")))
+    value = spec.options[key]
+    accepted = kinds | ({"int"} if "float" in kinds else set()) | ({"NoneType"} if "None" in kinds else set())
+    if kinds and kinds <= NUMERIC.keys() and type(value).__name__ not in accepted:
+        expected = " or ".join(text for kind, text in NUMERIC.items() if kind in kinds)
+        raise UsageError(f"{spec.name!r} needs {expected} as option {key!r}, not {value!r}; write {key}=VALUE.")
 
 
 def _parsed(text: str) -> Any:

@@ -10,10 +10,10 @@ from torch import nn
 
 from genbench.errors import DivergedError, PlugError, UsageError, did_you_mean
 from genbench.plugs.contracts import Sampler
+from genbench.plugs.declared_form import DeclaredForm
 from genbench.plugs.sampler_calls import seeded_generators
 from genbench.plugs.torch_archives import SUFFIXES
 from genbench.plugs.torch_modules import device_of, dtype_and_shape, evaluation_mode, read_torchscript
-from genbench.plugs.value_range import parse_range
 
 # Length or shape of one latent.
 Latent = int | str | tuple[int, ...]
@@ -45,9 +45,7 @@ class ModuleSampler:
         self.latent = _latent_shape(latent, self.name)
         self.distribution = _check_option("distribution", distribution, _DISTRIBUTIONS)
         # None is valid: uint8 images and points have no range
-        if range is not None:
-            parse_range(range)
-        self.range = range
+        self.form = DeclaredForm(range)
 
     @staticmethod
     def accepts(subject: object) -> bool:
@@ -55,7 +53,10 @@ class ModuleSampler:
         return isinstance(subject, nn.Module) and not isinstance(subject, Sampler)
 
     def sample(self, count: int, seed: int) -> torch.Tensor:
-        """Return uint8 images [count, C, H, W] or float32 points [count, D] on the CPU, determined by the seed."""
+        """Return uint8 images [count, C, H, W] or float32 points [count, D] on the CPU, determined by the seed.
+
+        Without a declared range, float images are returned as they are.
+        """
         # Latents are drawn on the CPU, so that they do not depend on the device.
         latents = _DISTRIBUTIONS[self.distribution]((count, *self.latent), torch.Generator().manual_seed(seed))
         # The global generators are seeded as well, for noise that the module draws itself.
@@ -65,7 +66,15 @@ class ModuleSampler:
             raise PlugError(
                 f"The sampler {self.name!r} returned a {type(output).__name__}; expected a tensor of samples."
             )
-        return _as_samples(output.cpu(), self.range, self.name)
+        # points and images become float32; integers are returned as they are
+        output = output.cpu().to(torch.float32) if output.is_floating_point() else output.cpu()
+        if not output.isfinite().all():
+            raise DivergedError(
+                f"The sampler {self.name!r} returned {dtype_and_shape(output)} with NaN or infinity among the values; "
+                "the model may have diverged."
+            )
+        samples: torch.Tensor = self.form.apply(output, f"The sampler {self.name!r}")
+        return samples
 
 
 class TorchScriptSampler(ModuleSampler):
@@ -141,32 +150,3 @@ def _unit_latents(shape: tuple[int, ...], generator: torch.Generator) -> torch.T
 
 # The values of the option ``distribution``.
 _DISTRIBUTIONS = {"normal": _normal_latents, "uniform": _uniform_latents, "unit": _unit_latents}
-
-
-def _as_samples(output: torch.Tensor, declared_range: str | None, name: str) -> torch.Tensor:
-    """Return integers unchanged, points as float32, and images of a declared range as uint8."""
-    if not output.is_floating_point():
-        return output
-    returned = f"The sampler {name!r} returned {dtype_and_shape(output)}"
-    output = output.to(torch.float32)
-    if not output.isfinite().all():
-        raise DivergedError(f"{returned} with NaN or infinity among the values; the model may have diverged.")
-    # uint8 images and other integers have been returned above; from here on, all values are finite float32.
-    # Two axes are points, which have no range.
-    if output.ndim == 2 and declared_range is None:
-        return output
-    if output.ndim == 2:
-        raise PlugError(
-            f"{returned}, which are points, but range={declared_range} is for images [count, channels, H, W]."
-        )
-    # More axes are images. Their range cannot be guessed from the values.
-    least, most = output.min().item(), output.max().item()
-    values = f"with values from {least:.3g} to {most:.3g}"
-    if declared_range is None:
-        raise PlugError(f"{returned} {values}; declare their range (range=-1..1 or range=0..1), or return uint8.")
-    low, high = parse_range(declared_range)
-    images = (output - low) / (high - low)
-    # A linear last layer exceeds the range slightly. An excess of half the range means that the range is wrong.
-    if images.min() < -0.5 or images.max() > 1.5:
-        raise PlugError(f"{returned} {values}, far outside the declared range={declared_range}; declare the right one.")
-    return images.clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from genbench.derived_sources import SEED_BITS
 from genbench.errors import UsageError
 from genbench.plugs.contracts import Sampler, Tracker
+from genbench.plugs.declared_form import DeclaredForm, DeclaredSampler
 from genbench.plugs.opening import open_reference, open_subject
 from genbench.plugs.registry import load, open_accepted
-from genbench.plugs.sampler_calls import call_sampler
 from genbench.plugs.specs import Spec
 from genbench.results import Result
 from genbench.scoring.default_extractor import INSTALLED_NETWORK
@@ -129,25 +128,8 @@ class Watcher:
             return subject
         # samplers are wrapped, because their samples do not exist yet
         if callable(subject) or isinstance(subject, Sampler):
-            return _Uint8Sampler(open_subject(subject), self._range)
+            return DeclaredSampler(open_subject(subject), DeclaredForm(self._range), type(subject).__name__)
         return _with_range(subject, self._range)
-
-
-@dataclass
-class _Uint8Sampler:
-    """A sampler of float images in a declared range, as a sampler of uint8 images."""
-
-    sampler: Any
-    range: str
-
-    @property
-    def seed_bits(self) -> int:
-        """The seeds that the wrapped sampler takes."""
-        return int(getattr(self.sampler, "seed_bits", SEED_BITS))
-
-    def sample(self, count: int, seed: int) -> Any:
-        """Return uint8 [count, 3, H, W]."""
-        return next(_with_range(call_sampler(self.sampler.sample, count, seed), self.range).batches(count)).data
 
 
 def _with_range(samples: object, range: str) -> Any:

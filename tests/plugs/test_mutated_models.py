@@ -12,9 +12,9 @@ from torch import nn
 
 from baselines.vae import VAE
 from genbench.extractors.state_dicts import read_state_dict
-from genbench.plugs.opening import load_weights
 from genbench.plugs.torch_archives import described_torch_file
 from genbench.plugs.torch_modules import read_torchscript
+from genbench.plugs.weights import load_weights
 from genbench.samplers.onnx import OnnxSampler
 from genbench.sources.memory import ArraySource
 from tests.helpers.mutations import (

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from genbench.derived_sources import Drawn
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.contracts import Sampler
 from genbench.samplers.module import ModuleSampler
@@ -114,8 +115,8 @@ def test_float_images_of_a_declared_range_become_uint8(write: Any) -> None:
     path = write(("Tanh", "z", "x"), shape=("batch", 3, 4, 4))
     images = OnnxSampler(path, range="-1..1").sample(5, 0)
     assert (images.dtype, images.shape) == (torch.uint8, (5, 3, 4, 4))
-    with pytest.raises(PlugError, match="declare their range"):
-        OnnxSampler(path).sample(5, 0)
+    with pytest.raises(PlugError, match="range is not known; declare it"):
+        next(Drawn(OnnxSampler(path), 5, 0, "generator").batches(5))
 
 
 def test_the_message_about_a_file_with_two_inputs_names_them(write: Any) -> None:

@@ -15,7 +15,7 @@ from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.contracts import Sampler
 from genbench.plugs.opening import open_sampler, open_subject
 from genbench.samplers.function import FunctionSampler
-from genbench.samplers.module import ModuleSampler, TorchScriptSampler, _as_samples
+from genbench.samplers.module import ModuleSampler, TorchScriptSampler
 
 
 class Scaled(nn.Module):
@@ -279,7 +279,7 @@ def test_a_text_that_is_not_a_range_is_rejected(text):
 def test_a_range_may_have_any_limits():
     levels = torch.tensor([0.0, 51.0, 255.0]).repeat(4, 1).view(4, 3, 1, 1)
     samples = ModuleSampler(nn.Identity(), (3, 1, 1), range="0..255")
-    assert _as_samples(levels, samples.range, "x")[0].flatten().tolist() == [0, 51, 255]
+    assert samples.form.apply(levels, "x")[0].flatten().tolist() == [0, 51, 255]
 
 
 @pytest.mark.parametrize(("declared", "values"), [("-1..1", [-1, -0.2, 0.6, 1]), ("0..1", [0, 0.4, 0.8, 1])])
@@ -302,8 +302,8 @@ def test_values_far_outside_the_declared_range_are_rejected(declared, value):
 
 
 def test_float_images_without_a_declared_range_are_rejected():
-    with pytest.raises(PlugError, match=r"float32 \[2, 3, 4, 4\] with values from 0 to 0; declare"):
-        ModuleSampler(module_returning(torch.zeros(2, 3, 4, 4)), 2).sample(2, 0)
+    with pytest.raises(PlugError, match=r"float32 \[256, 3, 4, 4\] with values from 0 to 0, .*; declare it"):
+        first_batch(ModuleSampler(module_returning(torch.zeros(256, 3, 4, 4)), 2))
 
 
 def test_flat_images_of_a_declared_range_are_rejected_as_points():
