@@ -47,7 +47,8 @@ class Watcher:
 
     The watcher is a plain function of a step and samples, so it works in any loop: in Lightning call it in
     ``on_train_batch_end`` with ``trainer.global_step``, in Ignite in a handler of ``ITERATION_COMPLETED`` with
-    ``engine.state.iteration``. With several processes, call it in one of them.
+    ``engine.state.iteration``. With several processes, call it in one of them. The tutorial has callbacks for Lightning
+    and Accelerate.
 
     ``options``: the fields of ``Options`` without ``cache``. All metrics must have the same extractor. Raises
     UsageError for names and options that do not exist, InputError for samples that cannot be used, PlugError if a
