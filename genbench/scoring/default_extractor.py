@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from genbench.distributed import Ranks
 from genbench.errors import MissingWeightsError
-from genbench.plugs.registry import installed
+from genbench.plugs.registry import installed, load
+from genbench.plugs.specs import Spec
 from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options
 
@@ -33,6 +35,10 @@ def default_network(
     MissingWeightsError for its name. Raises MissingWeightsError if the weights of both networks are missing.
     """
     specs = metric_specs(options.metrics) if options.metrics is not None else []
+    # metrics that are all defined by one extractor need no other one, and --weights are its weights
+    own = [spec.extractor or _defined_by(spec) for spec in specs]
+    if len(set(own)) == 1 and own[0] is not None and specs[0].extractor is None:
+        return own[0], ()
     # the user asks for FID by name, or gives the weights of its network; a file leaves no choice for kid
     names = NAMES_OF_INCEPTION if not from_files else ("fid", "sfid")
     if options.weights is not None or any(s.extractor is None and s.name in names for s in specs):
@@ -41,10 +47,17 @@ def default_network(
     if from_files:
         return _named_by_files(from_files), ()
     # nothing is searched for if each metric names its extractor
-    if preferred is not None or (specs and all(spec.extractor is not None for spec in specs)):
+    if preferred is not None or (own and None not in own):
         return preferred or FID_NETWORK, ()
     missing = _missing_weights(find_weights, options.ranks)
     return (INSTALLED_NETWORK, (_replacement(missing),)) if missing else (FID_NETWORK, ())
+
+
+def _defined_by(spec: Spec) -> str | None:
+    """Return the extractor that a metric is defined by, as LPIPS is, or None. Raises UsageError for unknown metrics."""
+    metric = load("metrics", replace(spec, extractor=None))
+    extractor: str | None = getattr(metric, "extractor", None)
+    return extractor
 
 
 def _named_by_files(from_files: Sequence[str]) -> str:

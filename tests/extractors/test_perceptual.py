@@ -76,7 +76,7 @@ def test_the_score_is_the_mean_of_all_pairs_by_the_package(tmp_path: Path) -> No
     path = random_backbone("alexnet", tmp_path)
     expected = distances_by_lpips("alex", path, IMAGES).sum().item() / 30
     images = IMAGES.permute(0, 2, 3, 1).numpy()
-    result = score(images, metrics="lpips", features="lpips", weights=str(path), cache=False, progress=False)
+    result = score(images, metrics="lpips", weights=str(path), cache=False, progress=False)
     assert [one.name for one in result.scores] == ["lpips@lpips,net=alex,size=64"]
     assert result.scores[0].value == pytest.approx(expected, abs=1e-5)
 

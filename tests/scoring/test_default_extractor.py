@@ -101,6 +101,21 @@ def test_metrics_that_any_features_allow_are_no_question_of_fid(sides: tuple[Arr
     assert is_told("\n".join(result.hints))
 
 
+@pytest.mark.parametrize("metrics", ["msssim", "msssim,spectral"])
+def test_metrics_that_have_extractors_of_their_own_need_no_other_network(
+    sides: tuple[Array, Array], metrics: str, attempts: list[str]
+) -> None:
+    result = genbench.score(sides[0], reference=sides[1], metrics=metrics)
+    assert result.extractors.keys() <= {"images,size=64", "spectrum"}
+    assert not is_told("\n".join(result.hints))
+    assert attempts == []
+
+
+def test_given_weights_are_those_of_the_network_that_the_metric_is_defined_by(sides: tuple[Array, Array]) -> None:
+    with pytest.raises(InputError, match=r"^nowhere\.pt is not a file; give the path of clip-vit-l-14-336px"):
+        genbench.score(sides[0], reference=sides[1], metrics="cmmd", weights="nowhere.pt")
+
+
 @pytest.mark.parametrize("metrics", ASKED_FOR_FID)
 def test_who_asks_for_fid_by_name_gets_the_error(sides: tuple[Array, Array], metrics: str) -> None:
     many = [np.tile(side, (2, 1, 1, 1)) for side in sides]
