@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from genbench.comparison.comparability import differing_fields, require_comparable
 from genbench.errors import InputError
 from genbench.plugs.contracts import Influence, Score
 from genbench.results import Result, SampleSet, read_results
@@ -169,3 +171,62 @@ def test_a_line_with_one_score_twice_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(record) + "\n")
     with pytest.raises(InputError, match=r"r\.jsonl, line 1 .*the score 'fd@x' twice"):
         read_results(path)
+
+
+def test_options_that_were_swapped_between_extractors_are_another_protocol(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    options: dict[str, Any] = {"reference": images[::-1].copy() // 2, "features": "pixels,size=4", "progress": False}
+    one, other = (
+        score(images, metrics=f"kid{first},degree=2,kid{second}", **options)
+        for first, second in (("", "@spectrum"), ("@spectrum", ""))
+    )
+    # the same metrics and extractors, but not the same numbers
+    assert (set(one.metrics), set(one.extractors)) == (set(other.metrics), set(other.extractors))
+    fields = {f"metric KernelDistance@{extractor}" for extractor in ("pixels,size=4", "spectrum")}
+    assert set(differing_fields([one, other])) == fields
+    with pytest.raises(InputError, match="differ in metric KernelDistance@pixels,size=4"):
+        require_comparable([one, other])
+    one.append(tmp_path / "results.jsonl")
+    assert read_results(tmp_path / "results.jsonl")[0].protocol == one.protocol
+
+
+@pytest.mark.parametrize("metrics", ["kid", "kid,kid@spectrum"])
+def test_a_result_of_an_older_file_has_the_protocol_of_a_new_one_if_it_can_be_known(metrics: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    new = score(images, reference=images[::-1].copy() // 2, features="pixels,size=4", metrics=metrics, progress=False)
+    older = replace(new, metric_extractors=())
+    assert older.protocol == new.protocol
+    assert older.protocol_fingerprint == new.protocol_fingerprint
+
+
+def test_a_metric_without_its_extractor_is_refused(tmp_path: Path) -> None:
+    broken = replace(result(), metric_extractors=("digits", "digits"))
+    (tmp_path / "results.jsonl").write_text(f"{broken.to_json()}\n")
+    with pytest.raises(InputError, match="it has 1 metrics and 2 metric_extractors"):
+        read_results(tmp_path / "results.jsonl")
+
+
+CHECKSUM = "b5e26dde38e1d53c97339559e778d6bc45ea934f7518524365e6fb4dcbd22718"
+
+
+@pytest.mark.parametrize(
+    ("identity", "fields"),
+    [
+        (
+            f"classifier,gray=mean,resize=antialiased-triangle,quality=0.7,weights={CHECKSUM}",
+            {"": "classifier,gray=mean,quality=0.7", " resize": "antialiased-triangle", " weights": CHECKSUM[:12]},
+        ),
+        ("pixels,size=16,resize=antialiased-triangle", {"": "pixels,size=16", " resize": "antialiased-triangle"}),
+        (
+            f"Inception(resize='torchmetrics'), implementation=1, weights={CHECKSUM},precision=bf16",
+            {"": "Inception, implementation=1,precision=bf16", " resize": "torchmetrics", " weights": CHECKSUM[:12]},
+        ),
+        ("Net(resize='a, b', depth=2), dtype=float64", {"": "Net(depth=2)", " resize": "a, b", " dtype": "float64"}),
+        ("spectrum,version=1", {"": "spectrum,version=1"}),
+    ],
+)
+def test_the_protocol_shows_the_options_of_an_extractor_whole_and_clean(identity: str, fields: dict[str, str]) -> None:
+    protocol = replace(result(), extractors={"x": identity}).protocol
+    assert {name: text for name, text in protocol.items() if name.startswith("x")} == {
+        f"x{name}": text for name, text in fields.items()
+    }

@@ -79,8 +79,13 @@ def command(result: Result, out: str) -> str:
         words += ["--reference", result.reference.name] if result.reference else []
         words += ["--train", result.train.name] if result.train else []
         # without --metrics, a panel is scored alone; if the spec of a metric is unknown, all metrics are computed
-        metrics = [_metric_spec(metric) for metric in result.metrics if not _panel_words(metric, result)]
-        words += ["--features", next(iter(result.extractors))] if metrics else []
+        placed = [pair for pair in result.placed_metrics if not _panel_words(pair[0], result)]
+        # only the extractor of --features may have options, so further ones with options are left out
+        names = [extractor for _, extractor in placed]
+        features = next((name for name in names if "," in name), next(iter(result.extractors), ""))
+        usable = [(metric, name) for metric, name in placed if name == features or "," not in name]
+        metrics = [_metric_spec(metric, "" if name == features else name) for metric, name in usable]
+        words += ["--features", features] if metrics else []
         words += ["--metrics", ",".join(dict.fromkeys(filter(None, metrics)))] if all(metrics) and metrics else []
         words += ["--count", str(result.generated.count)]
         words += ["--labels", result.label_rule] if result.label_rule not in ("", "equal") else []
@@ -113,12 +118,12 @@ def _run_command(results: Sequence[Result], out: str) -> str:
     return shlex.join([*words, "--out", out])
 
 
-def _metric_spec(metric: str) -> str:
-    """Return ``prdc,k=5`` for ``DensityCoverage(k=5)``; empty if no installed metric has this class."""
+def _metric_spec(metric: str, extractor: str) -> str:
+    """Return ``prdc@digits,k=5`` for ``DensityCoverage(k=5)``; empty if no installed metric has this class."""
     # several names may stand for one class: reversed, so that the first name in alphabetical order wins
     plugs = {entry.value.rpartition(":")[2]: name for name, entry in reversed(registry.installed("metrics").items())}
     name, options = _recorded_call(metric.removesuffix(WITH_TRAIN))
-    return str(Spec(plugs[name], options)) if name in plugs else ""
+    return str(Spec(plugs[name], options, extractor or None)) if name in plugs else ""
 
 
 def _panel_words(metric: str, result: Result) -> list[str]:

@@ -132,8 +132,9 @@ class Plan:
         generated, reference = sides.sample_sets()
         extractors = [sides.extractor(name) for name in self._extractors()]
         given = "train" in sides.further
-        metrics = [recorded_metric(metric, train=given) for some in self.metrics.values() for metric in some]
-        metrics += [] if panel is None else [repr(panel.recorded)]
+        placed = [(metric, sides.extractor(name).name) for name, some in self.metrics.items() for metric in some]
+        metrics = [(recorded_metric(metric, train=given), extractor) for metric, extractor in placed]
+        metrics += [] if panel is None else [(repr(panel.recorded), "")]
         backends = {extractor.name: getattr(extractor, "computed_by", "") for extractor in extractors}
         return Result(
             name=options.name or generated.name,
@@ -143,7 +144,8 @@ class Plan:
             train=sides.further_sets().get("train"),
             floor=None if panel is None else panel.floor,
             benchmark=str(self.benchmark) if self.benchmark else None,
-            metrics=tuple(metrics),
+            metrics=tuple(metric for metric, _ in metrics),
+            metric_extractors=tuple(extractor for _, extractor in metrics),
             extractors={extractor.name: extractor.identity for extractor in extractors},
             backends={name: str(backend) for name, backend in backends.items() if backend},
             labels=recorded_labels(sides.generated, sides.extracted()[0].label),

@@ -208,7 +208,7 @@ RESIZED = {"x": "x,resize=clean,weights=abc"}
     [
         ({"extractors": RESIZED}, "x resize"),
         ({"extractors": {"x": "x,resize=tf,weights=def"}}, "x weights"),
-        ({"metrics": ("FrechetDistance(view='logits')",)}, "metric FrechetDistance"),
+        ({"metrics": ("FrechetDistance(view='logits')",)}, "metric FrechetDistance@x"),
         ({"benchmark": "x@2"}, "benchmark"),
         ({"generated": SampleSet("b", 500, "b")}, "count"),
         ({"benchmark": None}, "benchmark"),

@@ -245,6 +245,17 @@ def test_the_command_of_a_score_has_its_training_samples_and_its_panel() -> None
     assert words.endswith(" --panel pixels,spectrum --panel-metric kid")
 
 
+def test_the_command_of_a_score_has_the_extractor_of_each_metric() -> None:
+    metrics = ("KernelDistance(degree=2)", "KernelDistance(degree=3)", "FrechetDistance(view='768')")
+    several = replace(
+        made("blobs", 1.0), training=None, benchmark=None, metrics=metrics,
+        extractors={"spectrum": "spectrum()", "inception,resize=clean": "Inception()"},
+        metric_extractors=("spectrum", "inception,resize=clean", "inception,resize=clean"),
+    )  # fmt: skip
+    words = command(several, "reports")
+    assert "--features inception,resize=clean --metrics kid@spectrum,degree=2,kid,degree=3,fd,view=768 --count" in words
+
+
 def test_published_rows_name_their_source_and_only_known_columns() -> None:
     for benchmark in ("ring8", "grid25", "stacked-mnist"):
         published = published_numbers(benchmark)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from numbers import Real
@@ -14,14 +13,12 @@ from typing import Annotated, Any
 
 from genbench.files.json_lines import append_json_line, read_json_lines
 from genbench.files.json_records import Count, Must, Time, plain_data, read_record
-from genbench.plugs.contracts import GROUPS, WITH_TRAIN, Better, Influence
+from genbench.plugs.contracts import GROUPS, Better, Influence
 from genbench.plugs.requested_classes import LABEL_RULES
+from genbench.results.protocol import extractor_fields, last_change, metric_fields
 
 SCHEMA = 1
 """Version of the JSON format."""
-
-CHANGED: tuple[tuple[int, ...], ...] = ()
-"""Versions of genbench in which the value of a score changed. Results from before and after must not be compared."""
 
 Level = Annotated[int, Must("from 0 to 255", lambda level: 0 <= level <= 255)]
 GroupInfluence = Annotated[
@@ -160,6 +157,8 @@ class Result:
     """The training samples of the subject, if a metric of memorisation read them."""
     floor: SampleSet | None = None
     """The held-out real samples that are the unit of a panel."""
+    metric_extractors: tuple[str, ...] = ()
+    """The name of the extractor of each metric, empty for a panel; nothing at all in older files."""
 
     def __getitem__(self, name: str) -> Entry:
         """Return the entry with that short or long name. The KeyError lists all names."""
@@ -187,6 +186,18 @@ class Result:
         return self.labels if self.labels in LABEL_RULES else ""
 
     @property
+    def placed_metrics(self) -> list[tuple[str, str]]:
+        """Each metric with the name of its extractor; the text is empty for a panel, which has several."""
+        if self.metric_extractors:
+            return list(zip(self.metrics, self.metric_extractors, strict=True))
+        # older files do not say where a metric was evaluated, so that it counts everywhere
+        return [
+            (metric, name)
+            for metric in self.metrics
+            for name in ([""] if metric.startswith("PanelScore(") else self.extractors or [""])
+        ]
+
+    @property
     def protocol(self) -> dict[str, str]:
         """All fields, as text, that decide whether this result may be compared with another one.
 
@@ -201,18 +212,12 @@ class Result:
         for role, samples in [("reference", self.reference), *further]:
             fields[role] = samples.fingerprint[:12] if samples else "none"
             fields[f"{role} count"] = str(samples.count) if samples else "none"
-        # An extractor is called by its network alone where that is unique: "inception", not "inception,resize=clean".
-        networks = [name.partition(",")[0] for name in self.extractors]
-        for (name, identity), network in zip(self.extractors.items(), networks, strict=True):
-            fields |= _traits(network if networks.count(network) == 1 else name, identity)
-        # metrics with all their options
-        for metric in sorted(set(self.metrics)):
-            kind = f"metric {metric.removesuffix(WITH_TRAIN).partition('(')[0]}"
-            fields[kind] = f"{fields[kind]}, {metric}" if kind in fields else metric
+        # extractors, and the metrics of each of them with all their options
+        fields |= extractor_fields(self.extractors) | metric_fields(self.placed_metrics)
         # the seed, and the version of genbench if the value of a score has changed since
         if self.benchmark is None and self.training is None:
             fields["seed"] = str(self.seed)
-        return fields | _last_change(self.versions.get("genbench", ""))
+        return fields | last_change(self.versions.get("genbench", ""))
 
     @property
     def protocol_fingerprint(self) -> str:
@@ -267,29 +272,14 @@ def _result(data: Any) -> Result:
         raise ValueError("written by another version" if "scores" in data else "schema is missing")
     data.pop("values", None)
     result = read_record(Result, data)
+    if len(result.metric_extractors) not in (0, len(result.metrics)):
+        raise ValueError(f"it has {len(result.metrics)} metrics and {len(result.metric_extractors)} metric_extractors")
     # a name that occurs twice would hide one of the two values
     names = [entry.name for entry in result.scores]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"it has the score {twice!r} twice")
     return result
-
-
-def _traits(name: str, identity: str) -> dict[str, str]:
-    """Split an extractor's identity into the traits that people know (resize, weights, dtype) and the rest."""
-    known = r"\b(resize|weights|dtype)='?([^,')]*)'?"
-    fields = {f"{name} {trait}": value[:12] for trait, value in re.findall(known, identity)}
-    rest = re.sub(known, "", identity)
-    if len(rest) > 60:
-        rest = f"{rest[:30]}... {hashlib.sha256(rest.encode()).hexdigest()[:8]}"
-    return {name: rest, **fields}
-
-
-def _last_change(version: str) -> dict[str, str]:
-    """Return the last version in ``CHANGED`` that is not newer than ``version``, as a field of the protocol."""
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version))
-    passed = [change for change in CHANGED if change <= numbers]
-    return {"genbench": ".".join(map(str, passed[-1]))} if passed else {}
 
 
 def _suffixed(key: str, suffix: str) -> str:
