@@ -154,6 +154,16 @@ def subset(source: Source, count: int, seed: int) -> Source:
     return Subset(source, chosen, f"{source.name} ({count:,} of {len(source):,}, seed {seed})")
 
 
+def _column(name: str, rows: str) -> property:
+    """Return a property: an attribute of the source with one value for each row, for the rows of this one, or None."""
+
+    def values(chosen: Any) -> Any:
+        column = getattr(chosen.source, name, None)
+        return None if column is None else np.asarray(column)[getattr(chosen, rows)]
+
+    return property(values)
+
+
 @dataclass(frozen=True, eq=False)
 class Subset:
     """A source of the chosen rows of another source, in its order."""
@@ -162,6 +172,7 @@ class Subset:
     chosen: Int64
     """int64 [N], sorted rows of ``source``."""
     name: str
+    labels, volume, plane = (_column(name, "chosen") for name in ("labels", "volume", "plane"))
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -170,12 +181,6 @@ class Subset:
     def skip_corrupt(self) -> bool:
         """Whether the source leaves out samples that cannot be decoded."""
         return bool(getattr(self.source, "skip_corrupt", False))
-
-    @property
-    def labels(self) -> Int64 | None:
-        """int64 [N], the class of each chosen row; None if the source has no labels."""
-        labels = getattr(self.source, "labels", None)
-        return None if labels is None else np.asarray(labels)[self.chosen]
 
     @property
     def class_names(self) -> Sequence[str] | None:
@@ -218,6 +223,7 @@ class Reordered:
     source: Source
     order: Int64
     """int64 [N], rows of ``source``, each at most once."""
+    labels, volume, plane = (_column(name, "order") for name in ("labels", "volume", "plane"))
 
     def __len__(self) -> int:
         return len(self.order)
@@ -232,12 +238,6 @@ class Reordered:
     def name(self) -> str:
         """The name of the other source."""
         return self.source.name
-
-    @property
-    def labels(self) -> Int64 | None:
-        """int64 [N], the class of each row; None if the source has no labels."""
-        labels = getattr(self.source, "labels", None)
-        return None if labels is None else np.asarray(labels)[self.order]
 
     @property
     def digest(self) -> Callable[[int, int], str] | None:

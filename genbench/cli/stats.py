@@ -67,6 +67,7 @@ def stats_make(samples: str, out: Path, spatial: bool, **options: Any) -> None:
     from genbench.features.statistics_files import write_statistics
     from genbench.scoring.options import Options
     from genbench.scoring.score import features_and_hints
+    from genbench.scoring.slice_scores import require_one_plane
     from genbench.tables.numbers import counted
 
     # mistakes are told before the long work
@@ -82,6 +83,7 @@ def stats_make(samples: str, out: Path, spatial: bool, **options: Any) -> None:
     if ranks is not None and ranks.rank > 0:
         return
     if out.suffix == ".npz":
+        require_one_plane(features)
         others = {"spatial": features.moments("spatial")} if spatial else {}
         write_statistics(replace(features.moments(), others=others), out)
     else:

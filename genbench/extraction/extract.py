@@ -262,7 +262,10 @@ def _assemble(
 ) -> Features:
     # positions in the source of all rows that could be decoded
     rows = np.concatenate([_positions(block, number, len(source)) for number, block in enumerate(blocks)])
-    labels, class_names = getattr(source, "labels", None), getattr(source, "class_names", None)
+    by_row = {"label": getattr(source, "labels", None)}
+    by_row |= {name: getattr(source, name, None) for name in ("volume", "plane")}
+    columns: dict[str, Any] = {k: None if v is None else np.asarray(v, np.int64)[rows] for k, v in by_row.items()}
+    class_names = getattr(source, "class_names", None)
     mode_names = getattr(extractor, "class_names", None)
     # gather what the blocks know of their samples
     hashes = [block.hashes for block in blocks if block.hashes is not None]
@@ -280,7 +283,7 @@ def _assemble(
         modes=getattr(extractor, "modes", None),
         mode_names=None if mode_names is None else tuple(map(str, mode_names)),
         skipped=len(source) - len(rows),
-        label=None if labels is None else np.asarray(labels, np.int64)[rows],
+        **columns,
         class_names=None if class_names is None else tuple(map(str, class_names)),
         label_rule=str(getattr(source, "label_rule", "")),
         left_out={thing: count for thing, count in left_out.items() if count},

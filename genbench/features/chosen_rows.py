@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from genbench.array_types import Array, Int64
-from genbench.features.features import Features
+from genbench.features.features import ROW_COLUMNS, Features
 
 
 def chosen_rows(features: Features, rows: Int64) -> Features:
@@ -21,13 +21,14 @@ def chosen_rows(features: Features, rows: Int64) -> Features:
     if len(rows) == len(features):
         return features
     # another content: its fingerprint is that of the whole and of the choice, and nothing derived is kept
+    known = {name: getattr(features, name) for name in ROW_COLUMNS}
+    columns: dict[str, Any] = {name: None if each is None else each[rows] for name, each in known.items()}
     digest = hashlib.sha256(features.fingerprint.encode() + np.asarray(rows, np.int64).tobytes()).hexdigest()
     return replace(
         features,
         blocks=_ChosenBlocks(features.blocks, rows),
         fingerprint=digest if features.fingerprint else "",
-        label=None if features.label is None else features.label[rows],
-        hashes=None if features.hashes is None else features.hashes[rows],
+        **columns,
         cache={},
         _arrays={},
     )

@@ -34,7 +34,8 @@ _RECORD = "genbench.features"
 
 _RECORDED = ("name", "extractor", "identity", "fingerprint", "modes", "mode_names", "skipped", "class_names", "levels",
              "label_rule")  # fmt: skip
-_COLUMNS = ("label", "hashes")
+ROW_COLUMNS = ("label", "hashes", "volume", "plane")
+"""The fields of Features that hold one whole number for each row, if they are known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,10 @@ class Features:
     """Lowest and highest pixel value (0..255) of all images; None for points, and if unknown."""
     hashes: Int64 | None = None
     """int64 [N], content hash of each decoded sample, by which copies are recognised; None if unknown."""
+    volume: Int64 | None = None
+    """int64 [N], the volume that each row is a slice of, whose rows are not independent; None for other samples."""
+    plane: Int64 | None = None
+    """int64 [N], the plane of each slice, a position in ``PLANES``."""
     cache: MutableMapping[str, Mapping[str, Array]] = field(default_factory=dict, repr=False)
     """Where ``derived`` stores its arrays: in memory, or in the store on disk."""
     _arrays: dict[str, Array] = field(default_factory=dict, repr=False)
@@ -147,7 +152,7 @@ class Features:
         arrays = {view: self[view] for view in self.views}
         # labels and hashes are further columns, under names that no view has
         columns: dict[str, str] = {}
-        for name in _COLUMNS:
+        for name in ROW_COLUMNS:
             column = getattr(self, name)
             if column is not None:
                 columns[name] = next(free for free in (name + "_" * k for k in count()) if free not in arrays)
@@ -183,7 +188,7 @@ def read_features(path: Path) -> Features:
         fields = FileRecord(record)
         # labels and hashes are columns beside the views
         names = fields.texts_by_name("columns") if "columns" in fields else {"label": "label"}
-        columns = {name: arrays.pop(names[name]) for name in _COLUMNS if names.get(name) in arrays}
+        columns: dict[str, Any] = {name: arrays.pop(names[name]) for name in ROW_COLUMNS if names.get(name) in arrays}
         features = Features(
             [arrays],
             name=fields.text("name"),
@@ -197,8 +202,7 @@ def read_features(path: Path) -> Features:
             label_rule=fields.text("label_rule"),
             left_out=fields.counts_by_name("left_out"),
             levels=fields.optional_range("levels"),
-            label=columns.get("label"),
-            hashes=columns.get("hashes"),
+            **columns,
         )
         _require_consistent(features)
     except (ValueError, OSError) as error:
@@ -210,7 +214,7 @@ def read_features(path: Path) -> Features:
 
 
 def _require_consistent(features: Features) -> None:
-    """Raise ValueError if views, labels and hashes do not belong together, or hold what no extractor gives."""
+    """Raise ValueError if views and columns such as labels do not belong together, or hold what no extractor gives."""
     # one row per sample in every view
     (views,) = features.blocks
     lengths = {view: rows.shape[:1] for view, rows in views.items()}
@@ -224,7 +228,7 @@ def _require_consistent(features: Features) -> None:
     for view, rows in views.items():
         if rows.dtype.kind not in "biuf" or (rows.dtype.kind == "f" and not np.isfinite(rows).all()):
             raise ValueError(f"its {view} holds NaN, infinity or no numbers")
-    for name in _COLUMNS:
+    for name in ROW_COLUMNS:
         column = getattr(features, name)
         if column is not None and (column.dtype != np.int64 or column.shape != (len(features),)):
             raise ValueError(f"its {name} has dtype {column.dtype} and shape {list(column.shape)}, not int64 [N]")

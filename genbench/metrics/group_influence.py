@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from genbench.array_types import Float64
-from genbench.plugs.contracts import GROUPS, Influence
+from genbench.plugs.contracts import GROUPS, Influence, InfluenceOfRows
 
 INDEPENDENT = Influence(())
 """Influence for scores to whose error the reference contributes nothing."""
 
 
-def influence_of(generated: npt.ArrayLike, reference: npt.ArrayLike = (), *, error: float | None) -> Influence | None:
+def influence_of(
+    generated: npt.ArrayLike, reference: npt.ArrayLike = (), *, error: float | None
+) -> InfluenceOfRows | None:
     """Return the influence of groups of rows, scaled so that its variance is ``error`` squared.
 
     ``generated`` float [N] and ``reference`` float [M] hold the influence function of each row divided by the number of
@@ -35,7 +37,8 @@ def influence_of(generated: npt.ArrayLike, reference: npt.ArrayLike = (), *, err
 
     # each side keeps its share; together both have the variance of the error
     scaled = [variance * (error**2 / total if total else 0.0) for variance in variances]
-    return Influence(*(_grouped(side, variance) for side, variance in zip(sides, scaled, strict=True)))
+    groups = (_grouped(side, variance) for side, variance in zip(sides, scaled, strict=True))
+    return InfluenceOfRows(*groups, rows=(sides[0], sides[1]))
 
 
 def _is_constant(influence: Float64) -> bool:

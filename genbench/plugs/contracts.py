@@ -26,6 +26,9 @@ GROUPS = 32
 """Number of groups of rows in ``Influence``. The shared error of two scores with the same reference
 therefore has GROUPS - 1 degrees of freedom."""
 
+PLANES = ("axial", "coronal", "sagittal")
+"""The planes of the slices of a volume [D, H, W]: [H, W], [D, W] and [D, H]."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -55,6 +58,14 @@ class Influence:
     """[G], or empty if unknown; only comparisons of paired samples need it."""
     reference: tuple[float, ...] = ()
     """[G], or empty if the reference contributes nothing to the error (no reference, or a fixed one)."""
+
+
+@dataclass(frozen=True)
+class InfluenceOfRows(Influence):
+    """The influence of groups, and that of each row, for rows that are not independent. Only groups are recorded."""
+
+    rows: tuple[Float64, Float64] = field(kw_only=True, compare=False)
+    """float64 [N] and [M], the influence of each row of both sides; [0] for a side that contributes nothing."""
 
 
 class Score(NamedTuple):
@@ -103,6 +114,8 @@ class Source(Protocol):
         ...
 
     # Optional:
+    #   volume, plane: int64 arrays [len]       of slices of volumes: the volume of each row, whose rows are not
+    #                                           independent, and its plane, a position in PLANES
     #   digest(start: int, stop: int) -> str    hash of the contents of these rows, without decoding them
     #   unchanged() -> bool                     beside ``digest``: whether the files of its last call surely stayed the
     #                                           same since; if not, they are hashed again after decoding

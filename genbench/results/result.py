@@ -67,6 +67,8 @@ class SampleSet:
     """Checksum of the file of a reference ``stats:NAME``; empty for other samples."""
     labels: str = ""
     """How the publisher of such statistics draws the labels of generated samples: random, equal, or unknown (empty)."""
+    slices: str = ""
+    """The planes and volumes of slices of volumes: ``axial of 12 volumes``; empty for other samples."""
 
 
 @dataclass(frozen=True)
@@ -205,8 +207,8 @@ class Result:
         """
         # the generated samples and the reference; a benchmark fixes how classes are requested
         fields = {"benchmark": self.benchmark or "none", "count": str(self.generated.count)}
-        if self.benchmark is None and self.label_rule:
-            fields["labels"] = self.label_rule
+        fields |= {"labels": self.label_rule} if self.benchmark is None and self.label_rule else {}
+        fields |= {"slices": self.generated.slices} if self.generated.slices else {}
         # results without training samples or a floor keep the protocol that they had in older versions
         further = [(role, samples) for role, samples in (("train", self.train), ("floor", self.floor)) if samples]
         for role, samples in [("reference", self.reference), *further]:

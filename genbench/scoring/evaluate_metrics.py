@@ -10,10 +10,12 @@ from genbench.errors import InputError, PlugError, UsageError, guest_code
 from genbench.features.features import Features, Moments
 from genbench.files.progress_bar import progress_bar
 from genbench.plugs.contract_checks import checked_scores
-from genbench.plugs.contracts import Metric, Score
+from genbench.plugs.contracts import Influence, InfluenceOfRows, Metric, Score
 from genbench.results import Entry
+from genbench.scoring.options import Options
 from genbench.scoring.score_names import chosen_view, with_distinct_names
 from genbench.scoring.sides import Sides
+from genbench.scoring.slice_scores import Inputs, score_of_volumes, with_average
 
 EvaluateTogether = Callable[..., list[list[Score]]]
 """A function (metrics, generated, reference, *, seed) that evaluates several metrics in one pass over the rows."""
@@ -37,36 +39,27 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
     ``required``: whether a metric that cannot be computed from these samples raises InputError, or is left out.
     """
     usable = usable_metrics(sides, extractor, metrics)
-    generated = sides.features("generated", extractor)
-    references = [sides.reference(metric, extractor) for metric in usable]
-    trains = [sides.train(metric, extractor) for metric in usable]
-
-    # Metrics that name the same function are evaluated by one call of it.
-    passes: dict[EvaluateTogether | int, list[int]] = {}
-    for index, metric in enumerate(usable):
-        passes.setdefault(getattr(metric, "evaluate_together", None) or index, []).append(index)
+    inputs = Inputs(
+        sides.features("generated", extractor),
+        [sides.reference(metric, extractor) for metric in usable],
+        [sides.train(metric, extractor) for metric in usable],
+    )
+    # slices of volumes are scored plane by plane
+    planes = inputs.by_plane()
+    found = {plane: _scores_of_rows(usable, own, sides.options, plane) for plane, own in planes.items()}
     scores: dict[int, list[Score]] = {}
     left_out: list[str] = []
     empty: list[str] = []
-    with progress_bar(len(passes), "compare", "pass", show=sides.options.progress) as bar:
-        for function, indices in passes.items():
-            group = [usable[index] for index in indices]
-            reference, train = references[indices[0]], trains[indices[0]]
-            # without an identity, features of different extractors can be distinguished only by their size
-            for other in (reference, train):
-                if other is not None and "embedding" in group[0].needs:
-                    _require_same_dimensions(generated, other)
-            # metrics without the attribute training_rows do not know the keyword train
-            keywords = {"seed": sides.options.seed, **({} if train is None else {"train": train})}
-            for index, found in zip(indices, _each(function, group, generated, reference, keywords), strict=True):
-                if isinstance(found, list):
-                    scores[index] = found
-                    empty += [] if found else [_nothing(usable[index], generated)]
-                elif required:
-                    raise found
-                else:
-                    left_out.append(f"{type(usable[index]).__name__}: {found}")
-            bar.update()
+    for index, metric in enumerate(usable):
+        of_planes = {plane: each[index] for plane, each in found.items()}
+        failure = next((each for each in of_planes.values() if isinstance(each, InputError)), None)
+        if failure is None:
+            scores[index] = with_average({plane: each for plane, each in of_planes.items() if isinstance(each, list)})
+            empty += [] if scores[index] else [_nothing(metric, inputs.generated)]
+        elif required:
+            raise failure
+        else:
+            left_out.append(f"{type(metric).__name__}: {failure}")
 
     opened = sides.extractor(extractor)
     canonical = bool(getattr(opened, "canonical", False))
@@ -81,6 +74,34 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
         at = f"@{opened.name}"
         entries = [one if at in one.name else replace(one, name=one.name + at, key=one.key + at) for one in entries]
     return Evaluation(entries, left_out, empty)
+
+
+def _scores_of_rows(
+    usable: Sequence[Metric], inputs: Inputs, options: Options, plane: str
+) -> list[list[Score] | InputError]:
+    """Return the scores of each metric, or why they cannot be computed from these samples."""
+    generated = inputs.generated
+    # metrics that name the same function are evaluated by one call of it
+    passes: dict[EvaluateTogether | int, list[int]] = {}
+    for index, metric in enumerate(usable):
+        passes.setdefault(getattr(metric, "evaluate_together", None) or index, []).append(index)
+    scores: dict[int, list[Score] | InputError] = {}
+    with progress_bar(len(passes), f"compare {plane}".strip(), "pass", show=options.progress) as bar:
+        for function, indices in passes.items():
+            group = [usable[index] for index in indices]
+            reference, train = inputs.references[indices[0]], inputs.trains[indices[0]]
+            # without an identity, features of different extractors can be distinguished only by their size
+            for other in (reference, train):
+                if other is not None and "embedding" in group[0].needs:
+                    _require_same_dimensions(generated, other)
+            # metrics without the attribute training_rows do not know the keyword train
+            keywords = {"seed": options.seed, **({} if train is None else {"train": train})}
+            for index, found in zip(indices, _each(function, group, generated, reference, keywords), strict=True):
+                scores[index] = (
+                    [score_of_volumes(one, generated, reference) for one in found] if isinstance(found, list) else found
+                )
+            bar.update()
+    return [scores[index] for index in range(len(usable))]
 
 
 def _nothing(metric: Metric, generated: Features) -> str:
@@ -102,6 +123,10 @@ def entry(score: Score, extractor: str, *, canonical: bool, view: str = "") -> E
                 name = general + name[len(inception) :]
         at = f"@{extractor},view={view}" if view else f"@{extractor}"
         name, key = name + at, key.replace("_inception_distance", "_distance") + at
+    influence = getattr(score, "influence", None)
+    # the influences of single rows are not recorded
+    if isinstance(influence, InfluenceOfRows):
+        influence = Influence(influence.generated, influence.reference)
     return Entry(
         name,
         key,
@@ -111,7 +136,7 @@ def entry(score: Score, extractor: str, *, canonical: bool, view: str = "") -> E
         extractor,
         # a guest's score may be any object with the first four fields
         dict(getattr(score, "detail", {})),
-        getattr(score, "influence", None),
+        influence,
         getattr(score, "interval", None),
     )
 

@@ -14,6 +14,7 @@ from genbench.extraction.extract import BLOCK_ROWS, HashedBlocks
 from genbench.plugs.contracts import Metric
 from genbench.results import Result
 from genbench.scoring.plan import Plan
+from genbench.scoring.slice_scores import refuse_slices
 
 
 @dataclass
@@ -34,8 +35,12 @@ class GrowingScore:
 
     @staticmethod
     def of(plan: Plan, most: float | None) -> GrowingScore:
-        """Return the growing score of a plan, up to ``most`` samples, or to all; infinity means no limit."""
+        """Return the growing score of a plan, up to ``most`` samples, or to all; infinity means no limit.
+
+        Raises UsageError for slices of volumes.
+        """
         source = plan.sides.generated
+        refuse_slices("A sequential decision", source, plan.sides.rows)
         if isinstance(source, Drawn):
             return GrowingScore(plan, None, None if most == math.inf else int(most or len(source)))
         order = np.random.default_rng(plan.sides.options.seed).permutation(len(source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from genbench.array_types import Float64
+from genbench.features.chosen_rows import chosen_rows
 from genbench.features.features import Features
 
 ROWS = 1000
@@ -31,13 +32,16 @@ def is_paired(generated: Features, reference: Features | None) -> bool:
 
     For each shift, the share of rows i with ``|x_i - y_i| < |x_i - y_(i + shift)|`` must be at least 0.7, and above 0.5
     by 4 standard errors. For independent sides some shift is as close, even if both sides are in the order of their
-    classes. If both sides have labels, only rows of one class are compared.
+    classes. If both sides have labels, only rows of one class are compared; of volumes, only the middle slice of each.
     """
     # paired sides have equal numbers of samples
     if reference is None or len(generated) != len(reference):
         return False
     if "embedding" not in generated.views or "embedding" not in reference.views:
         return False
+    # neighbouring slices are so alike that depth alone would decide: compare one slice of each volume
+    if generated.volume is not None and reference.volume is not None:
+        generated, reference = (_middle_slices(features) for features in (generated, reference))
     x, y = (_first_rows(features) for features in (generated, reference))
     if x.shape != y.shape:
         return False
@@ -62,6 +66,15 @@ def is_paired(generated: Features, reference: Features | None) -> bool:
             return False
         decided = True
     return decided
+
+
+def _middle_slices(features: Features) -> Features:
+    """Return the middle slice of each volume, in the first plane."""
+    assert features.volume is not None
+    plane = np.zeros(len(features), np.int64) if features.plane is None else features.plane
+    rows = np.flatnonzero(plane == plane.min())
+    _, starts, counts = np.unique(features.volume[rows], return_index=True, return_counts=True)
+    return chosen_rows(features, rows[starts + counts // 2])
 
 
 def _first_rows(features: Features) -> Float64:

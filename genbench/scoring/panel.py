@@ -22,6 +22,7 @@ from genbench.scoring.panel_error import Ratios, Trio, ratios_of
 from genbench.scoring.panel_rows import RowChoice, choose_rows
 from genbench.scoring.panels import PUBLISHED_FLOOR, Panel, open_panel
 from genbench.scoring.sides import Sides, set_reading
+from genbench.scoring.slice_scores import refuse_slices
 
 RATIOS = {
     "fd": ("fdr", "frechet_distance_ratio"),
@@ -96,6 +97,7 @@ class PanelPlan:
 
     def _require_sides(self, sides: Sides) -> None:
         """Raise UsageError unless reference and floor allow the ratios."""
+        refuse_slices("A panel", sides.generated, sides.rows)
         # without samples only one Frechet distance to the moments of a file is possible
         if sides.rows is None and sides.moments is None:
             raise UsageError("A panel compares with a reference: add --reference PATH, or --benchmark NAME.")

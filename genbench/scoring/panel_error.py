@@ -107,10 +107,10 @@ class Ratios:
             return None
         # the sums of groups, scaled so that their variance is that of the error
         generated, reference, floor = (side @ weights for side in self.sides)
-        rows = [_variance_of_rows(generated), _variance_of_rows(reference) + _variance_of_rows(floor)]
+        rows = [variance_of_rows(generated), variance_of_rows(reference) + variance_of_rows(floor)]
         scale = self.error(weights) / max(np.sqrt(sum(rows)), np.finfo(float).tiny)
-        shared = _group_sums(reference) + _group_sums(floor)
-        return Influence(_scaled(_group_sums(generated), rows[0] * scale**2), _scaled(shared, rows[1] * scale**2))
+        shared = group_sums(reference) + group_sums(floor)
+        return Influence(scaled(group_sums(generated), rows[0] * scale**2), scaled(shared, rows[1] * scale**2))
 
 
 def ratios_of(distance: Distance, trios: Sequence[Trio]) -> Ratios:
@@ -277,11 +277,12 @@ def _rows(side: Features | Moments) -> float:
     return float(len(side)) if isinstance(side, Features) else np.inf
 
 
-def _variance_of_rows(rows: Float64) -> float:
+def variance_of_rows(rows: Float64) -> float:
+    """Return the variance of the sum of the influences of independent rows, float64 [N]; 0 for fewer than two."""
     return float(rows.var(ddof=1) * len(rows)) if len(rows) > 1 else 0.0
 
 
-def _group_sums(rows: Float64) -> Float64:
+def group_sums(rows: Float64) -> Float64:
     """Return the centred sums over GROUPS groups of rows; row i belongs to group i modulo GROUPS."""
     # a side without rows, such as the moments of a file, has no influence
     sums = np.zeros(GROUPS)
@@ -290,7 +291,7 @@ def _group_sums(rows: Float64) -> Float64:
     return np.asarray(sums - sums.mean())
 
 
-def _scaled(sums: Float64, variance: float) -> tuple[float, ...]:
+def scaled(sums: Float64, variance: float) -> tuple[float, ...]:
     """Return the sums scaled so that GROUPS / (GROUPS - 1) times the sum of their squares is the variance."""
     # sums that are all 0 stay so
     unscaled = float((sums**2).sum()) * GROUPS / (GROUPS - 1)

@@ -30,6 +30,7 @@ from genbench.scoring.requirements import lacking_side, too_few_samples
 from genbench.scoring.score_names import recorded_metric
 from genbench.scoring.side_warnings import note_warnings, side_warnings
 from genbench.scoring.sides import Sides, open_sides, takes_train
+from genbench.scoring.slice_scores import require_same_planes
 
 DEFAULT_METRICS = "fid,is,kid,pr,prdc,modes"
 """The metrics without ``--metrics``: each of these that the features and the reference allow."""
@@ -70,6 +71,7 @@ class Plan:
         recipe = None if benchmark is None else open_benchmark(benchmark)
         options = options.completed(recipe)
         sides = open_sides(subject, options, preferred=preferred)
+        require_same_planes(sides.generated, {"reference": sides.rows or sides.moments, **sides.further})
         panel = PanelPlan.make(sides)
         if panel is not None and options.metrics is None:
             _require_used(options, panel, sides.default_extractor)

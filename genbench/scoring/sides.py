@@ -21,6 +21,7 @@ from genbench.scoring.default_extractor import FID_NETWORK, default_network
 from genbench.scoring.label_sampling import with_requests
 from genbench.scoring.named_reference import NamedReference, open_named_reference
 from genbench.scoring.options import Options
+from genbench.scoring.slice_scores import described_slices
 from genbench.scoring.usable_device import usable_device
 
 Side = Literal["generated", "reference", "train", "floor"]
@@ -209,7 +210,8 @@ class Sides:
 
 def _sample_set(features: Features) -> SampleSet:
     name, count, skipped = features.name, len(features), features.skipped
-    return SampleSet(name, count, features.fingerprint, skipped, features.left_out, features.levels)
+    slices = described_slices(features)
+    return SampleSet(name, count, features.fingerprint, skipped, features.left_out, features.levels, slices=slices)
 
 
 def open_sides(subject: object, options: Options, *, preferred: str | None = None) -> Sides:

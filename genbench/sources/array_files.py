@@ -32,15 +32,26 @@ class _ArrayFile(ArraySource):
     """The stamp of the file before it was opened."""
 
     def __init__(
-        self, path: Path, name: str, array: StoredRows, *, range: str | None, labels: Array | None = None
+        self,
+        path: Path,
+        array: StoredRows,
+        *,
+        name: str,
+        range: str | None,
+        slices: str | None,
+        labels: Array | None = None,
     ) -> None:
-        super().__init__(array, range=range, labels=labels, name=name)
-        self.path = path
+        self.path, self._slices = path, f"slices={slices}," if slices else ""
+        self._declare = self._declare.replace("range=", f"{self._slices}range=")
+        super().__init__(array, range=range, labels=labels, name=name, slices=slices)
+        # the record needs what the path does not say, to open the same slices again
+        if slices is not None:
+            self.name = f"{name},slices={slices}" + (f",range={range}" if range else "")
 
     def digest(self, start: int, stop: int) -> str:
         """Return the hash of ArraySource for these rows; an unchanged file is not read again."""
         # the layout is part of the key, because the same bytes give other samples in another layout
-        part = FilePart(self.path, f"rows {start}:{stop} {self.layout}", self.opened)
+        part = FilePart(self.path, f"rows {start}:{stop} {self._slices}{self.layout}", self.opened)
         hash_rows = super().digest
         self._hashed: dict[Path, FileStamp | None] = {}
         (content,) = cached_hashes([part], lambda _: hash_rows(start, stop), seen=self._hashed, workers=1)
@@ -52,17 +63,20 @@ class _ArrayFile(ArraySource):
 
 
 class Npy(_ArrayFile):
-    """Images or points in an .npy file, as ArraySource accepts them. Pickled objects are never loaded."""
+    """Images, points or slices of volumes in an .npy file, as ArraySource accepts them.
+
+    Pickled objects are never loaded.
+    """
 
     _declare = "npy,path={name},range={range}"
 
-    def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, range: str | None = None, slices: str | None = None) -> None:
         file = Path(path).expanduser().absolute()
         name = printable(path)
         # report a missing file before the system does
         require_file(Path(path).expanduser())
         self.opened = file_stamp(file)
-        super().__init__(file, name, _npy_rows(name, file), range=range)
+        super().__init__(file, _npy_rows(name, file), name=name, range=range, slices=slices)
 
     @staticmethod
     def accepts(subject: object) -> bool:
@@ -82,7 +96,7 @@ class Npz(_ArrayFile):
 
     _declare = "npz,path={name},range={range}"
 
-    def __init__(self, path: str | os.PathLike[str], *, range: str | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, range: str | None = None, slices: str | None = None) -> None:
         file = Path(path).expanduser().absolute()
         name = printable(path)
         self.opened = file_stamp(file)
@@ -94,7 +108,7 @@ class Npz(_ArrayFile):
             array = parts[0] if len(parts) == 1 else JoinedRows(parts)
             labels = contents.labels(array.shape[0] if array.shape else 0)
             class_names = contents.class_names(labels)
-        super().__init__(file, name, array, range=range, labels=labels)
+        super().__init__(file, array, name=name, range=range, slices=slices, labels=labels)
         self.class_names = class_names
         # arrays of the file that are neither samples nor classes are told
         unused = set(members.keys) - contents.used - STATISTICS_KEYS

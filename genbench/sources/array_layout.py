@@ -17,6 +17,9 @@ from genbench.plugs.value_range import parse_range
 
 Axes = Literal["NHWC", "NCHW", "NHW", "ND"]
 
+VOLUMES = "volumes [N, D, H, W] need slices=axial or slices=three"
+"""Advice about arrays that are no images."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -174,12 +177,15 @@ def _image_axes(name: str, shape: tuple[int, ...]) -> Axes:
             )
         return "NHW"
     if len(shape) != 4:
-        raise InputError(f"{name} has shape {list(shape)}; {expected}, or float points [N, D].")
+        volumes = f"; {VOLUMES}" if len(shape) == 5 else ""
+        raise InputError(f"{name} has shape {list(shape)}; {expected}, or float points [N, D]{volumes}.")
     # four axes: the channel axis has 1 or 3 entries
     first, last = shape[1] in (1, 3), shape[3] in (1, 3)
     if first and last:
         raise InputError(f"{name} has shape {list(shape)}, whose channel axis is ambiguous; {expected}.")
     if not first and not last:
         alpha = " (drop alpha with x[..., :3])" if shape[3] in (2, 4) else ""
-        raise InputError(f"{name} has shape {list(shape)}, which has neither 1 nor 3 channels{alpha}; {expected}.")
+        raise InputError(
+            f"{name} has shape {list(shape)}, which has neither 1 nor 3 channels{alpha}; {expected}; {VOLUMES}."
+        )
     return "NCHW" if first else "NHWC"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +25,7 @@ from genbench.sources.label_arrays import class_labels, numbers_of_classes
 from genbench.sources.npy_files import StoredRows
 from genbench.sources.shards import PARQUET, TAR, are_shards
 from genbench.sources.threaded import ThreadedSource
+from genbench.sources.volume_planes import planes_of, volumes_and_planes
 
 PIECE_BYTES = 1 << 24
 """Maximum bytes of a large array that are processed at a time."""
@@ -34,14 +36,20 @@ class ArraySource:
 
     Images are uint8 [N, H, W, 3], [N, 3, H, W], [N, H, W, 1], [N, 1, H, W] or [N, H, W]; bool with the same shapes,
     where True is white; or other numbers with the same shapes and a declared ``range`` such as ``"-1..1"``. Points are
-    float [N, D]. ``labels`` are whole numbers [N] or [N, 1], or one-hot rows [N, K]. Raises InputError for other
-    arrays, for NaN, for values outside of the range, and for a range that cannot be right.
+    float [N, D]. ``labels`` are whole numbers [N] or [N, 1], or one-hot rows [N, K]. Volumes [N, D, H, W] are read as
+    gray slices: with ``slices="axial"`` the D slices [H, W] of each volume, with ``"three"`` then also the H coronal
+    slices [D, W] and the W sagittal ones [D, H] of each. Raises InputError for other arrays, for NaN, for values
+    outside of the range, and for a range that cannot be right; UsageError for other ``slices``.
     """
 
     skip_corrupt = False
     workers: int | None = None
     class_names: tuple[str, ...] | None = None
     left_out: Mapping[str, int] = MappingProxyType({})
+    volume: Int64 | None = None
+    """int64 [N], the volume that each row is a slice of; None for other samples."""
+    plane: Int64 | None = None
+    """int64 [N], the plane of each slice, a position in ``PLANES``."""
     _declare = "ArraySource(x, range='{range}')"
 
     def __init__(
@@ -51,49 +59,64 @@ class ArraySource:
         range: str | None = None,
         labels: npt.ArrayLike | None = None,
         name: str = "array",
+        slices: str | None = None,
     ) -> None:
         self.name = name
-        self._array = array
         # slices of these would fail, or give values that are not meant to be seen
         if isinstance(array, torch.Tensor) and array.layout != torch.strided:
             to_numpy(array)
         if np.ma.is_masked(array):
             raise InputError(f"{name} holds masked values; fill them with .filled(value) or leave out their rows.")
+        # the slices of each plane are an array of their own, because volumes need not be cubes
+        planes = None if slices is None else planes_of(name, _stored(array), slices)
+        self._arrays: Sequence[Array | torch.Tensor | StoredRows] = planes or [array]
+        self._starts = np.cumsum([0, *(rows.shape[0] for rows in self._arrays)] if array.shape else [0, 0]).tolist()
         self.layout = layout_of(
             name,
-            tuple(array.shape),
+            tuple(self._arrays[0].shape),
             dtype_of(array),
             range=range,
             declare=self._declare,
-            first_rows=lambda: next(self._pieces(0, len(self)))[1],
+            first_rows=lambda: next(self._pieces(0, self._starts[1]))[1],
         )
-        self.labels = None if labels is None else class_labels(f"{name}: labels", np.asarray(labels), len(self))
+        labels = None if labels is None else class_labels(f"{name}: labels", np.asarray(labels), int(array.shape[0]))
+        self.labels: Int64 | None = labels
+        if planes is not None:
+            self.volume, self.plane = volumes_and_planes(planes)
+            self.labels = None if labels is None else labels[self.volume]
         self._check_values()
 
     def __len__(self) -> int:
-        return int(self._array.shape[0])
+        return int(self._starts[-1])
 
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield rows ``start`` to ``stop`` in order, at most ``size`` at a time."""
-        return map(self._batch, batch_rows(self.name, len(self), size, start, stop))
+        ranges = batch_rows(self.name, len(self), size, start, stop)
+        return (self._batch(part, rows) for each in ranges for part, rows in self._parts(each.start, each.stop))
 
     def digest(self, start: int, stop: int) -> str:
         """Return a hash of the bytes of these rows, their dtype, shape and layout."""
         # arrays with equal bytes but another dtype or shape must have other hashes
-        header = f"array {dtype_of(self._array).str} {tuple(self._array.shape[1:])} {self.layout}\n"
-        return content_hash(header.encode(), *(rows.tobytes() for _, rows in self._pieces(start, stop)))
+        return content_hash(*self._contents(start, stop))
 
     @staticmethod
     def accepts(subject: object) -> bool:
         """Return whether an object is a numpy array or a torch tensor."""
         return isinstance(subject, (np.ndarray, torch.Tensor))
 
+    def _contents(self, start: int, stop: int) -> Iterator[bytes]:
+        for part, rows in self._parts(start, stop):
+            array, first = self._arrays[part], self._starts[part]
+            yield f"array {dtype_of(array).str} {tuple(array.shape[1:])} {self.layout}\n".encode()
+            yield from (piece.tobytes() for _, piece in self._pieces(first + rows.start, first + rows.stop))
+
     def _check_values(self) -> None:
         """Raise InputError if a value or the range is wrong, because an error after hours would be too late."""
-        dtype = dtype_of(self._array)
+        dtype = dtype_of(self._arrays[0])
         # the smallest and the largest value show whether the range can be right
         least, most = math.inf, -math.inf
-        for first, rows in self._pieces(0, len(self)):
+        # the slices of one plane hold all values
+        for first, rows in self._pieces(0, self._starts[1]):
             low, high = extremes(rows)
             least, most = min(least, low), max(most, high)
             # all values of uint8 are valid, and the first rows show that they are no masks of 0 and 1
@@ -104,18 +127,27 @@ class ArraySource:
                 self.layout.data(rows, first)
         self.layout.refuse_unlikely_range(dtype, least, most)
 
-    def _batch(self, rows: range) -> Batch:
+    def _batch(self, part: int, rows: range) -> Batch:
         # convert only the rows of this batch
-        data = self.layout.data(to_numpy(self._array[rows.start : rows.stop]), rows.start)
-        label = None if self.labels is None else torch.from_numpy(self.labels[rows.start : rows.stop].copy())
-        return Batch(torch.arange(rows.start, rows.stop), data, label)
+        first, stop = (self._starts[part] + row for row in (rows.start, rows.stop))
+        data = self.layout.data(to_numpy(self._arrays[part][rows.start : rows.stop]), first)
+        label = None if self.labels is None else torch.from_numpy(self.labels[first:stop].copy())
+        return Batch(torch.arange(first, stop), data, label)
+
+    def _parts(self, start: int, stop: int) -> Iterator[tuple[int, range]]:
+        """Yield the number of each array that holds some of the rows ``start`` to ``stop``, and its own rows."""
+        for part, (first, end) in enumerate(pairwise(self._starts)):
+            if max(start, first) < min(stop, end):
+                yield part, range(max(start, first) - first, min(stop, end) - first)
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, Array]]:
         # pieces of whole rows, at least one row; narrow values are converted to wider ones
-        value_bytes = max(4, dtype_of(self._array).itemsize)
-        step = max(1, PIECE_BYTES // (int(np.prod(self._array.shape[1:], dtype=np.int64)) * value_bytes))
-        for first in np.arange(start, stop, step).tolist():
-            yield first, to_numpy(self._array[first : min(first + step, stop)])
+        for part, rows in self._parts(start, stop):
+            array = self._arrays[part]
+            value_bytes = max(4, dtype_of(array).itemsize)
+            step = max(1, PIECE_BYTES // (int(np.prod(array.shape[1:], dtype=np.int64)) * value_bytes))
+            for first in rows[::step]:
+                yield self._starts[part] + first, to_numpy(array[first : min(first + step, rows.stop)])
 
 
 def to_numpy(rows: Array | torch.Tensor) -> Array:
@@ -139,6 +171,10 @@ def to_numpy(rows: Array | torch.Tensor) -> Array:
 def dtype_of(array: Array | torch.Tensor | StoredRows) -> np.dtype[Any]:
     """Return the dtype that ``to_numpy`` gives."""
     return to_numpy(torch.empty(0, dtype=array.dtype)).dtype if isinstance(array, torch.Tensor) else array.dtype
+
+
+def _stored(array: Array | torch.Tensor | StoredRows) -> Array | StoredRows:
+    return to_numpy(array) if isinstance(array, torch.Tensor) else array
 
 
 class DatasetSource(ThreadedSource):

@@ -48,7 +48,8 @@ def set_aside(samples: SampleSet) -> str:
 
     Levels of pixels are told if they span less than half of 0 to 255.
     """
-    parts = [f"{samples.skipped:,} left out as corrupt"] if samples.skipped else []
+    parts = [f"slices: {samples.slices}"] if samples.slices else []
+    parts += [f"{samples.skipped:,} left out as corrupt"] if samples.skipped else []
     # an empty ledger may still have its keys
     things = [number_of(count, one_line(name)) for name, count in samples.left_out.items() if count]
     parts += [f"not used: {', '.join(things)}"] if things else []

@@ -44,6 +44,10 @@ def test_a_benchmark_in_a_module_is_run(empty_folder: Path) -> None:
     run_examples(section(page("docs/plugs.md"), "## Benchmarks"), skip=MISSING)
 
 
+def test_the_example_of_volumes_runs(empty_folder: Path) -> None:
+    run_examples(section(page("docs/modalities.md"), "## Volumes"))
+
+
 def test_the_python_example_of_leaderboards_runs(empty_folder: Path) -> None:
     run_examples(section(page("docs/leaderboards_and_ci.md"), "## Tables"), skip=("genbench",))
 

@@ -13,7 +13,7 @@ from genbench.metrics.frechet.gaussian import Gaussian, root_of, rounding_level
 from genbench.metrics.frechet.pooled_splits import split_variance
 from genbench.metrics.frechet.sides import GaussianSide, blocks_of, has_strata
 from genbench.metrics.group_influence import influence_of, variance_of_sum
-from genbench.plugs.contracts import Influence
+from genbench.plugs.contracts import InfluenceOfRows
 
 NEAR = 4.0
 """A debiased distance of less than this many standard errors counts as near 0."""
@@ -38,7 +38,7 @@ class Uncertainty:
     error: float | None
     method: str
     """One of ERROR_METHODS."""
-    influence: Influence | None = None
+    influence: InfluenceOfRows | None = None
 
 
 def uncertainty(

@@ -17,7 +17,8 @@ from genbench.metrics.frechet.components import Projection
 from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, row_influence, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
 from genbench.metrics.frechet.sides import GaussianSide, has_strata
-from genbench.plugs.contracts import Influence, RowwiseDistance, Score
+from genbench.metrics.group_influence import influence_of
+from genbench.plugs.contracts import RowwiseDistance, Score
 
 LIMITS = {"jackknife": "debiased", "extrapolation": "infinity"}
 """The methods that remove the bias, and the suffix of the name of their score."""
@@ -168,7 +169,7 @@ class FrechetDistance:
         # the number is the version of the format of the arrays
         pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
         strata = [has_strata(side) for side in (generated, reference)]
-        key = f"frechet distance 8, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
+        key = f"frechet distance 9, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
         return _PairNumbers.from_arrays(generated.derived(key, make))
 
     def _scores(self, numbers: _PairNumbers, sizes: Mapping[str, int | None], *, both_sampled: bool) -> list[Score]:
@@ -230,7 +231,7 @@ class _PairNumbers:
         return _PairNumbers(mean_term, covariance_term, uncertain, debiased, blocks)
 
     def to_arrays(self) -> dict[str, Array]:
-        """Return named float64 arrays: [1] for each number, [G] for each influence; None is an absent name."""
+        """Return named float64 arrays: [1] for each number, [N] for the influence of rows; None is an absent name."""
         numbers = {
             "mean_term": self.mean_term,
             "covariance_term": self.covariance_term,
@@ -243,8 +244,7 @@ class _PairNumbers:
         # the influence has two arrays, one per side, which may be empty
         influence = self.uncertainty.influence
         if influence is not None:
-            arrays["influence_generated"] = np.array(influence.generated, np.float64)
-            arrays["influence_reference"] = np.array(influence.reference, np.float64)
+            arrays["influence_generated"], arrays["influence_reference"] = influence.rows
         return arrays
 
     @staticmethod
@@ -254,7 +254,7 @@ class _PairNumbers:
         influence = None
         if "influence_generated" in arrays:
             sides = (arrays["influence_generated"], arrays["influence_reference"])
-            influence = Influence(*(tuple(side.tolist()) for side in sides))
+            influence = influence_of(*sides, error=numbers["error"])
         # a missing name is None
         return _PairNumbers(
             numbers["mean_term"],
