@@ -6,20 +6,19 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from genbench.array_types import Array
 from genbench.errors import InputError, UsageError
 from genbench.files.atomic_write import atomic_write, atomic_write_folder
-from genbench.files.progress_bar import progress_bar
+from genbench.files.progress_bar import Progress, progress_bar
 from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Source
 
 if TYPE_CHECKING:
     import torch
-    from tqdm import tqdm
 
 EXPORT_BATCH = 256
 """Number of samples in memory at a time."""
@@ -73,7 +72,7 @@ def _choose_writer(out: Path) -> _Writer:
     return _write_folder
 
 
-def _indexed_rows(source: Source, bar: tqdm[Any]) -> _IndexedRows:
+def _indexed_rows(source: Source, bar: Progress) -> _IndexedRows:
     for batch in read_batches(source, EXPORT_BATCH):
         data = batch.data
         rows = [_channels_last(image) for image in data] if isinstance(data, list) else _channels_last(data)

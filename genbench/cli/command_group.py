@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from genbench.cli.printing import reserved_stdout
+from genbench.cli.printing import reserved_stdout, show_warnings
 from genbench.errors import GenbenchError, InputWarning, did_you_mean
 from genbench.tables.escapes import terminal_safe
 
@@ -89,7 +89,7 @@ def _own_warnings_in_one_line() -> Iterator[None]:
 
         def showwarning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, InputWarning):
-                click.echo(terminal_safe(f"Warning: {message}"), err=True)
+                show_warnings([str(message)])
             else:
                 show(message, category, *place, **more)
 

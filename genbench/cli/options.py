@@ -63,6 +63,7 @@ def known_benchmark(ctx: click.Context, option: click.Parameter, value: str | No
         from genbench.plugs.registry import plug
         from genbench.plugs.specs import parse_spec
 
+        # the options of a benchmark are checked when it is opened
         name = parse_spec(str(value)).name
         if ":" not in name:
             plug("benchmarks", name)
@@ -177,7 +178,7 @@ READING_OPTIONS = (
         help="Largest number of pixels of an image that is decoded.",
     ),
     click.option("--no-cache", is_flag=True, help="Do not read or write the store of features."),
-    click.option("--quiet", is_flag=True, help="Show no progress bar."),
+    click.option("--quiet", is_flag=True, help="Show no progress."),
 )
 
 

@@ -10,33 +10,43 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genbench.errors import InputWarning, PlugWarning
+from genbench.errors import InputWarning, PlugWarning, number_of
 from genbench.tables.escapes import json_safe, terminal_safe
+from genbench.tables.line_width import wrapped
 
 if TYPE_CHECKING:
+    from genbench.comparison.real_against_real import RealAgainstReal
     from genbench.results import Result
 
 
-def show(result: Result, as_json: bool) -> None:
-    """Print a result to stdout, and its warnings and hints to stderr."""
-    from genbench.tables.result_table import result_text
+def show(result: Result, beside: RealAgainstReal | None, *, full: bool) -> None:
+    """Print the answer that a result gives to stdout, and its warnings and hints to stderr.
 
-    # warnings before the result, hints after it
+    ``full`` also prints the table of all scores. ``beside`` is the first score of real samples, if it is known.
+    """
+    from genbench.tables.answer import answer_text
+    from genbench.tables.result_table import heading_text, result_text
+
+    # the answer first, then what limits it, then what to do next
+    plain = not prints("↓↑±")
+    say(answer_text(result, beside, plain=plain) + "\n")
+    say(result_text(result, plain=plain) if full else heading_text(result))
     show_warnings(result.warnings)
-    say(json_text(result.to_json()) if as_json else result_text(result, plain=not prints("↓↑±")))
     show_hints(result.hints)
+    more = len(result.scores) - 1
+    if not full and more:
+        show_hints([f"Next: add --all for {number_of(more, 'more scores')}, --to FILE.jsonl to keep the result."])
 
 
 def show_hints(hints: Iterable[str]) -> None:
     """Print hints to stderr."""
     for hint in hints:
-        click.echo(terminal_safe(hint), err=True)
+        click.echo(wrapped(terminal_safe(hint)), err=True)
 
 
 def show_warnings(warnings: Iterable[str]) -> None:
     """Print the warnings of a result to stderr."""
-    for warning in warnings:
-        click.echo(terminal_safe(f"Warning: {warning}"), err=True)
+    show_hints(f"Warning: {warning}" for warning in warnings)
 
 
 def send(results: Iterable[Result], log_to: str | None) -> None:

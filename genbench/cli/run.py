@@ -31,7 +31,7 @@ from genbench.plugs.specs import COMMAND, REAL, parse_specs
     metavar="N",
     help="Trials at the same time; default: one per CPU core, or one on a GPU.",
 )
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 @logging
 def run_command(
     benchmark: str, samplers: tuple[str, ...], jobs: int | None, quiet: bool, log_to: str | None, **options: Any

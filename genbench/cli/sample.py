@@ -24,7 +24,7 @@ from genbench.errors import UsageError
 )
 @click.option("--labels", type=click.Choice(["equal", "random"]), default="equal", show_default=True,
               help="Classes requested of a sampler that takes them: in turn, or drawn at random.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 def sample_command(sampler: str, count: int, out: Path, seed: int, weights: Path | None, **options: Any) -> None:
     """Draw samples and write them to disk.
 

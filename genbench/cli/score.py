@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,8 +20,12 @@ from genbench.cli.options import (
     training,
     writable,
 )
-from genbench.cli.printing import guests, say, send, show, show_hints
+from genbench.cli.printing import guests, json_text, say, send, show, show_hints, show_warnings
 from genbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from genbench.results import Result
+    from genbench.scoring.plan import Plan
 
 
 def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
@@ -31,7 +35,9 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
         ctx.params.setdefault("resizes", value)
 
 
-@click.command(name="score")
+@click.command(name="score", short_help="Score samples or a sampler.")
+@click.argument("out", required=False, callback=known("sources", "samplers"), metavar="[OUT]")
+@click.argument("real", required=False, callback=known("sources"), metavar="[REAL]")
 @click.option(
     "--samples",
     callback=known("sources", "samplers"),
@@ -94,25 +100,29 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
     help="Draw the pairs that memorised finds, each sample beside its training image, as a PNG.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the expected cost (samples, time, disk, memory) and stop.")
+@click.option("--all", "show_all", is_flag=True, help="Print all scores, and not the first one alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every field of the result.")
 @click.option("--to", type=NamedPath(dir_okay=False, path_type=Path), help="Append the result to a JSON-lines file.")
 @logging
-def score_command(samples: str | None, sampler: str | None, as_json: bool, to: Path | None, **options: Any) -> None:
-    """Score samples or a sampler.
+def score_command(out: str | None, real: str | None, as_json: bool, to: Path | None, **options: Any) -> None:
+    """Score samples or a sampler: OUT against REAL, the same as --samples OUT --reference REAL.
+
+    The answer is the first score, that of real samples, and the verdict. All scores that were asked for by --metrics,
+    --resizes or --panel are printed, and all others by --all.
 
     \b
-    genbench score --samples out/ --reference real/
-    genbench score --samples out.npz --reference imagenet256.npz --metrics fid,is
+    genbench score out/ real/
+    genbench score out.npz imagenet256.npz --metrics fid,is
     genbench score --sampler acme.models:Fractal,depth=5 --benchmark digits
     """
-    if (samples is None) == (sampler is None):
-        raise UsageError("Say what to score: either --samples PATH|SPEC or --sampler SPEC.")
+    _place(options, out, real)
     from genbench.distributed import joined
     from genbench.plugs.opening import open_sampler, open_subject
     from genbench.scoring.options import Options
     from genbench.scoring.plan import Plan
 
-    dry_run, log_to, benchmark, pairs = (options.pop(name) for name in ("dry_run", "log_to", "benchmark", "pairs"))
+    named = ("samples", "sampler", "dry_run", "log_to", "benchmark", "pairs", "show_all")
+    samples, sampler, dry_run, log_to, benchmark, pairs, show_all = (options.pop(name) for name in named)
     # the bytes of a path need not be valid text
     subject_text = str(samples or sampler).encode(errors="replace").decode()
     options["name"] = (options["name"] or subject_text).encode(errors="replace").decode()
@@ -137,12 +147,48 @@ def score_command(samples: str | None, sampler: str | None, as_json: bool, to: P
     elif not follows:
         # the result is shown first, and a closed pipe does not keep it from the file
         try:
-            show(result, as_json)
+            _show(result, plan, as_json=as_json, show_all=show_all)
         finally:
-            if to is not None:
-                result.append(to)
-            if pairs is not None:
-                from genbench.runs.pair_sheet import write_pair_sheet
-
-                write_pair_sheet(result, plan.sides, pairs)
+            _write(result, plan, to, pairs)
         send([result], log_to)
+
+
+def _write(result: Result, plan: Plan, to: Path | None, pairs: Path | None) -> None:
+    """Write the files that were asked for."""
+    if to is not None:
+        result.append(to)
+    if pairs is not None:
+        from genbench.runs.pair_sheet import write_pair_sheet
+
+        write_pair_sheet(result, plan.sides, pairs)
+
+
+def _place(options: dict[str, Any], out: str | None, real: str | None) -> None:
+    """Put the two paths to the options whose short form they are. Raises UsageError if what to score is unclear."""
+    for path, name, word in ((out, "samples", "OUT"), (real, "reference", "REAL")):
+        if path is not None and options[name] is not None:
+            raise UsageError(f"{word} and --{name} mean the same, but {path!r} and {options[name]!r} are given.")
+        options[name] = options[name] if path is None else path
+    if options["samples"] is not None and options["sampler"] is not None and options["reference"] is None:
+        # with --sampler, a single path is the reference
+        options["reference"], options["samples"] = out, None if out is not None else options["samples"]
+    if (options["samples"] is None) == (options["sampler"] is None):
+        raise UsageError("Say what to score: `genbench score OUT REAL`, --samples PATH|SPEC, or --sampler SPEC.")
+
+
+def _show(result: Result, plan: Plan, *, as_json: bool, show_all: bool) -> None:
+    """Print a result as JSON, or the answer that it gives."""
+    if as_json:
+        show_warnings(result.warnings)
+        say(json_text(result.to_json()))
+        show_hints(result.hints)
+        return
+    from genbench.scoring.real_halves import real_against_real
+
+    # what was asked for is shown
+    options = plan.sides.options
+    asked = plan.benchmark is None and options.metrics is not None
+    full = show_all or asked or options.panel is not None or options.resizes is not None
+    with guests():
+        beside = real_against_real(plan)
+    show(result, beside, full=full)

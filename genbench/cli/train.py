@@ -22,7 +22,7 @@ from genbench.cli.printing import say
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Training seed.")
 @click.option("--out", type=NamedPath(file_okay=False, path_type=Path), default="runs", show_default=True,
               help="Folder of checkpoints and training curves.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 def train_command(sampler: str, benchmark: str, quiet: bool, out: Path, **options: Any) -> None:
     """Train one sampler with one seed, as `run` does.
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,12 +18,9 @@ from genbench.extraction.block_facts import BlockFacts
 from genbench.extraction.feature_store import Block, Store, added_views
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
-from genbench.files.progress_bar import progress_bar
+from genbench.files.progress_bar import Progress, progress_bar
 from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import BATCH_SIZE, Batch, Extractor, Source
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 BLOCK_ROWS = 256
 """Samples per block. A block is the unit of content addresses, of resuming and of recomputing after a change."""
@@ -109,7 +105,7 @@ def _require_store(extractors: Sequence[Extractor], options: Extraction) -> None
 
 
 def _extract_block(
-    source: Source, passes: Sequence[ForwardPass], options: Extraction, start: int, bar: tqdm[Any]
+    source: Source, passes: Sequence[ForwardPass], options: Extraction, start: int, bar: Progress
 ) -> HashedBlocks:
     """Return the block of each extractor that begins at row ``start``, and the content hash of its samples."""
     stop = min(start + BLOCK_ROWS, len(source))
@@ -189,7 +185,7 @@ def _stored_block(source: Source, extractor: Extractor, store: Store | None, dig
 
 
 def _compute_blocks(
-    passes: Sequence[ForwardPass], batches: Iterable[Batch], source: Source, rows: range, bar: tqdm[Any]
+    passes: Sequence[ForwardPass], batches: Iterable[Batch], source: Source, rows: range, bar: Progress
 ) -> list[Block]:
     """Return the block of each extractor; every batch is decoded once and goes through all extractors."""
     outputs: list[list[dict[str, Array]]] = [[] for _ in passes]

@@ -57,6 +57,7 @@ def _declaration(entry: EntryPoint) -> Declaration | None:
 
 
 def _declared_in(module: str, attribute: str) -> Declaration | None:
+    # the statements at the top of the module
     for node in _module_body(module):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == attribute:
             return node

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from genbench.results import Result
 from genbench.tables.class_table import ClassTable, class_tables
 from genbench.tables.escapes import one_line
+from genbench.tables.line_width import WIDTH, wrapped
 from genbench.tables.numbers import ARROWS, PLAIN, counted, number_with_error, set_aside
 from genbench.tables.pair_table import PairTable, pair_tables
 
@@ -27,7 +29,7 @@ def scores_frame(result: Result) -> pd.DataFrame:
 def result_text(result: Result, *, plain: bool = False) -> str:
     """Return a result as aligned text: the samples, the reference, and each score with its error.
 
-    ``plain`` writes arrows and ± in ASCII.
+    The table has at most 80 columns: long names are broken. ``plain`` writes arrows and ± in ASCII.
     """
     from tabulate import tabulate
 
@@ -49,9 +51,20 @@ def result_text(result: Result, *, plain: bool = False) -> str:
     # for terminals that cannot print arrows
     if plain:
         rows, headers = [[cell.translate(PLAIN) for cell in row] for row in rows], [h.translate(PLAIN) for h in headers]
+    # what the other columns leave for the names
+    others = [max(map(len, column)) for column in list(zip(headers, *rows, strict=True))[1:]]
+    rows = [[_broken(row[0], WIDTH - sum(others) - 2 * len(others)), *row[1:]] for row in rows]
     table = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                      colalign=("left", "left", "right", "left", "left")[: len(headers)])  # fmt: skip
-    return "\n".join([*_heading(result), "", table.rstrip(), *_detail_lines(result, plain=plain)])
+    return "\n".join([heading_text(result), "", table.rstrip(), *_detail_lines(result, plain=plain)])
+
+
+def _broken(name: str, width: int) -> str:
+    """Break a name that is wider than a column: before the extractor, and then anywhere."""
+    if len(name) <= width:
+        return name
+    parts = name.replace("@", "\n@", 1).split("\n")
+    return "\n".join(line for part in parts for line in textwrap.wrap(part, max(width, len("@extractor"))))
 
 
 def _detail_lines(result: Result, *, plain: bool) -> list[str]:
@@ -69,8 +82,8 @@ def _detail_lines(result: Result, *, plain: bool) -> list[str]:
     return lines
 
 
-def _heading(result: Result) -> list[str]:
-    # the generated samples, the reference, and how they were scored
+def heading_text(result: Result) -> str:
+    """Return the lines about the generated samples, the reference, and how they were scored."""
     lines = [f"{one_line(result.name)}: {counted(result.generated.count)}" + set_aside(result.generated)]
     if result.reference is not None:
         lines.append(
@@ -86,7 +99,7 @@ def _heading(result: Result) -> list[str]:
     labels = "" if result.label_rule in ("", "equal") else f", --labels {result.label_rule}"
     used = one_line(f"{', '.join(result.extractors)}{recipe}{labels}, on {result.device}")
     lines.append(f"features: {used}, {result.seconds:.1f} s")
-    return lines
+    return "\n".join(wrapped(line) for line in lines)
 
 
 def _is_number(value: object) -> bool:

@@ -21,6 +21,11 @@ def refused(*words: object, code: int = 1) -> str:
     return outcome.stderr
 
 
+def sentences(text: str) -> list[str]:
+    """Return warnings and hints, which are printed in lines of 80 columns, each on one line."""
+    return text.replace("\n  ", " ").splitlines()
+
+
 def score_pixels(path: object, *more: object) -> list[object]:
     """Return a command that scores images against the digits."""
     reference = ["--reference", "digits", "--features", "pixels,size=8", "--metrics", "swd"]

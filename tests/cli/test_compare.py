@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.commands import run
+from tests.cli.commands import run, sentences
 
 
 def test_compare_prints_verdicts(files: Path) -> None:
@@ -61,7 +61,7 @@ def test_compare_prints_each_warning_of_what_it_scores_once(tmp_path: Path) -> N
     words = ("compare", tmp_path / "dark.npy", tmp_path / "black.npy", "--reference", tmp_path / "real.npy", "--quiet")
     outcome = run(*words, "--features", "pixels,size=4", "--metrics", "fd", "--json")
     json.loads(outcome.stdout)
-    warnings = [line for line in outcome.stderr.splitlines() if "nearly black" in line]
+    warnings = [line for line in sentences(outcome.stderr) if "nearly black" in line]
     assert len(warnings) == 2
     assert all(
         line.startswith(f"Warning: {tmp_path / name}.npy: ")

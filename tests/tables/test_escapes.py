@@ -29,6 +29,7 @@ from genbench.tables.escapes import (
     markdown_coded,
     markdown_safe,
     markup_safe,
+    one_line,
     terminal_safe,
 )
 from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, gate_text
@@ -46,18 +47,18 @@ NAME = (
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u202e\ufffe]")
 
 
-def hostile(value: float, *, name: str = NAME) -> Result:
+def hostile(value: float, *, name: str = "", text: str = NAME) -> Result:
     """Return a result with the hostile name everywhere where a file can have it."""
-    one = made(name, value, benchmark=None)
+    one = made(name or text, value, benchmark=None)
     return replace(
         one,
-        scores=tuple(replace(entry, name=entry.name + NAME, key=entry.key + NAME) for entry in one.scores),
-        generated=replace(one.generated, name=NAME, left_out={NAME: 2}),
-        extractors={NAME: NAME},
-        metrics=(NAME,),
-        device=NAME,
-        versions={"genbench": NAME},
-        warnings=(NAME,),
+        scores=tuple(replace(entry, name=entry.name + text, key=entry.key + text) for entry in one.scores),
+        generated=replace(one.generated, name=text, left_out={text: 2}),
+        extractors={text: text},
+        metrics=(text,),
+        device=text,
+        versions={"genbench": text},
+        warnings=(text,),
         training=None,
     )
 
@@ -159,7 +160,7 @@ def test_json_reads_back_with_the_same_name(tmp_path: Path) -> None:
 
 
 def test_a_terminal_gets_no_control_characters_and_no_further_lines() -> None:
-    plain = made("a", 1.0, benchmark=None)
+    plain = hostile(1.0, text=one_line(NAME))
     for text in (written(RESULTS), gate_text(gate([hostile(3.0)], [hostile(1.0)])), result_text(RESULTS[0])):
         assert not CONTROLS.search(terminal_safe(text))
         assert not [line for line in text.splitlines() if line.startswith(("# heading", "```", "| - cell"))]
