@@ -37,6 +37,7 @@ class Parquet(EncodedImages):
     def __init__(
         self, path: Shards, *, image: str | None = None, label: str | None = None, split: str | None = None
     ) -> None:
+        # open all files, so that a damaged one is told at once
         self.name = shards_name(path)
         self._files = [ParquetFile(file) for file in shard_files(path, PARQUET, split)]
         self._ends = np.cumsum([len(file) for file in self._files])
@@ -84,6 +85,7 @@ class Parquet(EncodedImages):
 def _image_column(file: ParquetFile, chosen: str | None) -> str:
     """Return the column of bytes that holds the images: ``image.bytes`` or ``image``."""
     found = {field.name: column for field in file.schema if (column := _column_of_bytes(field)) is not None}
+    # what the user names
     if chosen is not None:
         if chosen not in found:
             raise UsageError(f"{file.name} has no column of images {chosen!r}{did_you_mean(chosen, found)}")
@@ -94,6 +96,7 @@ def _image_column(file: ParquetFile, chosen: str | None) -> str:
     for names in (declared, named[:1], list(found)):
         if len(names) == 1:
             return found[names[0]]
+    # no images, or several columns of them
     if not found:
         raise InputError(
             f"{file.name} holds no column of encoded images, only {', '.join(file.schema.names[:8])}; expected bytes, "
@@ -110,6 +113,7 @@ def _column_of_bytes(field: Any) -> str | None:
     binary = ("binary", "large_binary", "binary_view")
     if str(field.type) in binary:
         return str(field.name)
+    # Hugging Face stores the bytes beside the path that they came from
     inner = {child.name: str(child.type) for child in field.type} if str(field.type).startswith("struct<") else {}
     return f"{field.name}.bytes" if inner.get("bytes") in binary else None
 
@@ -119,6 +123,7 @@ def _label_column(file: ParquetFile, chosen: str | None) -> str | None:
     names = file.schema.names
     if chosen is not None and chosen not in names:
         raise UsageError(f"{file.name} has no column {chosen!r}{did_you_mean(chosen, names)}")
+    # the usual names come first, because a data set may have several columns of classes
     declared = [name for name, feature in file.features.items() if feature.get("_type") == "ClassLabel"]
     usual = [name for name in LABEL_NAMES if name in names]
     return chosen or next((name for name in (*usual, *declared) if name in names), None)
@@ -129,6 +134,7 @@ def _classes_of_column(files: list[ParquetFile], columns: list[str | None]) -> C
     column = columns[0]
     if column is None or set(columns) != {column}:
         return Classes()
+    # texts must be known from all files before they get numbers
     values = [value for file in files for value in file.column(column).to_pylist()]
     named: Mapping[str, Any] = files[0].features.get(column, {})
     if all(isinstance(value, str) for value in values):
@@ -137,7 +143,9 @@ def _classes_of_column(files: list[ParquetFile], columns: list[str | None]) -> C
         numbers = {name: number for number, name in enumerate(names)}
         values = [numbers[value] for value in values] if len(names) <= MOST_CLASSES else [None]
     else:
+        # numbers have their names in the metadata
         names = tuple(named["names"]) if isinstance(named.get("names"), list) else ()
+    # test splits often hold -1 instead of a class
     labels = _whole_numbers(values)
     if labels is None:
         return Classes(notes=(f"the column {column} holds no whole numbers from 0 on, so there are no classes",))

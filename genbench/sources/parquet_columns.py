@@ -42,6 +42,7 @@ class ParquetFile:
             raise InputError(
                 f"{self.name} is no whole Parquet file ({described(error)}); copy it again, or close its writer."
             ) from error
+        # the counts in the footer must fit to each other and to the size of the file
         self._metadata = self._file.metadata
         counts = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
         self.group_ends = np.cumsum(np.array(counts, np.int64))
@@ -70,6 +71,7 @@ class ParquetFile:
 
     def value(self, column: str, row: int) -> bytes:
         """Return a value of a column of bytes. Raises Unreadable if it is missing or damaged."""
+        # threads ask for rows of the same few groups
         group = int(np.searchsorted(self.group_ends, row, side="right"))
         first = int(self.group_ends[group - 1]) if group else 0
         with self._lock:
@@ -86,6 +88,7 @@ class ParquetFile:
             values = self._file.read(columns=[name], use_threads=False).column(0)
         except Exception as error:  # damaged bytes can raise any exception
             raise InputError(f"{self.name}: {name} is damaged ({described(error)}); copy the file again.") from error
+        # the footer may say anything
         if len(values) != len(self):
             raise self._lie(f"{len(self):,} rows, and {name} holds {len(values):,}")
         return values
@@ -93,6 +96,7 @@ class ParquetFile:
     def check_sizes(self, column: str) -> None:
         """Raise InputError if the file cannot hold what it says of a column, or unpacks to far more than its size."""
         for group in range(len(self.group_ends)):
+            # sizes in the footer decide how much memory the library asks for
             packed, unpacked = self._sizes(column, group)
             if packed < 0 or packed > self._size:
                 raise self._lie(f"{packed:,} bytes of {column}")
@@ -118,6 +122,7 @@ class ParquetFile:
 
     def _forget(self) -> None:
         """Close the row groups that were used least recently."""
+        # two groups at least, because a batch may lie in two
         kept = list(self._unpacked.values())
         while len(kept) > GROUPS_KEPT or (len(kept) > 2 and sum(map(len, kept)) > ROWS_KEPT):
             self._unpacked.popitem(last=False)
@@ -125,6 +130,7 @@ class ParquetFile:
 
     def _unpack(self, column: str, group: int) -> _UnpackedGroup:
         """Write the values of a row group to a temporary file, some rows at a time."""
+        # the temporary file must fit
         rows = self._metadata.row_group(group).num_rows
         _, size = self._sizes(column, group)
         folder = tempfile.gettempdir()
@@ -133,6 +139,7 @@ class ParquetFile:
         failure, written = "the file holds fewer rows than it says", 0
         ends: list[int] = []
         missing: set[int] = set()
+        # what was read before damage stays readable
         with tempfile.TemporaryFile(prefix="genbench-") as file:
             try:
                 step = max(1, min(256, COLUMN_BYTES * rows // max(1, size)))
@@ -151,6 +158,7 @@ class ParquetFile:
                         ends.append(written)
             except Exception as error:  # damaged bytes can raise any exception
                 failure = f"damaged in the file: {described(error)}"
+            # the reader has a descriptor of its own
             file.flush()
             return _UnpackedGroup(FileReader(self.name, file), np.array(ends, np.int64), frozenset(missing), failure)
 
