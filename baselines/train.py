@@ -62,6 +62,7 @@ class Baseline(ABC):
 
     latent: int
     batch_size: int
+    weights_suffix = ".safetensors"
     seed_bits = 32  # torch takes larger seeds than other programs; fewer bits would change the samples
     average: float
     """Decay of the exponential moving average (EMA) of the generator, used for sampling; 0 uses the last weights."""

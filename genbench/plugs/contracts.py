@@ -150,6 +150,7 @@ class Sampler(Protocol):
     #   class_names: list[str]                       names of these classes; without them class k is called k
     #   fit(source, *, seed, steps, watch, checkpoint)   training, used by ``genbench run``
     #   save(path), load(path)                       write and read the weights; used for the best checkpoint
+    #   weights_suffix: str                          suffix of these paths and of ``checkpoint``; ".pt" by default
     #   log_likelihood(data, label, *, samples, seed) -> float [N]   ln p of each row, or a lower bound of it
     #   claim(data, seed) -> (name, value, samples)  the critic's estimate: ``"w1"``, or ``"value"`` of the GAN game
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from genbench.errors import InputError, InputWarning
+from genbench.errors import InputError, InputWarning, PlugError
 from genbench.files.atomic_write import atomic_write
 from genbench.files.checksums import Checksums
 from genbench.files.fingerprints import content_hash, file_hash
@@ -25,22 +25,25 @@ from genbench.runs.history import History
 
 Stored = TypeVar("Stored")
 
+DEFAULT_SUFFIX = ".pt"
+"""Suffix of the files of a sampler that has no ``weights_suffix``: torch reads and writes them by its own format."""
+
 
 class RunFolder:
     """The folder ``ROOT/BENCHMARK/SAMPLER/seed-N`` of one sampler with one training seed.
 
     ``benchmark`` is the name of the benchmark without its version. Not every folder has every file: a sampler without
-    training has only a result, a gallery and the two pictures of samples.
+    training has only a result, a gallery and the two pictures of samples. ``suffix`` is that of the weights.
     """
 
-    def __init__(self, root: Path, benchmark: str, sampler: str, seed: int) -> None:
+    def __init__(self, root: Path, benchmark: str, sampler: str, seed: int, suffix: str = DEFAULT_SUFFIX) -> None:
         self.sampler, self.seed = sampler, seed
         self.path = _earlier_folder(root, benchmark, sampler, seed) or result_folder(root, benchmark, sampler, seed)
         # what decides the result; files of a trial with another identity are deleted
         self._identity = self.path / "identity.json"
         # training: the state from which an interrupted training continues, the chosen weights, what was watched
-        self.checkpoint = self.path / "checkpoint.safetensors"
-        self.best_weights = self.path / "best.safetensors"
+        self.checkpoint = self.path / f"checkpoint{suffix}"
+        self.best_weights = self.path / f"best{suffix}"
         self._history = self.path / "history.jsonl"
         self.curves = self.path / "curves.png"
         # the TrainingRecord, written when the training is finished
@@ -69,12 +72,18 @@ class RunFolder:
         """Delete the files of the training, and unless ``training_only``, all others."""
         # the result goes first and the identity last, so that a killed process leaves no mixture that looks finished
         others = [] if training_only else [self.samples, self._gallery, self.sheet, self._identity]
-        training = [self._training, self.checkpoint, self._history, self.best_weights, self.curves, self._sums.path]
+        weights = [*self.path.glob("checkpoint.*"), *self.path.glob("best.*")]
+        training = [self._training, *weights, self._history, self.curves, self._sums.path]
         for path in (self.result, *training, *others):
             path.unlink(missing_ok=True)
 
     def seal_weights(self) -> None:
-        """Write the checksum of the best weights, which the sampler has just saved."""
+        """Write the checksum of the best weights, which the sampler has just saved. Raises PlugError without a file."""
+        if not self.best_weights.is_file():
+            raise PlugError(
+                f"The method save of {self.sampler!r} wrote no file at its path, {self.best_weights}; write this path "
+                "itself (numpy.savez adds .npz to a path, but not to an open file)."
+            )
         self._sums.add(self.best_weights, file_hash(self.best_weights))
 
     def weights_are_whole(self) -> bool:

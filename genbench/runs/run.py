@@ -24,6 +24,7 @@ from genbench.runs.gallery import write_gallery
 from genbench.runs.identity import trial_identities
 from genbench.runs.likelihood_scores import likelihoods
 from genbench.runs.options import RunOptions, RunSettings, TrainOptions, run_settings
+from genbench.runs.scorable import require_scorable
 from genbench.runs.train import Training
 from genbench.runs.trial_folder import taken_folder
 from genbench.runs.workers import worker_pool
@@ -44,10 +45,8 @@ def run(
     unknown names and options, PlugError if a sampler raises; results of trials that finished before stay on disk.
     """
     settings = run_settings(benchmark, samplers, "run", options)
-    # open every sampler once, so that a mistyped name stops the run before the long work
-    for name in settings.samplers:
-        if name != REAL:
-            open_sampler(name)
+    # a mistyped name and samples that cannot be scored stop the run before the long work
+    require_scorable(settings, [name for name in settings.samplers if name != REAL])
     # the identities are those of the code that is loaded now
     identities = trial_identities(settings)
     # with several ranks, each one takes its share of the trials

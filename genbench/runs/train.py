@@ -5,6 +5,7 @@ An interrupted training continues from its last checkpoint, and a finished train
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,10 @@ import numpy as np
 from genbench.errors import DivergedError, GenbenchError, InputError, guest_code
 from genbench.files.progress_bar import progress_bar, tell
 from genbench.plugs.opening import open_sampler, open_source
+from genbench.plugs.sampler_calls import seeded_generators
 from genbench.results import CriticRecord, TrainingRecord
 from genbench.runs.critic_estimates import critic_estimate
-from genbench.runs.folder import RunFolder
+from genbench.runs.folder import DEFAULT_SUFFIX, RunFolder
 from genbench.runs.history import History, WatchedStep
 from genbench.runs.options import RunSettings
 from genbench.runs.pictures import curves_figure
@@ -49,11 +51,12 @@ class Training:
     history: History = field(default_factory=History)
     record: TrainingRecord | None = None
     """Set when the training is finished."""
+    _suffix: str = DEFAULT_SUFFIX
 
     @property
     def folder(self) -> RunFolder:
         """Where the training writes its files."""
-        return RunFolder(self.settings.out, self.settings.benchmark.name, self.sampler, self.seed)
+        return RunFolder(self.settings.out, self.settings.benchmark.name, self.sampler, self.seed, self._suffix)
 
     @property
     def weights(self) -> Path:
@@ -67,6 +70,7 @@ class Training:
         best weights so far stay in the folder.
         """
         settings, model = self.settings, self._opened()
+        self._suffix = getattr(model, "weights_suffix", DEFAULT_SUFFIX)
         self.record = TrainingRecord(settings.budget, self.seed)
         if not hasattr(model, "fit"):
             return model
@@ -115,7 +119,7 @@ class Training:
             self._fit(model)
         # the chosen weights are in most cases not those of the last step
         if self.weights.exists():
-            model.load(self.weights)
+            self._load(model)
         curves_figure(self.history, self.folder.curves)
         return model
 
@@ -182,13 +186,30 @@ class Training:
         kept = hasattr(model, "save") and math.isfinite(validation) and validation <= best + error
         # a sampler without save is scored with the weights of its last step
         if kept:
-            model.save(self.weights)
-            self.folder.seal_weights()
+            self._save(model)
         density = self.settings.benchmark.density
         critic = critic_estimate(model, density, seed=self.seed) if density and math.isfinite(validation) else None
         # write the history after every measurement, because the training may be interrupted
         self.history = self.history.extended(WatchedStep(step, dict(losses), validation, kept, seconds, critic))
         self.folder.write_history(self.history)
+
+    def _save(self, model: Any) -> None:
+        """Write the weights. The first time, load them into another object, so that an error does not come too late."""
+        with guest_code(f"The method save of {self.sampler!r}, called with the path {self.weights},"):
+            model.save(self.weights)
+        self.folder.seal_weights()
+        if self.history.chosen_step:
+            return
+        # the constructor of a guest may draw random numbers, which would change the training
+        with seeded_generators(self.seed):
+            other = self._opened()
+            # module:attribute may name an object instead of a class
+            if inspect.unwrap(other) is not inspect.unwrap(model):
+                self._load(other)
+
+    def _load(self, model: Any) -> None:
+        with guest_code(f"The method load of {self.sampler!r}, called with the path {self.weights},"):
+            model.load(self.weights)
 
     def _validation(self, model: Any) -> tuple[float, float]:
         """Return the watched metric on the validation split and its error; NaN if the model has diverged."""

@@ -188,7 +188,7 @@ def untrainable(count: int, seed: int) -> np.ndarray:
 def test_the_seconds_of_an_interrupted_training_are_counted(guest: str, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "ring8", guest, 0).path
     folder.mkdir(parents=True)
-    (folder / "checkpoint.safetensors").write_text("")
+    (folder / "checkpoint.pt").write_text("")
     watched = {"step": 1, "loss": 1.0, "validation": 1.0, "kept": 0.0, "seconds": 100.0}
     (folder / "history.jsonl").write_text(json.dumps(watched) + "\n")
     assert train(guest, TINY, budget="tiny", out=tmp_path, progress=False).record.seconds >= 100
