@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ class Npy(ArrayFile):
 class Npz(ArrayFile):
     """Samples in ``arr_0`` of an .npz file, as ADM writes it, and in further unnamed arrays of the same shape.
 
-    The rows of ``arr_0``, ``arr_1``, ... follow one another. An unnamed array of one whole number per sample, or of
+    Without ``arr_0``, the samples are the points in the only float array [N, D], whatever its name. The rows of
+    ``arr_0``, ``arr_1``, ... follow one another. An unnamed array of one whole number per sample, or of
     one-hot rows, holds the classes; so does one that is called ``labels``. ``class_names`` holds their names, as texts.
     Other named arrays are counted in ``left_out``. An uncompressed file is read in place; a compressed one is unpacked
     once to a temporary file. Pickled objects are never loaded. Raises InputError if the samples have several shapes, or
@@ -104,8 +106,6 @@ class Npz(ArrayFile):
         name = printable(path)
         self.opened = file_stamp(file)
         with open_zip(Path(path).expanduser()) as archive, NpzMembers(name, file, archive) as members:
-            if "arr_0" not in members.keys:
-                raise InputError(_no_arr_0_message(name, members.keys))
             contents = _NpzContents(name, members)
             parts = [members.rows(key) for key in contents.samples]
             array = parts[0] if len(parts) == 1 else JoinedRows(parts)
@@ -129,7 +129,7 @@ class _NpzContents:
 
     def __init__(self, name: str, members: NpzMembers) -> None:
         self._name, self._members = name, members
-        self.samples = ["arr_0"]
+        self.samples = [self._first()]
         """The keys of the arrays of samples."""
         self._classes: list[str] = []
         # numpy calls unnamed arrays arr_0, arr_1, ...
@@ -139,9 +139,28 @@ class _NpzContents:
         self.used = {*self.samples}
         """The keys of all arrays that are used."""
 
+    def _first(self) -> str:
+        """Return the key of the first samples. Raises InputError if there are none."""
+        keys = self._members.keys
+        if "arr_0" in keys:
+            return "arr_0"
+        # programs that write embeddings give them a name of their own
+        others = [key for key in keys if key not in STATISTICS_KEYS and key not in LABEL_KEYS]
+        points = [key for key in others if self._is_points(key)]
+        if len(points) != 1:
+            raise InputError(_no_samples_message(self._name, keys))
+        return points[0]
+
+    def _is_points(self, key: str) -> bool:
+        # identifiers beside the embeddings may be pickled
+        with suppress(InputError):
+            header = self._members.header(key)
+            return len(header.shape) == 2 and header.dtype.kind == "f"
+        return False
+
     def _sort_in(self, key: str) -> None:
         # more samples have the form of the first ones
-        first, header = self._members.header("arr_0"), self._members.header(key)
+        first, header = self._members.header(self.samples[0]), self._members.header(key)
         axes = len(header.shape)
         if (header.dtype, header.shape[1:]) == (first.dtype, first.shape[1:]) and axes > 1:
             # one-hot rows have the form of points
@@ -151,8 +170,9 @@ class _NpzContents:
             self._classes.append(key)
         elif header.dtype.kind in "biuf" and (axes > 2 or (axes == 2 and len(first.shape) == 2)):
             raise InputError(
-                f"{self._name} holds arr_0, {first}, and {key}, {header}, which are not samples of one shape and "
-                "dtype; write one file for each, or give other arrays a name (np.savez(path, images, other=...))."
+                f"{self._name} holds {self.samples[0]}, {first}, and {key}, {header}, which are not samples of one "
+                "shape and dtype; write one file for each, or give other arrays a name (np.savez(path, images, "
+                "other=...))."
             )
 
     def _may_be_classes(self, key: str, header: NpyHeader, first: NpyHeader) -> bool:
@@ -185,13 +205,13 @@ class _NpzContents:
         return checked_names(f"{self._name}: class_names", self._members.small("class_names"), labels)
 
 
-def _no_arr_0_message(name: str, keys: list[str]) -> str:
+def _no_samples_message(name: str, keys: list[str]) -> str:
     # users often confuse the two kinds of .npz files
     if {"mu", "sigma"} <= set(keys):
         return f"{name} is a statistics file (mu, sigma), not samples; give it to --reference."
     return (
         f"{name} holds {', '.join(sorted(keys)) or 'nothing'}; expected arr_0, uint8 [N, H, W, 3], as "
-        "np.savez(path, images) writes it."
+        "np.savez(path, images) writes it, or one float array [N, D]."
     )
 
 

@@ -141,9 +141,11 @@ def layout_of(
         range = range or "0..1"
     elif dtype != np.uint8 and range is None:
         least, most = extremes(first_rows())
+        # the embeddings of the parts of a text or a sound look like gray images
+        parts = "; if they are embeddings of parts [N, T, D], give their means x.mean(axis=1)" if axes == "NHW" else ""
         raise InputError(
             f"{name} holds images as {dtype} with values from {least:g} to {most:g}, whose range is not guessed; "
-            f"declare it with {declare.format(name=name, range=likely_range(least, most))}, or save uint8."
+            f"declare it with {declare.format(name=name, range=likely_range(least, most))}, or save uint8{parts}."
         )
     return Layout(name, axes, range, declare)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from genbench import score
 from tests.docs.pages import page, run_examples, section
 
 TRAINING = "## Train the baselines"
@@ -42,6 +44,24 @@ def test_the_examples_of_plugs_run(empty_folder: Path, heading: str) -> None:
 @pytest.mark.slow
 def test_a_benchmark_in_a_module_is_run(empty_folder: Path) -> None:
     run_examples(section(page("docs/plugs.md"), "## Benchmarks"), skip=MISSING)
+
+
+@pytest.mark.parametrize("heading", ["### Texts", "### Sounds"])
+def test_the_examples_of_embeddings_run_and_show_what_the_page_says(empty_folder: Path, heading: str) -> None:
+    kind, worse = ("texts", "narrow") if heading == "### Texts" else ("sounds", "high")
+    if kind == "texts":
+        pytest.importorskip("wordllama", reason="the example needs wordllama")
+    example = section(page("docs/modalities.md"), heading)
+    run_examples(example)
+    # the page says that lost diversity shows in the recall and not in the precision
+    options: Any = {"reference": f"{kind}_real.npy", "metrics": "fd,pr"}
+    good, lost = (score(f"{kind}_{name}.npy", **options) for name in ("good", worse))
+    assert lost["fd@points"].value > 10 * good["fd@points"].value
+    assert good["recall@points"].value > 0.9
+    assert lost["recall@points"].value < 0.8
+    assert lost["precision@points"].value > 0.9
+    if kind == "sounds":
+        assert score("sounds_noisy.npy", **options)["precision@points"].value < 0.01
 
 
 def test_the_example_of_volumes_runs(empty_folder: Path) -> None:

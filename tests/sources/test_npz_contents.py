@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from genbench.errors import InputError
-from genbench.sources.array_files import Npz
+from genbench.sources.array_files import Npy, Npz
 
 Save = Callable[..., None]
 
@@ -160,3 +160,29 @@ def test_arrays_that_later_ones_replace_are_counted(tmp_path: Path) -> None:
         archive.write(tmp_path / "later.npy", "arr_0.npy")
     source = Npz(tmp_path / "x.npz")
     assert (len(source), source.left_out) == (4, {"arrays replaced by later ones": 1})
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_only_array_of_points_is_taken_under_any_name(tmp_path: Path, dtype: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(dtype)
+    ids = np.array(["a", 2, None, "b", "c"], dtype=object)
+    np.savez(tmp_path / "x.npz", ids=ids, embeddings=x, y=np.arange(5), rate=np.float32(16))
+    source = Npz(tmp_path / "x.npz")
+    (batch,) = source.batches(9)
+    assert isinstance(batch.data, torch.Tensor)
+    assert np.array_equal(batch.data.numpy(), x.astype(np.float32))
+    assert source.labels is not None
+    assert source.labels.tolist() == [0, 1, 2, 3, 4]
+    assert source.left_out == {"further arrays": 2}
+
+
+def test_two_arrays_of_points_without_arr_0_are_ambiguous(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=np.zeros((5, 3)), b=np.zeros((5, 3)))
+    with pytest.raises(InputError, match=r"holds a, b; expected arr_0, .* or one float array \[N, D\]"):
+        Npz(tmp_path / "x.npz")
+
+
+def test_embeddings_of_parts_are_told_to_be_averaged(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(5, 12, 8)))
+    with pytest.raises(InputError, match=r"embeddings of parts \[N, T, D\], give their means x\.mean\(axis=1\)"):
+        Npy(tmp_path / "x.npy")
