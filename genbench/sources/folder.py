@@ -32,6 +32,7 @@ class Files(EncodedImages):
         self._folder = self.root.absolute()
         self.labels = labels
         self.class_names: tuple[str, ...] | None = None
+        self.notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.files)
