@@ -23,6 +23,7 @@ from genbench.cli.options import (
 )
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
+from genbench.plugs.specs import split_specs
 from genbench.tables.escapes import terminal_safe
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _checks(
     subject = options["sampler"] or options["samples"]
     if (result is not None) + (options["sampler"] is not None) + (options["samples"] is not None) != 1:
         raise UsageError("Say what to check: a file of results, or --sampler SPEC, or --samples PATH|SPEC.")
-    names = [name.strip() for name in metric.split(",")] if metric else None
+    names = split_specs(metric) if metric else None
     if subject is not None:
         from genbench.cli.gate_subject import checks_of_subject
 

@@ -28,7 +28,9 @@ class DecidingScore:
     name: str
     """Full name: ``fd_debiased@digits``."""
     spec: str
-    """Metric that computes it: ``fid``."""
+    """Metric that computes it, without its extractor: ``fid``."""
+    extractor: str
+    """The extractor of the baseline's score: ``digits``."""
     first_look: int
     """Number of samples from which on it is valid."""
 
@@ -71,21 +73,23 @@ def deciding_score(baseline: Sequence[Result], metric: str | None, most: int | N
 
 
 def _score_of(baseline: Sequence[Result], name: str) -> DecidingScore | None:
-    short, extractor = _canonical(name), name.partition("@")[2]
-    suffix = f"@{extractor}" if extractor else ""
+    short = _canonical(name)
+    extractor = next(entry.extractor for result in baseline for entry in result.scores if entry.name == name)
+    # a view stands behind the extractor: fd@inception,view=768
+    options = name.partition("@")[2].removeprefix(extractor)
     if short in METRICS:
-        return DecidingScore(name, METRICS[short] + suffix, LEAST_ROWS)
+        return DecidingScore(name, METRICS[short], extractor, LEAST_ROWS)
     match = re.fullmatch(r"fid(?:_pc(\d+))?_debiased", short)
     if match is None:
         return None
     # the distance itself has the number of dimensions in its detail
     if match[1]:
-        dimensions, spec = int(match[1]), f"fid{suffix},components={match[1]}"
+        dimensions, spec = int(match[1]), f"fid,components={match[1]}{options}"
     else:
         plain = name.replace("_debiased", "", 1)
         details = [entry.detail for result in baseline for entry in result.scores if entry.name == plain]
-        dimensions, spec = max((int(detail.get("dimensions") or 0) for detail in details), default=0), f"fid{suffix}"
-    return DecidingScore(name, spec, max(ROWS_PER_DIMENSION * dimensions, LEAST_ROWS))
+        dimensions, spec = max((int(detail.get("dimensions") or 0) for detail in details), default=0), f"fid{options}"
+    return DecidingScore(name, spec, extractor, max(ROWS_PER_DIMENSION * dimensions, LEAST_ROWS))
 
 
 def _usable(baseline: Sequence[Result]) -> list[str]:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from genbench.errors import InputError, UsageError, did_you_mean
+from genbench.errors import InputError, PlugError, UsageError, did_you_mean
+from genbench.plugs.contracts import WITH_TRAIN
+from genbench.plugs.registry import load
+from genbench.plugs.specs import Spec, parse_spec
 from genbench.results import Entry, Result, read_results
 
 
@@ -79,12 +82,51 @@ def metric_name(results: Sequence[Result], metric: str) -> str:
     # fid and kid are fd and kd with the canonical features
     if not matches:
         matches = [name for name in names if _general(metric) in (_general(name), _general(name).partition("@")[0])]
+    if not matches and "," in metric:
+        matches = _names_of_spec(results, metric, names)
     if not matches:
         known = names if "@" in metric else {name.partition("@")[0] for name in names}
         raise UsageError(f"These results have no metric {metric!r}{did_you_mean(metric, known)}")
     if len(matches) > 1:
         raise UsageError(f"{metric!r} is ambiguous in these results; write {' or '.join(matches)}.")
     return matches[0]
+
+
+def _names_of_spec(results: Sequence[Result], text: str, names: Sequence[str]) -> list[str]:
+    """Return the scores that a spec with options names: ``fid,view=768`` is ``fd@inception,view=768``.
+
+    ``kid,degree=2`` is ``kid_degree2``, or ``kid`` if the results were scored with that degree.
+    """
+    spec, options = parse_spec(text), text.partition(",")[2]
+    suffix = "".join(f"_{option}{value}" for option, value in spec.options.items())
+    places = {name: name.partition("@")[2] for name in names}
+    of_place = [name for name in names if spec.extractor is None or f"{places[name]},".startswith(f"{spec.extractor},")]
+    # the options stand behind the extractor, or in the short name, or only in the record
+    short_names = {name: _general(name.partition("@")[0]) for name in of_place}
+    called = [name for name, short in short_names.items() if short == _general(spec.name)]
+    return (
+        [name for name in called if f",{places[name]}".endswith(f",{options}")]
+        or [name for name, short in short_names.items() if short == _general(spec.name + suffix)]
+        or [name for name in called if _is_by(results, name, spec)]
+    )
+
+
+def _is_by(results: Sequence[Result], name: str, spec: Spec) -> bool:
+    """Whether all results that have a score record these options of its metric."""
+    try:
+        plain, metric = (load("metrics", Spec(spec.name, options)) for options in ({}, spec.options))
+    except (UsageError, PlugError):  # no metric, or no such option
+        return False
+    # an option that is not recorded gives its scores other names
+    if metric != plain and repr(metric) == repr(plain):
+        return False
+    # in each result, by the extractor of the score
+    for result in results:
+        recorded = [(each.removesuffix(WITH_TRAIN), extractor) for each, extractor in result.placed_metrics]
+        scores = [entry for entry in result.scores if entry.name == name]
+        if any((repr(metric), entry.extractor) not in recorded for entry in scores):
+            return False
+    return True
 
 
 def _general(name: str) -> str:

@@ -41,24 +41,38 @@ def parse_specs(text: str) -> list[Spec]:
     Raises UsageError for an option without a name, for an option that is given twice, and for an empty name.
     """
     specs: list[Spec] = []
-    for part in text.split(","):
-        key, equals, value = part.strip().partition("=")
-        # KEY=VALUE belongs to the name before it
-        if equals and not specs:
-            raise UsageError(f"{text!r} starts with an option; write NAME[,key=value...].")
-        if equals:
+    for each in split_specs(text):
+        # NAME or NAME@EXTRACTOR, and then KEY=VALUE
+        called, *parts = each.split(",")
+        name, at, extractor = called.partition("@")
+        if at and not (name and extractor):
+            raise UsageError(f"{called!r} is not of the form METRIC@EXTRACTOR, such as fd@digits.")
+        options: dict[str, Any] = {}
+        for part in parts:
+            key, _, value = part.partition("=")
             option = key.replace("-", "_")
-            if option in specs[-1].options:
+            if option in options:
                 raise UsageError(f"{text!r} gives the option {option!r} twice.")
-            specs[-1].options[option] = _parsed(value)
-        # NAME or NAME@EXTRACTOR starts a new spec
-        elif key:
-            name, at, extractor = key.partition("@")
-            if at and not (name and extractor):
-                raise UsageError(f"{key!r} is not of the form METRIC@EXTRACTOR, such as fd@digits.")
-            specs.append(Spec(name, {}, extractor or None))
-        else:
+            options[option] = _parsed(value)
+        specs.append(Spec(name, options, extractor or None))
+    return specs
+
+
+def split_specs(text: str) -> list[str]:
+    """Split a list of specs, or of names of scores, such as ``fd@pixels,size=16,recall``, at the commas between them.
+
+    A part with ``=`` belongs to the name before it. Raises UsageError if there is none, and for an empty name.
+    """
+    specs: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        if not part:
             raise UsageError(f"{text!r} has an empty name; write NAME[,key=value...].")
+        if "=" not in part:
+            specs.append(part)
+        elif specs:
+            specs[-1] += f",{part}"
+        else:
+            raise UsageError(f"{text!r} starts with an option; write NAME[,key=value...].")
     return specs
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from genbench.comparison.group_by_subject import read_subjects
 from genbench.comparison.pairwise import Comparison, Question, compare_results
+from genbench.plugs.specs import split_specs
 from genbench.results import Result
 from genbench.scoring.default_extractor import INSTALLED_NETWORK, replacements
 from genbench.scoring.options import CompareOptions
@@ -56,7 +57,7 @@ def compare(*subjects: object, metrics: str | None = None, **options: Unpack[Com
     if scored_by_metrics:
         asked["all_metrics"] = True
     elif metrics is not None:
-        asked["metrics"] = [metric.strip() for metric in metrics.split(",")]
+        asked["metrics"] = split_specs(metrics)
     comparison = compare_results(by_name, Question(**asked))
     # the warnings of results from files were shown when these were scored
     return replace(comparison, warnings=_warnings_by_text(by_name, fresh))

@@ -18,7 +18,6 @@ from genbench.errors import InputError, UsageError, did_you_mean, number_of
 from genbench.files.progress_bar import tell
 from genbench.plugs.contracts import Metric
 from genbench.plugs.registry import load
-from genbench.plugs.specs import parse_specs
 from genbench.results import Result
 from genbench.scoring.growing_score import GrowingScore
 from genbench.scoring.options import Options
@@ -140,7 +139,7 @@ def score_until(subject: object, benchmark: str | Benchmark | None, options: Opt
     # without a recipe, the deciding score and FID are computed in the features of the baseline
     completed = _counted_options(options, benchmark, until)
     if benchmark is None and options.metrics is None:
-        features = options.features or next(iter(seen[0].extractors))
+        features = options.features or deciding.extractor
         completed = replace(completed, metrics=f"{deciding.spec},fid", features=features)
     growing = GrowingScore.of(Plan.make(subject, benchmark, completed), until.max_count)
     if until.paired:
@@ -206,11 +205,10 @@ class _Looks:
     def _metrics(self) -> dict[str, list[Metric]]:
         """Return only the metric that gives the deciding score."""
         wanted = self.deciding.spec
-        spec = parse_specs(wanted)[0]
-        metric: Metric = load("metrics", replace(spec, extractor=None))
+        metric: Metric = load("metrics", wanted)
         plan = self.growing.plan
         for extractor, metrics in plan.metrics.items():
-            named = spec.extractor is None or plan.sides.extractor(extractor).name == spec.extractor
+            named = "@" not in self.deciding.name or plan.sides.extractor(extractor).name == self.deciding.extractor
             # the plan's own metric, with the options that it was given
             found = [each for each in metrics if type(each) is type(metric) and _alike(each, metric)]
             if named and found:
@@ -296,4 +294,6 @@ def _one_subject(subjects: Mapping[str, list[Result]], name: str | None, where: 
 
 def _alike(metric: Metric, other: Metric) -> bool:
     """Whether two metrics of one class give scores of the same names."""
-    return all(getattr(metric, option, None) == getattr(other, option, None) for option in ("components", "limit"))
+    return all(
+        getattr(metric, option, None) == getattr(other, option, None) for option in ("components", "limit", "view")
+    )

@@ -9,7 +9,7 @@ import pytest
 
 from genbench.errors import PlugError, UsageError
 from genbench.plugs import registry
-from genbench.plugs.specs import Spec, parse_spec, parse_specs
+from genbench.plugs.specs import Spec, parse_spec, parse_specs, split_specs
 
 
 def test_an_option_belongs_to_the_name_before_it() -> None:
@@ -18,6 +18,13 @@ def test_an_option_belongs_to_the_name_before_it() -> None:
         Spec("fd", {}, "digits"),
         Spec("kid"),
     ]
+
+
+def test_a_list_is_split_at_the_commas_between_names_only() -> None:
+    text = "fd@pixels,size=16, kid,degree=0.50,recall"
+    # the parts keep the form in which they were written
+    assert split_specs(text) == ["fd@pixels,size=16", "kid,degree=0.50", "recall"]
+    assert [str(parse_spec(each)) for each in split_specs(text)] == [str(spec) for spec in parse_specs(text)]
 
 
 def test_values_are_numbers_truths_or_text() -> None:

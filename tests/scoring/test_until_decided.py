@@ -13,9 +13,10 @@ import genbench
 from genbench.comparison.sequential import SequentialRecord
 from genbench.comparison.sequential_checks import LookedAt
 from genbench.errors import InputError, UsageError
+from genbench.plugs.registry import load
 from genbench.results import Entry, Result, read_results
 from genbench.scoring.options import Options
-from genbench.scoring.until_decided import DecidedScore, Until, score_until
+from genbench.scoring.until_decided import DecidedScore, Until, _alike, score_until
 
 RNG = np.random.default_rng(0)
 REFERENCE = RNG.standard_normal((3000, 8)).astype(np.float32)
@@ -265,3 +266,19 @@ def test_the_metric_that_decides_is_found_beside_one_with_another_limit(baseline
     options = Options(reference=REFERENCE, metrics="fd,limit=extrapolation,fd", progress=False, cache=False)
     made = score_until(Shifted(0.9), None, options, Until(baseline, metric="fd", max_increase="10%"))
     assert (made.record.statistic, made.record.outcome) == ("fd_debiased@points", "failed")
+
+
+def test_the_baseline_decides_in_the_features_of_its_score_with_their_options() -> None:
+    rng = np.random.default_rng(3)
+    real, drawn, worse = (rng.integers(low, 256, (2000, 8, 8, 3), np.uint8) for low in (0, 40, 120))
+    options = Options(reference=real, progress=False, cache=False)
+    old = genbench.score(drawn, reference=real, features="pixels,size=2", metrics="fd@spectrum,fd", progress=False,
+                         cache=False)  # fmt: skip
+    made = score_until(worse, None, options, Until(old, "fd@pixels,size=2", max_increase="50%"))
+    assert (made.record.statistic, made.record.outcome) == ("fd_debiased@pixels,size=2", "failed")
+
+
+def test_the_view_that_decides_is_the_one_that_is_looked_at() -> None:
+    # both metrics are in the plan, under names that differ in the view only
+    metrics = [load("metrics", spec) for spec in ("fid", "fid,view=64")]
+    assert not _alike(*metrics)

@@ -184,3 +184,29 @@ def test_what_is_mistyped_is_said_before_the_training(options: dict[str, Any], s
 def test_a_second_extractor_is_refused(levels: torch.Tensor) -> None:
     with pytest.raises(UsageError, match="one extractor; leave out the metrics of 'pixels'"):
         Watcher("digits,split=test", features="digits", metrics="fd,swd@pixels")(0, levels)
+
+
+def test_a_sampler_with_a_declared_range_keeps_its_classes(images: torch.Tensor) -> None:
+    class Sampler:
+        classes, class_names = 2, ["dark", "bright"]
+
+        def sample(self, count: int, seed: int) -> torch.Tensor:
+            return images.repeat(4, 1, 1, 1)[:count]
+
+        def sample_classes(self, labels: Array, seed: int) -> torch.Tensor:
+            return torch.as_tensor(labels, dtype=torch.float32).mul(2).sub(1)[:, None, None, None].expand(-1, 1, 8, 8)
+
+    class Bytes(Sampler):
+        def sample_classes(self, labels: Array, seed: int) -> torch.Tensor:
+            return ((super().sample_classes(labels, seed) + 1) * 127.5).round().to(torch.uint8)
+
+    # the result is that of the same images as bytes, with their classes
+    found, expected = (
+        Watcher(digits(), features="digits", metrics="fd,vendi_per_class", count=64, **options)(0, sampler)
+        for sampler, options in ((Sampler(), {"range": "-1..1"}), (Bytes(), {}))
+    )
+    assert found is not None
+    assert expected is not None
+    assert found.labels == "equal"
+    assert found.generated.fingerprint == expected.generated.fingerprint
+    assert found.values == expected.values
