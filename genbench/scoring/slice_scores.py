@@ -107,12 +107,15 @@ def score_of_volumes(score: Score, generated: Features, reference: Features | Mo
     correlation can cause. There is no error for fewer than 2 volumes.
     """
     volumes = [side.volume if isinstance(side, Features) else None for side in (generated, reference)]
-    error = getattr(score, "error", None)
-    if all(volume is None for volume in volumes) or error is None:
+    if all(volume is None for volume in volumes):
         return score
     # guests may give any object with the first four fields
     more: dict[str, Any] = {name: getattr(score, name, default) for name, default in Score._field_defaults.items()}
-    score = Score(score.name, float(score.value), **more)
+    # an unbiased estimate is so for independent rows, and slices at fixed depths may be more alike than chance allows
+    more["detail"] = {key: told for key, told in more["detail"].items() if key != "least"}
+    score, error = Score(score.name, float(score.value), **more), more["error"]
+    if error is None:
+        return score
     if any(volume is not None and len(np.unique(volume)) < 2 for volume in volumes):
         return score._replace(
             error=None, influence=None, interval=None, detail={**score.detail, "no_error": FEW_VOLUMES}

@@ -18,7 +18,10 @@ from genbench.errors import UsageError
 from genbench.features.features import Features, read_features
 from genbench.plugs.contracts import InfluenceOfRows, Score
 from genbench.plugs.registry import load
+from genbench.scoring.options import Options
 from genbench.scoring.pairing import is_paired
+from genbench.scoring.plan import Plan
+from genbench.scoring.real_halves import _chosen_sides, real_against_real
 from genbench.scoring.slice_scores import BY_BOUND, score_of_volumes, with_average
 from genbench.sources.memory import ArraySource
 
@@ -164,6 +167,36 @@ def test_the_command_line_records_slices_and_prints_them(tmp_path: Path) -> None
     assert record["generated"]["slices"] == "axial of 4 volumes"
     assert record["reference"]["name"] == spec
     assert "slices: axial of 4 volumes" in CliRunner().invoke(main, [*options, "--no-cache"]).output
+
+
+def test_real_volumes_are_halved_as_wholes_and_compared_plane_by_plane() -> None:
+    plan = Plan.make(scans(1, 12), None, Options(reference=scans(2, 20), features="pixels,size=4", cache=False))
+    plan.score()
+    found = real_against_real(plan)
+    assert found is not None
+    # ten volumes of 5 + 6 + 7 slices
+    assert found.rows == 10 * 18
+    assert set(found.real.detail["planes"]) == {"axial", "coronal", "sagittal"}
+    generated, reference = (plan.sides.features(side, "pixels,size=4") for side in ("generated", "reference"))
+    parts = _chosen_sides(generated, reference)
+    volumes = [set(part.volume.tolist()) for part in parts if part.volume is not None]
+    assert [len(some) for some in volumes] == [10, 10, 10]
+    assert not volumes[1] & volumes[2]
+    assert [len(part) for part in parts] == [180, 180, 180]
+
+
+def test_slices_that_are_more_alike_than_chance_are_no_sign_of_dependent_sides() -> None:
+    # each volume has the same depths, so unbiased estimates for independent rows lie below 0
+    depths = np.repeat(np.arange(8.0), 4)
+    sides = []
+    for seed in (1, 2):
+        noise = 1e-3 * np.random.default_rng(seed).normal(size=(20, 32))
+        sides.append(slices_of((depths + noise).reshape(-1, 1), 32))
+    kid = load("metrics", "kid")(*sides, seed=0)[0]
+    counted = score_of_volumes(kid, *sides)
+    assert kid.detail["least"] == 0.0
+    assert kid.value < 0
+    assert "least" not in counted.detail
 
 
 @pytest.mark.slow
