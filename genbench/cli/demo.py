@@ -111,6 +111,7 @@ def _write_files() -> None:
         write_samples(subset(reference, COUNT, seed=0), Path("real"), progress=False)
         write_samples(Subset(others, np.arange(0, 2 * COUNT, 2), "new"), Path("new"), progress=False)
         write_samples(_Darker(Subset(others, np.arange(1, 2 * COUNT, 2), "old")), Path("old"), progress=False)
+    # the sampler of README
     Path("my_models.py").write_text(SAMPLER, encoding="utf-8")
 
 

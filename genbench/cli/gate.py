@@ -21,10 +21,11 @@ from genbench.cli.options import (
     reading,
     training,
 )
-from genbench.cli.printing import say
+from genbench.cli.printing import json_text, say
 from genbench.errors import InputError, UsageError
 from genbench.plugs.specs import split_specs
 from genbench.tables.escapes import terminal_safe
+from genbench.tables.line_width import wrapped
 
 if TYPE_CHECKING:
     from genbench.comparison.gate_checks import Check
@@ -70,11 +71,14 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 @training
 @click.option("--metrics", callback=not_empty, metavar="LIST", help="Metrics to score, if there is no benchmark.")
 @click.option("--name", help="Name of the subject; it also chooses the subject of the baseline.")
+@click.option("--dry-run", is_flag=True, help="Print the expected cost of scoring (time, disk, memory) and stop.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+              help="JSON holds all numbers.")  # fmt: skip
 @click.option("--to", type=NamedPath(dir_okay=False, path_type=Path), help="Append the new result to this file.")
 @label_sampling
 @reading
 def gate_command(
-    result: Path | None, against: str, metric: str | None, max_increase: str | None, confidence: float, **options: Any
+    result: Path | None, against: str, metric: str | None, max_increase: str | None, form: str, **options: Any
 ) -> None:
     """Pass a result only if it is surely within the allowance; fail it only if it surely is not.
 
@@ -88,17 +92,18 @@ def gate_command(
     genbench gate new.jsonl --against old.jsonl --metric fd,recall --max-increase 2%
     genbench gate --sampler acme.models:Fractal --against old.jsonl --until decided
     """
-    no_worse, undecided, paired = (options.pop(name) for name in ("no_worse", "undecided", "paired"))
+    named = ("no_worse", "undecided", "paired", "confidence")
+    no_worse, undecided, paired, confidence = (options.pop(name) for name in named)
     if no_worse and max_increase is not None:
         raise UsageError("--no-worse and --max-increase contradict each other; give one of them.")
-    from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, gate_text, outcome_of
+    from genbench.tables.gate_report import gate_badge, gate_json, gate_junit, gate_markdown, gate_text, outcome_of
 
     files = {name: options.pop(name) for name in ("junit", "badge", "summary")}
     # compare, print one line per check, and then write the files, so that a full disk does not hide the verdict
     allowed = "0" if no_worse else max_increase
     rules = {"max_increase": allowed, "confidence": confidence, "paired": paired}
     checks = _checks(result, against, metric, rules, options)
-    say(gate_text(checks))
+    say(json_text(gate_json(checks)) if form == "json" else _in_columns(gate_text(checks)))
     _append_summary(files["summary"], gate_markdown(checks))
     for name, content in {"junit": gate_junit, "badge": gate_badge}.items():
         if files[name] is not None:
@@ -109,6 +114,11 @@ def gate_command(
         code = {"pass": 0, "fail": 1}[undecided]
     if code:
         raise click.exceptions.Exit(code)
+
+
+def _in_columns(text: str) -> str:
+    """Break the lines of a text at 80 columns, with further lines below the sentence of the check."""
+    return "\n".join(wrapped(line, indent=" " * 13) for line in text.split("\n"))
 
 
 def _checks(

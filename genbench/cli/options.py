@@ -34,6 +34,7 @@ def known(*kinds: str, results: bool = False) -> Callback:
     """
 
     def callback(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+        # an argument may have several values
         for text in [value] if isinstance(value, str) else value or ():
             not_empty(ctx, option, text)
             if results and text.endswith(".jsonl"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -12,7 +13,7 @@ import click
 
 from genbench.errors import InputWarning, PlugWarning, number_of
 from genbench.tables.escapes import json_safe, terminal_safe
-from genbench.tables.line_width import wrapped
+from genbench.tables.line_width import WIDTH, wrapped
 
 if TYPE_CHECKING:
     from genbench.comparison.real_against_real import RealAgainstReal
@@ -133,6 +134,11 @@ def prints(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def terminal_width() -> int:
+    """Return the number of columns of the terminal; without one, that of a file or a pipe: 80."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns
 
 
 def json_text(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from genbench.cli.options import NamedPath, absolute, known_benchmark, logging
-from genbench.cli.printing import prints, say, send
+from genbench.cli.printing import prints, say, send, terminal_width
 from genbench.plugs.specs import COMMAND, REAL, parse_specs
 
 
@@ -70,7 +70,7 @@ def run_command(
         options["jobs"] = jobs or _default_jobs()
         results = run(benchmark, names, progress=False if quiet else None, **options)
     # print the table, and send the results to a tracker
-    say(written(results, "text" if prints("↓↑±–") else "plain"))
+    say(written(results, "text" if prints("↓↑±–") else "plain", width=terminal_width()))
     send(results, log_to)
 
 

@@ -155,6 +155,7 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
 
 def _write(result: Result, plan: Plan, to: Path | None, pairs: Path | None) -> None:
     """Write the files that were asked for."""
+    # the result first: the picture needs the samples once more
     if to is not None:
         result.append(to)
     if pairs is not None:
@@ -169,6 +170,7 @@ def _place(options: dict[str, Any], out: str | None, real: str | None) -> None:
         if path is not None and options[name] is not None:
             raise UsageError(f"{word} and --{name} mean the same, but {path!r} and {options[name]!r} are given.")
         options[name] = options[name] if path is None else path
+    # what to score is clear if exactly one is left
     if options["samples"] is not None and options["sampler"] is not None and options["reference"] is None:
         # with --sampler, a single path is the reference
         options["reference"], options["samples"] = out, None if out is not None else options["samples"]
@@ -178,6 +180,7 @@ def _place(options: dict[str, Any], out: str | None, real: str | None) -> None:
 
 def _show(result: Result, plan: Plan, *, as_json: bool, show_all: bool) -> None:
     """Print a result as JSON, or the answer that it gives."""
+    # JSON has everything
     if as_json:
         show_warnings(result.warnings)
         say(json_text(result.to_json()))
@@ -185,7 +188,7 @@ def _show(result: Result, plan: Plan, *, as_json: bool, show_all: bool) -> None:
         return
     from genbench.scoring.real_halves import real_against_real
 
-    # what was asked for is shown
+    # what was asked for is shown in full
     options = plan.sides.options
     asked = plan.benchmark is None and options.metrics is not None
     full = show_all or asked or options.panel is not None or options.resizes is not None

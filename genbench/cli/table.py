@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from genbench.cli.options import ResultsFile
-from genbench.cli.printing import json_text, prints, say
+from genbench.cli.printing import json_text, prints, say, terminal_width
 
 
 @click.command(name="table", short_help="Show results as a leaderboard.")
@@ -22,7 +22,8 @@ from genbench.cli.printing import json_text, prints, say
     help="CSV and JSON hold all numbers; the others are for people.",
 )
 @click.option("--allow-mixed", is_flag=True, help="Also show results of other protocols, in gray and without ranks.")
-def table_command(files: tuple[Path, ...], sort: str | None, form: str, allow_mixed: bool) -> None:
+@click.option("--all", "show_all", is_flag=True, help="Show all columns, and not only those that fit the terminal.")
+def table_command(files: tuple[Path, ...], sort: str | None, form: str, allow_mixed: bool, show_all: bool) -> None:
     """Show results as a leaderboard.
 
     Each cell has the mean, the spread over training seeds and the sampling error. Ties share ranks.
@@ -39,5 +40,6 @@ def table_command(files: tuple[Path, ...], sort: str | None, form: str, allow_mi
     # a terminal without arrows gets ASCII
     if form == "text" and not prints("↓↑±–·†"):
         form = "plain"
-    text = written(results, form, sort=sort, allow_mixed=allow_mixed)
+    width = None if show_all else terminal_width()
+    text = written(results, form, sort=sort, allow_mixed=allow_mixed, width=width)
     say(json_text(text) if form == "json" else text)

@@ -35,6 +35,7 @@ class ProgressLines:
     """Prints a line every 15 seconds, for logs: nothing for short work, and long work is never silent."""
 
     def __init__(self, total: int, description: str, unit: str) -> None:
+        # a unit that is under way is not counted
         self.total, self.description, self.unit = total, description, unit
         self.n: float = 0
 
@@ -85,6 +86,7 @@ def progress_bar(total: int, description: str, unit: str, *, show: bool | None =
     # tqdm is imported late because it takes time that most commands do not need
     from tqdm import tqdm
 
+    # a disabled bar prints nothing
     with tqdm(total=total, desc=description, unit=unit, disable=show is False, leave=False) as bar:
         yield bar
 

@@ -179,6 +179,7 @@ def require_known(text: str, kinds: Kinds = ("sources",)) -> None:
         return
     refuse_address(text)
     refuse_statistics(text)
+    # a guest, an installed name, or a path with options
     spec = _spec(text)
     is_installed = any(spec.name in installed(kind) for kind in kinds)
     if not (_is_guest(spec) or is_installed or Path(spec.name).expanduser().exists()):
@@ -204,10 +205,10 @@ def _open_path(path: Path, spec: Spec, kinds: Kinds) -> Any:
     if opened is not None:
         return opened
     # a reference may also be statistics
-    statistics = "" if "samplers" in kinds else ", or statistics (.npz of mu and sigma, .pkl, .safetensors)"
+    statistics = "" if "samplers" in kinds else "; a reference may also be statistics (.npz, .pkl, .safetensors)"
     raise InputError(
-        f"{path} cannot be used as {'a reference' if statistics else 'samples'}: expected a folder or zip of images, "
-        f"an .npz with arr_0, or an .npy{statistics}."
+        f"{path} holds no samples that genbench reads: expected a folder or zip of images, an .npz with arr_0, or an "
+        f".npy{statistics}."
     )
 
 

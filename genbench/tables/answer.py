@@ -35,5 +35,6 @@ def answer_text(result: Result, beside: RealAgainstReal | None, *, plain: bool =
             f"as many samples of {one_line(result.name)} have {generated}.",
             f"Verdict: {VERDICTS[beside.outcome]}",
         ]
+    # no line is wider than a terminal
     text = "\n".join(wrapped(line) for line in lines)
     return text.translate(PLAIN) if plain else text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from xml.etree import ElementTree as xml
 
 from genbench.comparison.gate_checks import RUNS, Check, Outcome
@@ -32,6 +35,36 @@ def gate_text(checks: Sequence[Check]) -> str:
     if left:
         lines.append(f"not checked  {', '.join(left)}: in the baseline, without a new result")
     return "\n".join(lines)
+
+
+def gate_json(checks: Sequence[Check]) -> str:
+    """Return the outcome and all checks with their numbers as one JSON object; what is unknown is null."""
+    # one object per check
+    rows = []
+    for check in checks:
+        now, before = (None, None) if check.difference is None else check.difference.means
+        rows.append(
+            {
+                "subject": check.subject,
+                "metric": check.metric,
+                "outcome": check.outcome,
+                "baseline": before,
+                "now": now,
+                "worse_by": None if check.difference is None else check.worse_by,
+                "error": None if check.difference is None else check.difference.error,
+                "allowed": _allowance(check),
+                "p": check.p,
+                "improved": check.improved,
+                "remark": _remark(check),
+                "false_alarms": None if check.false_alarms is None else asdict(check.false_alarms),
+            }
+        )
+    # JSON has no NaN and no infinity
+    finite = [
+        {name: None if isinstance(cell, float) and not math.isfinite(cell) else cell for name, cell in row.items()}
+        for row in rows
+    ]
+    return json.dumps({"outcome": outcome_of(checks), "checks": finite}, ensure_ascii=False)
 
 
 def gate_markdown(checks: Sequence[Check]) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from genbench.comparison.leaderboard import Standing
+from genbench.errors import number_of
 from genbench.results import Result
 from genbench.tables.escapes import csv_safe, latex_safe, markdown_coded, markdown_safe, one_line
 from genbench.tables.leaderboard_table import (
@@ -20,6 +23,7 @@ from genbench.tables.leaderboard_table import (
     table,
     tabulated,
 )
+from genbench.tables.line_width import wrapped
 from genbench.tables.numbers import ARROWS, PLAIN
 
 FOLD_BEYOND = 13
@@ -27,9 +31,17 @@ FOLD_BEYOND = 13
 
 
 def written(
-    results: Sequence[Result], form: str = "text", *, sort: str | None = None, allow_mixed: bool = False
+    results: Sequence[Result],
+    form: str = "text",
+    *,
+    sort: str | None = None,
+    allow_mixed: bool = False,
+    width: int | None = None,
 ) -> str:
-    """Return results as a table in one of ``FORMATS``, or as ``plain`` (ASCII) text. Raises as ``tabulated`` does."""
+    """Return results as a table in one of ``FORMATS``, or as ``plain`` (ASCII) text. Raises as ``tabulated`` does.
+
+    ``width``: text has only the first columns, as many as fit; None shows all.
+    """
     # programs need numbers, people need rounded ones
     if form in ("csv", "json"):
         frame = table(results, sort=sort, allow_mixed=allow_mixed)
@@ -39,13 +51,40 @@ def written(
             frame = frame.assign(**names)
             return str(frame.to_csv(index=False, lineterminator="\n")).rstrip("\n")
         return str(frame.to_json(orient="records", indent=1, force_ascii=False, double_precision=15))
-    return _TABLE_WRITERS[form](tabulated(results, sort=sort, allow_mixed=allow_mixed))
+    board = tabulated(results, sort=sort, allow_mixed=allow_mixed)
+    if form not in ("text", "plain") or width is None:
+        return _TABLE_WRITERS[form](board)
+    # the first line is the legend
+    legend, _, rest = _TABLE_WRITERS[form](_fitting(board, width)).partition("\n")
+    return f"{wrapped(legend)}\n{rest}"
+
+
+def _fitting(board: Table, width: int) -> Table:
+    """Return a table of the first metrics, as many as fit into a width and at least one, with notes in lines."""
+    # leave out the last column until the others fit
+    full, metrics = board, board.metrics
+    while len(metrics) > 1 and max(map(len, _aligned(board).split("\n"))) > width:
+        metrics = metrics[:-1]
+        board = replace(full, metrics=metrics)
+    # what is not shown is named
+    left = full.metrics[len(metrics) :]
+    notes = [f"{number_of(len(left), 'more columns')}: add --all, or --format csv for all numbers"] if left else []
+    lines = [textwrap.wrap(note, width, subsequent_indent="  ", break_long_words=False) for note in board.notes]
+    return replace(board, notes=(*(line for note in lines for line in note), *notes))
 
 
 def table_text(board: Table) -> str:
     """Return an aligned table for a terminal."""
+    # the legend above the table, the notes below it
+    lines = [f"{one_line(board.benchmark)}: {LEGEND}" if board.benchmark else LEGEND, "", _aligned(board)]
+    return "\n".join([*lines, *([""] if board.notes else []), *(one_line(note) for note in board.notes)])
+
+
+def _aligned(board: Table) -> str:
+    """Return the rows of a table in columns of equal width."""
     from tabulate import tabulate
 
+    # one line per sampler
     rows = [
         [
             # an unranked row has a dot, and a ranked row without a rank has a dash
@@ -56,12 +95,10 @@ def table_text(board: Table) -> str:
         ]
         for row in board.rows
     ]
+    # long headers are broken
     headers = ["rank", "sampler", *(_folded(one_line(header)) for header in board.headers), "seeds"]
-    aligned = tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
+    return tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple",
                        colalign=("right", "left", *["right"] * len(board.metrics), "right"))  # fmt: skip
-    # the legend above the table, the notes below it
-    lines = [f"{one_line(board.benchmark)}: {LEGEND}" if board.benchmark else LEGEND, "", aligned]
-    return "\n".join([*lines, *([""] if board.notes else []), *map(one_line, board.notes)])
 
 
 def plain_text(board: Table) -> str:

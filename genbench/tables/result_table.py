@@ -63,6 +63,7 @@ def _broken(name: str, width: int) -> str:
     """Break a name that is wider than a column: before the extractor, and then anywhere."""
     if len(name) <= width:
         return name
+    # the extractor stands on a line of its own
     parts = name.replace("@", "\n@", 1).split("\n")
     return "\n".join(line for part in parts for line in textwrap.wrap(part, max(width, len("@extractor"))))
 

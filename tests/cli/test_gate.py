@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.cli.commands import run
+from tests.cli.commands import refused, run
 from tests.helpers.compared import valued
 
 
@@ -104,3 +105,35 @@ def test_an_option_of_scoring_beside_a_result_is_refused(files: Path, words: tup
 
 def test_quiet_is_allowed_beside_a_result(files: Path) -> None:
     assert run("gate", "near.jsonl", "--against", "old.jsonl", "--quiet").exit_code == 0
+
+
+def test_the_output_fits_80_columns_and_json_has_the_numbers(files: Path) -> None:
+    words = ("gate", "near.jsonl", "--against", "old.jsonl")
+    text = run(*words).stdout
+    assert all(len(line) <= 80 for line in text.splitlines()), text
+    found = json.loads(run(*words, "--format", "json").stdout)
+    assert found["outcome"] == text.split()[0]
+    (check,) = found["checks"]
+    assert (check["baseline"], check["now"]) == pytest.approx((10.0, 10.1))
+    assert check["worse_by"] == pytest.approx(0.1)
+    assert check["error"] > 0
+
+
+def test_a_subject_that_could_not_be_compared_is_refused_before_it_is_scored(files: Path) -> None:
+    made = ("--reference", "digits,split=test", "--features", "pixels,size=8", "--metrics", "fd")
+    assert run("score", "digits,split=train", *made, "--to", "base.jsonl").exit_code == 0
+    words = ("gate", "--samples", "digits,split=train", "--against", "base.jsonl")
+    assert "no metric 'nosuch'" in refused(*words, *made, "--metric", "nosuch", code=2)
+    message = refused(*words, *made, "--count", "100", code=4)
+    assert "the count 100, and the baseline digits,split=train in base.jsonl has 898" in message
+    message = refused(*words, *made[:3], "pixels,size=4", *made[4:], code=4)
+    assert "the features pixels,size=4" in message
+
+
+def test_a_dry_run_prints_the_cost_and_gates_nothing(files: Path) -> None:
+    made = ("--reference", "digits,split=test", "--features", "pixels,size=8", "--metrics", "fd")
+    assert run("score", "digits,split=train", *made, "--to", "base.jsonl").exit_code == 0
+    outcome = run("gate", "--samples", "digits,split=train", "--against", "base.jsonl", *made, "--dry-run")
+    assert outcome.exit_code == 0
+    assert "memory" in outcome.stdout
+    assert "passed" not in outcome.stdout

@@ -137,7 +137,7 @@ def test_the_command_writes_each_format(form: str, tmp_path_factory: pytest.Temp
         result.append(path)
     outcome = CliRunner().invoke(main, ["table", str(path), "--format", form])
     assert outcome.exit_code == 0, outcome.output
-    assert outcome.stdout.rstrip("\n") == written(board(), form).rstrip("\n")
+    assert outcome.stdout.rstrip("\n") == written(board(), form, width=80).rstrip("\n")
 
 
 def test_the_command_refuses_mixed_protocols_in_one_sentence(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -193,3 +193,12 @@ def test_a_long_name_of_an_extractor_is_folded_in_the_header() -> None:
     assert max(map(len, header)) < 80
     # the parts of the names in their order
     assert "fdr@efficientnet-lite0" in "".join(re.split(r"\s+", " ".join(line[19:36] for line in header)))
+
+
+def test_text_of_a_width_has_the_columns_that_fit_and_says_how_many_do_not() -> None:
+    results = [replace(one, benchmark=None) for one in board()]
+    narrow = written(results, width=60)
+    assert all(len(line) <= 60 for line in narrow.split("\n\n")[1].splitlines()), narrow
+    assert "1 more column: add --all" in narrow
+    assert "is ↑" not in narrow
+    assert "is ↑" in written(results, width=200)
