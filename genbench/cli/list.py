@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 
 import click
@@ -15,14 +14,14 @@ from genbench.cli.printing import say
 def list_command(kind: str | None) -> None:
     """List the installed benchmarks, metrics, extractors, sources, samplers and trackers."""
     from genbench.plugs import registry
-    from genbench.plugs.declarations import summary
+    from genbench.plugs.declarations import about_plug
     from genbench.scoring.metric_lists import METRIC_GROUPS
 
     # "genbench list metric" means "genbench list metrics"
     if kind is not None and kind not in registry.KINDS and f"{kind}s" in registry.KINDS:
         kind = f"{kind}s"
     for each in [kind] if kind else reversed(registry.KINDS):
-        plugs = [(name, summary(each, name)) for name in registry.installed(each)]
+        plugs = [(name, about_plug(each, name)) for name in registry.installed(each)]
         # names that stand for several metrics
         plugs += [
             (name, f"Group of metrics: {members}") for name, members in METRIC_GROUPS.items() if each == "metrics"
@@ -30,14 +29,6 @@ def list_command(kind: str | None) -> None:
         # names in a column, descriptions wrapped beside it
         width = max((len(name) for name, _ in plugs), default=0)
         say(f"{each}:")
-        for name, docstring in plugs:
-            say(textwrap.fill(first_sentence(docstring), 100, initial_indent=f"  {name:{width}}  ",
+        for name, about in plugs:
+            say(textwrap.fill(about, 100, initial_indent=f"  {name:{width}}  ",
                                subsequent_indent=" " * (width + 4), break_long_words=False))  # fmt: skip
-
-
-def first_sentence(docstring: str) -> str:
-    """Return the first line of a docstring without mark-up, "Return" and "Raises"."""
-    # drop the sentence about errors, then the verb
-    line = re.sub(r"\s*Raises [^.]*\.$", "", docstring.replace("`", ""))
-    line = re.sub(r"^Returns? (the )?", "", line)
-    return line[:1].upper() + line[1:]

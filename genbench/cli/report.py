@@ -14,13 +14,15 @@ from genbench.cli.printing import say
 @click.command(name="report", short_help="Write results as pages.")
 @click.argument("folder", default="reports", type=NamedPath(path_type=Path), metavar="[DIR]")
 @click.option("--check", is_flag=True, help="Write nothing; exit with code 1 if a page does not match its results.")
-def report_command(folder: Path, check: bool) -> None:
+@click.option("--trend", is_flag=True, help="Show how the main metric of each sampler changed over commits or days.")
+def report_command(folder: Path, check: bool, trend: bool) -> None:
     """Write DIR/NAME.md for each DIR/NAME.jsonl, and DIR/index.html with all results.
 
     \b
     genbench run digits --out reports
     genbench report reports
     genbench report reports --check        check the pages in CI
+    genbench report reports --trend        with a chart over time
     """
     from genbench.page.site import differing, write
 
@@ -29,16 +31,16 @@ def report_command(folder: Path, check: bool) -> None:
         raise refusal(f"{folder} is a file; give the folder that holds it, and its pages are written there.", 2)
     if check:
         # CI fails if somebody changed results without writing the pages
-        stale = differing(folder)
+        stale = differing(folder, over_time=trend)
         if stale:
             verb, pronoun = ("does", "it") if len(stale) == 1 else ("do", "them")
             raise refusal(
                 f"{', '.join(map(str, stale))} {verb} not match the results; write {pronoun} again with "
-                f"`genbench report {folder}`.",
+                f"`genbench report {folder}{' --trend' if trend else ''}`.",
                 1,
             )
         say(f"{folder}: every page matches its results")
         return
     # print the path of each page
-    for path in write(folder):
+    for path in write(folder, over_time=trend):
         say(str(path))

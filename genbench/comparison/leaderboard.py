@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
+from itertools import combinations, takewhile
 
 import numpy as np
 from scipy import stats
@@ -58,6 +58,9 @@ class Standing:
     """Training seeds that are far worse than the others of the row."""
     high_spread: bool = False
     """Whether the spread over seeds is far larger than in other rows."""
+    leads: bool = False
+    """Whether the row is the best, or neither it nor a row with a better mean is significantly worse than another; a
+    row with a high spread leads only as the best."""
 
     @property
     def ranked(self) -> bool:
@@ -117,12 +120,16 @@ def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float) -> l
     # the verdict about each row against the best one
     verdicts = {each.a: each.verdict for each in differences if names and each.b == names[0]}
     verdicts |= {each.b: _reversed(each) for each in differences if names and each.a == names[0]}
-    return [
+    rows = [
         _standing(
             shown, name, shown.better, confidence, _Rank(scored, ranks.get(name, (None, None)), verdicts.get(name))
         )
         for name in [*names, *(name for name in shown.results if name not in ranks)]
     ]
+    # a poor row with a large error is not significantly worse either, but it does not lead
+    leaders = list(takewhile(lambda row: row.not_worse, rows))
+    leading = [replace(row, leads=row is rows[0] or not row.high_spread) for row in leaders]
+    return leading + rows[len(leaders) :]
 
 
 def _having(shown: ScoredSubjects, metric: str) -> dict[str, Sequence[Result]]:

@@ -130,3 +130,17 @@ def scale_of(entries: Sequence[Entry], count: int | None) -> ScoreScale:
         return ScoreScale("log")
     # values near 0, or of both signs
     return ScoreScale("asinh", LINEAR_TO * float(errors[positive].min())) if positive.any() else ScoreScale("identity")
+
+
+def limits_of(entries: Sequence[Entry]) -> tuple[float, float]:
+    """Return the lowest and the highest possible value of one metric, from all its scores; infinite if unknown."""
+    short = entries[0].name.partition("@")[0]
+    values = [entry.value for entry in entries if np.isfinite(entry.value)]
+    # shares, counts of modes, and distances; a damaged file may have a value outside
+    # the number of modes is in the detail of their count
+    totals = {entry.detail.get("total") for entry in entries} if short == "modes" else {None}
+    highest = max((float(total) for total in totals if isinstance(total, (int, float))), default=np.inf)
+    highest = 1.0 if short in SHARES else highest
+    nonnegative = entries[0].better == "lower" and not short.endswith(SIGNED)
+    lowest = 0.0 if short in SHARES or highest < np.inf or nonnegative else -np.inf
+    return min([lowest, *values]), max([highest, *values])

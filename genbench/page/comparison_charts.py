@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from genbench.comparison.leaderboard import Standing
 from genbench.comparison.panel_ratios import PanelRatios
+from genbench.page.chart_labels import labels_beside
 from genbench.page.svg import (
-    EXTREME,
     Scale,
     box,
     chart,
@@ -43,42 +43,52 @@ class ForestRow(NamedTuple):
     """The value of each training seed."""
 
 
-def forest(metric: str, rows: Sequence[ForestRow]) -> Markup:
+def forest(metric: str, rows: Sequence[ForestRow], limits: tuple[float, float] = (-math.inf, math.inf)) -> Markup:
     """Draw one metric of all samplers: every seed, the mean, its 95 % sampling interval, and the spread over seeds.
 
-    A sampler whose mean is not finite has a name and no marks.
+    A sampler whose mean is not finite has a name and no marks. ``limits``: the lowest and the highest possible value,
+    at which intervals are cut.
     """
-    ends = [end for row in rows for end in (*_interval(row.standing), *_spread(row.standing), *row.values)]
+    means = [row.standing.mean for row in rows]
+    log = spans_decades(means)
     # on a log scale, an interval that reaches below 0 is cut at the lower end of the scale
-    log = spans_decades([row.standing.mean for row in rows])
-    if log:
-        floor = min(row.standing.mean for row in rows if math.isfinite(row.standing.mean)) / 3
-        ends = [max(end, floor) for end in ends]
-    scale = Scale.over(ends, NAME_WIDTH + 8, CHART_WIDTH - 8, log=log)
+    least = max(limits[0], min(mean for mean in means if math.isfinite(mean)) / 3 if log else -math.inf)
+    limits = (least, limits[1])
+    ends = [end for row in rows for reach in (_interval, _spread) for end in _cut(reach(row.standing), limits)]
+    ends += [value for row in rows for value in row.values]
+    scale = Scale.over(ends, NAME_WIDTH + 12, CHART_WIDTH - 8, log=log)
     # every row is 22 pixels high
     bottom = 8 + 22.0 * len(rows)
     parts = [x_axis(scale, 4, bottom)]
     for index, row in enumerate(rows):
         y = 8 + 22 * index + 11
         parts.append(svg_text(NAME_WIDTH, y + 3.5, _clipped(row.standing.name, 16), "name", anchor="end"))
-        if not math.isfinite(row.standing.mean):
-            parts.append(svg_text(NAME_WIDTH + 8, y + 3.5, str(row.standing.mean), "tick"))
-            continue
-        # the sampling interval as a box, the spread over seeds as a line with two ends
-        low, high = (scale(end) for end in _interval(row.standing))
-        parts.append(box(low, y - 4.5, high - low, 9, "sampling"))
-        left, right = (scale(end) for end in _spread(row.standing))
-        if right > left:
-            parts += [line(left, y, right, y, "spread"), line(left, y - 3, left, y + 3, "spread"),
-                      line(right, y - 3, right, y + 3, "spread")]  # fmt: skip
-        # a single seed coincides with the mean
-        finite = [value for value in row.values if math.isfinite(value)]
-        if len(row.values) > 1:
-            parts += [dot(scale(value), y, 2, "seed", title=tick_text(float(f"{value:.5g}"))) for value in finite]
-        parts.append(line(scale(row.standing.mean), y - 6, scale(row.standing.mean), y + 6, "mean"))
+        parts += _forest_marks(row, y, scale, limits)
     # screen readers get every value
     values = "; ".join(f"{row.standing.name} {_in_words(row.standing)}" for row in rows)
     return chart(CHART_WIDTH, bottom + 18, parts, label=f"{metric} {ARROWS[rows[0].standing.better]}: {values}")
+
+
+def _forest_marks(row: ForestRow, y: float, scale: Scale, limits: tuple[float, float]) -> list[str]:
+    """Return the marks of one sampler at a height."""
+    mean = row.standing.mean
+    if not math.isfinite(mean):
+        return [svg_text(NAME_WIDTH + 8, y + 3.5, str(mean), "tick")]
+    # the sampling interval as a box, the spread over seeds as a line with two ends
+    low, high = map(scale, _cut(_interval(row.standing), limits))
+    ends = _spread(row.standing)
+    left, right = map(scale, _cut(ends, limits))
+    parts = [box(low, y - 4.5, high - low, 9, "sampling")]
+    if right > left:
+        parts.append(line(left, y, right, y, "spread"))
+        # an end that is cut has no mark
+        whole = [x for x, end in ((left, ends[0]), (right, ends[1])) if limits[0] <= end <= limits[1]]
+        parts += [line(x, y - 3, x, y + 3, "spread") for x in whole]
+    # a single seed coincides with the mean
+    finite = [value for value in row.values if math.isfinite(value)]
+    if len(row.values) > 1:
+        parts += [dot(scale(value), y, 2, "seed", title=tick_text(float(f"{value:.5g}"))) for value in finite]
+    return [*parts, line(scale(mean), y - 6, scale(mean), y + 6, "mean")]
 
 
 def panel_scale(panels: Sequence[PanelRatios]) -> Scale:
@@ -120,25 +130,21 @@ def panel_dots(name: str, ratios: PanelRatios, scale: Scale) -> Markup:
 def precision_against_recall(rows: Mapping[str, tuple[Standing, Standing]]) -> Markup:
     """Draw precision (first) against recall (second) of each sampler, with the spread over seeds or the error."""
     rows = {name: pair for name, pair in rows.items() if all(math.isfinite(each.mean) for each in pair)}
-    # both axes from 0 to 1, or further if an error bar needs it
-    ends = [end for pair in rows.values() for standing in pair for end in _reach(standing)]
-    top = max([1.0, *(end for end in ends if end <= EXTREME)])
-    across, up = Scale(0, top, 40, CHART_WIDTH - 12), Scale(0, top, CHART_WIDTH - 70, 10)
+    # both are shares
+    across, up = Scale(0, 1, 40, CHART_WIDTH - 12), Scale(0, 1, CHART_WIDTH - 70, 10)
     parts = [x_axis(across, 10, CHART_WIDTH - 70, label="recall"), y_axis(up, 40, CHART_WIDTH - 12)]
-    parts.append(f'<text class="axis" transform="translate(11 {up(top / 2):.0f}) rotate(-90)" '
+    parts.append(f'<text class="axis" transform="translate(11 {up(0.5):.0f}) rotate(-90)" '
                  'text-anchor="middle">precision</text>')  # fmt: skip
-    # the places of the labels so far, so that no two overlap
-    labels: list[tuple[float, float]] = []
+    dots = {name: (across(recall.mean), up(precision.mean)) for name, (precision, recall) in rows.items()}
     for name, (precision, recall) in rows.items():
-        x, y = across(recall.mean), up(precision.mean)
+        x, y = dots[name]
         (left, right), (low, high) = _reach(recall), _reach(precision)
         parts += [line(across(left), y, across(right), y, "spread"), line(x, up(low), x, up(high), "spread")]
         title = f"{name}: precision {_in_words(precision)}, recall {_in_words(recall)}"
         parts.append(dot(x, y, 3.5, "point", title=title))
-        # near the right edge the label stands at the left of the dot
-        side = -6 if x > CHART_WIDTH - 90 else 6
-        height = _free_height(labels, x + side, y - 5)
-        parts.append(svg_text(x + side, height, _clipped(name, 16), "name", anchor="end" if side < 0 else "start"))
+    # labels last, so that no line crosses them
+    frame = (40.0, 10.0, CHART_WIDTH - 2, CHART_WIDTH - 62)
+    parts += labels_beside({_clipped(name, 16): place for name, place in dots.items()}, frame)
     values = "; ".join(f"{name} {_in_words(pair[0])} and {_in_words(pair[1])}" for name, pair in rows.items())
     return chart(CHART_WIDTH, CHART_WIDTH - 40, parts, label=f"precision and recall: {values}", css="wide")
 
@@ -186,9 +192,9 @@ def _spread(standing: Standing) -> tuple[float, float]:
 
 
 def _reach(standing: Standing) -> tuple[float, float]:
-    """Return the ends of the spread over seeds or, with one seed, of one standard error; not below 0."""
+    """Return the ends of the spread over seeds or, with one seed, of one standard error, within 0..1."""
     reach = standing.spread if standing.spread is not None else standing.error or 0.0
-    return max(standing.mean - reach, 0.0), standing.mean + reach
+    return _cut((standing.mean - reach, standing.mean + reach), (0.0, 1.0))
 
 
 def _in_words(standing: Standing) -> str:
@@ -199,11 +205,7 @@ def _clipped(name: str, letters: int) -> str:
     return name if len(name) <= letters else name[: letters - 1] + "…"
 
 
-def _free_height(labels: list[tuple[float, float]], x: float, y: float) -> float:
-    """Return a height at which a new label does not overlap the others, and add the label to them."""
-    # move down by a line height until the label is free; the top of the chart is not available
-    y = max(y, 14)
-    while any(abs(x - other) < 90 and abs(y - height) < 11 for other, height in labels):
-        y += 11
-    labels.append((x, y))
-    return y
+def _cut(ends: tuple[float, float], limits: tuple[float, float]) -> tuple[float, float]:
+    """Return an interval without the part that is outside of the limits."""
+    low, high = (min(max(end, limits[0]), limits[1]) for end in ends)
+    return low, high

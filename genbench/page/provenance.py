@@ -28,6 +28,7 @@ class ProvenanceRow(NamedTuple):
     number_of_samples: str
     """With what the source holds and was not used, in parentheses."""
     created: str
+    commit: str
     device: str
     command: str
 
@@ -46,15 +47,17 @@ def provenance_row(name: str, result: Result, out: str) -> ProvenanceRow:
         result.generated.fingerprint[:12],
         ("–" if result.generated.count is None else f"{result.generated.count:,}") + set_aside(result.generated),
         result.created[:16],
+        result.commit or "–",
         result.device,
-        command(result, out),
+        command(result, out) or "made in Python",
     )
 
 
 def run_commands(results: Sequence[Result], out: str) -> list[str]:
     """Return the commands that make all results of one benchmark again.
 
-    Results of ``run`` with the same budget need one command; every other result needs its own ``genbench score``.
+    Results of ``run`` with the same budget need one command; every other result has its own, unless it was made in
+    Python.
     """
     # one `genbench run` trains several samplers and seeds, but with one budget
     trained = [result for result in results if result.training is not None and result.benchmark]
@@ -62,16 +65,21 @@ def run_commands(results: Sequence[Result], out: str) -> list[str]:
     commands = [
         _run_command([result for result in trained if (result.budget or "full") == budget], out) for budget in budgets
     ]
-    return commands + [command(result, out) for result in results if result.training is None]
+    # a command may have made several results
+    scored = [command(result, out) for result in results if result.training is None]
+    return list(dict.fromkeys([*commands, *filter(None, scored)]))
 
 
 def command(result: Result, out: str) -> str:
-    """Return the command that makes one result again."""
+    """Return the command that makes one result again; empty if it was made from an object in Python."""
     # results of `run` belong to a benchmark and have a training record
     if result.training is not None and result.benchmark:
         return _run_command([result], out)
-    words = ["genbench", "score", "--samples", result.spec or result.generated.name]
-    words += ["--name", result.name] if result.spec not in ("", result.name) else []
+    # what was typed; older results have the path or spec alone, and without it nobody knows what was scored
+    if result.command.startswith("genbench score") or not result.spec:
+        return result.command
+    words = ["genbench", "score", "--samples", result.spec]
+    words += ["--name", result.name] if result.spec != result.name else []
     # a benchmark fixes the reference, the extractor, the metrics, the count and the classes
     if result.benchmark:
         words += ["--benchmark", result.benchmark.rpartition("@")[0]]

@@ -19,11 +19,19 @@ MOST_BARS = 60
 HISTOGRAM_HEIGHT = 96.0
 
 
-def histogram(name: str, shares: Sequence[float], reference: Sequence[float], *, what: str) -> Markup:
-    """Draw shares as bars, and those of the reference as marks; if there are many, draw two sorted lines instead."""
-    # an empty histogram still needs a positive scale
-    top = max([*shares, *reference, 1e-9])
-    up = Scale(0, top * 1.08, HISTOGRAM_HEIGHT, 6)
+def highest_bar(shares: Sequence[Sequence[float]], references: Sequence[Sequence[float]]) -> float:
+    """Return the top of the scale of several histograms: their largest share, or 4 times that of the reference."""
+    # a sampler with a single mode must not make the others flat; an empty histogram still needs a positive scale
+    most, expected = (max([1e-9, *(share for each in sides for share in each)]) for sides in (shares, references))
+    return max(min(most, 4 * expected), expected)
+
+
+def histogram(name: str, shares: Sequence[float], reference: Sequence[float], *, what: str, top: float) -> Markup:
+    """Draw shares as bars, and those of the reference as marks; if there are many, draw two sorted lines instead.
+
+    ``top``: the end of the scale; a higher bar is cut there, and its share stands above it.
+    """
+    up = Scale(0, top * 1.16, HISTOGRAM_HEIGHT, 6)
     parts = [y_axis(up, 40, CHART_WIDTH - 6)]
     if len(shares) > MOST_BARS:
         # the modes of both sides are sorted independently
@@ -38,8 +46,11 @@ def histogram(name: str, shares: Sequence[float], reference: Sequence[float], *,
         step = (CHART_WIDTH - 50) / len(shares)
         for index, (share, expected) in enumerate(zip(shares, reference, strict=True)):
             left = 43 + step * index
-            parts.append(box(left + step * 0.12, up(share), step * 0.76, up(0) - up(share), "bar"))
+            height = up(min(share, top))
+            parts.append(box(left + step * 0.12, height, step * 0.76, up(0) - height, "bar"))
             parts.append(line(left, up(expected), left + step, up(expected), "reference"))
+            if share > top:
+                parts.append(svg_text(left + step / 2, height - 3, f"{share:.2g}", "tick", anchor="middle"))
             if len(shares) <= 12 or index % 5 == 0:
                 parts.append(svg_text(left + step / 2, HISTOGRAM_HEIGHT + 12, str(index), "tick", anchor="middle"))
     empty = sum(share == 0 for share in shares)

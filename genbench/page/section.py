@@ -11,12 +11,17 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from genbench.benchmarks import installed_benchmark
+from genbench.comparison.panel_ratios import panel_ratios
+from genbench.page.anchors import anchor, anchors
 from genbench.page.critic_and_likelihood_tables import CriticRow, LikelihoodRow, critic_rows, likelihood_rows
+from genbench.page.headline import headline
+from genbench.page.metric_legend import about_scores
 from genbench.page.provenance import ProvenanceRow, provenance_row, run_commands, software_versions
 from genbench.page.published import PublishedNumbers, published_numbers
 from genbench.page.sample_charts import conditional
-from genbench.page.section_charts import SectionCharts
+from genbench.page.section_charts import NamedChart, SectionCharts
 from genbench.page.sheet_tiles import Sheet
+from genbench.page.trend import trends
 from genbench.results import Result
 from genbench.runs.reported_sampler import SamplerRun, sampler_runs
 from genbench.tables.class_table import ClassTable, class_tables
@@ -49,6 +54,8 @@ class Section:
     results: tuple[Result, ...]
     root: Path
     """Folder of the report."""
+    over_time: bool = False
+    """Whether to show how the main metric changed over time."""
 
     # What the other parts are made from.
 
@@ -85,8 +92,25 @@ class Section:
     @property
     def id(self) -> str:
         """The name as an anchor on the page."""
-        # spaces and quotes would end the attribute or need escaping in links
-        return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self.name)
+        return anchor(self.name)
+
+    def linked(self, part: str, charts: Sequence[NamedChart]) -> list[tuple[str, str, Markup]]:
+        """Return the anchor, the title and the drawing of each chart of a part of the section."""
+        ids = anchors(f"{self.id}-{part}", [name for name, _ in charts])
+        # an anchor, a title and a drawing
+        return [(id_, *named) for id_, named in zip(ids, charts, strict=True)]
+
+    @property
+    def headline(self) -> str:
+        """The answer of the table in one sentence."""
+        return headline(self.table)
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """Each metric of the table as its header, and what it means."""
+        # metrics that are not installed here are left out
+        about = about_scores(self.table.metrics)
+        return [(header, about[metric]) for metric, header in self.table.named if metric in about]
 
     @property
     def about(self) -> str:
@@ -96,8 +120,10 @@ class Section:
 
     @property
     def leaderboard(self) -> Markup:
-        """The table as HTML."""
-        return Markup(table_html(self.table))
+        """The table as HTML; each row has an anchor."""
+        # one name may have rows of several protocols
+        ids = anchors(f"{self.id}-row", [row.name for row in self.table.rows])
+        return Markup(table_html(self.table, about=about_scores(self.table.metrics), ids=ids))
 
     @property
     def markdown(self) -> str:
@@ -117,11 +143,23 @@ class Section:
         shown = {metric.partition("@")[0] for metric in columns}
         # the expectation depends on the number of samples only; real samples are the most likely to have every score
         real = next((result for result in self.groups[0] if result.name == "real"), self.groups[0][0])
+        expected = {entry.name: entry.detail.get("expected") for entry in real.scores}
+        # the unit of a panel is the distance of real samples
+        expected |= dict.fromkeys((ratios.score for ratios in panel_ratios(real)), 1.0)
         return {
-            entry.name.partition("@")[0]: f"{entry.detail['expected']:.4g}"
-            for entry in real.scores
-            if entry.name.partition("@")[0] in shown and isinstance(entry.detail.get("expected"), (int, float))
+            name.partition("@")[0]: f"{value:.4g}"
+            for name, value in expected.items()
+            if name.partition("@")[0] in shown and isinstance(value, (int, float))
         }
+
+    @property
+    def trends(self) -> list[NamedChart]:
+        """How the main metric of each sampler changed over time, if this was asked for."""
+        if not self.over_time:
+            return []
+        # older results of a seed are not in the table
+        ranked = self.groups[0][0].protocol_fingerprint
+        return trends([one for one in self.results if one.protocol_fingerprint == ranked], self.table.sort)
 
     @property
     def critics(self) -> list[CriticRow]:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from genbench.comparison.leaderboard import leaderboard
 from genbench.comparison.panel_ratios import PanelRatios, panel_ratios
+from genbench.comparison.scales import limits_of
 from genbench.page.comparison_charts import (
     ForestRow,
     forest,
@@ -18,7 +19,7 @@ from genbench.page.comparison_charts import (
     precision_against_recall,
     training_curves,
 )
-from genbench.page.sample_charts import distance_by_count, histogram, measured, scatter
+from genbench.page.sample_charts import distance_by_count, highest_bar, histogram, measured, scatter
 from genbench.page.svg import EXTREME
 from genbench.plugs.specs import parse_specs
 from genbench.results import Result
@@ -53,8 +54,10 @@ class SectionCharts:
                 if row.ranked and metric in row.cells:
                     scores = [score for result in results.get(row.name, ()) for score in result.scores]
                     rows.append(ForestRow(row.cells[metric], [s.value for s in scores if s.name == metric]))
+            # the limits come from the scores of all samplers
+            entries = [score for result in self.results for score in result.scores if score.name == metric]
             if rows:
-                charts.append((header, forest(metric, rows)))
+                charts.append((header, forest(metric, rows, limits_of(entries))))
         return charts
 
     def panels(self) -> list[tuple[str, list[NamedChart]]]:
@@ -97,8 +100,26 @@ class SectionCharts:
         ]
 
     def modes(self) -> list[NamedChart]:
-        """Return a histogram of modes for each sampler."""
-        charts = []
+        """Return a histogram of modes for each sampler, all on one scale."""
+        return _histograms(self._mode_shares(), "Share of samples in each mode")
+
+    def marginals(self) -> list[NamedChart]:
+        """Return a histogram of the mean prediction p(y) for each sampler without a histogram of the same classes."""
+        # the modes of a classifier are its most probable classes: both histograms are nearly the same
+        known = {name: len(shares) for name, shares, _ in self._mode_shares()}
+        return _histograms(
+            [
+                (run.name, _shares(gallery.marginal), _shares(gallery.reference_marginal))
+                for run in self.runs
+                if _are_counts((gallery := run.gallery).marginal, gallery.reference_marginal)
+                if known.get(run.name) != len(gallery.marginal)
+            ],
+            "p(y)",
+        )
+
+    def _mode_shares(self) -> list[tuple[str, list[float], list[float]]]:
+        """Return the shares of generated and of reference samples in each mode, by sampler."""
+        found = []
         for run in self.runs:
             counts, reference = run.gallery.modes, run.gallery.reference_modes
             # results from before the galleries contain their own counts
@@ -108,17 +129,8 @@ class SectionCharts:
                 counts = own if isinstance(own, (list, tuple)) else ()
                 reference = [1] * len(counts)
             if _are_counts(counts, reference):
-                what = "Share of samples in each mode"
-                charts.append((run.name, histogram(run.name, _shares(counts), _shares(reference), what=what)))
-        return charts
-
-    def marginals(self) -> list[NamedChart]:
-        """Return a histogram of the mean prediction p(y) for each sampler."""
-        return [
-            (run.name, histogram(run.name, _shares(gallery.marginal), _shares(gallery.reference_marginal), what="p(y)"))
-            for run in self.runs
-            if _are_counts((gallery := run.gallery).marginal, gallery.reference_marginal)
-        ]
+                found.append((run.name, _shares(counts), _shares(reference)))
+        return found
 
     def distances_by_count(self) -> list[NamedChart]:
         """Return the Frechet distance against 1/N for each sampler."""
@@ -168,6 +180,13 @@ def _are_counts(*sides: Sequence[object]) -> bool:
     return 0 < len(sides[0]) == len(sides[1]) and all(
         isinstance(count, (int, float)) and 0 <= count <= EXTREME for side in sides for count in side
     )
+
+
+def _histograms(sides: Sequence[tuple[str, list[float], list[float]]], what: str) -> list[NamedChart]:
+    """Return the histogram of each sampler: its name, its shares and those of the reference."""
+    # one scale, so that samplers can be compared by eye
+    top = highest_bar([shares for _, shares, _ in sides], [reference for _, _, reference in sides])
+    return [(name, histogram(name, shares, reference, what=what, top=top)) for name, shares, reference in sides]
 
 
 def _shares(counts: Sequence[float]) -> list[float]:

@@ -12,26 +12,29 @@ from genbench.results import read_results
 from genbench.tables.jinja_templates import rendered
 
 
-def write(folder: Path) -> list[Path]:
-    """Write the report of a folder and return its files. Raises InputError if the folder contains no results."""
-    pages = _pages(folder)
+def write(folder: Path, *, over_time: bool = False) -> list[Path]:
+    """Write the report of a folder and return its files. Raises InputError if the folder contains no results.
+
+    ``over_time``: show how the main metric of each sampler changed from commit to commit.
+    """
+    pages = _pages(folder, over_time)
     for path, content in pages.items():
         with atomic_write(path) as temporary:
             temporary.write_text(content, encoding="utf-8", newline="\n")
     return list(pages)
 
 
-def differing(folder: Path) -> list[Path]:
+def differing(folder: Path, *, over_time: bool = False) -> list[Path]:
     """Return the files that are missing or differ from what ``write`` would write. Raises the errors of ``write``."""
-    return [
-        path for path, content in _pages(folder).items() if not path.is_file() or path.read_bytes() != content.encode()
-    ]
+    # files are compared as bytes, so a missing line end counts, too
+    pages = _pages(folder, over_time)
+    return [path for path, content in pages.items() if not path.is_file() or path.read_bytes() != content.encode()]
 
 
-def _pages(folder: Path) -> dict[Path, str]:
+def _pages(folder: Path, over_time: bool) -> dict[Path, str]:
     # one section for each file that has results
     sections = [
-        Section(path.stem, tuple(results), folder)
+        Section(path.stem, tuple(results), folder, over_time)
         for path in sorted(folder.glob("*.jsonl"))
         if (results := read_results(path))
     ]

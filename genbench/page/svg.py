@@ -13,6 +13,9 @@ from markupsafe import Markup
 
 from genbench.tables.escapes import markup_safe
 
+ZERO_GAP = 22.0
+"""Distance between the place of zero and the beginning of a logarithmic scale, in pixels."""
+
 EXTREME = 1e100
 """Numbers beyond this one, and positive numbers below its inverse on a logarithmic scale, do not widen a scale."""
 
@@ -26,10 +29,16 @@ class Scale:
     start: float
     stop: float
     log: bool = False
+    zero: float | None = None
+    """Position of numbers that are not positive, outside of the logarithmic scale; None if there are none."""
 
     @staticmethod
     def over(values: Iterable[float], start: float, stop: float, *, log: bool = False, margin: float = 0.04) -> Scale:
         """Return the scale that contains all values, except extreme ones, with a margin at both ends."""
+        values = list(values)
+        # a logarithmic scale has no zero: it gets a place of its own, before the scale begins
+        zero = start if log and any(value <= 0 for value in values) else None
+        start += 0 if zero is None else math.copysign(ZERO_GAP, stop - start)
         # NaN and infinity fail the comparison
         finite = [0.0 if abs(value) < 1 / EXTREME else value for value in values if abs(value) <= EXTREME]
         finite = [value for value in finite if value > 0 or not log]
@@ -40,10 +49,12 @@ class Scale:
         # a single value gets a scale around it
         gap = (high - low) * margin or (abs(high) or 1.0) * 0.1
         low, high = low - gap, high + gap
-        return Scale(10**low, 10**high, start, stop, True) if log else Scale(low, high, start, stop)
+        return Scale(10**low, 10**high, start, stop, True, zero) if log else Scale(low, high, start, stop)
 
     def __call__(self, value: float) -> float:
         """Return the position of a value in pixels. Values beyond an end are drawn at the end."""
+        if self.zero is not None and value <= 0:
+            return self.zero
         # nothing is drawn outside the chart
         low, high = self.low, self.high
         value = min(max(value, low), high)
@@ -89,6 +100,9 @@ def x_axis(scale: Scale, top: float, bottom: float, *, label: str = "") -> str:
         x = scale(value)
         parts.append(line(x, top, x, bottom, "grid"))
         parts.append(svg_text(x, bottom + 12, tick_text(value), "tick", anchor="middle"))
+    if scale.zero is not None:
+        parts.append(line(scale.zero, top, scale.zero, bottom, "grid apart"))
+        parts.append(svg_text(scale.zero, bottom + 12, "≤ 0", "tick", anchor="middle"))
     if label:
         parts.append(svg_text((scale.start + scale.stop) / 2, bottom + 25, label, "axis", anchor="middle"))
     return "".join(parts)

@@ -6,6 +6,7 @@ Only genbench's own plugs are read so. A guest's plug is imported, which also sh
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
@@ -30,6 +31,14 @@ def summary(kind: str, name: str) -> str:
         return (ast.get_docstring(declared) or "").partition("\n")[0]
     except PlugError as error:
         return f"Cannot be used. {error}"
+
+
+def about_plug(kind: str, name: str) -> str:
+    """Return ``summary`` without mark-up, "Return" and "Raises": what ``genbench list`` and the report show."""
+    # drop the sentence about errors, then the verb
+    line = re.sub(r"\s*Raises [^.]*\.$", "", summary(kind, name).replace("`", ""))
+    line = re.sub(r"^Returns? (the )?", "", line)
+    return line[:1].upper() + line[1:]
 
 
 def stands_alone(kind: str, name: str) -> bool:

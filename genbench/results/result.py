@@ -150,6 +150,10 @@ class Result:
     hints: tuple[str, ...] = ()
     spec: str = ""
     """What the user typed for the subject, a path or a spec; empty for a Python object and in older files."""
+    command: str = ""
+    """The whole command line; empty if Python code or an older version made this result."""
+    commit: str = ""
+    """Commit of the folder from which it was made, with ``-dirty`` if files had changed; empty outside of git."""
     labels: str | None = None
     """How the samples got their classes: a rule of LABEL_RULES if they were requested, ``given, equal counts`` or
     ``given, unequal counts`` if the samples came with them, empty without classes; None in older files."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from importlib.metadata import version
 
 from genbench.benchmarks import Benchmark, open_benchmark
 from genbench.derived_sources import Drawn
 from genbench.errors import InputError, UsageError
+from genbench.files.process_record import command_line, commit, software_used
 from genbench.plugs.contract_checks import check_metric
 from genbench.plugs.contracts import Metric
 from genbench.plugs.registry import load
@@ -156,7 +155,9 @@ class Plan:
             batch_size=options.batch_size,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.started, 3),
-            versions=_versions(),
+            versions=software_used(),
+            command=command_line(),
+            commit=commit(),
         )
 
     def _about_sides(self) -> list[str]:
@@ -293,8 +294,3 @@ def _left_out(reasons: Sequence[str]) -> list[str]:
 def _distinct(*sentences: Sequence[str]) -> tuple[str, ...]:
     """Return all sentences, each once."""
     return tuple(dict.fromkeys(sentence for some in sentences for sentence in some))
-
-
-def _versions() -> dict[str, str]:
-    packages = ("genbench", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "pillow")
-    return {"python": platform.python_version(), **{package: version(package) for package in packages}}

@@ -26,13 +26,11 @@ STATISTICS_KEYS = frozenset({"mu", "sigma", "mu_s", "sigma_s", "genbench"})
 """Names of arrays of statistics, which belong to a reference of ADM."""
 
 
-class ArrayFile(ArraySource):
+class _ArrayFile(ArraySource):
     """An array in a file: rows are read from disk on demand, and their hash is cached."""
 
     opened: FileStamp | None
     """The stamp of the file before it was opened."""
-    key = ""
-    """The name of the array, if the file has others that may be samples."""
 
     def __init__(
         self,
@@ -54,8 +52,7 @@ class ArrayFile(ArraySource):
     def digest(self, start: int, stop: int) -> str:
         """Return the hash of ArraySource for these rows; an unchanged file is not read again."""
         # the layout is part of the key, because the same bytes give other samples in another layout
-        rows = f"rows {start}:{stop} {self._slices}{self.layout}{self.key}"
-        part = FilePart(self.path, rows, self.opened)
+        part = FilePart(self.path, f"rows {start}:{stop} {self._slices}{self.layout}", self.opened)
         hash_rows = super().digest
         self._hashed: dict[Path, FileStamp | None] = {}
         (content,) = cached_hashes([part], lambda _: hash_rows(start, stop), seen=self._hashed, workers=1)
@@ -66,7 +63,7 @@ class ArrayFile(ArraySource):
         return are_unchanged(self._hashed)
 
 
-class Npy(ArrayFile):
+class Npy(_ArrayFile):
     """Images, points or slices of volumes in an .npy file, as ArraySource accepts them.
 
     Pickled objects are never loaded.
@@ -88,7 +85,7 @@ class Npy(ArrayFile):
         return is_path_with_suffix(subject, ".npy")
 
 
-class Npz(ArrayFile):
+class Npz(_ArrayFile):
     """Samples in ``arr_0`` of an .npz file, as ADM writes it, and in further unnamed arrays of the same shape.
 
     Without ``arr_0``, the samples are the points in the only float array [N, D], whatever its name. The rows of

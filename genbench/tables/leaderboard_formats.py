@@ -20,6 +20,7 @@ from genbench.tables.leaderboard_table import (
     Table,
     cell_parts,
     cell_text,
+    rank_text,
     table,
     tabulated,
 )
@@ -146,11 +147,17 @@ def table_latex(board: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *notes])
 
 
-def table_html(board: Table) -> str:
-    """Return one ``<table>`` element, which the page of ``genbench report`` contains, too."""
+def table_html(board: Table, *, about: Mapping[str, str] | None = None, ids: Sequence[str] = ()) -> str:
+    """Return one ``<table>`` element, which the page of ``genbench report`` contains, too.
+
+    ``about``: a line about each metric, by full name; ``ids``: the id of each row, which then links to itself.
+    """
     from genbench.tables.jinja_templates import rendered
 
-    return rendered("genbench.tables", "table.html", table=board, legend=BOLD_LEGEND, cell_parts=cell_parts).strip()
+    # browsers show a title when the pointer is over the header
+    titles = {metric: f"{metric}: {(about or {}).get(metric, '')}".rstrip(": ") for metric in board.metrics}
+    values = {"table": board, "legend": BOLD_LEGEND, "cell_parts": cell_parts, "rank_text": rank_text}
+    return rendered("genbench.tables", "table.html", titles=titles, ids=ids, **values).strip()
 
 
 _TABLE_WRITERS: dict[str, Callable[[Table], str]] = {
@@ -164,9 +171,9 @@ def _metric_cells(board: Table, cells: Mapping[str, Standing]) -> list[str]:
 
 
 def _bold_cells(board: Table, cells: Mapping[str, Standing]) -> list[str]:
-    """Return the cells for Markdown; those that are not worse than the best are bold."""
+    """Return the cells for Markdown; those that lead are bold."""
     texts = zip(board.metrics, _metric_cells(board, cells), strict=True)
-    return [f"**{text}**" if metric in cells and cells[metric].not_worse else text for metric, text in texts]
+    return [f"**{text}**" if metric in cells and cells[metric].leads else text for metric, text in texts]
 
 
 def _sampler(name: str, row: Row) -> str:
@@ -203,4 +210,4 @@ def _latex_cell(cell: Standing | None) -> str:
     # siunitx writes the uncertainty after the value
     plus_minus = spread.replace("± ", r" \pm ")
     text = rf"\num{{{value}{plus_minus}}}" + (rf" (\num{{{error.strip('()')}}})" if error else "")
-    return rf"\bfseries {text}" if cell.not_worse else text
+    return rf"\bfseries {text}" if cell.leads else text

@@ -26,10 +26,10 @@ ROLES = {"real": "floor", "noise": "ceiling"}
 """Roles of two samplers: fresh real samples are the best possible result, noise the worst."""
 
 LEGEND = "value ± spread over training seeds (standard error of sampling); all ranks together: 95 % confidence"
-BOLD_LEGEND = f"{LEGEND}; bold: not worse than the best"
+BOLD_LEGEND = f"{LEGEND}; bold: the best and those next to it that are not worse"
 
 
-UNRANKED: dict[str, Any] = {"first": None, "last": None, "versus_best": None, "decided_by": ""}
+UNRANKED: dict[str, Any] = {"first": None, "last": None, "versus_best": None, "decided_by": "", "leads": False}
 """What a standing has that is not ranked."""
 
 
@@ -198,6 +198,13 @@ def cell_parts(cell: Standing) -> tuple[str, str, str]:
     return value, spread, f"({error})" if error else ""
 
 
+def rank_text(cell: Standing | None) -> str:
+    """Return a rank interval, ``2`` or ``2–4``; empty without a rank."""
+    if cell is None or cell.first is None:
+        return ""
+    return str(cell.first) if cell.first == cell.last else f"{cell.first}–{cell.last}"
+
+
 def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
     """Return the metrics of the columns: those of the benchmark in its order, or all that have a direction."""
     # the order is that of the first result with the metric
@@ -229,14 +236,8 @@ def _table_rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *,
         cells = {metric: board[name] for metric, board in boards.items() if name in board}
         # the name may be followed by a budget in parentheses
         role = ROLES.get(name.partition(" (")[0], "")
-        rank, seeds = _rank_text(cells.get(sort)), next(iter(cells.values())).seeds
+        rank, seeds = rank_text(cells.get(sort)), next(iter(cells.values())).seeds
         yield Row(name, role, rank, seeds, cells, ranked, tuple(suspects.get(name, ())))
-
-
-def _rank_text(cell: Standing | None) -> str:
-    if cell is None or cell.first is None:
-        return ""
-    return str(cell.first) if cell.first == cell.last else f"{cell.first}–{cell.last}"
 
 
 def _rank_notes(rows: Sequence[Row]) -> Iterator[str]:

@@ -139,7 +139,7 @@ def test_images_and_charts_have_descriptions(folder: Path) -> None:
 def test_the_page_shows_every_part(folder: Path) -> None:
     words = " ".join(Tags(page(folder)).words)
     for title in ("Every metric", "Precision against recall", "Points over the density", "Nearest neighbours", "Modes",
-                  "Predictions behind", "Fréchet distance against 1/N", "Training", "Provenance"):  # fmt: skip
+                  "Predictions behind", "Fréchet distance against 1/N", "Training", "How to make"):  # fmt: skip
         assert title in words, title
 
 
@@ -151,7 +151,7 @@ def test_results_without_galleries_make_a_page_without_pictures(tmp_path: Path) 
 
 
 def test_results_without_training_or_recipe_make_a_page(tmp_path: Path) -> None:
-    results = [replace(result, training=None, benchmark=None, reference=None) for result in board()[2:]]
+    results = [replace(one, training=None, benchmark=None, reference=None, spec=one.name) for one in board()[2:]]
     filled(tmp_path, results, name="mine")
     write(tmp_path)
     assert "genbench score --samples vae --features digits" in (tmp_path / "mine.md").read_text()
@@ -215,22 +215,44 @@ def test_the_commands_name_every_sampler_seed_and_budget(tmp_path: Path) -> None
 
 def test_the_command_of_a_score_has_what_the_user_typed(tmp_path: Path) -> None:
     typed = replace(made("blobs", 1.0), training=None, spec="my_models:Blobs,size=8")
-    older = replace(made("out/", 1.0), training=None)
-    assert Section("digits", (typed, older), tmp_path).commands == [
+    folder = replace(made("out/", 1.0), training=None, spec="out/")
+    whole = "genbench score --sampler my_models:Blobs --name b --benchmark digits --device cpu"
+    recorded = replace(made("b", 1.0), training=None, spec="my_models:Blobs", command=whole)
+    assert Section("digits", (typed, folder, recorded), tmp_path).commands == [
         "genbench score --samples my_models:Blobs,size=8 --name blobs --benchmark digits",
         "genbench score --samples out/ --benchmark digits",
+        whole,
     ]
+
+
+def test_a_result_of_a_python_object_has_no_command(tmp_path: Path) -> None:
+    made_in_python = replace(made("blobs", 1.0), training=None)
+    assert Section("digits", (made_in_python,), tmp_path).commands == []
+    filled(tmp_path, [made_in_python])
+    write(tmp_path)
+    for name in ("digits.md", "index.html"):
+        text = (tmp_path / name).read_text()
+        assert "made in Python" in text
+        assert "genbench score" not in text
+    assert "no command is known" in text
+
+
+def test_the_commit_of_a_result_is_shown(tmp_path: Path) -> None:
+    filled(tmp_path, [replace(made("gan", 1.0), commit="0123456789ab-dirty")])
+    write(tmp_path)
+    assert "0123456789ab-dirty" in (tmp_path / "digits.md").read_text()
+    assert "0123456789ab-dirty" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize(("labels", "is_named"), [("random", True), ("equal", False), (None, False), ("", False)])
 def test_the_command_of_a_score_has_the_rule_of_its_classes(labels: str | None, is_named: bool) -> None:
-    scored = replace(made("blobs", 1.0), training=None, benchmark=None, labels=labels)
+    scored = replace(made("blobs", 1.0), training=None, benchmark=None, spec="blobs", labels=labels)
     assert command(scored, "reports").endswith(" --labels random") is is_named
 
 
 def test_the_command_of_a_score_has_its_training_samples_and_its_panel() -> None:
     # training samples, then a panel alone, and a list of extractors beside a metric
-    plain = replace(made("blobs", 1.0), training=None, benchmark=None, extractors={"points": "points()"})
+    plain = replace(made("b", 1.0), training=None, benchmark=None, spec="b", extractors={"points": "points()"})
     train = SampleSet("train/", 9, "abc")
     assert "--train train/ --features points --metrics mifid --count" in command(
         replace(plain, train=train, metrics=(f"MemorisationInformedDistance(){WITH_TRAIN}",)), "reports"
@@ -248,7 +270,7 @@ def test_the_command_of_a_score_has_its_training_samples_and_its_panel() -> None
 def test_the_command_of_a_score_has_the_extractor_of_each_metric() -> None:
     metrics = ("KernelDistance(degree=2)", "KernelDistance(degree=3)", "FrechetDistance(view='768')")
     several = replace(
-        made("blobs", 1.0), training=None, benchmark=None, metrics=metrics,
+        made("blobs", 1.0), training=None, benchmark=None, spec="blobs", metrics=metrics,
         extractors={"spectrum": "spectrum()", "inception,resize=clean": "Inception()"},
         metric_extractors=("spectrum", "inception,resize=clean", "inception,resize=clean"),
     )  # fmt: skip

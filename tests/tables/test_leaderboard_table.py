@@ -150,5 +150,12 @@ def test_every_format_has_the_verdict_or_the_bold_of_rows_that_are_not_worse_tha
         zip(frame[frame.metric == "fd@digits"].name, frame[frame.metric == "fd@digits"].verdict, strict=True)
     )
     assert verdicts == {"a": "best", "b": "equivalent", "c": "worse"}
-    bold = {row.name: row.cells["fd@digits"].not_worse for row in tabulated(results).rows}
+    bold = {row.name: row.cells["fd@digits"].leads for row in tabulated(results).rows}
     assert bold == {"a": True, "b": True, "c": False}
+
+
+def test_a_poor_row_is_not_bold_because_its_error_is_large() -> None:
+    results = [*seeds("best", 1.0, 1.01, 0.99), *seeds("worse", 9.0, 9.1, 8.9), *seeds("poor", 2.0, 30.0, 9000.0)]
+    cells = {row.name: row.cells["fd@digits"] for row in tabulated(results).rows}
+    assert {name: cell.not_worse for name, cell in cells.items()} == {"best": True, "worse": False, "poor": True}
+    assert {name: cell.leads for name, cell in cells.items()} == {"best": True, "worse": False, "poor": False}
