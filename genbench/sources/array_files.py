@@ -26,11 +26,13 @@ STATISTICS_KEYS = frozenset({"mu", "sigma", "mu_s", "sigma_s", "genbench"})
 """Names of arrays of statistics, which belong to a reference of ADM."""
 
 
-class _ArrayFile(ArraySource):
+class ArrayFile(ArraySource):
     """An array in a file: rows are read from disk on demand, and their hash is cached."""
 
     opened: FileStamp | None
     """The stamp of the file before it was opened."""
+    key = ""
+    """The name of the array, if the file has others that may be samples."""
 
     def __init__(
         self,
@@ -52,7 +54,8 @@ class _ArrayFile(ArraySource):
     def digest(self, start: int, stop: int) -> str:
         """Return the hash of ArraySource for these rows; an unchanged file is not read again."""
         # the layout is part of the key, because the same bytes give other samples in another layout
-        part = FilePart(self.path, f"rows {start}:{stop} {self._slices}{self.layout}", self.opened)
+        rows = f"rows {start}:{stop} {self._slices}{self.layout}{self.key}"
+        part = FilePart(self.path, rows, self.opened)
         hash_rows = super().digest
         self._hashed: dict[Path, FileStamp | None] = {}
         (content,) = cached_hashes([part], lambda _: hash_rows(start, stop), seen=self._hashed, workers=1)
@@ -63,7 +66,7 @@ class _ArrayFile(ArraySource):
         return are_unchanged(self._hashed)
 
 
-class Npy(_ArrayFile):
+class Npy(ArrayFile):
     """Images, points or slices of volumes in an .npy file, as ArraySource accepts them.
 
     Pickled objects are never loaded.
@@ -85,7 +88,7 @@ class Npy(_ArrayFile):
         return is_path_with_suffix(subject, ".npy")
 
 
-class Npz(_ArrayFile):
+class Npz(ArrayFile):
     """Samples in ``arr_0`` of an .npz file, as ADM writes it, and in further unnamed arrays of the same shape.
 
     Without ``arr_0``, the samples are the points in the only float array [N, D], whatever its name. The rows of

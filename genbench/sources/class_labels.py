@@ -70,6 +70,22 @@ def classes_of_folders(files: Sequence[str]) -> Classes:
     return Classes(names, np.array([number[parts[level]] for parts in paths], np.int64))
 
 
+def classes_of_values(column: str, values: Sequence[Any], names: Any = None) -> Classes:
+    """Return the classes of a column of whole numbers, which may have names, or of texts, in natural order.
+
+    For other values the classes are None, with a note: test splits often hold -1.
+    """
+    # texts are classes unless they are many, as captions
+    if values and all(isinstance(value, str) for value in values):
+        names = sorted(set(values), key=natural_order)
+        numbers = {name: number for number, name in enumerate(names)}
+        values = [numbers[value] for value in values] if len(names) <= MOST_CLASSES else [None]
+    if not all(isinstance(value, int) and 0 <= value < 1 << 62 for value in values):
+        return Classes(notes=(f"the column {column} holds no whole numbers from 0 on, so there are no classes",))
+    usable = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
+    return Classes(tuple(names) if usable else None, np.array(values, np.int64), (), (column,))
+
+
 _ABSENT = object()
 """Stands for the labels of a ``dataset.json`` that has none, not even null."""
 

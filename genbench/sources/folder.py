@@ -16,7 +16,7 @@ from genbench.sources.decoding import Unreadable
 from genbench.sources.file_names import count_by_extension, no_images_message, printable
 from genbench.sources.folder_walk import list_folder
 from genbench.sources.image_formats import LARGEST_FILE, unread_kind
-from genbench.sources.shards import PARQUET, TAR, are_shards
+from genbench.sources.shards import LMDB_FILE, PARQUET, TAR, are_shards
 from genbench.sources.threaded import EncodedImages
 
 
@@ -32,6 +32,7 @@ class Files(EncodedImages):
         self._folder = self.root.absolute()
         self.labels = labels
         self.class_names: tuple[str, ...] | None = None
+        self.notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -74,9 +75,10 @@ class Folder(Files):
 
     @staticmethod
     def accepts(subject: object) -> bool:
-        """Return whether an object is the path of a folder, but not of one that holds shards and no images."""
-        is_folder = isinstance(subject, (str, os.PathLike)) and os.path.isdir(subject)
-        return is_folder and not are_shards(subject, PARQUET + TAR)
+        """Return whether an object is the path of a folder, but not of a database or of shards without images."""
+        if not isinstance(subject, (str, os.PathLike)) or not os.path.isdir(subject):
+            return False
+        return not (Path(subject) / LMDB_FILE).is_file() and not are_shards(subject, PARQUET + TAR)
 
 
 def read_regular_file(path: Path) -> bytes:

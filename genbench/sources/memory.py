@@ -214,7 +214,7 @@ class DatasetSource(ThreadedSource):
             raise Unreadable(described(error)) from error
         # an item is an image, or a tuple of an image, its class and more
         image, label = (*item, None, None)[:2] if isinstance(item, (tuple, list)) else (item, None)
-        return self._image(image, row), _class_number(label)
+        return self._image(image, row), class_number(label)
 
     @staticmethod
     def accepts(subject: object) -> bool:
@@ -259,7 +259,8 @@ def _classes_of_targets(targets: Any, length: int) -> Int64 | None:
     return None if classes is None or len(classes) != length else classes
 
 
-def _class_number(label: Any) -> int | None:
+def class_number(label: Any) -> int | None:
+    """Return the class that an item of a data set states, or None."""
     # a number, an array or tensor of one number, or a one-hot vector
     if not isinstance(label, (torch.Tensor, np.ndarray, np.generic, int, float)):
         return None
@@ -272,9 +273,15 @@ def may_be_samples(subject: object) -> bool:
     """Return whether an object may be a collection of samples: no path, array, network, sampler or source."""
     # types that other plugs accept
     others = (str, bytes, os.PathLike, Mapping, np.ndarray, torch.Tensor, torch.nn.Module, type)
-    if isinstance(subject, others) or are_shards(subject, PARQUET + TAR):
+    if isinstance(subject, others) or are_shards(subject, PARQUET + TAR) or is_of_datasets(subject):
         return False
     return not hasattr(subject, "sample") and not hasattr(subject, "batches")
+
+
+def is_of_datasets(subject: object) -> bool:
+    """Return whether an object is a data set of Hugging Face's library ``datasets``, which is not imported."""
+    names = ("Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict")
+    return any(kind.__name__ in names and kind.__module__.startswith("datasets.") for kind in type(subject).__mro__)
 
 
 def _holds_batches(items: list[Any] | tuple[Any, ...]) -> bool:

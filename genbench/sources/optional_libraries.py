@@ -10,6 +10,7 @@ from genbench.errors import UsageError
 
 def optional_library(module: str, *, extra: str) -> Any:
     """Return a module. Raises UsageError, with the extra to install, if it cannot be imported."""
+    # the extras of genbench name the libraries that it was tested with
     try:
         return import_module(module)
     except ImportError as error:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from genbench.array_types import Int64
 from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.files.fingerprints import FilePart
-from genbench.sources.class_labels import MOST_CLASSES, Classes
-from genbench.sources.file_names import natural_order
+from genbench.sources.class_labels import Classes, classes_of_values
 from genbench.sources.parquet_columns import ParquetFile
 from genbench.sources.shards import PARQUET, Shards, are_shards, shard_files, shards_name
 from genbench.sources.threaded import EncodedImages
@@ -22,6 +20,13 @@ IMAGE_NAMES = ("image", "img", "images", "jpg", "png", "webp", "bytes", "image_b
 
 LABEL_NAMES = ("label", "labels", "class", "classes", "target", "targets", "cls", "y", "fine_label")
 """Names of columns of classes, the likely ones first."""
+
+
+def likely_column(declared: Sequence[str], columns: Iterable[str]) -> str | None:
+    """Return the column that is declared as image, has a usual name or is the only one; None if that is not one."""
+    columns = list(columns)
+    named = [name for name in IMAGE_NAMES if name in columns]
+    return next((names[0] for names in (declared, named[:1], columns) if len(names) == 1), None)
 
 
 class Parquet(EncodedImages):
@@ -37,6 +42,7 @@ class Parquet(EncodedImages):
     def __init__(
         self, path: Shards, *, image: str | None = None, label: str | None = None, split: str | None = None
     ) -> None:
+        # open all files, so that a damaged one is told at once
         self.name = shards_name(path)
         self._files = [ParquetFile(file) for file in shard_files(path, PARQUET, split)]
         self._ends = np.cumsum([len(file) for file in self._files])
@@ -84,16 +90,16 @@ class Parquet(EncodedImages):
 def _image_column(file: ParquetFile, chosen: str | None) -> str:
     """Return the column of bytes that holds the images: ``image.bytes`` or ``image``."""
     found = {field.name: column for field in file.schema if (column := _column_of_bytes(field)) is not None}
+    # what the user names
     if chosen is not None:
         if chosen not in found:
             raise UsageError(f"{file.name} has no column of images {chosen!r}{did_you_mean(chosen, found)}")
         return found[chosen]
-    # what is declared as an image comes first, then the usual names
     declared = [name for name, feature in file.features.items() if feature.get("_type") == "Image" and name in found]
-    named = [name for name in IMAGE_NAMES if name in found]
-    for names in (declared, named[:1], list(found)):
-        if len(names) == 1:
-            return found[names[0]]
+    likely = likely_column(declared, found)
+    if likely is not None:
+        return found[likely]
+    # no images, or several columns of them
     if not found:
         raise InputError(
             f"{file.name} holds no column of encoded images, only {', '.join(file.schema.names[:8])}; expected bytes, "
@@ -110,6 +116,7 @@ def _column_of_bytes(field: Any) -> str | None:
     binary = ("binary", "large_binary", "binary_view")
     if str(field.type) in binary:
         return str(field.name)
+    # Hugging Face stores the bytes beside the path that they came from
     inner = {child.name: str(child.type) for child in field.type} if str(field.type).startswith("struct<") else {}
     return f"{field.name}.bytes" if inner.get("bytes") in binary else None
 
@@ -119,33 +126,17 @@ def _label_column(file: ParquetFile, chosen: str | None) -> str | None:
     names = file.schema.names
     if chosen is not None and chosen not in names:
         raise UsageError(f"{file.name} has no column {chosen!r}{did_you_mean(chosen, names)}")
+    # the usual names come first, because a data set may have several columns of classes
     declared = [name for name, feature in file.features.items() if feature.get("_type") == "ClassLabel"]
     usual = [name for name in LABEL_NAMES if name in names]
     return chosen or next((name for name in (*usual, *declared) if name in names), None)
 
 
 def _classes_of_column(files: list[ParquetFile], columns: list[str | None]) -> Classes:
-    """Return the classes of all rows; a note if the columns hold none."""
+    """Return the classes of all rows, if all files have the column."""
     column = columns[0]
     if column is None or set(columns) != {column}:
         return Classes()
+    # texts must be known from all files before they get numbers
     values = [value for file in files for value in file.column(column).to_pylist()]
-    named: Mapping[str, Any] = files[0].features.get(column, {})
-    if all(isinstance(value, str) for value in values):
-        # texts are numbered in natural order
-        names = tuple(sorted(set(values), key=natural_order))
-        numbers = {name: number for number, name in enumerate(names)}
-        values = [numbers[value] for value in values] if len(names) <= MOST_CLASSES else [None]
-    else:
-        names = tuple(named["names"]) if isinstance(named.get("names"), list) else ()
-    labels = _whole_numbers(values)
-    if labels is None:
-        return Classes(notes=(f"the column {column} holds no whole numbers from 0 on, so there are no classes",))
-    return Classes(names if all(isinstance(name, str) for name in names) and names else None, labels, (), (column,))
-
-
-def _whole_numbers(values: list[Any]) -> Int64 | None:
-    """Return int64 [N], or None if a value is missing, negative or no whole number."""
-    if not all(isinstance(value, int) and 0 <= value < 1 << 62 for value in values):
-        return None
-    return np.array(values, np.int64)
+    return classes_of_values(column, values, files[0].features.get(column, {}).get("names"))

@@ -7,8 +7,9 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from genbench.files.fingerprints import FileStamp, file_stamp
 from genbench.sources.archive_members import BOMB_RATIO, BOMB_SIZE
 from genbench.sources.decoding import Unreadable
 from genbench.sources.file_names import printable
-from genbench.sources.npy_files import FileReader
 from genbench.sources.optional_libraries import optional_library
+from genbench.sources.spooled_values import SpooledValues, spool_values
 
 COLUMN_BYTES = 1 << 24
 """Bytes of a column that are in memory at a time, unless a single value is larger."""
@@ -42,13 +43,14 @@ class ParquetFile:
             raise InputError(
                 f"{self.name} is no whole Parquet file ({described(error)}); copy it again, or close its writer."
             ) from error
+        # the counts in the footer must fit to each other and to the size of the file
         self._metadata = self._file.metadata
         counts = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
         self.group_ends = np.cumsum(np.array(counts, np.int64))
         """int64 [groups], the row after the last one of each row group."""
         if min(counts, default=0) < 0 or sum(counts) != self._metadata.num_rows or len(self) > 1000 * self._size:
             raise self._lie(f"{self._metadata.num_rows:,} rows in groups of {sum(counts):,}")
-        self._unpacked: OrderedDict[tuple[str, int], _UnpackedGroup] = OrderedDict()
+        self._unpacked: OrderedDict[tuple[str, int], SpooledValues] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -70,6 +72,7 @@ class ParquetFile:
 
     def value(self, column: str, row: int) -> bytes:
         """Return a value of a column of bytes. Raises Unreadable if it is missing or damaged."""
+        # threads ask for rows of the same few groups
         group = int(np.searchsorted(self.group_ends, row, side="right"))
         first = int(self.group_ends[group - 1]) if group else 0
         with self._lock:
@@ -78,6 +81,9 @@ class ParquetFile:
                 unpacked = self._unpacked[column, group] = self._unpack(column, group)
                 self._forget()
             self._unpacked.move_to_end((column, group))
+        # what was read before damage stays readable
+        if row - first >= len(unpacked):
+            raise Unreadable(str(unpacked.error or "the file holds fewer rows than it says"))
         return unpacked.value(row - first)
 
     def column(self, name: str) -> Any:
@@ -86,6 +92,7 @@ class ParquetFile:
             values = self._file.read(columns=[name], use_threads=False).column(0)
         except Exception as error:  # damaged bytes can raise any exception
             raise InputError(f"{self.name}: {name} is damaged ({described(error)}); copy the file again.") from error
+        # the footer may say anything
         if len(values) != len(self):
             raise self._lie(f"{len(self):,} rows, and {name} holds {len(values):,}")
         return values
@@ -93,6 +100,7 @@ class ParquetFile:
     def check_sizes(self, column: str) -> None:
         """Raise InputError if the file cannot hold what it says of a column, or unpacks to far more than its size."""
         for group in range(len(self.group_ends)):
+            # sizes in the footer decide how much memory the library asks for
             packed, unpacked = self._sizes(column, group)
             if packed < 0 or packed > self._size:
                 raise self._lie(f"{packed:,} bytes of {column}")
@@ -118,61 +126,30 @@ class ParquetFile:
 
     def _forget(self) -> None:
         """Close the row groups that were used least recently."""
+        # two groups at least, because a batch may lie in two
         kept = list(self._unpacked.values())
         while len(kept) > GROUPS_KEPT or (len(kept) > 2 and sum(map(len, kept)) > ROWS_KEPT):
             self._unpacked.popitem(last=False)
             kept.pop(0)
 
-    def _unpack(self, column: str, group: int) -> _UnpackedGroup:
+    def _unpack(self, column: str, group: int) -> SpooledValues:
         """Write the values of a row group to a temporary file, some rows at a time."""
-        rows = self._metadata.row_group(group).num_rows
         _, size = self._sizes(column, group)
         folder = tempfile.gettempdir()
         if size > shutil.disk_usage(folder).free:
             raise InputError(f"{self.name} needs {size:,} bytes in {folder}; set TMPDIR to a folder with more space.")
-        failure, written = "the file holds fewer rows than it says", 0
-        ends: list[int] = []
-        missing: set[int] = set()
-        with tempfile.TemporaryFile(prefix="genbench-") as file:
-            try:
-                step = max(1, min(256, COLUMN_BYTES * rows // max(1, size)))
-                batches = self._file.iter_batches(step, row_groups=[group], columns=[column], use_threads=False)
-                for batch in batches:
-                    # the bytes of HF's images lie within a column of structs
-                    values = batch.column(0)
-                    values = values.field(0) if hasattr(values, "field") else values
-                    # repeated values are stored once
-                    if written > max(BOMB_SIZE, BOMB_RATIO * size):
-                        raise Unreadable(f"like a decompression bomb, {written:,} bytes from {size:,}")
-                    for value in values:
-                        data = value.as_py()
-                        missing |= {len(ends)} if data is None else set()
-                        written += file.write(data or b"")
-                        ends.append(written)
-            except Exception as error:  # damaged bytes can raise any exception
-                failure = f"damaged in the file: {described(error)}"
-            file.flush()
-            return _UnpackedGroup(FileReader(self.name, file), np.array(ends, np.int64), frozenset(missing), failure)
+        return spool_values(self.name, self._iterate(column, group), most_bytes=max(BOMB_SIZE, BOMB_RATIO * size))
 
-
-class _UnpackedGroup(NamedTuple):
-    """The values of a column in one row group, one after the other in a temporary file."""
-
-    reader: FileReader
-    ends: Any
-    """int64 [N], the end of each value that could be read."""
-    missing: frozenset[int]
-    """Rows without a value."""
-    failure: str
-    """Why there are no further values."""
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def value(self, row: int) -> bytes:
-        if row >= len(self.ends):
-            raise Unreadable(self.failure)
-        if row in self.missing:
-            raise Unreadable("holds no bytes; write the images into the file, not only their paths")
-        start = int(self.ends[row - 1]) if row else 0
-        return self.reader.read(start, int(self.ends[row]) - start)
+    def _iterate(self, column: str, group: int) -> Iterator[bytes | None]:
+        """Yield the values of a row group."""
+        rows = self._metadata.row_group(group).num_rows
+        _, size = self._sizes(column, group)
+        step = max(1, min(256, COLUMN_BYTES * rows // max(1, size)))
+        try:
+            for batch in self._file.iter_batches(step, row_groups=[group], columns=[column], use_threads=False):
+                # the bytes of HF's images lie within a column of structs
+                values = batch.column(0)
+                for value in values.field(0) if hasattr(values, "field") else values:
+                    yield value.as_py()
+        except Exception as error:  # damaged bytes can raise any exception, such as OSError
+            raise Unreadable(f"damaged in the file: {described(error)}") from error

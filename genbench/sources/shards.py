@@ -17,6 +17,9 @@ Shards = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 PARQUET, TAR = (".parquet",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """The ends of the names of shards, in lower case."""
 
+LMDB_FILE = "data.mdb"
+"""The file in the folder of an LMDB database."""
+
 MOST_SHARDS = 1 << 20
 """Largest number of files of a range."""
 
@@ -26,6 +29,7 @@ _SHARD_NUMBER = re.compile(r"[-_.]?\d+(-of-\d+)?$")
 
 def are_shards(subject: object, suffixes: tuple[str, ...]) -> bool:
     """Return whether an object is the path of a shard, a list of such paths, or a folder with shards and no images."""
+    # a list
     if isinstance(subject, (list, tuple)):
         return bool(subject) and all(
             isinstance(path, (str, os.PathLike)) and _ends_with(path, suffixes) for path in subject
@@ -50,6 +54,7 @@ def shard_files(shards: Shards, suffixes: tuple[str, ...], split: str | None = N
     ``train/0.parquet``. Raises InputError for a missing file, a folder without shards, and a folder of several splits
     without a chosen one; UsageError for an unknown split and for a wrong range.
     """
+    # a folder, a file, or a range of files
     if isinstance(shards, (str, os.PathLike)):
         root = Path(shards).expanduser()
         if root.is_dir():
@@ -79,6 +84,7 @@ def _ends_with(path: str | os.PathLike[str], suffixes: tuple[str, ...]) -> bool:
 def _visible_files(root: Path) -> Iterator[str]:
     """Yield the names of all files in a folder that are not hidden, relative to it and with forward slashes."""
     for folder, folders, files in os.walk(root):
+        # hidden folders are not walked through
         folders[:] = [name for name in folders if hidden_kind([name]) is None]
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         for name in files:
@@ -107,6 +113,7 @@ def _chosen_files(root: Path, suffixes: tuple[str, ...], split: str | None) -> l
 
 def _split_name(name: str, suffixes: tuple[str, ...]) -> str:
     """Return the name of a shard without its number, or else the name of its folder."""
+    # train-00000-of-00002.parquet and train_3.parquet are train, and so is train/0.parquet
     folder, _, file = name.rpartition("/")
     stem = next(file[: -len(end)] for end in suffixes if file.lower().endswith(end))
     return _SHARD_NUMBER.sub("", stem) or folder.rpartition("/")[2]
@@ -117,6 +124,7 @@ def _expanded(text: str) -> list[str]:
     found = _NUMBERS.search(text)
     if found is None:
         return [text]
+    # a mistyped number must not make a list that fills the memory
     first, last = int(found[1]), int(found[2])
     if not first <= last < first + MOST_SHARDS:
         raise UsageError(f"{found[0]} is no range of shards; write the lower number first, as in {{000..012}}.")

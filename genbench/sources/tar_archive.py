@@ -32,6 +32,7 @@ class Tar(EncodedImages):
     """
 
     def __init__(self, path: Shards, *, image: str | None = None, split: str | None = None) -> None:
+        # read the headers of all archives
         self.name = shards_name(path)
         self._shards = [TarIndex(file) for file in shard_files(path, TAR, split)]
         # images and other members, in the order of the shards
@@ -46,6 +47,7 @@ class Tar(EncodedImages):
         # classes beside each image come first
         classes = self._classes_beside(others) or self._classes_of_names(others)
         self.class_names, self.labels, self.notes, used = classes
+        # a member that gives a class is used
         counts = sum((shard.left_out for shard in self._shards), Counter[str]())
         counts["further images of samples"] = len(pictures) - len(self._images)
         self.left_out = dict(counts - Counter(map(unread_kind, used)))
@@ -84,6 +86,7 @@ class Tar(EncodedImages):
         }
         if not numbers:
             return None
+        # every image needs a class
         beside = [numbers.get((image.shard, _sample_key(image.name))) for image in self._images]
         found = [self._class_number(member) for member in beside if member is not None]
         if len(found) < len(beside) or None in found:
@@ -116,6 +119,7 @@ def _sample_key(name: str) -> str:
 
 def _chosen_images(name: str, images: Sequence[_TarMember], ending: str | None) -> list[_TarMember]:
     """Return the image of each sample. Raises InputError if samples have several and none is chosen."""
+    # what the user names
     if ending is not None:
         chosen = [member for member in images if member.name.lower().endswith(f".{ending.lower().lstrip('.')}")]
         if not chosen:
@@ -126,6 +130,7 @@ def _chosen_images(name: str, images: Sequence[_TarMember], ending: str | None) 
     for member in images:
         key = _sample_key(member.name)
         of_sample[member.shard, key].add(member.name[len(key) + 1 :])
+    # a single sample with many endings is rather a set of numbered images
     endings = {frozenset(found) for found in of_sample.values()}
     if len(endings) == 1 and len(of_sample) > 1 and len(next(iter(endings))) > 1:
         first = sorted(next(iter(endings)))[0]

@@ -51,6 +51,7 @@ class TarIndex:
     """Number of members that are not read, by kind."""
 
     def __init__(self, path: Path) -> None:
+        # the stamp comes first, so that a change while the archive is read is noticed
         self.path, self.name = path.absolute(), printable(path)
         self.opened: FileStamp | None = file_stamp(self.path)
         try:
@@ -66,6 +67,7 @@ class TarIndex:
             raise
         except Exception as error:  # tarfile and the decompressors raise many types for damaged bytes
             raise InputError(f"{self.name} is cut short or damaged ({error}); copy it again.") from error
+        # only regular files are read
         regular = [(name, extent) for name, extent in listed if extent is not None]
         self.members, self.left_out = visible_members(self.name, regular)
         self.left_out.update({"links and devices": len(listed) - len(regular)} if len(regular) < len(listed) else {})
@@ -76,6 +78,7 @@ class TarIndex:
 
     def _list(self, file: IO[bytes]) -> Iterator[tuple[str, Extent | None]]:
         """Yield the name and the position of each member; no position for links and devices."""
+        # tarfile reads the headers only, because no member is extracted
         headers: Any = _Headers(self.name, file)
         archive: Any
         with tarfile.open(fileobj=headers, mode="r:") as archive:
@@ -93,6 +96,7 @@ class TarIndex:
                         "the archive."
                     )
                 yield member.name, Extent(member.offset_data, member.size)
+            # where the mark of the end should be
             file.seek(archive.offset)
 
 
@@ -113,6 +117,7 @@ def _require_end(name: str, file: IO[bytes]) -> None:
     """Raise InputError unless only zeros follow the last member, and at least one block of them."""
     found = False
     while piece := file.read(1 << 20):
+        # two blocks of zeros are the end, and padding may follow
         if piece.strip(b"\0"):
             raise InputError(
                 f"{name} is damaged, or holds another archive after its first one, which alone would be read; unpack "
@@ -125,6 +130,7 @@ def _require_end(name: str, file: IO[bytes]) -> None:
 
 def _unpacked(name: str, path: Path) -> IO[bytes]:
     """Open an archive, unpacked to a temporary file if it is compressed."""
+    # a plain archive is read in place
     opener = _OPENERS.get(path.suffix.lower())
     if opener is None:
         return path.open("rb")
@@ -133,6 +139,7 @@ def _unpacked(name: str, path: Path) -> IO[bytes]:
     written = 0
     with opener(path) as packed:
         while piece := packed.read(1 << 20):
+            # the size is known only at the end, so check it on the way
             written += len(piece)
             if written > max(BOMB_SIZE, BOMB_RATIO * size):
                 raise InputError(

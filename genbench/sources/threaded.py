@@ -154,14 +154,18 @@ class EncodedImages(ThreadedSource):
         Nothing is decoded. Files that have not changed on disk since they were last hashed are not read again.
         """
         # the hash depends on the contents and not on the names, so renamed files keep their features
-        parts = [self.part(row) for row in range(start, stop)]
-        self._hashed = {}
-        hashes = cached_hashes(parts, self._hash_row(start), seen=self._hashed, workers=self.workers)
+        hashes = self._hashes(start, stop)
         return content_hash(_DECODING_RULE, *((known or "unreadable").encode() for known in hashes))
 
     def unchanged(self) -> bool:
         """Return whether the files of the last ``digest`` surely stayed the same since."""
         return are_unchanged(self._hashed)
+
+    def _hashes(self, start: int, stop: int) -> list[str | None]:
+        """Return the hash of the bytes of each image, None for those that cannot be read."""
+        parts = [self.part(row) for row in range(start, stop)]
+        self._hashed = {}
+        return cached_hashes(parts, self._hash_row(start), seen=self._hashed, workers=self.workers)
 
     def _hash_row(self, start: int) -> Callable[[int], str | None]:
         # cached_hashes numbers the parts from 0, but the rows begin at ``start``

@@ -20,6 +20,8 @@ from PIL import Image, features
 from genbench.errors import GenbenchError
 from genbench.sources.array_files import Npy, Npz
 from genbench.sources.folder import Folder
+from genbench.sources.hdf5 import hdf5
+from genbench.sources.lmdb_database import Lmdb
 from genbench.sources.parquet import Parquet
 from genbench.sources.tar_archive import Tar
 from genbench.sources.zip_archive import Zip
@@ -99,7 +101,7 @@ def read_classes(path: Path) -> None:
     assert source.labels is None or source.labels.shape == (3,)
 
 
-def read_archive(kind: type[Zip] | type[Tar] | type[Parquet], path: Path) -> None:
+def read_archive(kind: Callable[[Path], Any], path: Path) -> None:
     source = kind(path)
     source.digest(0, len(source))
     assert sum(len(batch.index) for batch in source.batches(2)) == len(source)
@@ -154,6 +156,41 @@ def parquets(_: Path) -> list[bytes]:
     return files
 
 
+def databases(folder: Path) -> list[bytes]:
+    if find_spec("lmdb") is None:
+        return []
+    import lmdb
+
+    # small values lie beside their keys, large ones on pages of their own
+    with (
+        lmdb.open(str(folder / "x"), map_size=1 << 20, subdir=False) as database,
+        database.begin(write=True) as writing,
+    ):
+        for number, kind in enumerate(("BMP", "PNG", "GIF")):
+            writing.put(f"{number}".encode(), encoded(kind))
+            writing.put(f"small/{number}".encode(), encoded(kind, Image.new("RGB", (2, 2))))
+    return [(folder / "x").read_bytes()]
+
+
+def hdf5_files(folder: Path) -> list[bytes]:
+    """Make files of each layout, with and without compression."""
+    if find_spec("h5py") is None:
+        return []
+    import h5py
+
+    files = []
+    rows = np.empty(2, object)
+    rows[:] = [np.frombuffer(encoded(kind), np.uint8) for kind in ("BMP", "PNG")]
+    for number, how in enumerate(({}, {"compression": "gzip"}, {"dtype": h5py.vlen_dtype(np.uint8)})):
+        with h5py.File(folder / f"{number}.h5", "w") as file:
+            file.create_dataset("images", data=rows if "dtype" in how else STACK, **how)
+            file["labels"] = np.arange(2 if "dtype" in how else 6)
+        files.append((folder / f"{number}.h5").read_bytes())
+    with h5py.File(folder / "keys.h5", "w") as file:
+        file["a/0"], file["b/1"] = rows
+    return [*files, (folder / "keys.h5").read_bytes()]
+
+
 def read_arrays(kind: type[Npy] | type[Npz], path: Path) -> None:
     # floats need a range, and integers must not have one
     for declared in (None, "0..1"):
@@ -190,6 +227,9 @@ KINDS = [
     Kind("x.tar.gz", lambda _: tars("w:gz"), mutator(), lambda path: read_archive(Tar, path)),
     Kind("x.parquet", parquets, mutator(b"PAR1", b"huggingface", b"bytes", b"\x15\x80"),
          lambda path: read_archive(Parquet, path)),
+    Kind("x.mdb", databases, mutator(b"\xde\xc0\xef\xbe"), lambda path: read_archive(Lmdb, path)),
+    Kind("x.h5", hdf5_files, mutator(b"OHDR", b"TREE", b"SNOD", b"HEAP", b"GCOL"),
+         lambda path: read_archive(hdf5, path)),
     Kind("x.npy", lambda _: [saved(np.save, array) for array in ARRAYS], mutator(*NPY_PIECES),
          lambda path: read_arrays(Npy, path)),
     Kind("x.npz", lambda _: [saved(save, *arrays, **named) for save, arrays, named in ARCHIVES],
