@@ -248,7 +248,7 @@ def _inspection_notes(report: Inspection) -> Iterator[str]:
     if report.rotated:
         yield f"{_many(report.rotated)} with an EXIF rotation, which is not applied."
     if report.animated:
-        yield f"{_many(report.animated)} with several frames: only the first frame is used."
+        yield f"{_many(report.animated)} with several frames: only the first frame is used; frames,path=PATH takes all."
     if any(mode in report.modes for mode in ("RGBA", "LA", "PA")):
         yield "transparency is dropped; images are not composed with a background."
     # the set as a whole

@@ -57,7 +57,8 @@ def _ignored(name: str, left_out: Mapping[str, int]) -> Iterator[str]:
         things = [number_of(count, thing) for thing, count in counts.items()]
         listed = " and ".join(filter(None, [", ".join(things[:-1]), things[-1]]))
         were = "was" if list(counts.values()) == [1] else "were"
-        yield f"{listed} of {name} {were} not used."
+        hint = f"; frames,path={name} takes every frame" if "further frames" in counts else ""
+        yield f"{listed} of {name} {were} not used{hint}."
 
 
 def _level_warnings(role: str, samples: SampleSet, other: tuple[int, int] | None) -> Iterator[str]:

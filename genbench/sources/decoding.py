@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from genbench.array_types import Array
 from genbench.errors import InputError
-from genbench.sources.image_formats import PILLOW_FORMATS
+from genbench.sources.image_formats import PILLOW_FORMATS, SEVERAL_FRAMES
 
 
 class Unreadable(InputError):
@@ -60,13 +62,18 @@ def decode_within(data: bytes, *, max_pixels: int | None = None, memory: int | N
     """
     if not data:
         raise Unreadable("empty file")
+    with readable(data), open_raster(data, max_pixels=max_pixels) as image:
+        needed = len(data) + MEMORY_PER_PIXEL * image.width * image.height
+        if memory is not None and needed > memory:
+            return TooLarge(needed)
+        return Decoded(to_rgb(image, max_pixels=max_pixels), frame_count(image) - 1)
+
+
+@contextmanager
+def readable(data: bytes = b"") -> Iterator[None]:
+    """Turn every error of decoding into Unreadable, with a short reason. ``data`` are the bytes that are opened."""
     try:
-        # decode, and turn every error into a short reason
-        with open_raster(data, max_pixels=max_pixels) as image:
-            needed = len(data) + MEMORY_PER_PIXEL * image.width * image.height
-            if memory is not None and needed > memory:
-                return TooLarge(needed)
-            return Decoded(to_rgb(image, max_pixels=max_pixels), _further_frames(image))
+        yield
     except Unreadable:
         raise
     except UnidentifiedImageError:
@@ -107,14 +114,15 @@ def _bomb_error(size: str, limit: int) -> Unreadable:
     )
 
 
-def _further_frames(image: Image.Image) -> int:
+def frame_count(image: Image.Image) -> int:
+    """Return the number of frames or pages of an image; those after damage are not counted."""
     # the further images in a JPEG are previews and gain maps of the same picture
-    if image.format not in ("AVIF", "GIF", "PNG", "TIFF", "WEBP"):
-        return 0
+    if image.format not in SEVERAL_FRAMES.values():
+        return 1
     try:
-        return int(getattr(image, "n_frames", 1)) - 1
+        return int(getattr(image, "n_frames", 1))
     except Exception:  # damage after the first frame, which can be used all the same
-        return 0
+        return 1
 
 
 def to_rgb(image: Image.Image, *, max_pixels: int | None = None) -> torch.Tensor:

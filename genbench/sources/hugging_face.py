@@ -114,7 +114,8 @@ class _ImagesWithoutFiles(EncodedImages):
         """Return True."""
         return True
 
-    def _hashes(self, start: int, stop: int) -> list[str | None]:
+    def content_hashes(self, start: int, stop: int) -> list[str | None]:
+        """Return the hash of the bytes of each image, None for those that cannot be read."""
         hash_row = self._hash_row(start)
         return [hash_row(index) for index in range(stop - start)]
 

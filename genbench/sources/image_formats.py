@@ -39,6 +39,11 @@ EXTENSIONS = frozenset(FORMATS)
 PILLOW_FORMATS = tuple(dict.fromkeys(FORMATS.values()))
 """The formats for ``Image.open(..., formats=...)``."""
 
+SEVERAL_FRAMES = {
+    extension: name for extension, name in FORMATS.items() if name in ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
+}
+"""Pillow's format of the extensions of images that may have several frames or pages."""
+
 UNREAD_IMAGES = frozenset(
     {".avif", ".eps", ".exr", ".hdr", ".heic", ".heif", ".ico", ".jxl", ".pcx", ".pfm", ".ps", ".psd", ".sgi", ".svg"}
     | {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2", ".xbm", ".xpm"}

@@ -154,14 +154,14 @@ class EncodedImages(ThreadedSource):
         Nothing is decoded. Files that have not changed on disk since they were last hashed are not read again.
         """
         # the hash depends on the contents and not on the names, so renamed files keep their features
-        hashes = self._hashes(start, stop)
+        hashes = self.content_hashes(start, stop)
         return content_hash(_DECODING_RULE, *((known or "unreadable").encode() for known in hashes))
 
     def unchanged(self) -> bool:
         """Return whether the files of the last ``digest`` surely stayed the same since."""
         return are_unchanged(self._hashed)
 
-    def _hashes(self, start: int, stop: int) -> list[str | None]:
+    def content_hashes(self, start: int, stop: int) -> list[str | None]:
         """Return the hash of the bytes of each image, None for those that cannot be read."""
         parts = [self.part(row) for row in range(start, stop)]
         self._hashed = {}

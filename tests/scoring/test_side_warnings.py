@@ -16,7 +16,7 @@ def samples(name: str = "out", **fields: object) -> SampleSet:
 
 def test_images_that_were_not_used_are_told() -> None:
     (warning,) = side_warnings(samples(left_out={"gif files": 15, "further frames": 1, "hidden files": 3}), None)
-    assert warning == "15 gif files and 1 further frame of out were not used."
+    assert warning == "15 gif files and 1 further frame of out were not used; frames,path=out takes every frame."
 
 
 def test_one_thing_is_told_in_the_singular() -> None:

@@ -20,6 +20,7 @@ from PIL import Image, features
 from genbench.errors import GenbenchError
 from genbench.sources.array_files import Npy, Npz
 from genbench.sources.folder import Folder
+from genbench.sources.frames import Frames
 from genbench.sources.hdf5 import hdf5
 from genbench.sources.lmdb_database import Lmdb
 from genbench.sources.parquet import Parquet
@@ -222,6 +223,10 @@ KINDS = [
         for kind, make in IMAGES.items()
     ),
     Kind("dataset.json", lambda _: [json.dumps(LABELS).encode()], mutated_json_lines, read_classes),
+    Kind("stack.tif", lambda _: [encoded("TIFF", **FRAMES), encoded("TIFF", compression="tiff_lzw", **FRAMES)],
+         mutator(*IMAGE_PIECES), lambda path: read_archive(Frames, path)),
+    Kind("several.gif", lambda _: [encoded("GIF", **FRAMES)], mutator(*IMAGE_PIECES),
+         lambda path: read_archive(Frames, path)),
     Kind("x.zip", zips, mutated_zip, lambda path: read_archive(Zip, path)),
     Kind("x.tar", lambda _: tars("w"), mutator(*TAR_PIECES), lambda path: read_archive(Tar, path)),
     Kind("x.tar.gz", lambda _: tars("w:gz"), mutator(), lambda path: read_archive(Tar, path)),
