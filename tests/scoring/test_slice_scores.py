@@ -199,6 +199,27 @@ def test_slices_that_are_more_alike_than_chance_are_no_sign_of_dependent_sides()
     assert "least" not in counted.detail
 
 
+def test_the_error_of_a_distance_of_few_rows_comes_from_blocks_of_whole_volumes() -> None:
+    # the slices of a volume are nearly equal, so that 9 of 10 rows say nothing new
+    sides = []
+    for seed in (1, 2):
+        rng = np.random.default_rng(seed)
+        rows = rng.normal(size=(24, 1, 300)) + 0.01 * rng.normal(size=(24, 10, 300))
+        sides.append(slices_of(rows.reshape(-1, 300), 10))
+    alone = [slices_of(side["embedding"][::10], 1) for side in sides]
+    together, single = (score_of_volumes(load("metrics", "fd")(*pair, seed=0)[0], *pair) for pair in (sides, alone))
+    assert together.detail["error_by_volume"] == "blocks of whole volumes"
+    assert together.error == pytest.approx(single.error, rel=0.3)
+
+
+def test_the_debiased_distance_of_equal_distributions_of_volumes_is_0() -> None:
+    # the mean of 40 repetitions; blocks of slices would leave 0.14
+    fd = load("metrics", "fd")
+    values = [fd(correlated([k, 1]), correlated([k, 2]), seed=0)[1].value for k in range(40)]
+    assert abs(np.mean(values)) < 3 * np.std(values, ddof=1) / math.sqrt(40)
+    assert np.std(values, ddof=1) / math.sqrt(40) < 0.03
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_errors_that_count_volumes_are_the_spread_of_repeated_scores(shift: float) -> None:

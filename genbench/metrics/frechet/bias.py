@@ -9,7 +9,7 @@ import numpy as np
 
 from genbench.array_types import Float64
 from genbench.metrics.frechet.gaussian import Gaussian, terms
-from genbench.metrics.frechet.sides import GaussianSide, blocks_of, rows_per_class
+from genbench.metrics.frechet.sides import GaussianSide, blocks_of, rows_per_class, volumes_of
 
 SIZES = 15
 """Number of sample sizes in the extrapolation, as in Chong and Forsyth 2020."""
@@ -42,7 +42,8 @@ def jackknife(
         blocks = 20 if min(generated.size, *counts) < 512 else 5 if full_rank else 10
     # a stratified sample has whole classes in its blocks, if these are 5 or more
     strata = [rows for rows in map(rows_per_class, (generated, reference)) if rows is not None and rows >= 5]
-    blocks = min([blocks, *counts, *strata])
+    volumes = [count for count in map(volumes_of, (generated, reference)) if count is not None]
+    blocks = min([blocks, *counts, *strata, *volumes])
     if blocks < 3:
         return None
 

@@ -16,7 +16,7 @@ from genbench.metrics.frechet.bias import extrapolation, jackknife
 from genbench.metrics.frechet.components import Projection
 from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, row_influence, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
-from genbench.metrics.frechet.sides import GaussianSide, has_strata
+from genbench.metrics.frechet.sides import GaussianSide, has_strata, volume_hash
 from genbench.metrics.group_influence import influence_of
 from genbench.plugs.contracts import RowwiseDistance, Score
 
@@ -142,7 +142,12 @@ class FrechetDistance:
         # score the pair
         sizes = {"generated": moments[0].count, "reference": moments[1].count, "dimensions": size}
         numbers = self._cached_numbers(generated, reference, seed)
-        return self._scores(numbers, sizes, both_sampled=isinstance(reference, Features))
+        scores = self._scores(numbers, sizes, both_sampled=isinstance(reference, Features))
+        # without influences, the error is that of blocks, which consist of whole volumes
+        if numbers.uncertainty.influence is None and any(map(volume_hash, (generated, reference))):
+            told = {"error_by_volume": "blocks of whole volumes"}
+            return [score._replace(detail={**score.detail, **told}) for score in scores]
+        return scores
 
     def row_influence(self, generated: Features, reference: Features | Moments, *, seed: int) -> RowwiseDistance:
         """Return the distance itself, that of ``fid`` bit for bit, and the influence of each row on it."""
@@ -169,6 +174,8 @@ class FrechetDistance:
         # the number is the version of the format of the arrays
         pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
         strata = [has_strata(side) for side in (generated, reference)]
+        volumes = [volume_hash(side) for side in (generated, reference)]
+        pair += f", volumes {volumes}" if any(volumes) else ""
         key = f"frechet distance 9, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
         return _PairNumbers.from_arrays(generated.derived(key, make))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -108,9 +109,14 @@ def blocks_of(side: GaussianSide, blocks: int, seed: int) -> Int64:
     Row i of two sides with equal counts has the same block. The distance of a set to itself therefore stays 0, and the
     noise of the blocks cancels from the difference of paired sets. In a stratified sample whose classes have a row for
     each block, each block has the same part of every class: random blocks would show a bias that the sample lacks.
+    Volumes are dealt as wholes, because their slices are not independent.
     """
     assert side.features is not None
     count = len(side.features)
+    if side.features.volume is not None:
+        names, number = np.unique(side.features.volume, return_inverse=True)
+        dealt_volumes = np.random.default_rng(seed).permutation(len(names)) * blocks // len(names)
+        return np.asarray(dealt_volumes[number], np.int64)
     place = np.random.default_rng(seed).permutation(count)
     label, least = side.features.label, rows_per_class(side)
     if label is None or least is None or least < blocks:
@@ -124,6 +130,19 @@ def blocks_of(side: GaussianSide, blocks: int, seed: int) -> Int64:
     dealt = np.empty(count, np.int64)
     dealt[order] = (within * blocks // np.repeat(counts, counts) + np.repeat(first, counts)) % blocks
     return dealt
+
+
+def volumes_of(side: GaussianSide) -> int | None:
+    """Return the number of volumes whose slices the rows are; None if they are none."""
+    volume = None if side.features is None else side.features.volume
+    return None if volume is None else len(np.unique(volume))
+
+
+def volume_hash(side: Features | Moments) -> str:
+    """Return a hash of which slices belong to one volume, which decides the blocks; empty for other samples."""
+    if not isinstance(side, Features) or side.volume is None:
+        return ""
+    return hashlib.sha256(np.asarray(side.volume, np.int64).tobytes()).hexdigest()[:16]
 
 
 def rows_per_class(side: GaussianSide) -> int | None:
