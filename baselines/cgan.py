@@ -24,7 +24,7 @@ class CGAN(Conditional):
 
     latent: int = by_data(points=2, images=16)
     batch_size: int = by_data(points=256, images=128)
-    learning_rate: float = by_data(points=1e-3, images=5e-4)
+    learning_rate: float = by_data(points=1e-3, images=2e-3)
     average: float = 0.998
 
     def build(self, shape: tuple[int, ...], classes: int) -> None:
@@ -33,7 +33,7 @@ class CGAN(Conditional):
             raise ValueError("cgan needs the class of each training sample, but these data have no labels")
         generator = Decoder(self.latent, shape, classes, normalised=True)
         # one output for a(x) and one b_y(x) for each class y
-        self.networks = {"generator": generator, "critic": Encoder(shape, 1 + classes)}
+        self.networks = {"generator": generator, "critic": Encoder(shape, 1 + classes, normalised=True)}
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
             for name, network in self.networks.items()

@@ -27,7 +27,7 @@ class GAN(Baseline):
     loss: Literal["non-saturating", "minimax"] = "non-saturating"
     latent: int = by_data(points=2, images=16)
     batch_size: int = by_data(points=256, images=128)
-    learning_rate: float = by_data(points=1e-3, images=2e-4)
+    learning_rate: float = by_data(points=1e-3, images=2e-3)
     average: float = 0.998
 
     def __post_init__(self) -> None:
@@ -37,7 +37,10 @@ class GAN(Baseline):
     def build(self, shape: tuple[int, ...], classes: int) -> None:
         """Make G and D, and an optimiser for each."""
         # every model calls its discriminator or critic "critic"
-        self.networks = {"generator": Decoder(self.latent, shape, normalised=True), "critic": Encoder(shape, 1)}
+        self.networks = {
+            "generator": Decoder(self.latent, shape, normalised=True),
+            "critic": Encoder(shape, 1, normalised=True),
+        }
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), self.learning_rate, betas=(0.5, 0.999))
             for name, network in self.networks.items()

@@ -9,7 +9,7 @@ from genbench.plugs import registry
 from genbench.plugs.specs import REAL, parse_spec
 
 UNCONDITIONAL = (REAL, "gan", "wgan", "wgan-gp", "r3gan", "ae", "vae", "noise")
-WITH_CLASSES = (REAL, "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "ae,prior=normal", "vae", "cvae", "noise")
+WITH_CLASSES = (REAL, "gan", "wgan", "wgan-gp", "r3gan", "cgan", "ae", "vae", "cvae", "noise")
 
 OF_CLASSES = ("fd", "is", "kd", "precision", "recall", "coverage", "modes", "class_consistency")
 """Columns of the benchmarks whose modes are the classes of a shipped classifier."""
@@ -97,7 +97,7 @@ DIGITS = Benchmark(
     real="digits,split=train",
     watch="fd",
     columns=OF_CLASSES,
-    steps={"quick": 250, "full": 3000},
+    steps={"quick": 400, "full": 3000},
     samplers=WITH_CLASSES,
 )
 

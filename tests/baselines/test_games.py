@@ -18,6 +18,8 @@ from baselines.r3gan import R3GAN, cosine, critic_with_penalty
 from baselines.train import Baseline
 from baselines.wgan import WGAN, clip
 from baselines.wgan_gp import WGANGP, gradient_penalty
+from genbench.extractors.classifier import digits_classifier
+from genbench.sources.digits import digits
 from tests.baselines.training_sets import Rows
 
 MODELS: list[type[Baseline]] = [GAN, WGAN, WGANGP, R3GAN, CGAN]
@@ -107,6 +109,17 @@ def test_training_moves_the_samples_to_the_data(model_class: type[Baseline]) -> 
     after = np.linalg.norm(model.sample(500, 0).mean(axis=0) - 3)
     assert before > 2
     assert after < before / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_class", [GAN, CGAN])
+def test_no_training_on_digits_collapses_in_ten_seeds(model_class: type[Baseline]) -> None:
+    for seed in range(10):
+        model = model_class()
+        model.fit(digits("fit"), seed=seed, steps=400)
+        samples = torch.from_numpy(model.sample(500, 0)).permute(0, 3, 1, 2)
+        counts = digits_classifier()(samples)["mode"].bincount(minlength=10)
+        assert counts.min() >= 5, f"seed {seed}: {counts.tolist()}"
 
 
 @pytest.mark.parametrize("model_class", [GAN, CGAN])
