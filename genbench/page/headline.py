@@ -29,7 +29,9 @@ def headline(table: Table) -> str:
     parts = [_about_leaders(leaders, len(ranked), real)] if leaders else []
     if varying:
         parts.append(f"{listed(varying)} {'varies' if len(varying) == 1 else 'vary'} too much over seeds to be ranked")
-    # without the arrow
+    # a low ratio in one encoder of a panel may be what the model was optimised for
+    suspects = {row.name: row.optimised_for for row in table.rows if row.ranked and row.mark and row.name in leaders}
+    parts += [f"{name} looks optimised for {encoder}" for name, encoder in suspects.items()]
     header = dict(table.named)[table.sort].rpartition(" ")[0]
     return f"By {header}, {'; '.join(parts)}."
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from genbench.benchmarks import installed_benchmark
-from genbench.comparison.panel_ratios import panel_ratios
 from genbench.page.anchors import anchor, anchors
 from genbench.page.critic_and_likelihood_tables import CriticRow, LikelihoodRow, critic_rows, likelihood_rows
 from genbench.page.headline import headline
@@ -143,13 +142,10 @@ class Section:
         shown = {metric.partition("@")[0] for metric in columns}
         # the expectation depends on the number of samples only; real samples are the most likely to have every score
         real = next((result for result in self.groups[0] if result.name == "real"), self.groups[0][0])
-        expected = {entry.name: entry.detail.get("expected") for entry in real.scores}
-        # the unit of a panel is the distance of real samples
-        expected |= dict.fromkeys((ratios.score for ratios in panel_ratios(real)), 1.0)
         return {
-            name.partition("@")[0]: f"{value:.4g}"
-            for name, value in expected.items()
-            if name.partition("@")[0] in shown and isinstance(value, (int, float))
+            entry.name.partition("@")[0]: f"{entry.detail['expected']:.4g}"
+            for entry in real.scores
+            if entry.name.partition("@")[0] in shown and isinstance(entry.detail.get("expected"), (int, float))
         }
 
     @property

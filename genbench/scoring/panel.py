@@ -185,6 +185,8 @@ class PanelPlan:
         count = len(names)
         counts = {"generated": choice.rows, "reference": _count(trios[0].reference), "floor_rows": choice.rows}
         shared: dict[str, Any] = {**counts, "floor_from": choice.floor_from, "error_by": ratios.method}
+        # real samples are the unit
+        shared["expected"] = 1.0
 
         # a score is a weighted sum of the ratios: one of them, or their mean
         def entry(at: str, extractor: str, weights: Float64, detail: dict[str, Any]) -> Entry:

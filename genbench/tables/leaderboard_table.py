@@ -277,4 +277,5 @@ def _table_notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, r
     if differing:
         fields = listed([f"{field} ({' / '.join(values)})" for field, values in differing.items()])
         notes.append(f"gray rows are not ranked because they differ in {fields}")
-    return tuple(notes)
+    # several seeds may have the same note
+    return tuple(dict.fromkeys(notes))

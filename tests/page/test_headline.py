@@ -5,7 +5,7 @@ from __future__ import annotations
 from genbench.page.headline import headline
 from genbench.results import Result
 from genbench.tables.leaderboard_table import tabulated
-from tests.helpers.made_results import made
+from tests.helpers.made_results import made, with_panel
 
 
 def seeds(name: str, *values: float, error: float = 0.01) -> list[Result]:
@@ -44,3 +44,9 @@ def test_rank_intervals_that_hold_every_rank_decide_nothing() -> None:
 
 def test_a_table_without_models_has_no_sentence() -> None:
     assert sentence(REAL, *NOISE) == ""
+
+
+def test_a_leader_that_looks_optimised_for_one_encoder_is_named() -> None:
+    gan = with_panel(made("gan", 5.0, benchmark=None), [0.5, 3.5, 4.0])
+    vae = with_panel(made("vae", 5.0, benchmark=None), [7.0, 7.5, 8.0])
+    assert sentence(gan, vae) == "By fdr@made, gan leads; gan looks optimised for first."

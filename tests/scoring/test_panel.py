@@ -24,6 +24,7 @@ from genbench.metrics.sliced import MongeDistance, monge_distance
 from genbench.plugs.contracts import Batch
 from genbench.scoring.panel_error import BY_INFLUENCE, BY_JACKKNIFE, BY_JACKKNIFE_AND_SPLITS, Ratios, Trio, ratios_of
 from genbench.scoring.panels import Panel, open_panel
+from genbench.tables.result_table import result_text
 
 ORDER = np.random.default_rng(0).permutation(1797)
 IMAGES: np.ndarray = np.repeat(load_digits().images[ORDER, ..., None] * 255 / 16, 3, axis=3).astype(np.uint8)
@@ -359,6 +360,11 @@ def test_samples_that_the_floor_shares_with_the_reference_are_told() -> None:
     floor = np.concatenate([FLOOR[:200], REFERENCE[:100]])
     found = genbench.score(GENERATED, reference=REFERENCE, floor=floor, panel="pixels,size=2")
     assert any("100 samples of the floor" in warning for warning in found.warnings)
+
+
+def test_the_text_of_a_panel_says_that_1_is_perfect() -> None:
+    found = genbench.score(GENERATED, reference=REFERENCE, floor=FLOOR, panel="pixels,size=2,pixels,size=3")
+    assert result_text(found).count("perfect: 1") == 3
 
 
 def test_a_statistics_file_is_the_reference_of_a_panel_of_one_extractor_with_a_floor(tmp_path: Path) -> None:
