@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from genbench.benchmarks import installed_benchmark
 from genbench.errors import UsageError
-from genbench.plugs.contracts import Better
+from genbench.plugs.contracts import IN_PLANE, Better
 from genbench.results import Result
 
 VARIANTS = {
@@ -67,6 +67,9 @@ def one_of_each_family(names: Sequence[str]) -> list[str]:
         short, at, extractor = name.partition("@")
         # any debiased form stands for the plain one
         others = {f"{other}{at}{extractor}" for other in (VARIANTS.get(short, short), f"{short}_debiased")}
+        # and the average over planes for each of them
+        whole, plane, _ = name.partition(IN_PLANE)
+        others |= {whole, short} if plane else set()
         if not others & (present - {name}):
             kept.append(name)
     return kept

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from genbench.errors import InputError, PlugError, UsageError, did_you_mean
-from genbench.plugs.contracts import WITH_TRAIN
+from genbench.plugs.contracts import IN_PLANE, WITH_TRAIN
 from genbench.plugs.registry import load
 from genbench.plugs.specs import Spec, parse_spec
 from genbench.results import Entry, Result, read_results
@@ -87,6 +87,8 @@ def metric_name(results: Sequence[Result], metric: str) -> str:
     if not matches:
         known = names if "@" in metric else {name.partition("@")[0] for name in names}
         raise UsageError(f"These results have no metric {metric!r}{did_you_mean(metric, known)}")
+    # the average over planes stands for slices in several
+    matches = [name for name in matches if IN_PLANE not in name] or matches
     if len(matches) > 1:
         raise UsageError(f"{metric!r} is ambiguous in these results; write {' or '.join(matches)}.")
     return matches[0]

@@ -29,6 +29,9 @@ therefore has GROUPS - 1 degrees of freedom."""
 PLANES = ("axial", "coronal", "sagittal")
 """The planes of the slices of a volume [D, H, W]: [H, W], [D, W] and [D, H]."""
 
+IN_PLANE = ",plane="
+"""Stands before the plane in the names of scores of slices in one of several planes: ``fd@pixels,plane=axial``."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:

@@ -10,7 +10,7 @@ from genbench.errors import InputError, PlugError, UsageError, guest_code
 from genbench.features.features import Features, Moments
 from genbench.files.progress_bar import progress_bar
 from genbench.plugs.contract_checks import checked_scores
-from genbench.plugs.contracts import Influence, InfluenceOfRows, Metric, Score
+from genbench.plugs.contracts import IN_PLANE, Influence, InfluenceOfRows, Metric, Score
 from genbench.results import Entry
 from genbench.scoring.options import Options
 from genbench.scoring.score_names import chosen_view, with_distinct_names
@@ -47,7 +47,7 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
     # slices of volumes are scored plane by plane
     planes = inputs.by_plane()
     found = {plane: _scores_of_rows(usable, own, sides.options, plane) for plane, own in planes.items()}
-    scores: dict[int, list[Score]] = {}
+    scores: dict[int, dict[str, list[Score]]] = {}
     left_out: list[str] = []
     empty: list[str] = []
     for index, metric in enumerate(usable):
@@ -55,7 +55,7 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
         failure = next((each for each in of_planes.values() if isinstance(each, InputError)), None)
         if failure is None:
             scores[index] = with_average({plane: each for plane, each in of_planes.items() if isinstance(each, list)})
-            empty += [] if scores[index] else [_nothing(metric, inputs.generated)]
+            empty += [] if any(scores[index].values()) else [_nothing(metric, inputs.generated)]
         elif required:
             raise failure
         else:
@@ -63,11 +63,15 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
 
     opened = sides.extractor(extractor)
     canonical = bool(getattr(opened, "canonical", False))
-    groups = [
-        (metric, [entry(score, opened.name, canonical=canonical, view=chosen_view(metric)) for score in scores[index]])
-        for index, metric in enumerate(usable)
-        if index in scores
-    ]
+    groups = []
+    for index, of_metric in scores.items():
+        view = chosen_view(usable[index])
+        own = [
+            entry(score, opened.name, canonical=canonical, view=view, plane=plane)
+            for plane, of_plane in of_metric.items()
+            for score in of_plane
+        ]
+        groups.append((usable[index], own))
     entries = with_distinct_names(groups)
     # with --resizes (see Options.resizes and Plan), the name of the resize distinguishes the scores
     if sides.options.resizes is not None and canonical:
@@ -111,18 +115,21 @@ def _nothing(metric: Metric, generated: Features) -> str:
     return f"{type(metric).__name__} has nothing to score in the samples of {generated.name}{classes}"
 
 
-def entry(score: Score, extractor: str, *, canonical: bool, view: str = "") -> Entry:
+def entry(score: Score, extractor: str, *, canonical: bool, view: str = "", plane: str = "") -> Entry:
     """Return a score under its full name: ``fid`` and ``kid`` only if the extractor is canonical, else ``fd@NAME``.
 
-    With another ``view`` than that by which the score is defined, the name is ``fd@NAME,view=VIEW``.
+    With another ``view`` than that by which the score is defined, the name is ``fd@NAME,view=VIEW``. Slices in one of
+    several planes have ``@NAME,plane=PLANE``.
     """
     name, key = score.name, getattr(score, "key", None) or score.name
     if view or not canonical:
         for inception, general in (("fid", "fd"), ("sfid", "sfd"), ("kid", "kd")):
             if name == inception or name.startswith(f"{inception}_"):
                 name = general + name[len(inception) :]
-        at = f"@{extractor},view={view}" if view else f"@{extractor}"
-        name, key = name + at, key.replace("_inception_distance", "_distance") + at
+        key = key.replace("_inception_distance", "_distance")
+    options = (f",view={view}" if view else "") + (f"{IN_PLANE}{plane}" if plane else "")
+    if options or not canonical:
+        name, key = f"{name}@{extractor}{options}", f"{key}@{extractor}{options}"
     influence = getattr(score, "influence", None)
     # the influences of single rows are not recorded
     if isinstance(influence, InfluenceOfRows):

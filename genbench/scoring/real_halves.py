@@ -81,4 +81,4 @@ def _first_score(metric: Metric, side: Features, reference: Features, seed: int)
             found = metric(own.generated, own.references[0], seed=seed)
         first = checked_scores(found, type(metric).__name__)[0]
         scores[plane] = [score_of_volumes(first, own.generated, own.references[0])]
-    return with_average(scores)[0]
+    return with_average(scores)[""][0]

@@ -188,25 +188,25 @@ def _widened(score: Score, factor: float) -> tuple[float, float] | None:
     return (max(low, 0.0), min(high, 1.0)) if share else (low, high)
 
 
-def with_average(by_plane: Mapping[str, Sequence[Score]]) -> list[Score]:
-    """Return the averages over the planes, under the names of the scores, and the scores of each plane.
+def with_average(by_plane: Mapping[str, Sequence[Score]]) -> dict[str, list[Score]]:
+    """Return the averages over several planes under an empty name, and then the scores of each plane under its name.
 
-    Volumes are the same in all planes, so the error of an average comes from the averages of their influences; if
-    these are unknown, it is the average of the errors, which is the largest that it can be.
+    Scores of no plane, or of a single one, are all under the empty name. Volumes are the same in all planes, so the
+    error of an average comes from the averages of their influences; if these are unknown, it is the average of the
+    errors, which is the largest that it can be.
     """
     planes = list(by_plane)
     if len(planes) == 1:
-        return list(by_plane[planes[0]])
+        return {"": list(by_plane[planes[0]])}
     named = {plane: {score.name: score for score in scores} for plane, scores in by_plane.items()}
     common = [name for name in named[planes[0]] if all(name in scores for scores in named.values())]
     averages = [_average([named[plane][name] for plane in planes], planes) for name in common]
-    return averages + [_score_of_plane(score, plane) for plane, scores in by_plane.items() for score in scores]
+    return {"": averages, **{plane: [_without_pairs(score) for score in each] for plane, each in by_plane.items()}}
 
 
-def _score_of_plane(score: Score, plane: str) -> Score:
-    """Return the score of one of several planes, without pairs of rows, which would be positions in that plane."""
-    detail = {key: told for key, told in score.detail.items() if key != "pairs"}
-    return score._replace(name=f"{score.name}_{plane}", key=f"{score.key or score.name}_{plane}", detail=detail)
+def _without_pairs(score: Score) -> Score:
+    """Return the score of one of several planes without pairs of rows, which would be positions in that plane."""
+    return score._replace(detail={key: told for key, told in score.detail.items() if key != "pairs"})
 
 
 def _average(scores: Sequence[Score], planes: Sequence[str]) -> Score:

@@ -14,10 +14,13 @@ from click.testing import CliRunner
 
 from genbench import score
 from genbench.cli import main
+from genbench.comparison.chosen_scores import one_of_each_family
+from genbench.comparison.group_by_subject import metric_name
 from genbench.errors import UsageError
 from genbench.features.features import Features, read_features
 from genbench.plugs.contracts import InfluenceOfRows, Score
 from genbench.plugs.registry import load
+from genbench.scoring.evaluate_metrics import entry
 from genbench.scoring.options import Options
 from genbench.scoring.pairing import is_paired
 from genbench.scoring.plan import Plan
@@ -96,10 +99,14 @@ def test_the_average_of_equal_planes_has_their_error_and_of_independent_ones_a_s
     one, other = (score_of_volumes(mean_score(values), features, None) for values in (x, y))
     same, different = (with_average({"axial": [one], "coronal": [second]}) for second in (one, other))
     assert one.error is not None
-    assert same[0].error == pytest.approx(one.error)
-    assert different[0].error == pytest.approx(one.error / math.sqrt(2), rel=0.06)
-    assert different[0].value == pytest.approx((x.mean() + y.mean()) / 2)
-    assert [each.name for each in different] == ["mean", "mean_axial", "mean_coronal"]
+    assert same[""][0].error == pytest.approx(one.error)
+    assert different[""][0].error == pytest.approx(one.error / math.sqrt(2), rel=0.06)
+    assert different[""][0].value == pytest.approx((x.mean() + y.mean()) / 2)
+    assert [(plane, each.name) for plane, scores in different.items() for each in scores] == [
+        ("", "mean"),
+        ("axial", "mean"),
+        ("coronal", "mean"),
+    ]
 
 
 def test_each_plane_has_the_score_of_its_images_alone() -> None:
@@ -110,10 +117,19 @@ def test_each_plane_has_the_score_of_its_images_alone() -> None:
         images = [np.moveaxis(array, axis, 1).reshape(-1, *np.delete(array.shape[1:], axis - 1)) for array in arrays]
         alone = score(images[0], reference=images[1], features="pixels,size=4", metrics="fid,kid", cache=False)
         values.append(alone["fd@pixels,size=4"].value)
-        assert found[f"fd_{plane}@pixels,size=4"].value == values[-1]
+        assert found[f"fd@pixels,size=4,plane={plane}"].value == values[-1]
     assert found["fd@pixels,size=4"].value == pytest.approx(np.mean(values))
     assert found.generated.slices == "axial, coronal, sagittal of 8 volumes"
     assert found.protocol["slices"] == found.generated.slices
+    # the average stands for the planes where one score is chosen
+    assert metric_name([found], "fd") == "fd@pixels,size=4"
+    names = [entry.name for entry in found.scores]
+    assert not [name for name in one_of_each_family(names) if "plane=" in name]
+
+
+def test_a_plane_in_the_features_of_fid_names_the_extractor() -> None:
+    named = entry(Score("fid", 1.0, key="frechet_inception_distance"), "inception", canonical=True, plane="axial")
+    assert (named.name, named.key) == ("fid@inception,plane=axial", "frechet_inception_distance@inception,plane=axial")
 
 
 def test_cached_features_give_the_same_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
