@@ -96,16 +96,21 @@ def vendi_of_rows(rows: npt.ArrayLike, *, order: float = Vendi.order) -> Effecti
     lengths = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
     if not lengths.all():
         raise InputError("A row is all zeros, but cosine similarity needs a direction; remove such rows.")
-    # Both matrices have the same eigenvalues above 0. The energy [N, K] holds the squared coordinates of each
-    # unit row in the basis of the eigenvectors.
+    # Both matrices have the same eigenvalues above 0.
     if len(values) > values.shape[1]:
-        weights, energy = _dual_spectrum(values, lengths)
+        weights, vectors = _dual_spectrum(values, lengths)
     else:
         unit = values / lengths[:, None]
         weights, vectors = np.linalg.eigh(unit @ unit.T / len(unit))
-        energy = len(unit) * np.maximum(weights, 0) * vectors**2
     value = _effective_number(weights, order)
-    return Effective(value, _delta_error(weights, energy, order, value))
+    slope = _slope(weights, order, value)
+    # The influence of a row is linear in its energy: the squared coordinates of the unit row in the eigenvectors.
+    if len(values) > values.shape[1]:
+        parts = [(values[s] / lengths[s, None] @ vectors) ** 2 @ slope for s in spans(len(values))]
+        influence = np.concatenate(parts)
+    else:
+        influence = len(values) * vectors**2 @ (np.maximum(weights, 0) * slope)
+    return Effective(value, float(influence.std() / math.sqrt(len(values))))
 
 
 def kernel_modes(rows: npt.ArrayLike, *, sigma: float) -> Effective:
@@ -144,18 +149,14 @@ def _check_sigma(sigma: float) -> None:
 
 
 def _dual_spectrum(values: Array, lengths: Float64) -> tuple[Float64, Float64]:
-    """Return the eigenvalues [D] of the mean of u u' over unit rows u, and the squared coordinates [N, D] of each u.
-
-    The coordinates are those in the basis of the eigenvectors.
-    """
+    """Return the eigenvalues [D] and the eigenvectors [D, D] of the mean of u u' over unit rows u."""
     # Accumulate in pieces, so that the unit rows never exist as a whole.
     mean = np.zeros((values.shape[1], values.shape[1]))
     for span in spans(len(values)):
         unit = values[span] / lengths[span, None]
         mean += unit.T @ unit / len(values)
     weights, vectors = np.linalg.eigh(mean)
-    energy = np.concatenate([(values[s] / lengths[s, None] @ vectors) ** 2 for s in spans(len(values))])
-    return weights, energy
+    return weights, vectors
 
 
 def _effective_number(weights: Float64, order: float) -> float:
@@ -170,17 +171,17 @@ def _effective_number(weights: Float64, order: float) -> float:
     return float(((weights / scale) ** order).sum() ** (1 / (1 - order)) * scale ** (order / (1 - order)))
 
 
-def _delta_error(weights: Float64, energy: Float64, order: float, value: float) -> float:
-    """Return the standard error by the delta method, from the squared coordinates ``energy`` of each row."""
+def _slope(weights: Float64, order: float, value: float) -> Float64:
+    """Return the derivative [K] of the number by each eigenvalue; 0 for those that are rounding."""
+    slope = np.zeros(len(weights))
     real = weights > 1e-15
-    weights, energy = weights[real], energy[:, real]
-    # Derivative of the number with respect to the weight of each row [N].
+    weights = weights[real]
     if order == 1:
-        influence = value * (energy @ -np.log(weights))
+        slope[real] = -value * np.log(weights)
     elif math.isinf(order):
-        influence = value**2 * energy[:, weights.argmax()]
+        slope[np.flatnonzero(real)[weights.argmax()]] = value**2
     else:
         scale = float(weights.max()) if order >= 2 else 1.0
         power = ((weights / scale) ** order).sum() * scale
-        influence = value / (1 - order) * order * (energy @ (weights / scale) ** (order - 1)) / power
-    return float(influence.std() / math.sqrt(len(energy)))
+        slope[real] = value / (1 - order) * order * (weights / scale) ** (order - 1) / power
+    return slope

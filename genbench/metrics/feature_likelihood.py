@@ -168,9 +168,13 @@ def _likelihoods(mixture: PointMixture, rows: Float64) -> Float64:
     count = len(mixture.centres)
     found = np.empty((len(rows), GROUPS + 1))
     found[:, 0] = logsumexp(logs, axis=1) - math.log(count)
+    # the sums of the groups before and after each group: a difference of sums would lose digits
+    before, after = (np.full((len(rows), GROUPS + 1), -np.inf) for _ in range(2))
+    np.logaddexp.accumulate(logs, axis=1, out=before[:, 1:])
+    np.logaddexp.accumulate(logs[:, ::-1], axis=1, out=after[:, -2::-1])
     for group in range(GROUPS):
         # small sets have groups without rows
         own = len(range(group, count, GROUPS))
-        others = np.delete(logs, group, axis=1)
-        found[:, 1 + group] = logsumexp(others, axis=1) - math.log(count - own) if own < count else found[:, 0]
+        others = np.logaddexp(before[:, group], after[:, group + 1])
+        found[:, 1 + group] = others - math.log(count - own) if own < count else found[:, 0]
     return found

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from genbench.array_types import Array, Float64
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.features.features import Features, Moments
-from genbench.metrics.embedding_checks import embedding
+from genbench.metrics.embedding_checks import embedding, spans
 from genbench.metrics.frechet.metric import FrechetDistance
 from genbench.metrics.group_influence import influence_of, variance_of_sum
 from genbench.metrics.nearest_rows import nearest_rows
@@ -99,17 +99,22 @@ def cosine_distances(generated: npt.ArrayLike, train: npt.ArrayLike) -> Float64:
     """
     left, right = _directions(np.asarray(generated), "generated"), _directions(np.asarray(train), "training")
     # 1 - |cos| is half the squared distance to the nearer of t and -t
-    return np.asarray(nearest_rows(*pair_of(left, np.concatenate([right, -right])))[1] / 2)
+    to_nearer = np.minimum(*(nearest_rows(*pair_of(left, sign * right))[1] for sign in (1, -1)))
+    return np.asarray(to_nearer / 2)
 
 
-def _directions(rows: Array, role: str) -> Float64:
-    """Return the rows scaled to length 1, float64, without those that are 0."""
+def _directions(rows: Array, role: str) -> Array:
+    """Return the rows scaled to length 1, in their own precision, without those that are 0."""
     # cosines do not depend on lengths, and equal rows give equal directions
-    rows = np.asarray(rows, np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    if not lengths.any():
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    kept = np.flatnonzero(lengths)
+    if not len(kept):
         raise InputError(f"All {role} rows are 0, so they have no direction; check the extractor.")
-    return np.asarray(rows[lengths > 0] / lengths[lengths > 0, None])
+    # divided in float64 by pieces, because a whole copy would be large
+    directions = np.empty((len(kept), rows.shape[1]), np.result_type(rows.dtype, np.float32))
+    for span in spans(len(kept)):
+        directions[span] = rows[kept[span]] / lengths[kept[span], None]
+    return directions
 
 
 def _mifid(fid: float, distance: float, threshold: float) -> tuple[float, float, float]:

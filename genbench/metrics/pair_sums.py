@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from genbench.array_types import Array
 from genbench.features.features import Features, Moments
 from genbench.metrics.embedding_checks import embedding, spans
 from genbench.metrics.tiles import TILE, Rows, Tile, pair_of
 from genbench.plugs.contracts import Score
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 
 class PairSums(Protocol):
@@ -85,16 +88,23 @@ def _computed_ahead(calls: Iterator[Callable[[], Tile]]) -> Iterator[Tile]:
     Each tile is computed by one thread. If one product used all cores, they would wait for each other and for the
     caller, which keeps one core busy.
     """
-    from threadpoolctl import threadpool_info, threadpool_limits
-
     # As many threads as BLAS would use itself.
-    cores = max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores) as pool:
+    blas = _blas()
+    cores = max((library["num_threads"] for library in blas.info()), default=1)
+    with blas.limit(limits=1), ThreadPoolExecutor(cores) as pool:
         # At most cores + 1 tiles exist at a time.
         pending = deque(pool.submit(call) for call in islice(calls, cores + 1))
         while pending:
             yield pending.popleft().result()
             pending.extend(pool.submit(call) for call in islice(calls, 1))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Return the threads of the BLAS of NumPy. It is searched once, because the search takes some milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _tile_calls(left: Rows, right: Rows, size: int, *, upper: bool = False) -> Iterator[Callable[[], Tile]]:

@@ -14,7 +14,8 @@ from genbench.features.features import Features, Moments
 from genbench.metrics.embedding_checks import embedding
 from genbench.metrics.kernel import KernelDistance, KernelSums
 from genbench.metrics.pair_sums import gather_pair_sums
-from genbench.metrics.sliced import MongeDistance, direction_generator, subsample, transport
+from genbench.metrics.projected_transport import transport
+from genbench.metrics.sliced import MongeDistance, direction_generator, subsample
 from genbench.metrics.tiles import Rows, pair_of
 from genbench.plugs.contracts import RowwiseDistance
 

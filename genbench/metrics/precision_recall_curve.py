@@ -122,14 +122,12 @@ def joint_labels(generated: Array, reference: Array, *, clusters: int, seeds: Se
     # the same rows in the same order, whatever their side
     rows = sorted_by_bytes(np.concatenate([generated, reference]))
     centres = []
-    for seed in seeds:
-        # it warns of fewer distinct rows than clusters, which only leave clusters empty
-        with threadpool_limits(limits=1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            means = MiniBatchKMeans(clusters, n_init=STARTS, init_size=START_ROWS * clusters, random_state=seed).fit(
-                rows
-            )
-        centres.append(means.cluster_centers_.astype(np.float64))
+    # it warns of fewer distinct rows than clusters, which only leave clusters empty
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for seed in seeds:
+            means = MiniBatchKMeans(clusters, n_init=STARTS, init_size=START_ROWS * clusters, random_state=seed)
+            centres.append(means.fit(rows).cluster_centers_.astype(np.float64))
     ours, theirs = (_nearest_of_each_run(side, np.stack(centres)) for side in (generated, reference))
     return ours, theirs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from genbench.array_types import Array, Bool, Float64
 
@@ -31,7 +32,8 @@ def fit_forest(x: Array, y: Array, seed: int) -> Decide:
 
     # Balanced weights count both sides equally; leaves of one row would make the trees noisy.
     model = RandomForestClassifier(100, min_samples_leaf=3, class_weight="balanced", random_state=seed)
-    return _decision(model.fit(*_labelled(x, y)))
+    # Trees convert all rows to float32.
+    return _decision(model.fit(*_labelled(x, y, np.float32)))
 
 
 def fit_mlp(x: Array, y: Array, seed: int) -> Decide:
@@ -52,15 +54,15 @@ def fit_nearest(x: Array, y: Array, seed: int) -> Decide:
     """Take a row for the side of its nearest neighbour (1-NN, Lopez-Paz and Oquab 2017)."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    return _decision(KNeighborsClassifier(1, algorithm="brute").fit(*_labelled(x, y)))
+    return _decision(KNeighborsClassifier(1, algorithm="brute").fit(*_labelled(x, y, None)))
 
 
 CLASSIFIERS: dict[str, Fit] = {"linear": fit_linear, "forest": fit_forest, "mlp": fit_mlp, "1nn": fit_nearest}
 
 
-def _labelled(x: Array, y: Array) -> tuple[Float64, Float64]:
-    """Return all rows in float64, and 1 for generated and 0 for reference rows."""
-    return np.concatenate([x, y]).astype(np.float64), np.concatenate([np.ones(len(x)), np.zeros(len(y))])
+def _labelled(x: Array, y: Array, dtype: npt.DTypeLike | None = np.float64) -> tuple[Array, Float64]:
+    """Return all rows in a dtype, None for their own, and 1 for generated and 0 for reference rows."""
+    return np.concatenate([x, y], dtype=dtype), np.concatenate([np.ones(len(x)), np.zeros(len(y))])
 
 
 def _decision(model: object) -> Decide:

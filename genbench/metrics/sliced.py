@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from genbench.array_types import Array, Bool, Float64, Int64
+from genbench.array_types import Array
 from genbench.errors import UsageError, number_of
 from genbench.features.features import Features, Moments
-from genbench.metrics.embedding_checks import checked_rows, embedding, spans
-from genbench.metrics.group_influence import influence_of
-from genbench.plugs.contracts import Influence, RowwiseDistance, Score
+from genbench.metrics.embedding_checks import checked_rows, embedding
+from genbench.metrics.projected_transport import SlicedEstimate, TransportCosts, transport
+from genbench.plugs.contracts import RowwiseDistance, Score
 
-JACKKNIFE_GROUPS = 20
-"""Number of groups of rows on each side; the jackknife leaves out one group at a time."""
+WholeTransport = Callable[[int], TransportCosts]
+"""Returns the costs of all rows along a number of directions, computed once for each number."""
+
+
+def evaluate_sliced(
+    metrics: Sequence[SlicedMetric], generated: Features, reference: Features | Moments | None, *, seed: int
+) -> list[list[Score]]:
+    """Evaluate several sliced metrics; those of equally many directions share the transport of all rows.
+
+    Raises InputError if a side has no rows, or if the rows are not finite or differ in width.
+    """
+    x, y = checked_rows(embedding(generated, "generated"), embedding(reference, "reference"))
+    whole = _whole_transport(x, y, seed)
+    return [metric.scores(x, y, whole, seed) for metric in metrics]
 
 
 @dataclass(frozen=True)
-class MongeDistance:
-    """MIND (Monge inception distance): squared sliced Wasserstein distance, scaled (``monge_distance``)."""
+class SlicedMetric(ABC):
+    """A metric that is computed from the transport between projections on random directions."""
 
     projections: int = 1000
 
+    # The contract of a metric.
     needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
+    evaluate_together: ClassVar[Callable[..., list[list[Score]]]] = staticmethod(evaluate_sliced)
 
     def __post_init__(self) -> None:
-        _check_projections(self.projections)
+        if self.projections < 1:
+            raise UsageError(f"projections is a number of directions and must be at least 1, not {self.projections}.")
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        x, y = embedding(generated, "generated"), embedding(reference, "reference")
-        estimate = monge_distance(x, y, projections=self.projections, seed=seed)
+        return evaluate_sliced([self], generated, reference, seed=seed)[0]
+
+    @abstractmethod
+    def scores(self, x: Array, y: Array, whole: WholeTransport, seed: int) -> list[Score]:
+        """Return the scores of rows [N, D] and [M, D]."""
+
+
+@dataclass(frozen=True)
+class MongeDistance(SlicedMetric):
+    """MIND (Monge inception distance): squared sliced Wasserstein distance, scaled (``monge_distance``)."""
+
+    def scores(self, x: Array, y: Array, whole: WholeTransport, seed: int) -> list[Score]:
+        """Return ``mind``."""
+        estimate = _monge_estimate(x, y, whole, self.projections, seed)
         detail = _detail(estimate)
         smaller = min(len(x), len(y))
         if len(x) != len(y):
@@ -55,42 +82,19 @@ class MongeDistance:
 
 
 @dataclass(frozen=True)
-class SlicedWasserstein:
+class SlicedWasserstein(SlicedMetric):
     """SWD: sliced Wasserstein distances of order 1 and 2 (``sliced_wasserstein``)."""
 
-    projections: int = 1000
-
-    needs: ClassVar[tuple[str, ...]] = ("embedding",)
-    reference: ClassVar[Literal["rows"]] = "rows"
-
-    def __post_init__(self) -> None:
-        _check_projections(self.projections)
-
-    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
-        sides = embedding(generated, "generated"), embedding(reference, "reference")
-        pair = sliced_wasserstein(*sides, projections=self.projections, seed=seed)
+    def scores(self, x: Array, y: Array, whole: WholeTransport, seed: int) -> list[Score]:
+        """Return ``swd`` and ``swd2``."""
+        costs = whole(self.projections)
         return [
             Score(name, estimate.value, estimate.error, "lower", _detail(estimate), key, estimate.influence)
             for name, key, estimate in (
-                ("swd", "sliced_wasserstein_distance", pair.first),
-                ("swd2", "sliced_wasserstein_distance_2", pair.second),
+                ("swd", "sliced_wasserstein_distance", costs.estimate(1, np.positive)),
+                ("swd2", "sliced_wasserstein_distance_2", costs.estimate(2, np.sqrt)),
             )
         ]
-
-
-@dataclass(frozen=True)
-class SlicedEstimate:
-    """One distance with its error."""
-
-    value: float
-    error: float | None
-    """Standard error from rows and directions; None with fewer than 40 rows on a side or with one direction."""
-    direction_error: float | None
-    """The part of the error that the directions cause; two models scored with the same seed share it."""
-    expected: float | None
-    """Approximate value of a perfect sampler at these counts, from halves of the reference; None below 4 rows."""
-    influence: Influence | None = None
-    """Contribution of groups of rows to the error; None if not all rows of a side were used."""
 
 
 @dataclass(frozen=True)
@@ -120,15 +124,8 @@ def monge_distance(
 
     Rows are [N, D] and [M, D]. Raises InputError if they are not finite or differ in width.
     """
-    # The smaller side stays whole.
     x, y = checked_rows(generated, reference)
-    rng = direction_generator(seed)
-    count = min(len(x), len(y))
-    all_rows = len(x) == len(y)
-    x, y = subsample(x, count, rng), subsample(y, count, rng)
-    estimate = transport(x, y, projections, rng).estimate(2, lambda cost: 3 * x.shape[1] * cost)
-    # Influence is grouped by the position of a row, which is lost if only some rows were drawn.
-    return estimate if all_rows else replace(estimate, influence=None)
+    return _monge_estimate(x, y, _whole_transport(x, y, seed), projections, seed)
 
 
 def sliced_wasserstein(
@@ -152,14 +149,23 @@ def sliced_wasserstein(
     return SlicedPair(costs.estimate(1, np.positive), costs.estimate(2, np.sqrt))
 
 
+def _whole_transport(x: Array, y: Array, seed: int) -> WholeTransport:
+    return cache(lambda projections: transport(x, y, projections, direction_generator(seed)))
+
+
+def _monge_estimate(x: Array, y: Array, whole: WholeTransport, projections: int, seed: int) -> SlicedEstimate:
+    if len(x) == len(y):
+        return whole(projections).estimate(2, lambda cost: 3 * x.shape[1] * cost)
+    # The smaller side stays whole.
+    rng, count = direction_generator(seed), min(len(x), len(y))
+    costs = transport(subsample(x, count, rng), subsample(y, count, rng), projections, rng)
+    # Influence is grouped by the position of a row, which is lost if only some rows were drawn.
+    return replace(costs.estimate(2, lambda cost: 3 * x.shape[1] * cost), influence=None)
+
+
 def _detail(estimate: SlicedEstimate) -> dict[str, Any]:
     method = "jackknife over groups of rows and over directions"
     return {"expected": estimate.expected, "direction_error": estimate.direction_error, "error_by": method}
-
-
-def _check_projections(projections: int) -> None:
-    if projections < 1:
-        raise UsageError(f"projections is a number of directions and must be at least 1, not {projections}.")
 
 
 def direction_generator(seed: int) -> np.random.Generator:
@@ -169,132 +175,3 @@ def direction_generator(seed: int) -> np.random.Generator:
 
 def subsample(rows: Array, count: int, rng: np.random.Generator) -> Array:
     return rows if len(rows) == count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
-
-
-@dataclass(frozen=True)
-class _TransportCosts:
-    """Costs of order 1 and 2 of transporting one set to the other along B directions."""
-
-    costs: Float64
-    """[2, B], cost along each direction"""
-    left_out: Float64
-    """[2, JACKKNIFE_GROUPS], mean over directions without each group; [2, 0] if there are too few rows"""
-    halves: Float64
-    """[2], mean over directions between two halves of the reference"""
-    shrink: float | None
-    """Ratio of the expected squared cost of equal distributions to the one between the halves; None below 4 rows."""
-    influence: tuple[Float64, Float64]
-    """[2, N] and [2, M], first-order influence of each row on the mean cost"""
-
-    def estimate(self, order: Literal[1, 2], rule: Callable[[Float64], Float64]) -> SlicedEstimate:
-        """Apply ``rule`` to the mean cost of an order, and to its jackknife values for the errors."""
-        # Jackknife over directions: leave out one direction at a time.
-        costs, count = self.costs[order - 1], self.costs.shape[1]
-        error = direction_error = expected = None
-        if count > 1:
-            left_out = np.maximum(costs.sum() - costs, 0) / (count - 1)
-            direction_error = math.sqrt((count - 1) * float(rule(left_out).var()))
-        # Jackknife over groups of rows. Both errors are nearly independent.
-        if self.left_out.size and direction_error is not None:
-            row_error = math.sqrt((JACKKNIFE_GROUPS - 1) * float(rule(self.left_out[order - 1]).var()))
-            error = math.hypot(row_error, direction_error)
-        # Scale the cost between the halves of the reference to these counts.
-        if self.shrink is not None:
-            expected = float(rule(self.halves[order - 1] * self.shrink ** (order / 2)))
-        influence = influence_of(*(side[order - 1] for side in self.influence), error=error)
-        return SlicedEstimate(float(rule(costs.mean())), error, direction_error, expected, influence)
-
-
-def transport(x: Array, y: Array, projections: int, rng: np.random.Generator) -> _TransportCosts:
-    """Return the costs along random directions, with the jackknife values and the influence of each row."""
-    n, m = len(x), len(y)
-    # Directions [B, D], uniform on the unit sphere.
-    directions = rng.standard_normal((projections, x.shape[1]))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    centre = x.mean(axis=0, dtype=np.float64)
-    # For centred rows, single precision is accurate to 1e-6 and takes a quarter of the time.
-    if x.dtype == y.dtype == np.float32 and (n + m) * directions.size > 4e9:
-        directions, centre = directions.astype(np.float32), centre.astype(np.float32)
-
-    # Equal counts get equal groups, so a set compared with itself has distance 0 whichever group is left out.
-    group_seed = int(rng.integers(2**32))
-    group_x, group_y = (_deal_groups(count, group_seed) for count in (n, m))
-    groups = range(JACKKNIFE_GROUPS) if min(n, m) >= 2 * JACKKNIFE_GROUPS else range(0)
-    # Two random halves of the reference show the cost for equal distributions.
-    half = rng.permutation(m) < m // 2
-
-    costs, left_out, halves = np.empty((2, projections)), np.zeros((2, len(groups))), np.zeros(2)
-    potentials = np.zeros((2, n)), np.zeros((2, m))
-    # Use batches of directions, so that each array has about 8 MB.
-    for span in spans(projections, max(1, 2**20 // max(n, m))):
-        (xs, x_order), (ys, y_order) = (_sorted_projections(rows, centre, directions[span]) for rows in (x, y))
-        costs[:, span] = _costs(xs, ys)
-        _add_potentials(potentials[0], xs, ys, x_order)
-        _add_potentials(potentials[1], ys, xs, y_order)
-        # Leaving rows out keeps the others sorted.
-        x_group, y_group, y_half = group_x[x_order], group_y[y_order], half[y_order]
-        for group in groups:
-            left_out[:, group] += _costs(_select(xs, x_group != group), _select(ys, y_group != group)).sum(axis=1)
-        if m >= 4:
-            halves += _costs(_select(ys, y_half), _select(ys, ~y_half)).sum(axis=1)
-
-    # A squared cost for equal distributions is proportional to the sum of the inverse counts.
-    shrink = (1 / n + 1 / m) / (1 / (m // 2) + 1 / (m - m // 2)) if m >= 4 else None
-    influence = potentials[0] / (n * projections), potentials[1] / (m * projections)
-    return _TransportCosts(costs, left_out / projections, halves / projections, shrink, influence)
-
-
-def _deal_groups(count: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Return the jackknife group of each row [N]."""
-    return (np.random.default_rng(seed).permutation(count) % JACKKNIFE_GROUPS).astype(np.uint8)
-
-
-def _sorted_projections(rows: Array, centre: Array, directions: Array) -> tuple[Float64, Int64]:
-    """Return the projections [B, N] of the centred rows in ascending order, and the row of each projection."""
-    # In pieces of rows, because centring makes a copy.
-    parts = [directions @ (rows[span] - centre).astype(directions.dtype).T for span in spans(len(rows))]
-    projected = np.concatenate(parts, axis=1)
-    order = np.argsort(projected, axis=1)
-    return np.take_along_axis(projected, order, 1).astype(np.float64), order
-
-
-def _select(values: Float64, chosen: Bool) -> Float64:
-    """Return the chosen values [B, K]; every line of ``values`` [B, N] must have the same number K of them."""
-    return values[chosen].reshape(len(values), -1)
-
-
-def _costs(x: Float64, y: Float64) -> Float64:
-    """Return the costs [2, B] of order 1 and 2 of transporting sorted x [B, N] to sorted y [B, M]."""
-    # In one dimension the optimal transport pairs sorted values.
-    left, right, weight = _coupling(x.shape[1], y.shape[1])
-    gap = x - y if x.shape == y.shape else x[:, left] - y[:, right]
-    return np.stack([np.abs(gap) @ weight, gap**2 @ weight])
-
-
-def _add_potentials(total: Float64, x: Float64, y: Float64, order: Int64) -> None:
-    """Add the Kantorovich potential of each row to ``total`` [2, N], for the costs of order 1 and 2.
-
-    The potential is the first variation of the cost. ``x`` [B, N] and ``y`` [B, M] are sorted; ``order`` [B, N] is the
-    row of each x. Between neighbouring x, the potential rises by the change of the cost to a fixed partner; the rise is
-    the mean over the two partners.
-    """
-    count = x.shape[1]
-    # The partner of each x: the y at the same quantile.
-    partner = y[:, (np.arange(count) * 2 + 1) * y.shape[1] // (2 * count)]
-    for cost, row_total in ((np.abs, total[0]), (np.square, total[1])):
-        rise = cost(x[:, 1:] - partner[:, :-1]) - cost(x[:, :-1] - partner[:, :-1])
-        rise += cost(x[:, 1:] - partner[:, 1:]) - cost(x[:, :-1] - partner[:, 1:])
-        # The potential is the integral of its rises, with mean 0 over the rows.
-        potential = np.zeros(x.shape)
-        np.cumsum(rise / 2, axis=1, out=potential[:, 1:])
-        potential -= potential.mean(axis=1, keepdims=True)
-        row_total += np.bincount(order.ravel(), weights=potential.ravel(), minlength=count)
-
-
-@lru_cache(maxsize=16)
-def _coupling(n: int, m: int) -> tuple[Int64, Int64, Float64]:
-    """Return the optimal coupling of n with m sorted points: pairs of ranks, and the mass of each pair."""
-    # In units of 1 / (n m) both distributions have integer masses: m for each of n points, n for each of m points.
-    ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
-    starts = np.concatenate([[0], ends[:-1]])
-    return starts // m, starts // n, (ends - starts) / (n * m)

@@ -15,7 +15,7 @@ from genbench.array_types import Array, Bool, Float64, Int64
 from genbench.errors import InputError
 from genbench.features.class_matching import Classes, MatchedClasses, match_classes
 from genbench.features.features import Features, Moments
-from genbench.metrics.embedding_checks import checked_rows, embedding
+from genbench.metrics.embedding_checks import checked_rows, embedding, spans
 from genbench.metrics.group_influence import influence_of
 from genbench.metrics.share_intervals import Z, binomial_error, wilson_interval
 from genbench.plugs.contracts import Score
@@ -191,7 +191,9 @@ class LinearClassifier:
         from sklearn.linear_model import LogisticRegression
 
         # a dimension without spread says nothing
-        mean, std = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+        mean = rows.mean(axis=0, dtype=np.float64)
+        standard = rows - mean
+        std = np.sqrt(np.einsum("ij,ij->j", standard, standard) / len(rows))
         scale = np.where(std > 1e-12 * np.maximum(np.abs(mean), 1e-300), std, 1.0)
         classes = np.unique(label)
         if len(classes) == 1:
@@ -204,14 +206,17 @@ class LinearClassifier:
         with warnings.catch_warnings():
             # the last steps of a slow solution do not change the predictions
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit((rows - mean) / scale, label)
+            standard /= scale
+            model.fit(standard, label)
         return LinearClassifier(mean, scale, model)
 
     def predict(self, rows: Array) -> Int64:
         """Return the class of each row [N, D], int64 [N]."""
         if isinstance(self.model, int):
             return np.full(len(rows), self.model)
-        return np.asarray(self.model.predict((rows - self.mean) / self.scale), np.int64)
+        # by pieces, because a whole copy in float64 would be large
+        parts = [self.model.predict((rows[span] - self.mean) / self.scale) for span in spans(len(rows))]
+        return np.concatenate(parts).astype(np.int64)
 
 
 def _parts(count: int, parts: int, seed: int) -> Iterator[Bool]:

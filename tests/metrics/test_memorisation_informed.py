@@ -32,6 +32,13 @@ def test_the_distance_is_the_formula() -> None:
     assert cosine_distances(left, right) == pytest.approx(expected, abs=1e-12)
 
 
+def test_rows_in_single_precision_have_the_distances_of_double_precision() -> None:
+    left, right = normal(300, 64, 1), normal(400, 64, 2)
+    left[:20] = 3 * right[:20]
+    found, exact = cosine_distances(left, right), cosine_distances(left.astype(float), right.astype(float))
+    assert found == pytest.approx(exact, rel=1e-6, abs=1e-14)
+
+
 def test_close_samples_are_punished_by_the_inverse_distance() -> None:
     # in 3 dimensions some training row always has nearly the same direction
     generated, train = normal(300, 3, 1) + np.float32(0.5), normal(400, 3, 2)

@@ -10,7 +10,13 @@ from scipy.stats import wasserstein_distance
 
 from genbench.errors import UsageError
 from genbench.features.features import Features
-from genbench.metrics.sliced import MongeDistance, SlicedWasserstein, monge_distance, sliced_wasserstein
+from genbench.metrics.sliced import (
+    MongeDistance,
+    SlicedWasserstein,
+    evaluate_sliced,
+    monge_distance,
+    sliced_wasserstein,
+)
 
 
 def normal(count: int, width: int, seed: int, mean: float = 0.0) -> np.ndarray:
@@ -26,6 +32,17 @@ def test_mind_of_a_set_with_itself_is_zero() -> None:
 def test_A14_mind_of_a_shift_is_3_d_mu_squared(shift: float) -> None:
     x, y = normal(4000, 64, 1), normal(4000, 64, 2, mean=shift)
     assert monge_distance(x, y).value == pytest.approx(3 * 64 * shift**2, rel=0.1)
+
+
+def test_mind_and_swd_in_one_pass_are_those_of_one_after_the_other() -> None:
+    metrics = (MongeDistance(), SlicedWasserstein(), MongeDistance(projections=50))
+    # sides of equally many rows share the transport
+    for count in (80, 70):
+        sides = Features.of(embedding=normal(80, 5, 1)), Features.of(embedding=normal(count, 5, 2))
+        together = evaluate_sliced(metrics, *sides, seed=3)
+        assert [[score.value, score.error] for scores in together for score in scores] == [
+            [score.value, score.error] for metric in metrics for score in metric(*sides, seed=3)
+        ]
 
 
 def test_mind_is_symmetric() -> None:
