@@ -6,6 +6,8 @@ if a package is not installed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ import numpy as np
 
 from genbench.plugs.specs import parse_specs
 from tests.speed.images import patch_peers
-from tests.speed.material import Sizes, Timed
+from tests.speed.material import ROLES, Sizes, Timed
 
 FEW = 512
 """Number of rows on each side; a quarter of the dimensions."""
+
+OF_CLASSES = ("tstr", "vendi_per_class")
+"""Metrics whose rows get classes."""
 
 
 def distance_genbench(root: Path, sizes: Sizes) -> Timed:
@@ -84,11 +89,6 @@ def error_genbench(root: Path, sizes: Sizes) -> Timed:
     return _metrics(root, sizes, "fid")
 
 
-def pairs_genbench(root: Path, sizes: Sizes) -> Timed:
-    """KID over all rows and over 100 subsets, precision and recall, all with errors."""
-    return _metrics(root, sizes, "kid,pr")
-
-
 def pairs_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     """KID over 100 subsets, precision, recall."""
     import torch
@@ -104,26 +104,6 @@ def pairs_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
         return kid["kernel_inception_distance_mean"]
 
     return timed
-
-
-def neighbours_genbench(root: Path, sizes: Sizes) -> Timed:
-    """Precision, recall, density and coverage with errors."""
-    return _metrics(root, sizes, "prdc")
-
-
-def neighbour_family_genbench(root: Path, sizes: Sizes) -> Timed:
-    """All metrics that count neighbours, in one pass, with errors."""
-    return _metrics(root, sizes, "pr,prdc,clipped,sympr,pppr")
-
-
-def neighbour_pair_genbench(root: Path, sizes: Sizes) -> Timed:
-    """Precision and recall by both rules, density and coverage, in one pass, with errors."""
-    return _metrics(root, sizes, "pr,prdc")
-
-
-def curve_genbench(root: Path, sizes: Sizes) -> Timed:
-    """The precision-recall curve of histograms, with errors."""
-    return _metrics(root, sizes, "prd")
 
 
 def neighbours_prdc(root: Path, sizes: Sizes) -> Timed:
@@ -145,13 +125,28 @@ def _moments(root: Path, rows: int) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
+def metric_genbench(spec: str) -> Callable[[Path, Sizes], Timed]:
+    """Return the contestant that evaluates one metric, or several in one pass, with errors."""
+    return lambda root, sizes: _metrics(root, sizes, spec)
+
+
 def _metrics(root: Path, sizes: Sizes, names: str) -> Timed:
-    from genbench.features.features import Features
     from genbench.plugs import registry
 
-    generated, reference = (Features.of(embedding=rows) for rows in _rows(root, sizes.rows))
+    # metrics of pixels read other views, and some metrics a third side
+    generated, reference, train = (_side(root / f"{role}-{sizes.rows}.npy", names) for role in ROLES)
     metrics = [registry.load("metrics", spec) for spec in parse_specs(names)]
+    keywords = {"seed": 0, **({"train": train} if getattr(metrics[0], "training_rows", None) else {})}
     evaluate_together = getattr(metrics[0], "evaluate_together", None)
     if evaluate_together is None:
-        return lambda: metrics[0](generated, reference, seed=0)[0].value
-    return lambda: evaluate_together(metrics, generated, reference, seed=0)[0][0].value
+        return lambda: metrics[0](generated, reference, **keywords)[0].value
+    return lambda: evaluate_together(metrics, generated, reference, **keywords)[0][0].value
+
+
+def _side(path: Path, names: str) -> Any:
+    from genbench.features.features import Features
+
+    # classes that the features tell apart, if not perfectly
+    rows = np.load(path)
+    features = Features.of(embedding=rows)
+    return replace(features, label=rows[:, :10].argmax(axis=1)) if names in OF_CLASSES else features

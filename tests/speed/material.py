@@ -15,6 +15,8 @@ from PIL import Image
 
 DIMENSIONS = 2048
 
+ROLES = ("generated", "reference", "train")
+"""The sides of the comparison of features."""
 
 Timed = Callable[[], Any]
 """The call to be timed; the report shows its return value for comparison."""
@@ -52,7 +54,7 @@ class Material:
             for number, image in enumerate(islice(images, self._count)):
                 image.save(self.root / role / f"{number:05}.png")
         random_inception_weights(self.root / "inception.pth", 0, self._small_images())
-        for seed, role in enumerate(("generated", "reference")):
+        for seed, role in enumerate(ROLES):
             for rows in (self.sizes.rows, DIMENSIONS // 4):
                 np.save(self.root / f"{role}-{rows}.npy", _features(rows, seed))
 

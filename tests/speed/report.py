@@ -28,7 +28,7 @@ def stage_table(stage: Stage, runs: Runs) -> str:
     rows = []
     for name, results in runs.items():
         if not results:
-            rows.append([name, "not installed", *[""] * 5])
+            rows.append([name, "not installed", *[""] * 6])
             continue
         pairs = zip(results, runs[first], strict=False)
         ratios = sorted(run["seconds"] / first_run["seconds"] for run, first_run in pairs)
@@ -38,13 +38,23 @@ def stage_table(stage: Stage, runs: Runs) -> str:
         rows.append([
             name,
             f"{median(run['seconds'] for run in results):.3g}",
+            f"{median(run['cpu_seconds'] for run in results):.3g}",
             f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})" if name != first else "1",
             f"{median(run['megabytes'] for run in results):.0f}",
             f"{median(run['extra_megabytes'] for run in results):.0f}",
             value,
             "" if target is None else f"{target:g}: {'met' if median(ratios) >= target else 'MISSED'}",
         ])  # fmt: skip
-    head = ["contestant", "seconds", "relative to the first", "peak MB", "MB added while timed", "value", "target"]
+    head = [
+        "contestant",
+        "seconds",
+        "CPU s",
+        "relative to the first",
+        "peak MB",
+        "MB added while timed",
+        "value",
+        "target",
+    ]
     return f"## {stage.title}\n\n{tabulate(rows, head, 'pipe', disable_numparse=True)}\n"
 
 

@@ -22,6 +22,13 @@ class Stage:
     """Smallest acceptable ratio of the time of a contestant to that of the first."""
 
 
+METRICS = (
+    "pr,prdc", "clipped", "sympr", "pppr", "prd", "mmd", "cmmd", "spectral", "c2st", "c2st,classifier=forest",
+    "c2st,classifier=mlp", "c2st,classifier=1nn", "ct", "fld", "mifid", "memorised", "vendi", "vendi_per_class",
+    "rrke,sigma=10", "tstr", "mind,swd",
+)  # fmt: skip
+"""Metrics that are timed alone."""
+
 STAGES = {
     "end-to-end": Stage(
         "End to end, whole process, imports included",
@@ -83,25 +90,29 @@ STAGES = {
     "pairs": Stage(
         "KID and precision/recall",
         {
-            "genbench (and errors)": comparisons.pairs_genbench,
+            "genbench (and errors)": comparisons.metric_genbench("kid,pr"),
             "torch-fidelity": comparisons.pairs_torch_fidelity,
         },
         {"torch-fidelity": 2.5},
     ),
     "neighbours": Stage(
         "Precision, recall, density, coverage",
-        {"genbench (and errors)": comparisons.neighbours_genbench, "prdc": comparisons.neighbours_prdc},
+        {"genbench (and errors)": comparisons.metric_genbench("prdc"), "prdc": comparisons.neighbours_prdc},
         {"prdc": 4.0},
     ),
     "neighbour-family": Stage(
         "All metrics that count neighbours, in one pass",
         {
-            "genbench pr,prdc,clipped,sympr,pppr": comparisons.neighbour_family_genbench,
-            "genbench pr,prdc": comparisons.neighbour_pair_genbench,
-            "genbench prd": comparisons.curve_genbench,
+            "genbench pr,prdc,clipped,sympr,pppr": comparisons.metric_genbench("pr,prdc,clipped,sympr,pppr"),
+            "genbench pr,prdc": comparisons.metric_genbench("pr,prdc"),
         },
         # the whole family takes at most 1.3 times as long
         {"genbench pr,prdc": 0.77},
+    ),
+    "metrics": Stage(
+        "Each metric alone, with its error",
+        {spec: comparisons.metric_genbench(spec) for spec in METRICS},
+        {},
     ),
     "second-run": Stage(
         "The same score again from the cache, whole process",
