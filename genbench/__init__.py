@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genbench.benchmarks import Benchmark
+    from genbench.checks.audit.audit import audit
+    from genbench.checks.audit.record import Audit
     from genbench.comparison.differences import Difference
     from genbench.comparison.gate import gate
     from genbench.comparison.leaderboard import Standing, leaderboard
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "benchmarks": ("Benchmark",),
+    "checks.audit.audit": ("audit",),
+    "checks.audit.record": ("Audit",),
     "comparison.differences": ("Difference",),
     "comparison.gate": ("gate",),
     "comparison.leaderboard": ("Standing", "leaderboard"),
@@ -57,6 +61,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Audit",
     "Batch",
     "Benchmark",
     "Comparison",
@@ -82,6 +87,7 @@ __all__ = [
     "Until",
     "UsageError",
     "Watcher",
+    "audit",
     "compare",
     "difference",
     "extract",

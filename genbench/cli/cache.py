@@ -67,10 +67,8 @@ def _confirmed(question: str) -> bool:
 
 def _store() -> Store:
     from genbench.extraction.feature_store import Store
-    from genbench.files.folder_paths import cache_root
 
-    # GENBENCH_CACHE=off disables the store
-    root = cache_root()
-    if root is None:
+    store = Store.default()
+    if store is None:
         raise UsageError("There is no store because GENBENCH_CACHE is off; unset it or set it to a folder.")
-    return Store(root)
+    return store

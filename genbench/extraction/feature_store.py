@@ -24,6 +24,7 @@ from genbench.array_types import Array, Int64
 from genbench.errors import InputError
 from genbench.files.atomic_write import atomic_write
 from genbench.files.checked_arrays import read_arrays, write_arrays
+from genbench.files.folder_paths import cache_root
 
 STORE_FOLDERS = ("features", "derived")
 """The subfolders of a store. The same root also holds the fingerprints and, by default, the weights."""
@@ -71,6 +72,12 @@ class Store:
     """Blocks of features under ``root``."""
 
     root: Path
+
+    @staticmethod
+    def default() -> Store | None:
+        """Return the store in the user's folder; None if GENBENCH_CACHE=off disables it."""
+        root = cache_root()
+        return None if root is None else Store(root)
 
     def find(self, identity: str, digest: str, added: Sequence[str] = ()) -> Block | None:
         """Return the block at an address, or None; a damaged file, or that of another block, counts as missing.

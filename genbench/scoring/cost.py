@@ -14,7 +14,6 @@ from genbench.extraction.extract import BLOCK_ROWS
 from genbench.extraction.feature_store import Store, added_views
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
-from genbench.files.folder_paths import cache_root
 from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Extractor, Metric, Source
 from genbench.scoring.options import Options
@@ -125,12 +124,11 @@ def _cached(source: Source, extractor: Extractor, options: Options) -> int | Non
     """Return the number of samples in the store, if the source knows the hash of its blocks without decoding them."""
     # blocks are looked up by the hash of their contents
     digest_of = getattr(source, "digest", None)
-    root = cache_root() if options.cache else None
-    if root is None or not extractor.identity:
+    store, count = Store.default() if options.cache else None, len(source)
+    if store is None or not extractor.identity:
         return 0
     if digest_of is None:
         return None
-    store, count = Store(root), len(source)
     blocks = [(start, min(start + BLOCK_ROWS, count)) for start in range(0, count, BLOCK_ROWS)]
     find = partial(store.find, extractor.identity, added=added_views(extractor))
     return sum(stop - start for start, stop in blocks if find(str(digest_of(start, stop))))

@@ -11,7 +11,6 @@ from genbench.errors import UsageError, guest_code
 from genbench.extraction.extract import Extraction, HashedBlocks, extract_all
 from genbench.extraction.feature_store import Store, added_views
 from genbench.features.features import Features, Moments
-from genbench.files.folder_paths import cache_root
 from genbench.plugs.contract_checks import check_extractor, read_batches
 from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
 from genbench.plugs.opening import open_extractor, open_reference, open_subject
@@ -109,10 +108,9 @@ class Sides:
             for name, extractor in zip(names, opened, strict=True):
                 self._features[side, name] = checked_origin(source, extractor)
         elif source is not None and names:
-            root = cache_root() if self.options.cache else None
             growing = self._known if side == "generated" else None
             extraction = Extraction(
-                Store(root) if root else None,
+                Store.default() if self.options.cache else None,
                 self.options.batch_size,
                 self.options.ranks,
                 self.options.progress,

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import genbench
 from genbench.checks.audit import criteria
-from genbench.checks.audit.audit import AuditRequest, all_checks, run_audit
+from genbench.checks.audit.audit import AuditRequest, all_checks, judged_criteria, run_audit
 from genbench.checks.audit.human_agreement import human_agreement, published_models, rank_correlation
 from genbench.checks.audit.measurement import AuditedMetric, scores_of
-from genbench.checks.audit.record import Audit, Cell, audit_from_json
+from genbench.checks.audit.record import Audit, Cell, Criterion, audit_from_json
 from genbench.checks.audit.sides import AuditSize, ModeMixture, normal_rows, points
-from genbench.errors import UsageError
+from genbench.errors import PlugError, UsageError
 from genbench.page.audit_page import write_audit
 from genbench.plugs import registry
+from tests.checks.made_metrics import Spread
 from tests.cli.commands import refused, run
 
 SMALL_SIZE = AuditSize(count=120, repeats=3, dimensions=(8,), fine=False, interval_repeats=9)
@@ -90,6 +92,48 @@ def test_verdicts_are_the_same_for_two_seeds_in_nearly_all_cells() -> None:
 def test_the_record_survives_json() -> None:
     found = audit("Constant", "Energy", "Spread")
     assert audit_from_json(found.to_json()) == found
+
+
+@pytest.mark.slow
+def test_the_audit_does_not_depend_on_the_number_of_processes() -> None:
+    words = ["audit", "--metrics", f"{MADE}:Energy", "--checks", "copies,scale,disturbances", "--quick", "--json"]
+    alone, together = (json.loads(run(*words, "--jobs", jobs).stdout) for jobs in ("1", "2"))
+    assert alone["scores"] == together["scores"] != []
+
+
+def test_a_metric_without_a_module_is_audited_in_python() -> None:
+    found = genbench.audit(Spread(), "scale,copies", quick=True)
+    assert [(one.metric, one.score) for one in found.scores] == [("Spread", "spread")]
+    frame = found.to_frame()
+    assert frame[["check", "verdict", "passed", "criteria"]].values.tolist() == [
+        ["scale", "pass", 2, 2],
+        ["copies", "pass", 1, 1],
+    ]
+    assert "spread fails: nothing" in found.to_text()
+
+
+def test_the_audit_in_python_is_that_of_the_command() -> None:
+    words = ["--metrics", "kid", "--checks", "copies", "--quick", "--jobs", "1", "--json"]
+    assert audit_from_json(run("audit", *words).stdout).scores == genbench.audit("kid", "copies", quick=True).scores
+
+
+def test_an_object_that_is_no_metric_is_refused() -> None:
+    with pytest.raises(PlugError, match="'int' is not a metric"):
+        genbench.audit(3)  # type: ignore[arg-type]
+
+
+def test_a_decision_that_one_repeat_makes_is_marked() -> None:
+    check = next(check for check in all_checks(SMALL_SIZE) if check.name == "disjoint-dimension")
+    (case,) = check.cases
+    # all three repeats show the fault, or the first one not clearly
+    for values, sure in (([1.0, 1.1, 0.9], True), ([0.5, 1.1, 1.1], False)):
+        grid = np.array([[0.0, 0.0, 0.0], values])
+        nothing = {case.name: np.full_like(grid, np.nan)}
+        score = criteria.AuditedScore("both", None, None, 1, {case.name: grid}, nothing, nothing)
+        (criterion,) = judged_criteria(check, score)
+        assert (criterion.passed, criterion.sure) == (sure, sure)
+    cell = Cell("copies", (Criterion("", "", True, ""), Criterion("", "", False, "", sure=False)), ())
+    assert cell.counts == "1/2~"
 
 
 def test_a_violation_counts_only_beyond_the_errors_and_the_size() -> None:

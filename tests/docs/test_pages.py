@@ -72,6 +72,10 @@ def test_the_python_example_of_leaderboards_runs(empty_folder: Path) -> None:
     run_examples(section(page("docs/leaderboards_and_ci.md"), "## Tables"), skip=("genbench",))
 
 
+def test_the_python_example_of_the_audit_runs(empty_folder: Path) -> None:
+    run_examples(section(page("docs/metrics.md"), "## What each metric is blind to"), skip=("genbench",))
+
+
 def test_every_metric_is_explained() -> None:
     from genbench.plugs.registry import installed
 

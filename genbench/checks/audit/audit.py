@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +17,7 @@ from genbench.checks.audit.human_agreement import human_agreement
 from genbench.checks.audit.image_checks import image_checks
 from genbench.checks.audit.measurement import AuditedMetric, MeasuredScore, measured_case, metric_cost
 from genbench.checks.audit.mode_checks import mode_checks
-from genbench.checks.audit.record import Audit, Cell, Curve, ScoreAudit, finite_or_none
+from genbench.checks.audit.record import Audit, Cell, Criterion, Curve, ScoreAudit, finite_or_none
 from genbench.checks.audit.sample_checks import sample_checks
 from genbench.checks.audit.score_kinds import kind_of, truth_of, worst_of
 from genbench.checks.audit.shape_checks import shape_checks
@@ -25,6 +26,7 @@ from genbench.checks.audit.support_checks import support_checks
 from genbench.errors import UsageError, did_you_mean
 from genbench.plugs import registry
 from genbench.plugs.contract_checks import check_metric
+from genbench.plugs.contracts import Metric
 from genbench.plugs.specs import parse_specs
 
 FULL = AuditSize(count=500, repeats=3)
@@ -45,17 +47,43 @@ LEFT_OUT = {
 """Metrics that ``all`` leaves out, and why."""
 
 
+_Measured = Mapping[tuple[str, str], MeasuredScore]
+"""The scores of a case, by spec of the metric and name of the score."""
+
+Mapped = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+"""Yields the results of a function of one argument for each item, in order."""
+
+
 @dataclass(frozen=True)
 class AuditRequest:
     """What to audit."""
 
-    metrics: str = "all"
-    """``all``, or specs separated by commas, also of guests: ``my.module:Metric``."""
+    metrics: str | Metric = "all"
+    """``all``, or specs separated by commas, also of guests: ``my.module:Metric``; or one metric itself."""
     checks: str = "all"
     """``all``, or names separated by commas."""
     size: AuditSize = FULL
     seed: int = 0
     quick: bool = False
+
+    @staticmethod
+    def of(metrics: str | Metric | None, checks: str, quick: bool, seed: int) -> AuditRequest:
+        """Return the request of the whole or the quick audit. Without metrics, the quick one takes a few."""
+        chosen = (QUICK_METRICS if quick else "all") if metrics is None else metrics
+        return AuditRequest(chosen, checks, QUICK if quick else FULL, seed, quick)
+
+
+def audit(metrics: str | Metric | None = None, checks: str = "all", *, quick: bool = False, seed: int = 0) -> Audit:
+    """Put metrics through checks with known answers, like ``genbench audit`` but in one process.
+
+    ``metrics``: ``"all"``, names or specs separated by commas, also of your own (``"my_module:Metric"``), or one metric
+    itself (any object of the contract ``Metric``); default: all, with ``quick`` six. ``checks``: ``"all"``, or names
+    separated by commas. ``quick``: fewer rows, points and dimensions. ``seed``, 0 or more: of the data.
+
+    ``to_text()`` of the returned Audit is the table of the command, ``to_frame()`` a DataFrame, ``to_json()`` all
+    curves and criteria. Raises UsageError for unknown names, PlugError if a metric raises or breaks the contract.
+    """
+    return run_audit(AuditRequest.of(metrics, checks, quick, seed))
 
 
 def all_checks(size: AuditSize) -> list[AuditCheck]:
@@ -64,39 +92,38 @@ def all_checks(size: AuditSize) -> list[AuditCheck]:
     return [check for part in parts for check in part(size)]
 
 
-def run_audit(request: AuditRequest, progress: Callable[[str], None] = lambda words: None) -> Audit:
+def run_audit(
+    request: AuditRequest, progress: Callable[[str], None] = lambda words: None, mapped: Mapped = map
+) -> Audit:
     """Return the audit. Raises UsageError for unknown names, PlugError if a guest's metric raises.
 
-    ``progress`` is called with the title of each check when it begins.
+    ``progress`` is called with the title of each check when it begins. ``mapped`` works like ``map``, perhaps in
+    several processes.
     """
     began = time.monotonic()
     # complain about names before the long work
     metrics, notes = _requested_metrics(request.metrics)
     checks = _requested_checks(request)
-    # cases that several checks share are measured once
-    measured: dict[AuditCase, Mapping[tuple[str, str], MeasuredScore]] = {}
-    cells: dict[tuple[str, str], list[Cell]] = {}
+    measured = _measured_cases(request, checks, progress, mapped)
+    # the metric and the direction of each score, in the order in which they appear
+    known = {metric.spec: metric for metric in metrics}
     kinds: dict[tuple[str, str], tuple[AuditedMetric, str]] = {}
-    for check in checks:
-        progress(check.title)
-        for case in check.cases:
-            usable = [metric for metric in metrics if check.without_reference or metric.plug.reference != "none"]
-            if case not in measured:
-                measured[case] = measured_case(usable, case, request.size, request.seed)
-            for (spec, name), found in measured[case].items():
-                kinds.setdefault((spec, name), (next(one for one in metrics if one.spec == spec), found.better))
+    for found in measured.values():
+        for key, score in found.items():
+            kinds.setdefault(key, (known[key[0]], score.better))
     # a score without a direction cannot pass or fail
     directed = {key: value for key, value in kinds.items() if value[1]}
     notes += [
         f"{name} of {spec} has no direction, so it is not audited." for spec, name in kinds if not kinds[spec, name][1]
     ]
-    for key, (metric, better) in directed.items():
-        cells[key] = [_judged_cell(check, measured, key, metric, better) for check in checks]
     # the record of each score, in the order of the request
     scores = [
-        ScoreAudit(spec, name, kind_of(name, metric.plug), better, tuple(cells[spec, name]))
-        for (spec, name), (metric, better) in _in_order(directed, metrics)
-    ]
+        ScoreAudit(
+            key[0], key[1], kind_of(key[1], metric.plug), better,
+            tuple(_judged_cell(check, measured, key, metric, better) for check in checks),
+        )
+        for key, (metric, better) in _in_order(directed, metrics)
+    ]  # fmt: skip
     # metrics whose views no check has
     empty = [metric.spec for metric in metrics if metric.spec not in {spec for spec, _ in kinds}]
     notes += [f"{spec} gave no score on these checks." for spec in empty]
@@ -111,6 +138,38 @@ def run_audit(request: AuditRequest, progress: Callable[[str], None] = lambda wo
     )  # fmt: skip
 
 
+def _measured_cases(
+    request: AuditRequest, checks: Sequence[AuditCheck], progress: Callable[[str], None], mapped: Mapped
+) -> dict[AuditCase, _Measured]:
+    """Measure every case of the checks; those that several checks share are measured once."""
+    places: dict[AuditCase, tuple[int, int]] = {}
+    for number, check in enumerate(checks):
+        for position, case in enumerate(check.cases):
+            places.setdefault(case, (number, position))
+    # the results come in the order of the cases
+    results = iter(mapped(partial(_measured_at, request), list(places.values())))
+    measured: dict[AuditCase, _Measured] = {}
+    for check in checks:
+        progress(check.title)
+        for case in check.cases:
+            if case not in measured:
+                measured[case] = next(results)
+    return measured
+
+
+def _measured_at(request: AuditRequest, place: tuple[int, int]) -> _Measured:
+    """Return what ``measured_case`` returns for a case, given the numbers of its check and of the case in the check."""
+    from threadpoolctl import threadpool_limits
+
+    # checks and guests are made again, because not all of them can be sent to another process
+    metrics, _ = _requested_metrics(request.metrics)
+    check = _requested_checks(request)[place[0]]
+    usable = [metric for metric in metrics if check.without_reference or metric.plug.reference != "none"]
+    # several threads would only wait for each other on so few rows
+    with threadpool_limits(1):
+        return measured_case(usable, check.cases[place[1]], request.size, request.seed)
+
+
 def _in_order(
     directed: Mapping[tuple[str, str], tuple[AuditedMetric, str]], metrics: Sequence[AuditedMetric]
 ) -> Iterator[tuple[tuple[str, str], tuple[AuditedMetric, str]]]:
@@ -121,7 +180,7 @@ def _in_order(
 
 def _judged_cell(
     check: AuditCheck,
-    measured: Mapping[AuditCase, Mapping[tuple[str, str], MeasuredScore]],
+    measured: Mapping[AuditCase, _Measured],
     key: tuple[str, str],
     metric: AuditedMetric,
     better: str,
@@ -143,9 +202,23 @@ def _judged_cell(
         reads_train=metric.reads_train,
     )
     # a check without criteria does not apply to this kind of score
-    criteria = tuple(check.judge(score))
+    criteria = judged_criteria(check, score)
     curves = [_curve(case, known[case.name].value) for case in check.cases] if criteria else []
     return Cell(check.name, criteria, tuple(curves))
+
+
+def judged_criteria(check: AuditCheck, score: AuditedScore) -> tuple[Criterion, ...]:
+    """Return the criteria; one is sure if its decision stays the same whichever repeat is left out."""
+    # without a repeat, a check may have other criteria
+    criteria = check.judge(score)
+    others = [
+        {(other.case, other.text): other.passed for other in check.judge(score.without(repeat))}
+        for repeat in range(score.repeats if criteria else 0)
+    ]
+    return tuple(
+        replace(each, sure=all(other.get((each.case, each.text)) == each.passed for other in others))
+        for each in criteria
+    )
 
 
 def _curve(case: AuditCase, value: Float64) -> Curve:
@@ -157,8 +230,13 @@ def _curve(case: AuditCase, value: Float64) -> Curve:
     )
 
 
-def _requested_metrics(request: str) -> tuple[list[AuditedMetric], list[str]]:
+def _requested_metrics(request: str | Metric) -> tuple[list[AuditedMetric], list[str]]:
     """Return the metrics, and sentences about those that ``all`` leaves out."""
+    # an object has no spec, so its class names it
+    if not isinstance(request, str):
+        name = type(request).__name__
+        check_metric(request, name)
+        return [AuditedMetric(name, request)], []
     if request == "all":
         # all installed metrics, with the options that they need
         names = [name for name in registry.installed("metrics") if name not in LEFT_OUT]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -46,6 +46,19 @@ class AuditedScore:
     def badness(self, case: str) -> Float64:
         """Return the values of a case with the sign by which lower is better."""
         return self.sign * self.value[case]
+
+    @property
+    def repeats(self) -> int:
+        """Number of repeats of the case that has the fewest."""
+        return int(min(values.shape[1] for values in self.value.values()))
+
+    def without(self, repeat: int) -> AuditedScore:
+        """Return the same without one repeat."""
+        value, low, high = (
+            {case: np.delete(values, repeat, axis=1) for case, values in each.items()}
+            for each in (self.value, self.low, self.high)
+        )
+        return replace(self, value=value, low=low, high=high)
 
     def span(self, grid: Float64, best: int, points: Sequence[int] | None = None) -> float:
         """Return the distance from the badness at the best point to the worst possible badness.

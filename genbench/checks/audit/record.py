@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CellVerdict = Literal["pass", "partly", "fail", "-"]
 
@@ -22,6 +25,8 @@ class Criterion:
     passed: bool
     found: str
     """What was measured, in words."""
+    sure: bool = True
+    """Whether the decision is the same without any one of the repeats."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,9 @@ class Cell:
 
     @property
     def counts(self) -> str:
-        """The number of criteria that hold, of all: ``"6/9"``."""
-        return f"{self.passed}/{len(self.criteria)}" if self.criteria else "-"
+        """The number of criteria that hold, of all: ``"6/9"``, or ``"6/9~"`` if not all of them are sure."""
+        unsure = "" if all(criterion.sure for criterion in self.criteria) else "~"
+        return f"{self.passed}/{len(self.criteria)}{unsure}" if self.criteria else "-"
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,27 @@ class Audit:
     def to_json(self) -> str:
         """Return one JSON object; ``audit_from_json`` reads it."""
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+
+    def to_text(self) -> str:
+        """Return a table of scores and checks, the checks behind the numbers, and what each score fails."""
+        from genbench.checks.audit.audit_text import audit_text
+
+        return audit_text(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas DataFrame with one row per score and check.
+
+        Its columns are metric, score, measures, better, check, verdict, passed and criteria (their number).
+        """
+        import pandas as pd
+
+        columns = ("metric", "score", "measures", "better", "check", "verdict", "passed", "criteria")
+        rows = [
+            (one.metric, one.score, one.measures, one.better, cell.check, cell.verdict, cell.passed, len(cell.criteria))
+            for one in self.scores
+            for cell in one.cells
+        ]
+        return pd.DataFrame(rows, columns=list(columns))
 
 
 def audit_from_json(text: str) -> Audit:
