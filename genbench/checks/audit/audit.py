@@ -202,8 +202,10 @@ def _judged_cell(
         reads_train=metric.reads_train,
     )
     # a check without criteria does not apply to this kind of score
-    criteria = judged_criteria(check, score)
-    curves = [_curve(case, known[case.name].value) for case in check.cases] if criteria else []
+    # values may be infinite
+    with np.errstate(invalid="ignore"):
+        criteria = judged_criteria(check, score)
+        curves = [_curve(case, known[case.name].value) for case in check.cases] if criteria else []
     return Cell(check.name, criteria, tuple(curves))
 
 

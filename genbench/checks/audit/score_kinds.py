@@ -6,7 +6,7 @@ from typing import Any
 
 FIDELITY = {
     *("precision", "precision_k5", "p_precision", "density", "clipped_density", "sym_precision", "cprecision"),
-    *("prd_f1_8", "high_quality", "class_consistency", "tstr"),
+    *("prd_f1_8", "high_quality", "class_consistency"),
 }
 DIVERSITY = {
     *("recall", "recall_k5", "coverage", "clipped_coverage", "p_recall", "sym_recall", "prd_f8", "modes"),
