@@ -46,7 +46,8 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 @click.option("--undecided", type=click.Choice(["pass", "fail"]), help="Exit with 0 or 1, and not 3, if undecided.")
 @confidence
 @click.option("--junit", type=NamedPath(dir_okay=False, path_type=Path), help="Write JUnit XML.")
-@click.option("--badge", type=NamedPath(dir_okay=False, path_type=Path), help="Write an SVG badge.")
+@click.option("--badge", type=NamedPath(dir_okay=False, path_type=Path),
+              help="Write an SVG badge, or FILE.json for shields.io.")  # fmt: skip
 @click.option("--summary", type=NamedPath(dir_okay=False, path_type=Path),
               help="Append a Markdown table to this file; default: $GITHUB_STEP_SUMMARY.")  # fmt: skip
 @click.option(
@@ -72,8 +73,8 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
 @click.option("--metrics", callback=not_empty, metavar="LIST", help="Metrics to score, if there is no benchmark.")
 @click.option("--name", help="Name of the subject; it also chooses the subject of the baseline.")
 @click.option("--dry-run", is_flag=True, help="Print the expected cost of scoring (time, disk, memory) and stop.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
-              help="JSON holds all numbers.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True,
+              help="JSON holds all numbers; github annotates a pull request.")  # fmt: skip
 @click.option("--to", type=NamedPath(dir_okay=False, path_type=Path), help="Append the new result to this file.")
 @label_sampling
 @reading
@@ -96,16 +97,18 @@ def gate_command(
     no_worse, undecided, paired, confidence = (options.pop(name) for name in named)
     if no_worse and max_increase is not None:
         raise UsageError("--no-worse and --max-increase contradict each other; give one of them.")
-    from genbench.tables.gate_report import gate_badge, gate_json, gate_junit, gate_markdown, gate_text, outcome_of
+    from genbench.tables.gate_report import gate_badge, gate_endpoint, gate_junit, gate_markdown, outcome_of
 
     files = {name: options.pop(name) for name in ("junit", "badge", "summary")}
     # compare, print one line per check, and then write the files, so that a full disk does not hide the verdict
     allowed = "0" if no_worse else max_increase
     rules = {"max_increase": allowed, "confidence": confidence, "paired": paired}
     checks = _checks(result, against, metric, rules, options)
-    say(json_text(gate_json(checks)) if form == "json" else _in_columns(gate_text(checks)))
+    say(_in_form(checks, form))
     _append_summary(files["summary"], gate_markdown(checks))
-    for name, content in {"junit": gate_junit, "badge": gate_badge}.items():
+    # the ending of the badge's name says what draws it
+    badge = gate_endpoint if files["badge"] is not None and files["badge"].suffix == ".json" else gate_badge
+    for name, content in {"junit": gate_junit, "badge": badge}.items():
         if files[name] is not None:
             _write_output(files[name].expanduser(), content(checks), "w")
     # the pipeline may say what an undecided check means
@@ -116,9 +119,16 @@ def gate_command(
         raise click.exceptions.Exit(code)
 
 
-def _in_columns(text: str) -> str:
-    """Break the lines of a text at 80 columns, with further lines below the sentence of the check."""
-    return "\n".join(wrapped(line, indent=" " * 13) for line in text.split("\n"))
+def _in_form(checks: list[Check], form: str) -> str:
+    """Return the checks in a form; text is broken at 80 columns, with further lines below the sentence of the check."""
+    from genbench.tables.gate_report import gate_annotations, gate_json, gate_text
+
+    if form == "json":
+        return json_text(gate_json(checks))
+    # a workflow command must stay on one line
+    if form == "github":
+        return gate_annotations(checks)
+    return "\n".join(wrapped(line, indent=" " * 13) for line in gate_text(checks).split("\n"))
 
 
 def _checks(

@@ -130,4 +130,5 @@ def _gate_check(
             f"The baseline's {metric} of {baseline[0].name} is not a finite number; choose another baseline."
         )
     require_sensible_margin(allowed, subjects, BASELINE)
-    return check_of(subjects.tested(name, BASELINE, confidence=confidence, paired=paired), allowed)
+    check = check_of(subjects.tested(name, BASELINE, confidence=confidence, paired=paired), allowed)
+    return replace(check, seconds=sum(result.seconds for result in candidate))

@@ -51,6 +51,8 @@ class Check:
     p: float | None = None
     """One-sided p-value of the hypothesis "not worse than allowed", after Holm's correction over all checks."""
     false_alarms: FalseAlarms | None = None
+    seconds: float = 0.0
+    """How long the scoring of the result took: all its training seeds and metrics together."""
 
     @property
     def worse_shift(self) -> float:

@@ -172,7 +172,7 @@ class _Looks:
         # everything else is scored once, at the end
         result = replace(self.growing.first(count), decision=record.to_dict())
         if check is not None:
-            check = _final(check, record)
+            check = _final(replace(check, seconds=result.seconds), record)
         return DecidedScore(result, record, check)
 
     def _looked(self, count: int, metrics: dict[str, list[Metric]]) -> tuple[SequentialRecord, Check | None]:

@@ -90,6 +90,12 @@ def markdown_coded(words: str) -> str:
     )
 
 
+def workflow_safe(words: str) -> str:
+    """Return text on one line for the message of a workflow command of GitHub, as in ``::error::MESSAGE``."""
+    # GitHub reads %0A in a message as the end of a line, and %25 as a percent sign
+    return terminal_safe(one_line(words)).replace("%", "%25")
+
+
 def latex_safe(words: str) -> str:
     """Return text on one line for LaTeX."""
     return "".join(LATEX.get(letter, letter) for letter in terminal_safe(one_line(words)))

@@ -1,20 +1,32 @@
-"""Write the checks of a gate as text, as Markdown for a pull request, as JUnit XML for CI and as a badge."""
+"""Write the checks of a gate as text, as Markdown and annotations for a pull request, as JUnit XML and as a badge."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from xml.etree import ElementTree as xml
 
 from genbench.comparison.gate_checks import RUNS, Check, Outcome
 from genbench.tables.comparison_table import p_text
-from genbench.tables.escapes import markdown_code, markdown_safe, markup_safe, one_line, xml_characters
+from genbench.tables.escapes import (
+    markdown_code,
+    markdown_safe,
+    markup_safe,
+    one_line,
+    terminal_safe,
+    workflow_safe,
+    xml_characters,
+)
 from genbench.tables.numbers import number_with_error
 
 MARKS: dict[Outcome, str] = {"passed": "✅", "undecided": "❔", "failed": "❌", "not checked": "➖"}
 COLOURS: dict[Outcome, str] = {"passed": "#2e7d32", "undecided": "#8a6d00", "failed": "#c62828"}
+
+ANNOTATIONS: dict[Outcome, str] = {"failed": "error", "undecided": "warning", "passed": "notice"}
+"""The workflow commands of GitHub, the worst first: GitHub shows only the first ten of each kind."""
 
 
 def outcome_of(checks: Sequence[Check]) -> Outcome:
@@ -57,6 +69,7 @@ def gate_json(checks: Sequence[Check]) -> str:
                 "improved": check.improved,
                 "remark": _remark(check),
                 "false_alarms": None if check.false_alarms is None else asdict(check.false_alarms),
+                "seconds": check.seconds,
             }
         )
     # JSON has no NaN and no infinity
@@ -89,16 +102,21 @@ def gate_markdown(checks: Sequence[Check]) -> str:
 
 
 def gate_junit(checks: Sequence[Check]) -> str:
-    """Return JUnit XML with one test case per check and a failure in each failed one."""
+    """Return JUnit XML with one test case per check and a failure in each failed one.
+
+    The time of a case is its share of the time of scoring, which the checks of one subject have in common.
+    """
     # one suite with one case per check
     failed = sum(check.outcome == "failed" for check in checks)
     skipped = sum(check.outcome in ("undecided", "not checked") for check in checks)
     suite = xml.Element("testsuite", name="genbench gate", tests=str(len(checks)), failures=str(failed), errors="0",
                         skipped=str(skipped))  # fmt: skip
+    together = Counter(check.subject for check in checks)
+    seconds = [check.seconds / together[check.subject] for check in checks]
     # JUnit knows no undecided outcome: such a case is skipped
-    for check in checks:
+    for check, taken in zip(checks, seconds, strict=True):
         case = xml.SubElement(suite, "testcase", classname=xml_characters(check.subject),
-                              name=xml_characters(check.metric or check.subject))  # fmt: skip
+                              name=xml_characters(check.metric or check.subject), time=f"{taken:.3f}")  # fmt: skip
         if check.outcome == "failed":
             xml.SubElement(case, "failure", message=xml_characters(_sentence(check)), type="regression")
         elif check.outcome != "passed":
@@ -106,7 +124,8 @@ def gate_junit(checks: Sequence[Check]) -> str:
         else:
             xml.SubElement(case, "system-out").text = xml_characters(f"{check.outcome}: {_sentence(check)}")
     # JUnit expects a list of suites
-    suites = xml.Element("testsuites")
+    suite.set("time", f"{sum(seconds):.3f}")
+    suites = xml.Element("testsuites", time=f"{sum(seconds):.3f}")
     suites.append(suite)
     xml.indent(suites)
     return xml.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
@@ -114,9 +133,7 @@ def gate_junit(checks: Sequence[Check]) -> str:
 
 def gate_badge(checks: Sequence[Check]) -> str:
     """Return an SVG badge with the new value of the first check, in the colour of the worst outcome."""
-    first, outcome = checks[0], outcome_of(checks)
-    value = "" if first.difference is None else f"{first.difference.means[0]:.4g} "
-    left, right = first.metric or first.subject, f"{value}{outcome}"
+    (left, right), outcome = _badge_words(checks), outcome_of(checks)
     # 6.6 pixels per letter, and 12 for the margins
     widths = [round(6.6 * len(text)) + 12 for text in (left, right)]
     total = sum(widths)
@@ -132,6 +149,34 @@ def gate_badge(checks: Sequence[Check]) -> str:
         f'<text x="{widths[0] / 2}" y="14">{left}</text>'
         f'<text x="{widths[0] + widths[1] / 2}" y="14">{right}</text></g></svg>\n'
     )
+
+
+def gate_endpoint(checks: Sequence[Check]) -> str:
+    """Return the same badge as JSON that shields.io draws (https://shields.io/badges/endpoint-badge)."""
+    left, right = _badge_words(checks)
+    # the version of their schema, not of genbench
+    fields = {"schemaVersion": 1, "label": left, "message": right, "color": COLOURS[outcome_of(checks)]}
+    return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def gate_annotations(checks: Sequence[Check]) -> str:
+    """Return one workflow command of GitHub per check: an error, a warning or a notice beside the pull request."""
+    lines = [
+        f"::{kind} title=genbench gate {outcome}::{workflow_safe(_sentence(check))}"
+        for outcome, kind in ANNOTATIONS.items()
+        for check in checks
+        if check.outcome == outcome
+    ]
+    # what was not checked deserves no annotation, but the log names it
+    left = [terminal_safe(one_line(check.subject)) for check in checks if check.outcome == "not checked"]
+    return "\n".join(lines + ([f"not checked: {', '.join(left)}"] if left else []))
+
+
+def _badge_words(checks: Sequence[Check]) -> tuple[str, str]:
+    """Return both sides of a badge: the first score, and its new value with the worst outcome."""
+    first = checks[0]
+    value = "" if first.difference is None else f"{first.difference.means[0]:.4g} "
+    return first.metric or first.subject, f"{value}{outcome_of(checks)}"
 
 
 def _sentence(check: Check) -> str:

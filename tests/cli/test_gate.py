@@ -46,6 +46,18 @@ def test_the_gate_writes_its_files_and_appends_to_the_summary(files: Path, monke
     assert Path("summary.md").read_text().startswith("before\n### genbench gate: failed")
 
 
+def test_a_badge_with_the_ending_json_is_an_endpoint_for_shields(files: Path) -> None:
+    run("gate", "near.jsonl", "--against", "old.jsonl", "--badge", "badge.json")
+    assert json.loads(Path("badge.json").read_text())["schemaVersion"] == 1
+
+
+def test_the_format_github_prints_annotations(files: Path) -> None:
+    outcome = run("gate", "bad.jsonl", "--against", "old.jsonl", "--format", "github")
+    assert outcome.exit_code == 1
+    assert outcome.stdout.startswith("::error title=genbench gate failed::bad, fd@x: 10 -> 12, worse by")
+    assert outcome.stdout.count("\n") == 1
+
+
 @pytest.mark.parametrize("by_option", [True, False])
 def test_a_summary_that_cannot_be_written_is_a_notice(
     files: Path, by_option: bool, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as xml
@@ -17,7 +18,15 @@ from genbench.errors import InputError, UsageError
 from genbench.metrics.share_intervals import binomial_error
 from genbench.plugs.contracts import Influence, Score
 from genbench.results import Result, SampleSet
-from genbench.tables.gate_report import gate_badge, gate_junit, gate_markdown, gate_text, outcome_of
+from genbench.tables.gate_report import (
+    gate_annotations,
+    gate_badge,
+    gate_endpoint,
+    gate_junit,
+    gate_markdown,
+    gate_text,
+    outcome_of,
+)
 from tests.helpers.compared import normal, repeated, result, scored, valued
 
 BASELINE = [valued("a", 10.0)]
@@ -237,6 +246,33 @@ def test_junit_counts_cases_and_failures(checks: list[Check]) -> None:
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
     assert [case.get("classname") for case in suite] == ["<0>|", "<1>|", "<2>|"]
     assert [len(case.findall("failure")) for case in suite] == [0, 0, 1]
+
+
+def test_an_undecided_case_of_junit_is_skipped_with_its_reason(checks: list[Check]) -> None:
+    case = xml.fromstring(gate_junit(checks).split("\n", 1)[1])[0][1]
+    (skipped,) = case
+    assert skipped.tag == "skipped"
+    assert skipped.get("message", "").startswith("undecided: <1>|, fd@x: 10 -> ")
+    assert skipped.get("message", "").endswith("runs each with other seeds would decide")
+
+
+def test_junit_shares_the_time_of_scoring_among_the_checks_of_a_subject() -> None:
+    both = [replace(valued(name, 1.0), seconds=3.0) for name in ("a", "b")]
+    first, second = gate(both, [valued(name, 1.0) for name in ("a", "b")])
+    suites = xml.fromstring(gate_junit([first, second, replace(second, metric="other")]))
+    assert [case.get("time") for case in suites[0]] == ["3.000", "1.500", "1.500"]
+    assert suites.get("time") == suites[0].get("time") == "6.000"
+
+
+def test_annotations_name_the_worst_first_and_stay_on_one_line(checks: list[Check]) -> None:
+    lines = gate_annotations([replace(check, subject="100%\n::x, y") for check in checks]).splitlines()
+    assert [line.split("title=")[0] for line in lines] == ["::error ", "::warning ", "::notice "]
+    assert lines[0].startswith("::error title=genbench gate failed::100%25 ::x, y, fd@x: 10 -> 12")
+
+
+def test_an_endpoint_for_shields_says_what_the_badge_says(checks: list[Check]) -> None:
+    fields = json.loads(gate_endpoint(checks))
+    assert fields == {"schemaVersion": 1, "label": "fd@x", "message": "10 failed", "color": "#c62828"}
 
 
 def test_every_row_of_the_summary_has_as_many_cells_as_the_heading(checks: list[Check]) -> None:
