@@ -42,7 +42,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
     "--samples",
     callback=known("sources", "samplers"),
     metavar="PATH|SPEC",
-    help="Folder, zip, npz or npy of samples, or a data set.",
+    help="Folder, archive, array or other file of samples, or a data set.",
 )
 @click.option(
     "--sampler",

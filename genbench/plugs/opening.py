@@ -207,8 +207,8 @@ def _open_path(path: Path, spec: Spec, kinds: Kinds) -> Any:
     # a reference may also be statistics
     statistics = "" if "samplers" in kinds else "; a reference may also be statistics (.npz, .pkl, .safetensors)"
     raise InputError(
-        f"{path} holds no samples that genbench reads: expected a folder or zip of images, an .npz with arr_0, or an "
-        f".npy{statistics}."
+        f"{path} holds no samples that genbench reads: expected a folder or archive of images, Parquet, LMDB, HDF5, a "
+        f"TIFF stack, an .npz with arr_0, or an .npy{statistics}."
     )
 
 

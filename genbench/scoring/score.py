@@ -30,12 +30,12 @@ def score(
 ) -> Result:
     """Score a subject against a benchmark or a reference.
 
-    ``subject``: a path (folder, zip, npz, npy), a spec (``"digits,split=train"``, ``"acme.models:Fractal,depth=5"``),
-    a sampler (any object with ``sample(count, seed)``, or a callable), an array or tensor of images, a Dataset, or an
-    iterable of batches. ``until``: draw and score only as many samples as it takes to decide whether the subject is
-    worse than a baseline; ``decision`` of the result says how. ``options``: the fields of ``Options``. Raises
-    UsageError for names and options that do not exist or do not go together, InputError for samples that cannot be
-    used, PlugError if a guest raises.
+    ``subject``: a path (folder, archive, array or other file), a spec (``"digits,split=train"``,
+    ``"acme.models:Fractal,depth=5"``), a sampler (any object with ``sample(count, seed)``, or a callable), an array or
+    tensor of images, a Dataset, or an iterable of batches. ``until``: draw and score only as many samples as it takes
+    to decide whether the subject is worse than a baseline; ``decision`` of the result says how. ``options``: the fields
+    of ``Options``. Raises UsageError for names and options that do not exist or do not go together, InputError for
+    samples that cannot be used, PlugError if a guest raises.
     """
     if until is None:
         result = Plan.make(subject, benchmark, Options.of(options)).score()

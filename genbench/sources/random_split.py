@@ -16,7 +16,7 @@ SPLIT_SHARES = {"train": (0.0, 0.5), "fit": (0.0, 0.4), "validation": (0.4, 0.5)
 
 
 def part(path: str, split: str = "train") -> Subset:
-    """Return one split of the samples of a folder, zip, npz or npy: train or test (a half each), fit or validation.
+    """Return one split of the samples of a folder, archive or file: train or test (a half each), fit or validation.
 
     A fixed seed shuffles the rows before they are split, and each split keeps the order of the samples. A path gives
     the same splits as long as the number of samples stays the same. Raises UsageError for an unknown split, InputError
@@ -31,7 +31,9 @@ def part(path: str, split: str = "train") -> Subset:
         raise InputError(f"{path}: no such file or folder; check the path.")
     samples: Source | None = registry.open_accepted(("sources",), file)
     if samples is None:
-        raise InputError(f"{path} holds no samples; give a folder or zip of images, an .npz with arr_0, or an .npy.")
+        raise InputError(
+            f"{path} holds no samples; give a folder or archive of images, an .npz with arr_0, or an .npy."
+        )
 
     # choose the rows of the split
     # an odd number of samples leaves one out, because train and test are compared at equal counts
