@@ -180,7 +180,7 @@ def test_an_error_names_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
 def test_a_source_that_skips_samples_cannot_be_written_as_an_array(tmp_path: Path) -> None:
     class Short(ArraySource):
         def __len__(self) -> int:
-            return int(self._array.shape[0]) + 1
+            return super().__len__() + 1
 
         def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
             return super().batches(size, 0, len(self) - 1)
