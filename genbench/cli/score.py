@@ -73,7 +73,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
     "--resizes",
     callback=not_empty,
     metavar="LIST",
-    help="tf,torch,clean: FID under the resize of torch-fidelity, pytorch-fid and clean-fid, from one pass.",
+    help="tf,torch,clean,torchmetrics: FID under the resize of torch-fidelity and these tools, from one pass.",
 )
 @click.option(
     "--panel",

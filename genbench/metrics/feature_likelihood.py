@@ -35,7 +35,9 @@ class FeatureLikelihood:
     The error covers the held-out and the generated rows (for the gap, also the training rows whose likelihood is
     averaged): their spread, and a jackknife over 32 groups of generated rows. It fits neither the widths nor the scales
     again, and holds for fixed training rows. In simulations with 200 rows (reports/memorisation.md) the error of
-    ``fld`` was 1.25 times the spread in 4 dimensions and .8 times in 32; that of the gap 1.2 to 1.5 times.
+    ``fld`` was 1.25 times the spread in 4 dimensions and .8 times in 32; that of the gap 1.2 to 1.5 times. What is
+    missing in 32 is the error of the scales: new fits under scales that vary as those of 200 rows do move ``fld`` by
+    1.0, beside an error of 1.2. It takes a new fit for each change of the scales, which is too slow.
     """
 
     most: int = 10_000
