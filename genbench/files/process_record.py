@@ -30,7 +30,10 @@ def commit() -> str:
 
     Empty outside of git, and where git is not installed.
     """
-    return _commit_of(Path.cwd())
+    # somebody may have removed the folder
+    with suppress(OSError):
+        return _commit_of(Path.cwd())
+    return ""
 
 
 @cache
