@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from genbench.array_types import Int64
 from genbench.errors import InputError
 from genbench.sources.file_names import natural_order
+from genbench.sources.label_arrays import numbers_of_classes
 
 DATASET_JSON = "dataset.json"
 """Name of the file in which StyleGAN and EDM store the classes: ``{"labels": [["00000/img0.png", 3], ...]}``."""
@@ -80,10 +82,14 @@ def classes_of_values(column: str, values: Sequence[Any], names: Any = None) -> 
         names = sorted(set(values), key=natural_order)
         numbers = {name: number for number, name in enumerate(names)}
         values = [numbers[value] for value in values] if len(names) <= MOST_CLASSES else [None]
-    if not all(isinstance(value, int) and 0 <= value < 1 << 62 for value in values):
+    # lists of several lengths make no array
+    labels = None
+    with suppress(ValueError, TypeError):
+        labels = numbers_of_classes(np.asarray(values))
+    if labels is None or labels.min(initial=0) < 0:
         return Classes(notes=(f"the column {column} holds no whole numbers from 0 on, so there are no classes",))
     usable = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
-    return Classes(tuple(names) if usable else None, np.array(values, np.int64), (), (column,))
+    return Classes(tuple(names) if usable else None, labels, (), (column,))
 
 
 _ABSENT = object()

@@ -188,3 +188,16 @@ def test_inspect_reads_parquet(tmp_path: Path) -> None:
     assert report.classes == {"0": 1, "1": 2}
     assert report.ignored == {"column key": 1}
     assert len(report.duplicates) == 1
+
+
+@pytest.mark.parametrize("label", [[2.0, 0.0], [2, 0]])
+def test_whole_numbers_of_any_kind_are_classes(tmp_path: Path, label: list[Any]) -> None:
+    source = Parquet(written(tmp_path / "x.parquet", {"image": images(1, 2), "label": label}))
+    assert source.labels is not None
+    assert source.labels.tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("label", [[1, None], [[1], [2, 3]], [0.5, 1.0]])
+def test_other_values_are_no_classes(tmp_path: Path, label: list[Any]) -> None:
+    source = Parquet(written(tmp_path / "x.parquet", {"image": images(1, 2), "label": label}))
+    assert source.labels is None
