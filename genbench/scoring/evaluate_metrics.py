@@ -157,9 +157,11 @@ def usable_metrics(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> l
     usable = [metric for metric in metrics if set(metric.needs) <= set(views)]
     if sides.options.metrics is not None and len(usable) < len(metrics):
         lacking = next(metric for metric in metrics if metric not in usable)
+        # optional views are given to whoever asks for them
+        given = dict.fromkeys([*views, *getattr(sides.extractor(extractor), "optional_views", ())])
         raise UsageError(
             f"{type(lacking).__name__} reads {', '.join(lacking.needs)}, but the extractor {extractor!r} gives "
-            f"{', '.join(views)}; choose another with --features."
+            f"{', '.join(given)}; choose another with --features."
         )
     return usable
 

@@ -133,3 +133,11 @@ def test_an_extractor_without_the_layer_says_what_it_has() -> None:
     images = smooth_images(4, size=16, seed=1)
     with pytest.raises(UsageError, match=r"reads 768, but the extractor 'pixels' gives embedding"):
         genbench.score(images, reference=images[::-1].copy(), features="pixels", metrics="fd,view=768", cache=False)
+
+
+@pytest.mark.slow
+def test_a_mistyped_layer_is_answered_with_all_views_of_inception(path: Path, sides: tuple[Any, Any]) -> None:
+    with pytest.raises(UsageError, match=r"reads 65, but .* gives embedding, logits, spatial, 64, 192, 768;"):
+        genbench.score(
+            sides[0][:2], reference=sides[1][:2], weights=str(path), metrics="fid,view=65", cache=False, device="cpu"
+        )
