@@ -83,7 +83,12 @@ def genbench_scores(folders: Folders, weights: Path, subset: int) -> dict[str, f
         weights=str(weights),
         metrics=f"is,fid,kid,subset_size={subset},pr",
     )
-    return {key.removesuffix("@inception"): value for key, value in result.values.items()}
+    # by the names of torch-fidelity
+    scores = {entry.key.removesuffix("@inception"): entry.value for entry in result.scores}
+    spreads = {
+        key: entry.detail["std"] for key, entry in zip(scores, result.scores, strict=True) if "std" in entry.detail
+    }
+    return scores | {f"{key.removesuffix('_mean')}_std": value for key, value in spreads.items()}
 
 
 def assert_equal_scores(folders: Folders, weights: Path, subset: int) -> None:

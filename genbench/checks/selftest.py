@@ -56,10 +56,10 @@ class Report:
         from tabulate import tabulate
 
         rows = [
-            ["pass" if check.passed else "FAIL", check.id, check.case, f"{check.expected:.8g}", f"{check.found:.8g}"]
+            ["pass" if check.passed else "FAIL", check.case, f"{check.expected:.8g}", f"{check.found:.8g}"]
             for check in self.checks
         ]
-        table = tabulate(rows, headers=["", "id", "case", "expected", "found"], disable_numparse=True)
+        table = tabulate(rows, headers=["", "case", "expected", "found"], disable_numparse=True)
         passed = sum(check.passed for check in self.checks)
         return f"{table}\n\n{passed} of {len(self.checks)} checks passed in {self.seconds:.1f} s"
 

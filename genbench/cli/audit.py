@@ -15,8 +15,8 @@ from genbench.cli.printing import guests, json_text, say
 
 
 @click.command(name="audit", short_help="Put metrics through checks with known answers.")
-@click.option("--metrics", callback=not_empty, metavar="all|LIST", help="Names or specs, also your.module:Metric; "
-              "default: all, with --quick a few.")  # fmt: skip
+@click.option("--metrics", "--metric", callback=not_empty, metavar="all|LIST",
+              help="Names or specs, also your.module:Metric; default: all, with --quick a few.")  # fmt: skip
 @click.option("--checks", default="all", show_default=True, callback=not_empty, metavar="all|LIST",
               help="Names of checks.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes; default: one per CPU core.")

@@ -31,7 +31,9 @@ from genbench.errors import UsageError
 )
 @training
 @click.option("--benchmark", callback=known_benchmark, metavar="NAME", help="Score samples by this benchmark.")
-@click.option("--metrics", callback=not_empty, metavar="LIST", help="For example fd,recall; default: the main one.")
+@click.option(
+    "--metrics", "--metric", callback=not_empty, metavar="LIST", help="For example fd,recall; default: the main one."
+)
 @click.option("--all-metrics", is_flag=True, help="Compare in all scores in common, one of each family.")
 @click.option("--baseline", callback=not_empty, metavar="NAME", help="Compare with this subject; default: the best.")
 @click.option("--all-pairs", is_flag=True, help="Compare every pair, and show a matrix.")

@@ -34,8 +34,8 @@ class Blobs:
         return rng.integers(0, 256, (count, self.size, self.size, 3), dtype=np.uint8)
 """
 
-COUNT = 449
-"""Number of images in each folder: half of the digits that are not in the reference."""
+COUNT = 598
+"""Number of images in each folder: a third of the digits."""
 
 COMMANDS = (
     "genbench score new/ real/ --features digits --to demo/digits.jsonl --quiet",
@@ -56,8 +56,8 @@ PAGE = Path("demo", "index.html")
 def demo_command(ctx: click.Context, folder: Path, no_open: bool) -> None:
     """Write real/, new/, old/ and my_models.py into DIR (default: this folder), score them, and show the page.
 
-    The images are scikit-learn's handwritten digits. new/ holds other digits than real/, old/ darker ones, and the
-    sampler in my_models.py draws noise. Nothing is downloaded; it takes less than a minute.
+    The images are scikit-learn's handwritten digits. new/ holds digits of other writers than real/, old/ digits that
+    are too dark, and the sampler in my_models.py draws noise. Nothing is downloaded; it takes less than a minute.
 
     \b
     genbench demo
@@ -97,7 +97,7 @@ def _write_files() -> None:
     """Write the folders and the sampler. Raises InputError if one of them exists."""
     import numpy as np
 
-    from genbench.derived_sources import Subset, subset
+    from genbench.derived_sources import Subset
     from genbench.plugs.opening import open_source
     from genbench.write_samples import write_samples
 
@@ -106,11 +106,12 @@ def _write_files() -> None:
     if existing:
         raise InputError(f"{', '.join(existing)} exists here already; name a new folder, as in `genbench demo try/`.")
     with guests():
-        # the halves of scikit-learn's digits; the rows of the second half take turns
-        reference, others = open_source("digits,split=test"), open_source("digits,split=train")
-        write_samples(subset(reference, COUNT, seed=0), Path("real"), progress=False)
-        write_samples(Subset(others, np.arange(0, 2 * COUNT, 2), "new"), Path("new"), progress=False)
-        write_samples(_Darker(Subset(others, np.arange(1, 2 * COUNT, 2), "old")), Path("old"), progress=False)
+        # three parts in the order of the data, so by different writers
+        digits = open_source("digits")
+        real, old, new = (Subset(digits, np.arange(part * COUNT, (part + 1) * COUNT), "") for part in range(3))
+        write_samples(real, Path("real"), progress=False)
+        write_samples(new, Path("new"), progress=False)
+        write_samples(_Darker(old), Path("old"), progress=False)
     # the sampler of README
     Path("my_models.py").write_text(SAMPLER, encoding="utf-8")
 

@@ -14,7 +14,9 @@ from genbench.cli.printing import json_text, say
 @click.argument("pilot", required=False, type=ResultsFile(dir_okay=False, path_type=Path))
 @click.option("--difference", default="10%", show_default=True, metavar="X|X%", callback=not_empty,
               help="The difference to be shown, in percent or in the unit of the score.")  # fmt: skip
-@click.option("--metric", callback=not_empty, metavar="NAME", help="Default: the one by which the benchmark sorts.")
+@click.option(
+    "--metric", "--metrics", callback=not_empty, metavar="NAME", help="Default: the one by which the benchmark sorts."
+)
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Samples of each seed; default: as in the pilot.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan_command(pilot: Path | None, difference: str, metric: str | None, count: int | None, as_json: bool) -> None:

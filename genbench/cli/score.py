@@ -65,6 +65,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 )
 @click.option(
     "--metrics",
+    "--metric",
     callback=not_empty,
     metavar="LIST",
     help="For example fid,is,splits=1,fd@pixels, or adm for ADM's five; default: all that apply.",

@@ -14,7 +14,7 @@ def headline(table: Table) -> str:
     """
     rows = {row.name: row.cells[table.sort] for row in table.rows if row.ranked and table.sort in row.cells}
     ranked = {name: standing for name, standing in rows.items() if standing.ranked}
-    # the floor and the ceiling are no models
+    # the target and the worst case are no models
     roles = {row.name: row.role for row in table.rows if row.ranked}
     models = {name: standing for name, standing in ranked.items() if not roles[name]}
     if not models:
@@ -25,7 +25,7 @@ def headline(table: Table) -> str:
     best = min((standing.first or 0 for standing in others.values()), default=0)
     leaders = {name: standing for name, standing in others.items() if standing.first == best}
     # a model that is not worse than real samples has reached the best possible score
-    real = any(role == "floor" and name in ranked for name, role in roles.items())
+    real = any(role == "target" and name in ranked for name, role in roles.items())
     parts = [_about_leaders(leaders, len(ranked), real)] if leaders else []
     if varying:
         parts.append(f"{listed(varying)} {'varies' if len(varying) == 1 else 'vary'} too much over seeds to be ranked")

@@ -232,15 +232,15 @@ class Result:
 
     @property
     def values(self) -> dict[str, float]:
-        """Every number by its long name, with spreads and standard errors under the names that torch-fidelity uses."""
+        """Every number by its name, ``fd@digits``; errors and spreads have names such as ``fd_error@digits``."""
         values: dict[str, float] = {}
         for entry in self.scores:
-            values[entry.key] = entry.value
+            values[entry.name] = entry.value
             if entry.error is not None:
-                values[_suffixed(entry.key, "_error")] = entry.error
+                values[_suffixed(entry.name, "_error")] = entry.error
             # a guest's metric may have a detail of this name that is no number
             if isinstance(entry.detail.get("std"), Real):
-                values[_suffixed(entry.key, "_std").replace("_mean_std", "_std")] = float(entry.detail["std"])
+                values[_suffixed(entry.name, "_std")] = float(entry.detail["std"])
         return values
 
     def to_dict(self) -> dict[str, Any]:

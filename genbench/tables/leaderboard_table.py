@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MARK = "†"
 
-ROLES = {"real": "floor", "noise": "ceiling"}
+ROLES = {"real": "target", "noise": "worst case"}
 """Roles of two samplers: fresh real samples are the best possible result, noise the worst."""
 
 LEGEND = "value ± spread over training seeds (standard error of sampling); all ranks together: 95 % confidence"
@@ -39,7 +39,7 @@ class Row:
 
     name: str
     role: str
-    """``floor``, ``ceiling`` or empty."""
+    """``target``, ``worst case`` or empty."""
     rank: str
     """``2``, or ``2–4`` if the data do not decide; empty if the row is not ranked."""
     seeds: int
@@ -257,7 +257,7 @@ def _rank_notes(rows: Sequence[Row]) -> Iterator[str]:
     spread = [name for name, cell in cells.items() if cell.high_spread]
     if spread:
         yield f"high spread over training seeds, more than three times the typical one: {listed(spread)}"
-    # the floor and the ceiling are not trained
+    # the target and the worst case are not trained
     single = [row.name for row in rows if row.name in cells and row.seeds == 1 and not row.role]
     if single and any(cell.seeds > 1 for cell in cells.values()):
         yield f"checkpoint, not method, because there is one training seed: {listed(single)}"
@@ -265,7 +265,7 @@ def _rank_notes(rows: Sequence[Row]) -> Iterator[str]:
 
 def _table_notes(groups: Sequence[Sequence[Result]], recipe: Benchmark | None, rows: Sequence[Row]) -> tuple[str, ...]:
     notes = []
-    # a benchmark should show its floor and its ceiling
+    # a benchmark should show its target and its worst case
     missing = [name for name, role in ROLES.items() if role not in {row.role for row in rows if row.ranked}]
     if missing and recipe is not None:
         roles = listed([f"{ROLES[name]} ({name})" for name in missing])

@@ -29,6 +29,11 @@ class Example(NamedTuple):
         return declared[1] if declared else None
 
     @property
+    def runs_anywhere(self) -> bool:
+        """Whether a shell block needs nothing but genbench: it does not begin with ``# needs`` or as a script."""
+        return not self.code.startswith(("# needs ", "#!"))
+
+    @property
     def commands(self) -> list[str]:
         """The commands of a shell block, one per line; a line that ends with a backslash continues."""
         lines = self.code.replace("\\\n", " ").splitlines()
@@ -67,16 +72,17 @@ def section(text: str, heading: str) -> str:
 def run_examples(text: str, *, skip: tuple[str, ...] = ()) -> None:
     """Write the declared files, run the other Python blocks and the commands, all in order in the current folder.
 
-    Commands that contain a text of ``skip`` are left out.
+    Commands that contain a text of ``skip`` are left out, and so are those that say what they need, in a comment behind
+    them or at the top of their block, and those that install something.
     """
     for example in examples(text):
         if example.language == "python" and example.file:
             Path(example.file).write_text(example.code, encoding="utf-8")
         elif example.language == "python":
             exec(compile(example.code, "example", "exec"), {})
-        elif example.language == "sh":
+        elif example.language == "sh" and example.runs_anywhere:
             for command in example.commands:
-                if not any(part in command for part in skip):
+                if not any(part in command for part in skip) and not re.match(r"pip |.*# .*\bneeds\b", command):
                     run_command(command)
 
 

@@ -126,7 +126,7 @@ def test_a_reference_batch_of_adm_gives_all_five(tmp_path: Path) -> None:
     result = genbench.score(generated, reference=file, features=Network(), metrics="adm")
     for name, value in expected_five(views_of(Network(), generated), views, moments, 5000).items():
         assert result[name].value == pytest.approx(value, rel=1e-9), name
-    assert result.values["spatial_frechet_inception_distance"] == result["sfid"].value
+    assert result.values["sfid"] == result["spatial_frechet_inception_distance"].value
 
 
 def test_the_inception_score_has_splits_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_every_number_is_logged_with_its_error() -> None:
     genbench.log_result(result, tracker)
     ((_, values, _, _),) = tracker.rows
     assert sorted(values.values()) == sorted(result.values.values())
-    assert values["digits/fid_error"] == 0.5
+    assert values["digits/fd_error"] == 0.5
 
 
 def test_the_provenance_is_logged_with_the_numbers() -> None:
@@ -134,9 +134,9 @@ def test_tensorboard_can_read_the_scalars(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), f"tensorboard,folder={tmp_path}")
     events = read(tmp_path / "digits" / "gan" / "seed-0")
-    (point,) = events.Scalars("digits/fid")
+    (point,) = events.Scalars("digits/fd")
     assert (point.step, point.value) == (700, 4.0)
-    assert events.Scalars("digits/fid_error")[0].value == 0.5
+    assert events.Scalars("digits/fd_error")[0].value == 0.5
 
 
 def test_tensorboard_can_read_the_provenance(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_wandb_gets_a_run_with_its_config_and_numbers(wandb: Any) -> None:
     assert (run.started_with["project"], run.started_with["name"]) == ("mine", "digits/gan/seed-0")
     assert run.started_with["config"]["benchmark"] == "digits@1"
     ((values, step),) = run.rows
-    assert (values["digits/fid"], step) == (4.0, 700)
+    assert (values["digits/fd"], step) == (4.0, 700)
     assert run.finished
 
 
@@ -213,7 +213,7 @@ def test_wandb_stores_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "wandb,project=mine")
     (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     content = file.read_bytes()
-    assert b"digits/fid_error" in content
+    assert b"digits/fd_error" in content
     assert b"digits/gan/seed-0" in content
 
 
@@ -243,7 +243,7 @@ def test_trackio_gets_a_run_with_its_config_and_numbers(trackio: Any) -> None:
     assert run.started_with["space_id"] is None
     assert run.started_with["config"]["benchmark"] == "digits@1"
     ((values, step),) = run.rows
-    assert (values["digits/fid"], step) == (4.0, 700)
+    assert (values["digits/fd"], step) == (4.0, 700)
     assert run.finished
 
 
@@ -272,7 +272,7 @@ def test_trackio_can_read_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     genbench.log_result(made("gan", 4.0, steps=1000, chosen_step=700), "trackio,project=mine")
     (row,) = SQLiteStorage.get_logs("mine", "digits/gan/seed-0")
-    assert (row["digits/fid"], row["digits/fid_error"], row["step"]) == (4.0, 0.5, 700)
+    assert (row["digits/fd"], row["digits/fd_error"], row["step"]) == (4.0, 0.5, 700)
     assert SQLiteStorage.get_run_config("mine", "digits/gan/seed-0")["benchmark"] == "digits@1"
 
 
@@ -316,7 +316,7 @@ def test_mlflow_gets_a_run_with_its_tags_and_numbers(mlflow: Any) -> None:
     (run,) = mlflow.runs.values()
     assert (run["experiment"], run["name"], run["open"]) == ("mine", "digits/gan/seed-0", False)
     assert run["tags"]["benchmark"] == "digits@1"
-    assert [(value, step) for name, value, _, step in run["metrics"] if name == "digits/fid"] == [(4.0, 700)]
+    assert [(value, step) for name, value, _, step in run["metrics"] if name == "digits/fd"] == [(4.0, 700)]
 
 
 def test_mlflow_creates_an_experiment_once(mlflow: Any) -> None:
@@ -342,7 +342,7 @@ def test_mlflow_can_read_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (run,) = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
     assert (run.info.run_name, run.info.status) == ("digits/gan/seed-0", "FINISHED")
     assert run.data.tags["benchmark"] == "digits@1"
-    (point,) = client.get_metric_history(run.info.run_id, "digits/fid")
+    (point,) = client.get_metric_history(run.info.run_id, "digits/fd")
     assert (point.value, point.step) == (4.0, 700)
 
 

@@ -27,7 +27,7 @@ def test_the_text_is_aligned_and_its_legend_explains_the_numbers() -> None:
     lines = written(board()).splitlines()
     assert lines[0].startswith("digits@1: value ± spread over training seeds (standard error of sampling)")
     assert lines[2].split() == ["rank", "sampler", "fd", "↓", "is", "↑", "seeds"]
-    assert lines[4].split()[:3] == ["1", "real", "(floor)"]
+    assert lines[4].split()[:3] == ["1", "real", "(target)"]
     assert len({len(line) for line in lines[2:8]}) == 1
 
 

@@ -42,9 +42,9 @@ def test_ties_share_ranks() -> None:
     assert {row.name: row.rank for row in tabulated(near).rows} == {"a": "1–2", "b": "1–2", "c": "3"}
 
 
-def test_the_floor_and_the_ceiling_are_marked_and_missing_ones_are_noted() -> None:
+def test_the_target_and_the_worst_case_are_marked_and_missing_ones_are_noted() -> None:
     shown = tabulated(board())
-    assert {row.name: row.role for row in shown.rows if row.role} == {"real": "floor", "noise": "ceiling"}
+    assert {row.name: row.role for row in shown.rows if row.role} == {"real": "target", "noise": "worst case"}
     assert not [note for note in shown.notes if "genbench run" in note]
     assert "`genbench run digits --samplers real,noise`" in tabulated(board()[:3]).notes[0]
 
