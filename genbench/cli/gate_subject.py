@@ -15,7 +15,8 @@ from genbench.comparison.gate_checks import Check
 from genbench.comparison.group_by_subject import metric_name, read_subjects
 from genbench.distributed import joined
 from genbench.errors import InputError, UsageError
-from genbench.plugs.opening import open_sampler, open_subject
+from genbench.plugs.opening import open_sampler
+from genbench.scoring.generated_side import open_generated
 from genbench.scoring.options import Options
 from genbench.scoring.plan import Plan
 from genbench.scoring.until_decided import Until, score_until
@@ -42,7 +43,7 @@ def checks_of_subject(
         follows = ranks is not None and ranks.rank > 0
         given = {**score_options(options), "ranks": ranks, **({"progress": False} if follows else {})}
         with guests():
-            opened = open_sampler(subject) if is_sampler else open_subject(subject)
+            opened = open_sampler(subject) if is_sampler else open_generated(subject)
         if until is not None and not dry_run:
             chosen = Until(against, metrics[0] if metrics else None, max_count=most, **rules)
             decided = score_until(opened, benchmark, Options.of({**given, "name": given["name"] or subject}), chosen)

@@ -118,7 +118,8 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
     """
     _place(options, out, real)
     from genbench.distributed import joined
-    from genbench.plugs.opening import open_sampler, open_subject
+    from genbench.plugs.opening import open_sampler
+    from genbench.scoring.generated_side import open_generated
     from genbench.scoring.options import Options
     from genbench.scoring.plan import Plan
 
@@ -134,7 +135,7 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
         follows = ranks is not None and ranks.rank > 0
         options = {**score_options(options), "ranks": ranks, **({"progress": False} if follows else {})}
         with guests():
-            subject = open_sampler(sampler) if samples is None else open_subject(samples)
+            subject = open_sampler(sampler) if samples is None else open_generated(samples)
         plan = Plan.make(subject, benchmark, Options.of(options))
         if dry_run:
             cost = plan.cost()

@@ -51,6 +51,7 @@ def write_gallery(subject: object, recipe: Benchmark, *, seed: int, folder: RunF
     options = replace(Options(seed=seed, progress=False).completed(recipe), metrics=None)
     sides = open_sides(subject, options)
     source = sides.generated
+    assert not isinstance(source, Features)  # a run scores samples
     # a plain grid of samples drawn at random
     drawn = np.random.default_rng(seed).choice(len(source), min(GRID_SIZE, len(source)), replace=False)
     grid_figure(np.stack(take_rows(source, drawn.tolist())), folder.samples)
@@ -80,7 +81,7 @@ def _feature_gallery(sides: Sides, recipe: Benchmark) -> Gallery:
 def _with_samples(gallery: Gallery, sides: Sides, recipe: Benchmark, folder: RunFolder) -> Gallery:
     """Add the samples themselves: coordinates of points, or a sheet of images."""
     source, reference = sides.generated, sides.rows
-    if reference is None or isinstance(reference, Features) or not gallery.groups:
+    if reference is None or isinstance(reference, Features) or isinstance(source, Features) or not gallery.groups:
         return gallery
     if take_rows(source, [0])[0].ndim == 1:
         return replace(gallery, points=_first_points(source), reference_points=_first_points(reference))

@@ -92,7 +92,8 @@ def cost_of(sides: Sides, metrics: Mapping[str, Sequence[Metric]], *, floor: Seq
 
 def _extracted(sides: Sides, metrics: Sequence[Metric]) -> Iterator[tuple[Side, Source]]:
     """Yield the sides whose samples go through the extractor."""
-    yield "generated", sides.generated
+    if not isinstance(sides.generated, Features):
+        yield "generated", sides.generated
     needed = any(sides.needs_rows(metric) for metric in metrics)
     if sides.rows is not None and not isinstance(sides.rows, Features) and needed:
         yield "reference", sides.rows

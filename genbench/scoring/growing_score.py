@@ -11,7 +11,9 @@ import numpy as np
 from genbench.array_types import Int64
 from genbench.derived_sources import Drawn, Reordered
 from genbench.extraction.extract import BLOCK_ROWS, HashedBlocks
-from genbench.plugs.contracts import Metric
+from genbench.features.chosen_rows import chosen_rows
+from genbench.features.features import Features
+from genbench.plugs.contracts import Metric, Source
 from genbench.results import Result
 from genbench.scoring.plan import Plan
 from genbench.scoring.slice_scores import refuse_slices
@@ -60,7 +62,13 @@ class GrowingScore:
     def planned(self, count: int, metrics: dict[str, list[Metric]] | None = None) -> Plan:
         """Return the plan to score the first ``count`` samples by some metrics, by default all of the plan."""
         source = self.plan.sides.generated
-        first = Reordered(source, self.order[:count]) if self.order is not None else self._first_drawn(source, count)
+        first: Source | Features
+        if self.order is None:
+            first = self._first_drawn(source, count)
+        elif isinstance(source, Features):
+            first = chosen_rows(source, np.sort(self.order[:count]))
+        else:
+            first = Reordered(source, self.order[:count])
         # the other side and the extractors are those of the plan
         sides = self.plan.sides.with_generated(first, self._known)
         return replace(self.plan, sides=sides, metrics=metrics or self.plan.metrics)

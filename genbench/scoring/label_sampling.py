@@ -72,7 +72,7 @@ def recorded_labels(source: object, label: Int64 | None) -> str:
     return "given, equal counts" if counts.min() == counts.max() else "given, unequal counts"
 
 
-def unused_labels(source: Source, rule: str | None) -> list[str]:
+def unused_labels(source: Source | Features, rule: str | None) -> list[str]:
     """Return a sentence if a rule was asked for, but no classes are requested of a source; otherwise nothing."""
     if rule is None or getattr(source, "label_rule", None):
         return []

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from genbench.derived_sources import Drawn, subset
 from genbench.errors import UsageError, guest_code
 from genbench.extraction.extract import Extraction, HashedBlocks, extract_all
 from genbench.extraction.feature_store import Store, added_views
 from genbench.features.features import Features, Moments
 from genbench.plugs.contract_checks import check_extractor, read_batches
 from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
-from genbench.plugs.opening import open_extractor, open_reference, open_subject
+from genbench.plugs.opening import open_extractor, open_reference
 from genbench.results import SampleSet
 from genbench.scoring.checked_origin import checked_origin
 from genbench.scoring.default_extractor import FID_NETWORK, default_network
-from genbench.scoring.label_sampling import with_requests
+from genbench.scoring.generated_side import counted, drawn, extractor_of, open_generated
 from genbench.scoring.named_reference import NamedReference, open_named_reference
 from genbench.scoring.options import Options
 from genbench.scoring.slice_scores import described_slices
 from genbench.scoring.usable_device import usable_device
+
+if TYPE_CHECKING:
+    import torch
 
 Side = Literal["generated", "reference", "train", "floor"]
 
@@ -30,7 +32,7 @@ Side = Literal["generated", "reference", "train", "floor"]
 class Sides:
     """Generated samples and reference, opened. Features are computed when they are first asked for."""
 
-    generated: Source
+    generated: Source | Features
     rows: Source | Features | None
     """The reference's samples or features, if there are any."""
     moments: Moments | None
@@ -50,7 +52,7 @@ class Sides:
     _known: dict[tuple[str, ...], dict[int, HashedBlocks]] | None = None
     """Blocks of a growing generated side, by the names of their extractors; None if it does not grow."""
 
-    def with_generated(self, source: Source, known: dict[tuple[str, ...], dict[int, HashedBlocks]]) -> Sides:
+    def with_generated(self, source: Source | Features, known: dict[tuple[str, ...], dict[int, HashedBlocks]]) -> Sides:
         """Return the same sides with other generated samples, whose blocks are kept in ``known``."""
         others = {key: features for key, features in self._features.items() if key[0] != "generated"}
         return replace(self, generated=source, _features=others, _known=known)
@@ -185,9 +187,11 @@ class Sides:
         """Choose the extractor of metrics that do not name one; ``preferred`` is that of ``default_network``."""
         # the first sample shows whether the samples are images or points; a panel names its extractors
         features, of_panel = self.options.features, self.options.panel is not None and self.options.metrics is None
+        if features is None and isinstance(self.generated, Features):
+            features = extractor_of(self.generated, self.device)
         if features is None:
-            first = None if of_panel else next(read_batches(self.generated, 1, 0, 1), None)
-            if of_panel or (first is not None and first.data[0].ndim == 1):
+            first = None if of_panel else self._first_sample()
+            if of_panel or (first is not None and first.ndim == 1):
                 self.default_extractor = FID_NETWORK if of_panel else "points"
             else:
                 self._choose_network(preferred)
@@ -197,6 +201,11 @@ class Sides:
             check_extractor(features)
             self.default_extractor = features.name
             self._extractors[features.name] = features
+
+    def _first_sample(self) -> torch.Tensor | None:
+        """Return the first generated sample; None if there is none, or if only its features are known."""
+        samples = None if isinstance(self.generated, Features) else next(read_batches(self.generated, 1, 0, 1), None)
+        return None if samples is None else samples.data[0]
 
     def _choose_network(self, preferred: str | None) -> None:
         """Choose the network of images, and say so in ``hints`` if the weights of Inception are missing."""
@@ -217,11 +226,11 @@ def open_sides(subject: object, options: Options, *, preferred: str | None = Non
 
     Raises UsageError, InputError or PlugError if one of them cannot be opened, or if a sampler has no count.
     """
-    opened = open_subject(subject)
+    opened = open_generated(subject)
     set_reading(opened, options)
     options, named = open_named_reference(options)
     # the statistics of a reference are read only if they fit to the samples
-    samples = _counted(opened, options) if isinstance(opened, Source) else opened
+    samples = counted(opened, options)
     rows, moments = open_reference(
         options.reference, statistics_name=_statistics_name(options), dimension=_point_dimension(samples, options)
     )
@@ -229,7 +238,7 @@ def open_sides(subject: object, options: Options, *, preferred: str | None = Non
         moments = named.moments(moments)
     set_reading(rows, options)
     # a sampler becomes a source once its count and seed are known
-    generated = samples if isinstance(samples, Source) else _drawn(samples, subject, options, rows)
+    generated = samples if isinstance(samples, (Source, Features)) else drawn(samples, subject, options, rows)
     further: dict[Side, Source | Features] = {} if options.train is None else {"train": _train(options)}
     sides = Sides(generated, rows, moments, options, usable_device(options.device), further, named)
     sides.set_default_extractor(preferred)
@@ -261,32 +270,13 @@ def set_reading(source: object, options: Options) -> None:
             setattr(source, name, getattr(options, name))
 
 
-def _counted(source: Source, options: Options) -> Source:
-    # a stream that may have no end is read only as far as needed
-    read_at_most = getattr(source, "read_at_most", None)
-    if options.count is not None and read_at_most is not None:
-        read_at_most(options.count)
-    return source if options.count is None else subset(source, options.count, options.seed)
-
-
-def _point_dimension(samples: Source | Sampler, options: Options) -> int | None:
+def _point_dimension(samples: Source | Sampler | Features, options: Options) -> int | None:
     """Return the number of coordinates of points; None for images, and if an extractor changes the dimension."""
     is_file = str(options.reference).lower().endswith((".npz", ".pkl", ".pickle"))
     if not is_file or not isinstance(samples, Source) or options.features not in (None, "points"):
         return None
     first = next(read_batches(samples, 1, 0, 1), None) if len(samples) else None
     return int(first.data[0].shape[0]) if first is not None and first.data[0].ndim == 1 else None
-
-
-def _drawn(sampler: Sampler, subject: object, options: Options, rows: Source | Features | None) -> Drawn:
-    """Return the samples of a sampler, as many as the reference has if no count is given."""
-    count = options.count if options.count is not None or rows is None else len(rows)
-    if count is None:
-        raise UsageError("A sampler has no end: say how many samples to draw with --count N (count=N in Python).")
-    with guest_code(f"The sampler of class {type(sampler).__name__}"):
-        name = subject if isinstance(subject, str) else getattr(sampler, "name", type(sampler).__name__)
-    drawn = Drawn(sampler, count, options.seed, options.name or str(name))
-    return drawn if options.labels is None else with_requests(drawn, options.labels, rows)
 
 
 def _statistics_name(options: Options) -> str:
