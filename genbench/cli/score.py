@@ -118,10 +118,9 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
     """
     _place(options, out, real)
     from genbench.distributed import joined
-    from genbench.plugs.opening import open_sampler
-    from genbench.scoring.generated_side import open_generated
     from genbench.scoring.options import Options
     from genbench.scoring.plan import Plan
+    from genbench.scoring.statistics_pair import score_statistics, statistics_of
 
     named = ("samples", "sampler", "dry_run", "log_to", "benchmark", "pairs", "show_all")
     samples, sampler, dry_run, log_to, benchmark, pairs, show_all = (options.pop(name) for name in named)
@@ -133,17 +132,19 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
 
     with guests(), joined() as ranks:
         follows = ranks is not None and ranks.rank > 0
-        options = {**score_options(options), "ranks": ranks, **({"progress": False} if follows else {})}
-        with guests():
-            subject = open_sampler(sampler) if samples is None else open_generated(samples)
-        plan = Plan.make(subject, benchmark, Options.of(options))
-        if dry_run:
-            cost = plan.cost()
-        elif follows:
+        given = Options.of({**score_options(options), "ranks": ranks, **({"progress": False} if follows else {})})
+        # statistics of both sides need no plan
+        plan, statistics = None, statistics_of(samples)
+        if statistics is None:
+            plan = Plan.make(_opened(samples, sampler), benchmark, given)
+        cost = plan.cost() if plan and dry_run else None
+        if statistics is not None:
+            result = replace(score_statistics(statistics, benchmark, given), spec=subject_text)
+        elif plan and follows:
             plan.share()
-        else:
+        elif plan and cost is None:
             result = replace(plan.score(), spec=subject_text)
-    if dry_run:
+    if plan and cost:
         say(cost.to_text())
         show_hints(plan.sides.hints)
     elif not follows:
@@ -155,12 +156,21 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
         send([result], log_to)
 
 
-def _write(result: Result, plan: Plan, to: Path | None, pairs: Path | None) -> None:
+def _opened(samples: str | None, sampler: str | None) -> object:
+    """Return what is scored; a text that names both a source and a sampler means the one whose option was used."""
+    from genbench.plugs.opening import open_sampler
+    from genbench.scoring.generated_side import open_generated
+
+    with guests():
+        return open_sampler(sampler) if samples is None else open_generated(samples)
+
+
+def _write(result: Result, plan: Plan | None, to: Path | None, pairs: Path | None) -> None:
     """Write the files that were asked for."""
     # the result first: the picture needs the samples once more
     if to is not None:
         result.append(to)
-    if pairs is not None:
+    if pairs is not None and plan is not None:
         from genbench.runs.pair_sheet import write_pair_sheet
 
         write_pair_sheet(result, plan.sides, pairs)
@@ -180,13 +190,17 @@ def _place(options: dict[str, Any], out: str | None, real: str | None) -> None:
         raise UsageError("Say what to score: `genbench score OUT REAL`, --samples PATH|SPEC, or --sampler SPEC.")
 
 
-def _show(result: Result, plan: Plan, *, as_json: bool, show_all: bool) -> None:
+def _show(result: Result, plan: Plan | None, *, as_json: bool, show_all: bool) -> None:
     """Print a result as JSON, or the answer that it gives."""
     # JSON has everything
     if as_json:
         show_warnings(result.warnings)
         say(json_text(result.to_json()))
         show_hints(result.hints)
+        return
+    # statistics have no halves
+    if plan is None:
+        show(result, None, full=True)
         return
     from genbench.scoring.real_halves import real_against_real
 

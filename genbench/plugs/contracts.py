@@ -213,6 +213,7 @@ class Metric(Protocol):
     #                                       with "optional" only if they are given. The reference is then held-out.
     #   least_samples: tuple of int         fewest generated, reference (and training) samples that it can be computed
     #                                       from
+    #   takes_moments: bool                 whether it also takes Moments as its generated side
     #   evaluate_together(metrics, generated, reference, *, seed) -> list[list[Score]]
     #       Metrics with the same function are evaluated by one call of it, so that they share one pass over the rows.
     #   row_influence(generated, reference, *, seed) -> RowwiseDistance

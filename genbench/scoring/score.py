@@ -15,6 +15,7 @@ from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options, ScoreOptions
 from genbench.scoring.plan import Plan
 from genbench.scoring.sides import open_sides
+from genbench.scoring.statistics_pair import score_statistics, statistics_of
 from genbench.scoring.until_decided import Until, score_until
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ def score(
 
     ``subject``: a path (folder, archive, array or other file), a spec (``"digits,split=train"``,
     ``"acme.models:Fractal,depth=5"``), a sampler (any object with ``sample(count, seed)``, or a callable), an array or
-    tensor of images, a Dataset, or an iterable of batches. ``until``: draw and score only as many samples as it takes
-    to decide whether the subject is worse than a baseline; ``decision`` of the result says how. ``options``: the fields
-    of ``Options``. Raises UsageError for names and options that do not exist or do not go together, InputError for
-    samples that cannot be used, PlugError if a guest raises.
+    tensor of images, a Dataset, an iterable of batches, or Features or Moments, or a file of them. ``until``: draw and
+    score only as many samples as it takes to decide whether the subject is worse than a baseline; ``decision`` of the
+    result says how. ``options``: the fields of ``Options``. Raises UsageError for names and options that do not exist
+    or do not go together, InputError for samples that cannot be used, PlugError if a guest raises.
     """
-    if until is None:
+    statistics = statistics_of(subject) if until is None else None
+    if statistics is not None:
+        result = score_statistics(statistics, benchmark, Options.of(options))
+    elif until is None:
         result = Plan.make(subject, benchmark, Options.of(options)).score()
     elif options.get("panel") is not None:
         raise UsageError(

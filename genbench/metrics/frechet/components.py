@@ -44,6 +44,10 @@ class Projection:
         made = make() if isinstance(reference, Moments) else reference.derived(key, make)
         return Projection(np.asarray(made["basis"]), view)
 
+    def of_side(self, side: Features | Moments) -> Features | Moments:
+        """Return a side in these components. Raises InputError if its dimension is another one."""
+        return self.of_moments(side) if isinstance(side, Moments) else self.of_features(side)
+
     def of_features(self, side: Features) -> Features:
         """Return the rows of a side in these components. Raises InputError if their dimension is another one."""
         size = next(iter(side.each(self.view))).shape[1]

@@ -22,12 +22,21 @@ SPLIT_SIZE = 512
 """Below this number of dimensions, random splits of the pooled rows give the second order of the error."""
 
 NO_ERROR = "none: fewer than 3 samples"
+ONLY_MOMENTS = "none: only mean and covariance are known"
 JACKKNIFE = "block jackknife"
 JACKKNIFE_AND_SPLITS = "block jackknife, with the second order from random splits of all rows"
 INFLUENCE = "influence function"
 INFLUENCE_AND_HALVES = "influence functions of all rows and of halves, because the distance is near 0"
 INFLUENCE_AND_SPLITS = "influence function, with the second order from random splits of all rows"
-ERROR_METHODS = (NO_ERROR, JACKKNIFE, JACKKNIFE_AND_SPLITS, INFLUENCE, INFLUENCE_AND_HALVES, INFLUENCE_AND_SPLITS)
+ERROR_METHODS = (
+    NO_ERROR,
+    JACKKNIFE,
+    JACKKNIFE_AND_SPLITS,
+    INFLUENCE,
+    INFLUENCE_AND_HALVES,
+    INFLUENCE_AND_SPLITS,
+    ONLY_MOMENTS,
+)
 """All methods; the cache of a metric stores the index of a method, so their order must not change."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,7 @@ from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.bias import extrapolation, jackknife
 from genbench.metrics.frechet.components import Projection
-from genbench.metrics.frechet.error import ERROR_METHODS, Uncertainty, row_influence, uncertainty
+from genbench.metrics.frechet.error import ERROR_METHODS, ONLY_MOMENTS, Uncertainty, row_influence, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
 from genbench.metrics.frechet.sides import GaussianSide, has_strata, volume_hash
 from genbench.metrics.group_influence import influence_of
@@ -97,6 +97,7 @@ class FrechetDistance:
 
     reference: ClassVar[Literal["none", "rows", "moments"]] = "moments"
     least_samples: ClassVar[tuple[int, int]] = (2, 2)
+    takes_moments: ClassVar[bool] = True
     score_name: ClassVar[str] = "fid"
     score_key: ClassVar[str] = "frechet_inception_distance"
 
@@ -110,9 +111,12 @@ class FrechetDistance:
     def needs(self) -> tuple[str, ...]:
         return (self.view,)
 
-    def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
+    def __call__(
+        self, generated: Features | Moments, reference: Features | Moments | None, *, seed: int
+    ) -> list[Score]:
         """Return ``fid``, and ``fid_debiased`` if each side has twice as many rows as dimensions, and 3 or more.
 
+        If only the moments of the generated side are known, ``fid`` has no error, and there is no debiased value.
         Raises PlugError without a reference, and InputError if the embeddings differ in dimension or a side has fewer
         than 2 rows.
         """
@@ -123,12 +127,8 @@ class FrechetDistance:
         if self.components is not None:
             projection = Projection.of(reference, self.view, self.components)
             inner = replace(self, components=None)
-            other = (
-                projection.of_moments(reference)
-                if isinstance(reference, Moments)
-                else projection.of_features(reference)
-            )
-            return [self._renamed(score) for score in inner(projection.of_features(generated), other, seed=seed)]
+            sides = [projection.of_side(side) for side in (generated, reference)]
+            return [self._renamed(score) for score in inner(*sides, seed=seed)]
 
         moments = [side if isinstance(side, Moments) else side.moments(self.view) for side in (generated, reference)]
         # embeddings of different extractors cannot be compared
@@ -142,7 +142,8 @@ class FrechetDistance:
         # score the pair
         sizes = {"generated": moments[0].count, "reference": moments[1].count, "dimensions": size}
         numbers = self._cached_numbers(generated, reference, seed)
-        scores = self._scores(numbers, sizes, both_sampled=isinstance(reference, Features))
+        sampled = [role for role, n in (("generated", generated), ("reference", reference)) if isinstance(n, Features)]
+        scores = self._scores(numbers, sizes, sampled)
         # without influences, the error is that of blocks, which consist of whole volumes
         if numbers.uncertainty.influence is None and any(map(volume_hash, (generated, reference))):
             told = {"error_by_volume": "blocks of whole volumes"}
@@ -161,15 +162,15 @@ class FrechetDistance:
         suffix, kind = f"_pc{self.components}", score.name.removeprefix(self.score_name)
         return score._replace(name=f"{self.score_name}{suffix}{kind}", key=f"{self.score_key}{suffix}{kind}")
 
-    def _cached_numbers(self, generated: Features, reference: Features | Moments, seed: int) -> _PairNumbers:
+    def _cached_numbers(self, generated: Features | Moments, reference: Features | Moments, seed: int) -> _PairNumbers:
         """Return all numbers of a pair, cached with the generated features: the jackknife is slow at D = 2048."""
 
         def make() -> dict[str, Array]:
             sides = GaussianSide.of(generated, self.view), GaussianSide.of(reference, self.view)
             return _PairNumbers.of(*sides, seed, self.limit).to_arrays()
 
-        # features of unknown content cannot be cached
-        if not (generated.fingerprint and reference.fingerprint):
+        # neither moments nor features of unknown content can be cached
+        if isinstance(generated, Moments) or not (generated.fingerprint and reference.fingerprint):
             return _PairNumbers.from_arrays(make())
         # the number is the version of the format of the arrays
         pair = f"{reference.identity} {reference.fingerprint} {type(reference).__name__}"
@@ -179,7 +180,7 @@ class FrechetDistance:
         key = f"frechet distance 9, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
         return _PairNumbers.from_arrays(generated.derived(key, make))
 
-    def _scores(self, numbers: _PairNumbers, sizes: Mapping[str, int | None], *, both_sampled: bool) -> list[Score]:
+    def _scores(self, numbers: _PairNumbers, sizes: Mapping[str, int | None], sampled: Sequence[str]) -> list[Score]:
         error, influence = numbers.uncertainty.error, numbers.uncertainty.influence
         text = _few_rows_warning(sizes, left_out=self.limit == "jackknife")
         warning = {"warning": text} if text else {}
@@ -188,7 +189,7 @@ class FrechetDistance:
             "mean_term": numbers.mean_term,
             "covariance_term": numbers.covariance_term,
             "error_by": numbers.uncertainty.method,
-            "error_covers": "generated and reference" if both_sampled else "generated",
+            "error_covers": " and ".join(sampled),
         }
 
         # fid is the distance itself
@@ -202,7 +203,7 @@ class FrechetDistance:
             # the true distance is at least 0; the error of few samples is too rough to judge a value below
             if all(count is None or count >= ENOUGH for count in (sizes["generated"], sizes["reference"])):
                 bias["least"] = 0.0
-            if not both_sampled:
+            if len(sampled) < 2:
                 bias["note"] = "only the moments of the reference are known, so its share of the bias remains."
             scores.append(
                 Score(
@@ -229,6 +230,8 @@ class _PairNumbers:
         # the distance is the sum of its two terms
         mean_term, covariance_term = terms(generated.gaussian, reference.gaussian)
         value = mean_term + covariance_term
+        if generated.features is None:
+            return _PairNumbers(mean_term, covariance_term, Uncertainty(None, ONLY_MOMENTS), None, None)
         # the error needs the jackknife, whatever method removes the bias
         deleted = jackknife(generated, reference, value, seed)
         debiased, blocks = (deleted.value, deleted.blocks) if deleted else (None, None)
