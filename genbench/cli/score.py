@@ -136,7 +136,7 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
         # statistics of both sides need no plan
         plan, statistics = None, statistics_of(samples)
         if statistics is None:
-            plan = Plan.make(_opened(samples, sampler), benchmark, given)
+            plan = Plan.make(_opened_subject(samples, sampler), benchmark, given)
         cost = plan.cost() if plan and dry_run else None
         if statistics is not None:
             result = replace(score_statistics(statistics, benchmark, given), spec=subject_text)
@@ -156,7 +156,7 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
         send([result], log_to)
 
 
-def _opened(samples: str | None, sampler: str | None) -> object:
+def _opened_subject(samples: str | None, sampler: str | None) -> object:
     """Return what is scored; a text that names both a source and a sampler means the one whose option was used."""
     from genbench.plugs.opening import open_sampler
     from genbench.scoring.generated_side import open_generated

@@ -31,7 +31,7 @@ def call_sampler(function: Callable[..., Any], what: object, seed: int) -> Any:
     generators of torch, numpy and Python are seeded for the call and restored afterwards. So a function without a seed
     is repeatable, too, and no function disturbs its caller. The method of a torch module is called in evaluation mode.
     """
-    arguments = _arguments(inspect_call(function, _name_of(function)), what, seed)
+    arguments = _arguments(inspect_call(function, _call_name(function)), what, seed)
     with seeded_generators(seed), _own_generator(function, seed), _evaluation_mode(function):
         return function(*arguments.args, **arguments.kwargs)
 
@@ -70,16 +70,16 @@ def call_hint(sampler: object, method: str, what: object, seed: int) -> str:
     if type(guest).__module__.startswith("genbench."):
         return ""
     function = getattr(guest, method, guest)
-    signature = inspect_call(function, _name_of(function))
+    signature = inspect_call(function, _call_name(function))
     # a guest with a seed of that name was written for genbench, so it gets the call that it expects
     if SEEDS[0] in signature.parameters:
         return ""
     values = _arguments(signature, what, seed).arguments
     given = ", ".join(f"{name}={_as_text(value)}" for name, value in values.items())
-    return f" It was called as {_name_of(function)}({given}); if it needs another call, write"
+    return f" It was called as {_call_name(function)}({given}); if it needs another call, write"
 
 
-def _name_of(function: object) -> str:
+def _call_name(function: object) -> str:
     return str(getattr(function, "__qualname__", type(function).__name__))
 
 

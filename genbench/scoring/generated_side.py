@@ -39,7 +39,7 @@ def open_generated(subject: object) -> Source | Sampler | Features:
     return open_subject(subject)
 
 
-def counted(opened: Source | Sampler | Features, options: Options) -> Source | Sampler | Features:
+def with_count(opened: Source | Sampler | Features, options: Options) -> Source | Sampler | Features:
     """Return as many rows as are asked for, drawn by the seed; a sampler is returned as it is.
 
     Raises InputError if there are fewer.

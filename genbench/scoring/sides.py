@@ -16,7 +16,7 @@ from genbench.plugs.opening import open_extractor, open_reference
 from genbench.results import SampleSet
 from genbench.scoring.checked_origin import checked_origin
 from genbench.scoring.default_extractor import FID_NETWORK, default_network
-from genbench.scoring.generated_side import counted, drawn, extractor_of, open_generated
+from genbench.scoring.generated_side import drawn, extractor_of, open_generated, with_count
 from genbench.scoring.named_reference import NamedReference, open_named_reference
 from genbench.scoring.options import Options
 from genbench.scoring.slice_scores import described_slices
@@ -230,7 +230,7 @@ def open_sides(subject: object, options: Options, *, preferred: str | None = Non
     set_reading(opened, options)
     options, named = open_named_reference(options)
     # the statistics of a reference are read only if they fit to the samples
-    samples = counted(opened, options)
+    samples = with_count(opened, options)
     rows, moments = open_reference(
         options.reference, statistics_name=_statistics_name(options), dimension=_point_dimension(samples, options)
     )

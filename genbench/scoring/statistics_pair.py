@@ -72,11 +72,11 @@ def score_statistics(generated: Moments, benchmark: str | Benchmark | None, opti
         )
     reference = reference if named is None else named.moments(reference) or reference
     extractor, identity = _common_extractor(generated, reference, options.features)
-    metrics = [_metric(spec, extractor) for spec in metric_specs(options.metrics or "fid")]
+    metrics = [_metric_of_moments(spec, extractor) for spec in metric_specs(options.metrics or "fid")]
     sets = [SampleSet(side.name, side.count, side.fingerprint) for side in (generated, reference)]
     return Result(
         name=options.name or generated.name,
-        scores=tuple(one for metric in metrics for one in _entries(metric, generated, reference, extractor)),
+        scores=tuple(one for metric in metrics for one in _scored(metric, generated, reference, extractor)),
         generated=sets[0],
         reference=sets[1] if named is None else named.record(sets[1]),
         benchmark=None if recipe is None else str(recipe),
@@ -116,7 +116,7 @@ def _common_extractor(generated: Moments, reference: Moments, asked: object) -> 
     return FID_NETWORK if generated.mean.size == FID_DIMENSIONS else "features", ""
 
 
-def _metric(spec: Spec, extractor: str) -> Metric:
+def _metric_of_moments(spec: Spec, extractor: str) -> Metric:
     """Return a metric that takes moments on both sides. Raises UsageError for another one, or for other features."""
     if spec.extractor not in (None, extractor):
         raise UsageError(f"The statistics are of {extractor}, not of {spec.extractor}; write {spec.name} alone.")
@@ -130,7 +130,7 @@ def _metric(spec: Spec, extractor: str) -> Metric:
     return metric
 
 
-def _entries(metric: Metric, generated: Moments, reference: Moments, extractor: str) -> list[Entry]:
+def _scored(metric: Metric, generated: Moments, reference: Moments, extractor: str) -> list[Entry]:
     # a view that one file does not have
     view = getattr(metric, "view", "embedding")
     sides = [side.of_view(view) for side in (generated, reference)]
