@@ -13,6 +13,7 @@ from genbench.comparison.estimates import EXACT
 from genbench.comparison.margins import Margin
 from genbench.comparison.scales import ScoreScale
 from genbench.plugs.contracts import Better
+from genbench.results.display import Interval, html_table, number_text
 
 Verdict = Literal["better", "worse", "equivalent", "not enough data", "different", "not comparable"]
 
@@ -24,7 +25,7 @@ EQUIVALENCE_LEVEL = 0.05
 """Level of each of the two one-sided tests for equivalence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Difference:
     """Subject ``a`` minus subject ``b`` in one metric. Means over seeds are taken on ``scale``."""
 
@@ -68,6 +69,13 @@ class Difference:
     """p-value after the correction for the number of comparisons; None without a correction."""
     differs: tuple[str, ...] = ()
     """Fields in which the protocols of the subjects differ; if there are any, there is no verdict."""
+
+    def __repr__(self) -> str:
+        number = number_text(self.value, self.error)
+        return f"<Difference {self.a!r} - {self.b!r} in {self.metric}: {number}, {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return differences_table([self])
 
     @property
     def value(self) -> float:
@@ -229,3 +237,12 @@ def rounded_up(number: float) -> int:
     # the unit of the second digit
     unit = int(10 ** max(math.floor(math.log10(max(number, 1.0))) - 1, 0))
     return math.ceil(number / unit - 1e-9) * unit
+
+
+def differences_table(differences: Sequence[Difference]) -> str:
+    """Return differences as an HTML table with a small forest plot around 0."""
+    headers = ["metric", "a", "b", "a - b", "verdict", "95 % interval"]
+    rows = [[each.metric, each.a, each.b, number_text(each.value, each.error), each.verdict] for each in differences]
+    # an interval around 0 is one of no difference
+    intervals = [Interval(each.value, *each.interval) if each.interval else None for each in differences]
+    return html_table("", headers, rows, intervals=intervals, mark=0.0)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations, takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -20,7 +22,12 @@ from genbench.comparison.scored_subjects import ScoredSubjects, corrected
 from genbench.comparison.subject_scores import SubjectScores, variance_of
 from genbench.errors import UsageError
 from genbench.plugs.contracts import GROUPS, Better
-from genbench.results import Result
+from genbench.results import Result, results_of
+from genbench.results.display import Interval, html_table, number_text
+from genbench.results.rounding import ARROWS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLLAPSE = math.log(2)
 """A seed has collapsed if it is worse than the median of its row by more than this on the scale: twice the distance."""
@@ -28,7 +35,7 @@ HIGH_SPREAD = 3.0
 """A row has a high spread if its spread over seeds is more than this many times the typical one of the table."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Standing:
     """One row of a leaderboard."""
 
@@ -62,6 +69,15 @@ class Standing:
     """Whether the row is the best, or neither it nor a row with a better mean is significantly worse than another; a
     row with a high spread leads only as the best."""
 
+    def __repr__(self) -> str:
+        number = number_text(self.mean, self.error)
+        return f"<Standing {self.rank or 'unranked'}: {self.name!r}, {self.metric} {number}>"
+
+    @property
+    def rank(self) -> str:
+        """``2``, or ``2–4`` if the data do not decide; empty if the row is not ranked."""
+        return "" if self.first is None else f"{self.first}" if self.first == self.last else f"{self.first}–{self.last}"
+
     @property
     def ranked(self) -> bool:
         """Whether the row has a rank: it follows the table's protocol and all its values are finite."""
@@ -73,9 +89,28 @@ class Standing:
         return self.first == 1
 
 
+class Leaderboard(list[Standing]):
+    """The rows of a leaderboard, best first: a list that shows itself as a table."""
+
+    def __repr__(self) -> str:
+        return f"<Leaderboard of {len(self)}: {', '.join(f'{row.rank} {row.name}' for row in self)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[row.rank, row.name, number_text(row.mean, row.error), str(row.seeds)] for row in self]
+        intervals = [Interval(row.mean, *row.interval) if row.interval else None for row in self]
+        metric = f"{self[0].metric} {ARROWS[self[0].better]}" if self else ""
+        return html_table(metric, ["rank", "sampler", "mean", "seeds", "95 % interval"], rows, intervals=intervals)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a DataFrame with one row per sampler and the fields of ``Standing`` as columns."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(row) for row in self], columns=[each.name for each in fields(Standing)])
+
+
 def leaderboard(
-    results: Sequence[Result], metric: str, *, confidence: float = 0.95, allow_mixed: bool = False
-) -> list[Standing]:
+    results: str | Path | Sequence[Result], metric: str, *, confidence: float = 0.95, allow_mixed: bool = False
+) -> Leaderboard:
     """Return one row per subject, best first; the floor (real) and the ceiling (noise) are ordinary rows.
 
     The newest result counts if several have the same name, training seed and budget, and copies of one sample set count
@@ -84,6 +119,7 @@ def leaderboard(
     protocol come last, without ranks. Raises InputError if results do not follow one protocol, UsageError for an
     unknown metric or one without a better direction.
     """
+    results = results_of(results)
     # subjects without the metric are left out
     name = metric_name(results, metric)
     scored = [result for result in results if any(entry.name == name for entry in result.scores)]
@@ -100,9 +136,9 @@ def leaderboard(
     rows = _ranked_rows(ScoredSubjects.of(by_subject(ranked), name), deciding(ranked, name), confidence)
     # results of other protocols get no ranks
     if not others:
-        return rows
+        return Leaderboard(rows)
     unranked = ScoredSubjects.of(by_subject(others), name)
-    return rows + [_standing(unranked, label, better, confidence) for label in unranked.results]
+    return Leaderboard(rows + [_standing(unranked, label, better, confidence) for label in unranked.results])
 
 
 def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float) -> list[Standing]:

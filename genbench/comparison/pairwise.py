@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from genbench.comparison.chosen_scores import deciding, main_metric, one_of_each_family
 from genbench.comparison.comparability import require_comparable
-from genbench.comparison.differences import Difference
+from genbench.comparison.differences import Difference, differences_table
 from genbench.comparison.group_by_subject import metric_name, newest
 from genbench.comparison.margins import Margin
 from genbench.comparison.scored_subjects import ScoredSubjects, Tested, corrected
 from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.results import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Question:
     allow_mixed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The differences of subjects in one metric or several."""
 
@@ -62,6 +66,35 @@ class Comparison:
             if len(matches) == 1:
                 return matches[0]
         raise KeyError(f"{metric!r} names {len(matches)} of these differences")
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {', '.join(self.subjects)}: {', '.join(map(repr, self.differences))}>"
+
+    def _repr_html_(self) -> str:
+        return differences_table(self.differences)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a DataFrame with one row per pair and metric.
+
+        Columns: metric, a, b, value (a - b), error, low and high (95 % confidence interval), p (corrected) and verdict.
+        """
+        import pandas as pd
+
+        columns = ("metric", "a", "b", "value", "error", "low", "high", "p", "verdict")
+        rows = [
+            [
+                each.metric,
+                each.a,
+                each.b,
+                each.value,
+                each.error,
+                *(each.interval or (None, None)),
+                each.adjusted,
+                each.verdict,
+            ]
+            for each in self.differences
+        ]
+        return pd.DataFrame(rows, columns=columns)
 
 
 def compare_results(subjects: Mapping[str, list[Result]], question: Question | None = None) -> Comparison:

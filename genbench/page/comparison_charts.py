@@ -24,9 +24,9 @@ from genbench.page.svg import (
     x_axis,
     y_axis,
 )
+from genbench.results.rounding import ARROWS, number_with_error
 from genbench.runs.history import History
 from genbench.tables.leaderboard_table import MARK
-from genbench.tables.numbers import ARROWS, number_with_error
 
 CHART_WIDTH = 340.0
 """Natural width of every chart in pixels; it fits a phone."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from genbench.results import Result
-from genbench.tables.numbers import number_with_error
+from genbench.results.rounding import number_with_error
 
 QUANTITY_NAMES = {"w1": "W1", "value": "value of the game, 2 JSD - ln 4"}
 

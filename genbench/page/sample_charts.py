@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from genbench.page.comparison_charts import CHART_WIDTH
 from genbench.page.svg import Scale, box, chart, cloud, dot, line, polyline, svg_text, y_axis
+from genbench.results.rounding import number_with_error
 from genbench.runs.gallery_record import CountedDistance, DistanceByCount
-from genbench.tables.numbers import number_with_error
 from genbench.theory.mixtures import Mixture
 
 MOST_BARS = 60

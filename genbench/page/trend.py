@@ -12,7 +12,7 @@ from genbench.comparison.group_by_subject import by_subject, created_at
 from genbench.page.comparison_charts import CHART_WIDTH
 from genbench.page.svg import Scale, chart, dot, line, polyline, svg_text, y_axis
 from genbench.results import Entry, Result
-from genbench.tables.numbers import number_with_error
+from genbench.results.rounding import number_with_error
 
 
 class Version(NamedTuple):

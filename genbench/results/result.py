@@ -5,20 +5,28 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from genbench.files.json_lines import append_json_line, read_json_lines
 from genbench.files.json_records import Count, Must, Time, plain_data, read_record
 from genbench.plugs.contracts import GROUPS, Better, Influence
 from genbench.plugs.requested_classes import LABEL_RULES
+from genbench.results.display import html_table, number_text
 from genbench.results.protocol import extractor_fields, last_change, metric_fields
+from genbench.results.rounding import ARROWS
+from genbench.results.training_record import TrainingRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 """Version of the JSON format."""
+SHOWN_SCORES = 3
+"""Number of scores in the one line that a result shows in a terminal."""
 
 Level = Annotated[int, Must("from 0 to 255", lambda level: 0 <= level <= 255)]
 GroupInfluence = Annotated[
@@ -71,57 +79,7 @@ class SampleSet:
     """The planes and volumes of slices of volumes: ``axial of 12 volumes``; empty for other samples."""
 
 
-@dataclass(frozen=True)
-class CriticRecord:
-    """The distance that a trained critic estimates on a 2-D benchmark, beside the exact one."""
-
-    quantity: str
-    """``"w1"`` (Wasserstein-1 distance) or ``"value"`` (2 JSD - ln 4 of the GAN game, in nats)."""
-    claimed: float
-    """The critic's estimate at the end of training."""
-    exact: float
-    floor: float
-    """Expectation of ``exact`` for samples of the data distribution itself: its bias at this number of samples."""
-    rank_correlation: float | None = None
-    """Spearman correlation of ``claimed`` and ``exact`` over the training; None if undefined."""
-
-
-@dataclass(frozen=True)
-class TrainingRecord:
-    """How ``run`` trained the sampler of a result. A sampler without training has only a budget and a seed."""
-
-    budget: str
-    seed: int
-    benchmark: str = ""
-    """``NAME@VERSION`` of the benchmark whose training split was used."""
-    sampler: str = ""
-    """Spec of the sampler."""
-    steps: Count | None = None
-    """Number of training steps; None if nothing was trained."""
-    seconds: float = 0.0
-    """Duration of the training, including the parts before interruptions."""
-    chosen_step: Count = 0
-    """Step of the chosen checkpoint; 0 if no checkpoint was saved."""
-    chosen_by: str = ""
-    """Metric and validation split that chose the checkpoint."""
-    instability: float | None = None
-    """Relative spread of the last quarter of the validation metric."""
-    critic: CriticRecord | None = None
-
-    @staticmethod
-    def from_dict(fields: Mapping[str, Any]) -> TrainingRecord:
-        """Return the record of ``to_dict``. Raises ValueError if the fields do not match."""
-        return read_record(TrainingRecord, fields)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, without the fields that do not apply."""
-        # a sampler that cannot be trained has no other fields
-        if self.steps is None:
-            return {"budget": self.budget, "seed": self.seed}
-        return {name: value for name, value in asdict(self).items() if name != "critic" or value is not None}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """Scores of one subject, with everything that decides them."""
 
@@ -167,11 +125,33 @@ class Result:
     """The name of the extractor of each metric, empty for a panel; nothing at all in older files."""
 
     def __getitem__(self, name: str) -> Entry:
-        """Return the entry with that short or long name. The KeyError lists all names."""
-        for entry in self.scores:
-            if name in (entry.name, entry.key):
-                return entry
-        raise KeyError(f"{name!r}; this result has {', '.join(entry.name for entry in self.scores)}")
+        """Return the entry with that name: ``fd@digits``, or ``fd`` if one extractor has it. A KeyError lists all."""
+        # a whole name comes before a part of one
+        named = [entry for entry in self.scores if name in (entry.name, entry.key)]
+        named = named or [entry for entry in self.scores if name == entry.name.partition("@")[0]]
+        if len(named) == 1:
+            return named[0]
+        raise KeyError(f"{name!r}; this result has {', '.join(entry.name for entry in named or self.scores)}")
+
+    def __repr__(self) -> str:
+        scores = [f"{entry.name} {number_text(entry.value, entry.error)}" for entry in self.scores[:SHOWN_SCORES]]
+        more = len(self.scores) - len(scores)
+        return f"<Result {self.name!r}: {', '.join(scores)}{f' and {more} more' if more else ''}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [entry.name, number_text(entry.value, entry.error), ARROWS[entry.better], entry.extractor]
+            for entry in self.scores
+        ]
+        against = f" against {self.reference.name}" if self.reference else ""
+        return html_table(f"{self.name}{against}", ["score", "value", "", "extractor"], rows)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a DataFrame with one row per score and the columns name, value, error, better, extractor and key."""
+        import pandas as pd
+
+        columns = ("name", "value", "error", "better", "extractor", "key")
+        return pd.DataFrame([[getattr(entry, name) for name in columns] for entry in self.scores], columns=columns)
 
     @property
     def budget(self) -> str:
@@ -258,14 +238,19 @@ class Result:
         text = json.dumps(plain_data(self.to_dict()), ensure_ascii=False, allow_nan=False)
         return text.encode(errors="replace").decode()
 
-    def append(self, path: Path) -> None:
+    def append(self, path: str | Path) -> None:
         """Append this result to a JSON-lines file. Raises InputError if that fails, or would make it unreadable."""
-        append_json_line(path, self.to_json(), _result, advice="choose another file with --to")
+        append_json_line(Path(path), self.to_json(), _result, advice="choose another file with --to")
 
 
-def read_results(path: Path) -> list[Result]:
+def read_results(path: str | Path) -> list[Result]:
     """Read a JSON-lines file. An incomplete last line is skipped with a warning, other lines raise InputError."""
-    return read_json_lines(path, _result, noun="a result of genbench", advice="give a file that --to wrote")
+    return read_json_lines(Path(path), _result, noun="a result of genbench", advice="give a file that --to wrote")
+
+
+def results_of(results: str | Path | Sequence[Result]) -> Sequence[Result]:
+    """Return the results of a file, or the results that are given."""
+    return read_results(results) if isinstance(results, (str, Path)) else results
 
 
 def _result(data: Any) -> Result:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from genbench.comparison.real_against_real import RealAgainstReal
 from genbench.results import Result
+from genbench.results.rounding import number_with_error
 from genbench.tables.escapes import one_line
 from genbench.tables.line_width import wrapped
-from genbench.tables.numbers import PLAIN, number_with_error
+from genbench.tables.numbers import PLAIN
 
 VERDICTS = {
     "worse": "worse than real samples, by more than chance explains (95 %).",

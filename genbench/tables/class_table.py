@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from genbench.results import Entry, Result
-from genbench.tables.numbers import number_with_error
+from genbench.results.rounding import number_with_error
 
 SHOWN_CLASSES = 10
 """Number of classes that a table shows; the record has all of them."""

@@ -11,8 +11,9 @@ from typing import Any
 
 from genbench.comparison.differences import Difference, Verdict
 from genbench.comparison.pairwise import Comparison
+from genbench.results.rounding import number_with_error
 from genbench.tables.escapes import csv_safe, one_line
-from genbench.tables.numbers import PLAIN, number_with_error
+from genbench.tables.numbers import PLAIN
 
 COLUMNS = (
     "a", "b", "metric", "better", "mean_a", "mean_b", "difference", "error", "degrees", "sampling_error",

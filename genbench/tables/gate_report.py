@@ -10,6 +10,7 @@ from dataclasses import asdict
 from xml.etree import ElementTree as xml
 
 from genbench.comparison.gate_checks import RUNS, Check, Outcome
+from genbench.results.rounding import number_with_error
 from genbench.tables.comparison_table import p_text
 from genbench.tables.escapes import (
     markdown_code,
@@ -20,7 +21,6 @@ from genbench.tables.escapes import (
     workflow_safe,
     xml_characters,
 )
-from genbench.tables.numbers import number_with_error
 
 MARKS: dict[Outcome, str] = {"passed": "✅", "undecided": "❔", "failed": "❌", "not checked": "➖"}
 COLOURS: dict[Outcome, str] = {"passed": "#2e7d32", "undecided": "#8a6d00", "failed": "#c62828"}

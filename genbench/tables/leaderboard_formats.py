@@ -11,6 +11,7 @@ from dataclasses import replace
 from genbench.comparison.leaderboard import Standing
 from genbench.errors import number_of
 from genbench.results import Result
+from genbench.results.rounding import ARROWS
 from genbench.tables.escapes import csv_safe, latex_safe, markdown_coded, markdown_safe, one_line
 from genbench.tables.leaderboard_table import (
     BOLD_LEGEND,
@@ -25,7 +26,7 @@ from genbench.tables.leaderboard_table import (
     tabulated,
 )
 from genbench.tables.line_width import wrapped
-from genbench.tables.numbers import ARROWS, PLAIN
+from genbench.tables.numbers import PLAIN
 
 FOLD_BEYOND = 13
 """Longest header of a column of text that stays on one line, if it has an extractor."""

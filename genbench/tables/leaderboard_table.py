@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genbench.benchmarks import installed_benchmark
@@ -12,8 +13,9 @@ from genbench.comparison.group_by_subject import by_subject, metric_name, newest
 from genbench.comparison.leaderboard import Standing, leaderboard
 from genbench.comparison.panel_ratios import PanelRatios, panel_ratios
 from genbench.errors import InputError, UsageError
-from genbench.results import Result
-from genbench.tables.numbers import ARROWS, listed, number_with_error
+from genbench.results import Result, results_of
+from genbench.results.rounding import ARROWS, number_with_error
+from genbench.tables.numbers import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,20 +113,20 @@ def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed
 
 
 def table(
-    results: Sequence[Result], *, wide: bool = False, sort: str | None = None, allow_mixed: bool = False
+    results: str | Path | Sequence[Result], *, wide: bool = False, sort: str | None = None, allow_mixed: bool = False
 ) -> pd.DataFrame:
     """Return results as a DataFrame with one row per sampler and metric, or with ``wide`` one row per sampler.
 
-    Columns: name, role, metric, better, mean, error (standard error due to sampling), spread (standard deviation over
-    training seeds), low and high (95 % confidence interval of the mean, from both), seeds, first_rank and last_rank (in
-    that metric), ranked, verdict (against the best row), collapsed_seeds, optimised_for (an encoder of a panel whose
-    ratio is suspiciously low, or empty). With ``wide``, columns are pairs of a metric and one of mean, error,
-    spread, first_rank and last_rank. Raises InputError if the results do not follow one protocol, UsageError for an
-    unknown ``sort``.
+    ``results`` is a file of results or a list of them. Columns: name, role, metric, better, mean, error (standard error
+    due to sampling), spread (standard deviation over training seeds), low and high (95 % confidence interval of the
+    mean, from both), seeds, first_rank and last_rank (in that metric), ranked, verdict (against the best row),
+    collapsed_seeds, optimised_for (an encoder of a panel whose ratio is suspiciously low, or empty). With ``wide``,
+    columns are pairs of a metric and one of mean, error, spread, first_rank and last_rank. Raises InputError if the
+    results do not follow one protocol, UsageError for an unknown ``sort``.
     """
     import pandas as pd
 
-    board = tabulated(results, sort=sort, allow_mixed=allow_mixed)
+    board = tabulated(results_of(results), sort=sort, allow_mixed=allow_mixed)
     rows = [
         {
             # one row per sampler and metric, with all digits
@@ -200,9 +202,7 @@ def cell_parts(cell: Standing) -> tuple[str, str, str]:
 
 def rank_text(cell: Standing | None) -> str:
     """Return a rank interval, ``2`` or ``2–4``; empty without a rank."""
-    if cell is None or cell.first is None:
-        return ""
-    return str(cell.first) if cell.first == cell.last else f"{cell.first}–{cell.last}"
+    return "" if cell is None else cell.rank
 
 
 def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:

@@ -1,29 +1,16 @@
-"""Write one Result as a pandas DataFrame or as aligned text."""
+"""Write one Result as aligned text."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
 
 from genbench.results import Result
+from genbench.results.rounding import ARROWS, number_with_error
 from genbench.tables.class_table import ClassTable, class_tables
 from genbench.tables.escapes import one_line
 from genbench.tables.line_width import WIDTH, wrapped
-from genbench.tables.numbers import ARROWS, PLAIN, counted, number_with_error, set_aside
+from genbench.tables.numbers import PLAIN, counted, set_aside
 from genbench.tables.pair_table import PairTable, pair_tables
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-def scores_frame(result: Result) -> pd.DataFrame:
-    """Return a DataFrame with one row per score and the columns name, value, error, better, space and key."""
-    import pandas as pd
-
-    # "space" is the older name of the extractor
-    columns = ("name", "value", "error", "better", "space", "key")
-    rows = [[entry.name, entry.value, entry.error, entry.better, entry.extractor, entry.key] for entry in result.scores]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def result_text(result: Result, *, plain: bool = False) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from genbench.page.critic_and_likelihood_tables import critic_rows, likelihood_rows
 from genbench.results import CriticRecord, Entry, TrainingRecord
-from genbench.tables.numbers import number_with_error
+from genbench.results.rounding import number_with_error
 from tests.helpers.made_results import made
 
 CRITIC = CriticRecord("w1", claimed=0.123456, exact=0.2, floor=0.05)

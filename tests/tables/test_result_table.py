@@ -7,8 +7,9 @@ import math
 import pytest
 
 from genbench.results import Entry, Result, SampleSet
-from genbench.tables.numbers import counted, number_with_error, set_aside
-from genbench.tables.result_table import result_text, scores_frame
+from genbench.results.rounding import number_with_error
+from genbench.tables.numbers import counted, set_aside
+from genbench.tables.result_table import result_text
 
 
 def result(*entries: Entry, reference: SampleSet | None = None, skipped: int = 0, name: str = "out/") -> Result:
@@ -119,13 +120,6 @@ def test_the_plain_table_is_ascii_and_aligned() -> None:
     first, second = text.splitlines()[-2:]
     assert first.index("perfect:") == second.index("perfect:")
     assert "+- 0.50" in first
-
-
-def test_the_frame_has_one_row_per_score() -> None:
-    frame = scores_frame(result(entry("fid", 1.0, 0.1), entry("kid", 2.0)))
-    assert list(frame["name"]) == ["fid", "kid"]
-    assert frame["value"].sum() == 3.0
-    assert frame["error"].isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
