@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from genbench.plugs.contracts import Batch, Extractor, Influence, Metric, Sampler, Score, Source, Tracker
     from genbench.plugs.registry import installed, load
     from genbench.results import Entry, Result, SampleSet, read_results
+    from genbench.runs import plot
     from genbench.runs.run import run, train
     from genbench.scoring.compare import compare
     from genbench.scoring.score import features_of, score
@@ -47,6 +48,7 @@ _HOMES = {
     "errors": ("GenbenchError", "InputError", "PlugError", "UsageError"),
     "extraction.extract": ("Extraction", "extract"),
     "features.features": ("Features", "Moments"),
+    "runs": ("plot",),
     "plugs.contracts": ("Batch", "Extractor", "Metric", "Influence", "Sampler", "Score", "Source", "Tracker"),
     "plugs.registry": ("installed", "load"),
     "results": ("Entry", "SampleSet", "Result", "read_results"),
@@ -98,6 +100,7 @@ __all__ = [
     "load",
     "log_result",
     "plan",
+    "plot",
     "read_results",
     "run",
     "score",
@@ -111,7 +114,9 @@ def __getattr__(name: str) -> Any:
         return version("genbench")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'genbench' has no attribute {name!r}")
-    return getattr(import_module(f"genbench.{_HOME_OF[name]}"), name)
+    # plot is a module
+    home = f"genbench.{_HOME_OF[name]}"
+    return import_module(f"{home}.{name}") if name == "plot" else getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -27,12 +27,15 @@ def grid_figure(samples: npt.ArrayLike, path: Path, *, columns: int | None = Non
     if array.ndim == 2:
         _scatter_figure(array, path)
         return
-    # uint8 [N, C, H, W] -> [N, H, W, C]
-    images = array if array.shape[-1] in (1, 3) else array.transpose(0, 2, 3, 1)
-    tiles = _tiled(images, columns or int(np.ceil(np.sqrt(len(images)))))
+    tiles = image_tiles(array, columns or int(np.ceil(np.sqrt(len(array)))))
     # enlarge small images to a width of about 512 pixels
     times = max(1, 512 // tiles.shape[1])
     _write_png(tiles.repeat(times, 0).repeat(times, 1), path)
+
+
+def image_tiles(images: Array, columns: int) -> npt.NDArray[np.uint8]:
+    """Return images, uint8 [N, H, W, C] or [N, C, H, W] with one or three channels, as one picture, uint8 [H, W, 3]."""
+    return _tiled(images if images.shape[-1] in (1, 3) else images.transpose(0, 2, 3, 1), columns)
 
 
 def write_sheet(images: npt.NDArray[np.uint8], path: Path, *, lines: Sequence[str], columns: int) -> SheetLayout:
@@ -66,19 +69,22 @@ def _tiled(images: Array, columns: int) -> npt.NDArray[np.uint8]:
 
 def curves_figure(history: History, path: Path) -> None:
     """Write the curves of a training, one panel for each quantity, with a line at the chosen step."""
-    if not history.steps:
-        return
+    if history.steps:
+        figure, panels = _panels(len(history.steps[0].quantities))
+        draw_curves(history, panels)
+        _save_figure(figure, path)
+
+
+def draw_curves(history: History, panels: Sequence[Any]) -> None:
+    """Draw each quantity of a training with at least one step into matplotlib axes of its own."""
     # the quantities of the first step are those of all steps
-    names = list(history.steps[0].quantities)
-    figure, panels = _panels(len(names))
     steps = [watched.step for watched in history.steps]
-    for panel, name in zip(panels, names, strict=True):
+    for panel, name in zip(panels, history.steps[0].quantities, strict=True):
         panel.plot(steps, [watched.quantities[name] for watched in history.steps], marker=".", color="tab:blue")
         panel.axvline(history.chosen_step, color="tab:orange", linestyle="--", linewidth=1)
         panel.set_title(name.replace("_", " "), fontsize=10)
         panel.grid(alpha=0.3)
     panels[-1].set_xlabel("training step (dashed line: chosen step)")
-    _save_figure(figure, path)
 
 
 def _scatter_figure(points: Array, path: Path) -> None:
