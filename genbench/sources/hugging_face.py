@@ -34,7 +34,13 @@ def hugging_face(dataset: Any, image: str | None = None, label: str | None = Non
     if isinstance(dataset, Mapping):
         splits = ", ".join(dataset)
         raise InputError(f"The data set holds the splits {splits}; give one, as in dataset['{next(iter(dataset))}'].")
+    # a stream may not know its columns before it is read
     features = dict(dataset.features or {})
+    if not features:
+        raise InputError(
+            "The data set does not say what its columns hold; make it with features=datasets.Features({'image': "
+            "datasets.Image()})."
+        )
     for chosen in (image, label):
         if chosen is not None and chosen not in features:
             raise UsageError(f"The data set has no column {chosen!r}{did_you_mean(chosen, features)}")

@@ -134,6 +134,12 @@ def test_a_stream_that_fails_names_the_sample() -> None:
         len(hugging_face(stream))
 
 
+def test_a_stream_of_unknown_columns_is_refused() -> None:
+    stream = datasets.IterableDataset.from_generator(lambda: iter([{"image": 1}]))
+    with pytest.raises(InputError, match="does not say what its columns hold"):
+        open_subject(stream)
+
+
 def test_several_splits_are_refused() -> None:
     with pytest.raises(InputError, match=r"holds the splits train, test; give one, as in dataset\['train'\]"):
         open_subject(datasets.DatasetDict({"train": data_set(1), "test": data_set(2)}))
