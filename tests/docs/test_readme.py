@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -53,3 +54,26 @@ def test_the_tables_in_readme_name_every_benchmark_metric_and_shipped_extractor(
     names = {*installed("benchmarks"), *installed("metrics"), *installed("extractors")}
     for name in names - opened_by_path - sizes_of_dinov2:
         assert f"`{name}" in tables, f"{name} is in no table"
+
+
+def test_what_metrics_are_blind_to_is_what_the_audit_found() -> None:
+    # the scores of each metric in the report, and the checks that each score fails
+    scores: dict[str, list[str]] = {}
+    fails: dict[str, list[str]] = {}
+    report = section(page("reports/audit.md"), "## What each score is blind to").replace("\\", "")
+    for metric, label, failed in re.findall(r"^\| (\S+) \| (\S+) [↓↑] \| (.*) \|$", report, re.MULTILINE):
+        scores.setdefault(metric.partition(",")[0], []).append(label)
+        fails[label] = failed.lower().split("; ")
+    rows = re.findall(
+        r"^\| (`.*) \| .* \| (.*) \|$", README.partition("| blind to |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+    claims = 0
+    for metrics, blind in rows:
+        # a metric's own score stands for it if there is one
+        of_row = [metric for metric in re.findall(r"`(\w+)`", metrics) if metric in scores]
+        main = [one for metric in of_row for one in ([metric] if metric in scores[metric] else scores[metric])]
+        for check, named in re.findall(r"([^;(]+?)(?: \((.*?)\))?(?:; |$)", blind.strip()):
+            for score in re.findall(r"`(\w+)`", named) or main:
+                assert check in fails[score], f"{score} is not blind to {check!r}"
+                claims += 1
+    assert claims > 20

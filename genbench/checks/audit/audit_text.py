@@ -20,7 +20,7 @@ def audit_text(audit: Audit) -> str:
     lines = [
         tabulate(rows, headers=heads, disable_numparse=True),
         "",
-        "k/n: criteria that hold, of all; -: the check does not apply",
+        "k/n: criteria that hold, of all; -: the check does not apply; ~: would change without one of the repeats",
         *legend,
         "",
         *(f"{score.score} fails: {', '.join(blind_spots(audit, score)) or 'nothing'}" for score in audit.scores),

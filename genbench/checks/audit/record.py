@@ -93,7 +93,7 @@ class MetricCost:
     """Rows of each side."""
     dimensions: int
     seconds: float | None
-    """Wall-clock time; None if the metric cannot be computed from these rows."""
+    """CPU time of all threads; None if the metric cannot be computed from these rows."""
     megabytes: float | None
     """Peak of the memory of NumPy's arrays and Python's objects beyond that of the sides, in MB (10⁶ bytes)."""
 
