@@ -81,7 +81,8 @@ def stderr_of(*words: str) -> str:
 def is_told(text: str) -> bool:
     """Return whether a text has the line about the choice once."""
     start, end = "FID needs weights-inception-2015-12-05-6726825d.pth (96 MB", "so that every run uses the same."
-    lines = [line.removeprefix("Warning: ") for line in text.splitlines() if start in line]
+    # the continuation of a wrapped line is indented
+    lines = [line.removeprefix("Warning: ") for line in text.replace("\n  ", " ").splitlines() if start in line]
     assert len(lines) < 2
     return bool(lines) and lines[0].startswith(start) and lines[0].endswith(end)
 
