@@ -41,6 +41,17 @@ def about_plug(kind: str, name: str) -> str:
     return line[:1].upper() + line[1:]
 
 
+def metric_name_of(metric: object) -> str:
+    """Return the name by which a metric is asked for, ``fd`` for a FrechetDistance; that of its class for guests."""
+    own = type(metric)
+    for name, entry in installed("metrics").items():
+        module, _, attribute = entry.value.partition(":")
+        # a package may import the class from one of its modules
+        if attribute == own.__name__ and own.__module__.startswith(module):
+            return name
+    return own.__name__
+
+
 def stands_alone(kind: str, name: str) -> bool:
     """Return whether an installed source or sampler needs no option, path or object. False if it cannot be imported."""
     try:

@@ -11,6 +11,7 @@ from genbench.features.features import Features, Moments
 from genbench.files.progress_bar import progress_bar
 from genbench.plugs.contract_checks import checked_scores
 from genbench.plugs.contracts import IN_PLANE, Influence, InfluenceOfRows, Metric, Score
+from genbench.plugs.declarations import metric_name_of
 from genbench.results import Entry
 from genbench.scoring.options import Options
 from genbench.scoring.score_names import chosen_view, with_distinct_names
@@ -59,7 +60,7 @@ def evaluate(sides: Sides, extractor: str, metrics: Sequence[Metric], *, require
         elif required:
             raise failure
         else:
-            left_out.append(f"{type(metric).__name__}: {failure}")
+            left_out.append(f"{metric_name_of(metric)}: {failure}")
 
     opened = sides.extractor(extractor)
     canonical = bool(getattr(opened, "canonical", False))
@@ -112,7 +113,7 @@ def _nothing(metric: Metric, generated: Features) -> str:
     """Return a sentence about a metric that gave no score."""
     # without classes the metrics of classes are empty
     classes = ", which have no classes" if generated.label is None else ""
-    return f"{type(metric).__name__} has nothing to score in the samples of {generated.name}{classes}"
+    return f"{metric_name_of(metric)} has nothing to score in the samples of {generated.name}{classes}"
 
 
 def entry(score: Score, extractor: str, *, canonical: bool, view: str = "", plane: str = "") -> Entry:
@@ -160,7 +161,7 @@ def usable_metrics(sides: Sides, extractor: str, metrics: Sequence[Metric]) -> l
         # optional views are given to whoever asks for them
         given = dict.fromkeys([*views, *getattr(sides.extractor(extractor), "optional_views", ())])
         raise UsageError(
-            f"{type(lacking).__name__} reads {', '.join(lacking.needs)}, but the extractor {extractor!r} gives "
+            f"{metric_name_of(lacking)} reads {', '.join(lacking.needs)}, but the extractor {extractor!r} gives "
             f"{', '.join(given)}; choose another with --features."
         )
     return usable

@@ -9,7 +9,7 @@ from genbench.errors import UsageError
 from genbench.plugs.contracts import Sampler, Tracker
 from genbench.plugs.declared_form import DeclaredForm, DeclaredSampler
 from genbench.plugs.opening import open_reference, open_subject
-from genbench.plugs.registry import load, open_accepted
+from genbench.plugs.registry import installed, load, open_accepted
 from genbench.plugs.specs import Spec
 from genbench.results import Result
 from genbench.scoring.default_extractor import INSTALLED_NETWORK
@@ -68,6 +68,12 @@ class Watcher:
             raise UsageError(f"every is {every}; it must be 1 step or more.")
         if "cache" in options:
             raise UsageError("A watcher writes nothing to disk; leave out cache.")
+        # score("digits") would take the recipe of that name, and a watcher its samples
+        if isinstance(reference, str) and reference in installed("benchmarks"):
+            raise UsageError(
+                f"{reference!r} is a benchmark for score, and a watcher needs samples to compare with; name them: "
+                'Watcher("digits,split=test").'
+            )
         self.every = every
         self._range = range
         self._options = Options.of(

@@ -135,7 +135,7 @@ def test_features_and_statistics_are_a_reference_too(levels: torch.Tensor) -> No
     for reference in (rows, rows.moments()):
         found = Watcher(reference, every=1, features="digits", metrics="fd")(0, levels)
         assert found is not None
-        assert found["fd@digits"].value == pytest.approx(wanted["frechet_distance@digits"])
+        assert found["fd@digits"].value == pytest.approx(wanted["fd@digits"])
 
 
 def test_points_are_scored_as_points() -> None:
@@ -210,3 +210,8 @@ def test_a_sampler_with_a_declared_range_keeps_its_classes(images: torch.Tensor)
     assert found.labels == "equal"
     assert found.generated.fingerprint == expected.generated.fingerprint
     assert found.values == expected.values
+
+
+def test_a_name_that_score_takes_for_a_benchmark_is_refused() -> None:
+    with pytest.raises(UsageError, match="'digits' is a benchmark for score"):
+        Watcher("digits", **HOW)
