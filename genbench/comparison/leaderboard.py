@@ -66,8 +66,8 @@ class Standing:
     high_spread: bool = False
     """Whether the spread over seeds is far larger than in other rows."""
     leads: bool = False
-    """Whether the row is the best, or neither it nor a row with a better mean is significantly worse than another; a
-    row with a high spread leads only as the best."""
+    """Whether the row is the best, or neither it nor a row with a better mean is significantly worse than another. A
+    row that may be the last does not lead, and one with a high spread only as the best."""
 
     def __repr__(self) -> str:
         number = number_text(self.mean, self.error)
@@ -164,7 +164,10 @@ def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float) -> l
     ]
     # a poor row with a large error is not significantly worse either, but it does not lead
     leaders = list(takewhile(lambda row: row.not_worse, rows))
-    leading = [replace(row, leads=row is rows[0] or not row.high_spread) for row in leaders]
+    leading = [
+        replace(row, leads=(row is rows[0] or not row.high_spread) and (row.last != len(names) or len(names) == 1))
+        for row in leaders
+    ]
     return leading + rows[len(leaders) :]
 
 

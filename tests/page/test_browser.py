@@ -238,6 +238,15 @@ def test_the_filter_and_the_list_of_columns_hide_rows_and_columns(page: Path) ->
     assert evaluated(page, script) == [9, 0, "fd\N{NO-BREAK SPACE}↓"]
 
 
+def test_real_samples_and_noise_have_backgrounds_of_their_own(page: Path) -> None:
+    script = """
+        const names = ["real", "noise", "vae"].map(name => document.getElementById("digits-row-" + name));
+        return names.map(row => getComputedStyle(row.cells[2]).backgroundColor);
+    """
+    colours = evaluated(page, script)
+    assert len(set(colours)) == 3
+
+
 def test_a_metric_explains_itself(page: Path) -> None:
     script = """
         const header = document.querySelector(".board thead").rows[0].cells[2];

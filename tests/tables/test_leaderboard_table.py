@@ -159,3 +159,9 @@ def test_a_poor_row_is_not_bold_because_its_error_is_large() -> None:
     cells = {row.name: row.cells["fd@digits"] for row in tabulated(results).rows}
     assert {name: cell.not_worse for name, cell in cells.items()} == {"best": True, "worse": False, "poor": True}
     assert {name: cell.leads for name, cell in cells.items()} == {"best": True, "worse": False, "poor": False}
+
+
+def test_nothing_is_bold_where_no_row_is_significantly_worse() -> None:
+    results = [made("a", 1.0, error=5.0), made("b", 2.0, error=5.0), made("c", 3.0, error=5.0)]
+    assert not any(row.cells["fd@digits"].leads for row in tabulated(results).rows)
+    assert tabulated(results[:1]).rows[0].cells["fd@digits"].leads
