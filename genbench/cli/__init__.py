@@ -8,6 +8,7 @@ import click
 
 from genbench.cli.audit import audit_command
 from genbench.cli.cache import cache_group
+from genbench.cli.ci import ci_group
 from genbench.cli.command_group import Verbs
 from genbench.cli.compare import compare_command
 from genbench.cli.demo import demo_command
@@ -59,7 +60,7 @@ def main(ctx: click.Context) -> None:
 
 # the order of the verbs in the help of the program
 for verb in (
-    demo_command, score_command, stats_group, compare_command, gate_command, plan_command, list_command,
+    demo_command, score_command, stats_group, compare_command, gate_command, ci_group, plan_command, list_command,
     inspect_command, run_command, train_command, sample_command, table_command, report_command, cache_group,
     selftest_command, audit_command,
 ):  # fmt: skip

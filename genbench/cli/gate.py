@@ -110,7 +110,7 @@ def gate_command(
     badge = gate_endpoint if files["badge"] is not None and files["badge"].suffix == ".json" else gate_badge
     for name, content in {"junit": gate_junit, "badge": badge}.items():
         if files[name] is not None:
-            _write_output(files[name].expanduser(), content(checks), "w")
+            write_output(files[name].expanduser(), content(checks), "w")
     # the pipeline may say what an undecided check means
     code = EXIT_CODES[outcome_of(checks)]
     if code == EXIT_CODES["undecided"] and undecided is not None:
@@ -172,12 +172,13 @@ def _append_summary(path: Path | None, table: str) -> None:
     if path is not None:
         # the summary may hold tables of other gates
         try:
-            _write_output(path.expanduser(), table, "a")
+            write_output(path.expanduser(), table, "a")
         except InputError as error:
             click.echo(terminal_safe(f"The summary is missing: {error}"), err=True)
 
 
-def _write_output(path: Path, text: str, mode: str) -> None:
+def write_output(path: Path, text: str, mode: str) -> None:
+    """Write or append text to a file, with the mode of ``open``. Raises InputError if it cannot be written."""
     try:
         # create the folder, for example ci/
         path.parent.mkdir(parents=True, exist_ok=True)
