@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
 from collections.abc import Iterable, Iterator
@@ -93,10 +94,17 @@ def refuse_address(text: object) -> None:
     raise InputError(f"{text} is an address, and genbench does not download; fetch it first, and give the local path.")
 
 
+_OWN_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+
+
 def guest_error(guest: str, error: BaseException) -> PlugError:
     """Return a PlugError that says in one sentence what a guest raised, and in which line of code."""
-    # the last frame is the line that raised
+    # the last frame is the line that raised; a line of genbench is only the call, which does not fit the guest
     frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, TypeError) and frames and frames[-1].filename.startswith(_OWN_FOLDER):
+        return PlugError(
+            f"{guest} raised {described(error)} when it was called; give it the parameters of its contract."
+        )
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return PlugError(f"{guest} raised {described(error)}{place}; correct it there and run again.")
 
