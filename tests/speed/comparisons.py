@@ -148,5 +148,5 @@ def _side(path: Path, names: str) -> Any:
 
     # classes that the features tell apart, if not perfectly
     rows = np.load(path)
-    features = Features.of(embedding=rows)
+    features = Features.of(embedding=rows, spectrum=rows)
     return replace(features, label=rows[:, :10].argmax(axis=1)) if names in OF_CLASSES else features
