@@ -245,4 +245,6 @@ def differences_table(differences: Sequence[Difference]) -> str:
     rows = [[each.metric, each.a, each.b, number_text(each.value, each.error), each.verdict] for each in differences]
     # an interval around 0 is one of no difference
     intervals = [Interval(each.value, *each.interval) if each.interval else None for each in differences]
-    return html_table("", headers, rows, intervals=intervals, mark=0.0)
+    # each metric has a unit of its own
+    metrics = [each.metric for each in differences]
+    return html_table("", headers, rows, intervals=intervals, scales=metrics, mark=0.0)

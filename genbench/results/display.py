@@ -32,42 +32,42 @@ def html_table(
     rows: Sequence[Sequence[str]],
     *,
     intervals: Sequence[Interval | None] = (),
+    scales: Sequence[str] = (),
     mark: float | None = None,
 ) -> str:
     """Return an HTML table of text cells; all text is escaped.
 
-    With ``intervals``, one per row, a last column without a cell in ``rows`` is a small forest plot on one scale; None
-    leaves a row empty.
+    With ``intervals``, one per row, a last column without a cell in ``rows`` is a small forest plot; None leaves a row
+    empty. The plots have one scale, or one for each name in ``scales``, which has one name per row.
     ``mark`` is a number at which a vertical line is drawn, as 0 for differences.
     """
-    charts = _forest_cells(intervals, mark) if intervals else []
-    # names are at the left, numbers at the right
+    charts = _forest_cells(intervals, scales or [""] * len(intervals), mark)
     body = [
-        "<tr>"
-        + "".join(
-            f'<td style="text-align:{"right" if i else "left"}">{escape(cell)}</td>' for i, cell in enumerate(row)
-        )
-        + (f"<td>{charts[index]}</td>" if charts else "")
-        + "</tr>"
-        for index, row in enumerate(rows)
+        f"<tr>{_cells('td', row)}{f'<td>{charts[index]}</td>' if charts else ''}</tr>" for index, row in enumerate(rows)
     ]
-    heads = "".join(f"<th>{escape(header)}</th>" for header in headers)
-    return (
-        f'<table><caption style="text-align:left">{escape(caption)}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    title = f'<caption style="text-align:left">{escape(caption)}</caption>' if caption else ""
+    return f"<table>{title}<thead><tr>{_cells('th', headers)}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def _cells(tag: str, texts: Sequence[str]) -> str:
+    # the name is at the left, all else at the right, also in the head
+    return "".join(
+        f'<{tag} style="text-align:{"right" if index else "left"}">{escape(text)}</{tag}>'
+        for index, text in enumerate(texts)
     )
 
 
-def _forest_cells(intervals: Sequence[Interval | None], mark: float | None) -> list[str]:
-    """Return one SVG chart per row; all have the same scale."""
+def _forest_cells(intervals: Sequence[Interval | None], scales: Sequence[str], mark: float | None) -> list[str]:
+    """Return one SVG chart per row."""
     # numbers that are not finite are not drawn
-    drawn = [each for each in intervals if each is not None and all(map(math.isfinite, each))]
-    numbers = [number for each in drawn for number in each] + ([] if mark is None else [mark])
-    if not drawn:
-        return [""] * len(intervals)
-    low, high = min(numbers), max(numbers)
-    unit = (BAR_WIDTH - 8) / ((high - low) or 1.0)
-    return [_forest_cell(each, low, unit, mark) if each in drawn else "" for each in intervals]
+    rows = list(zip(intervals, scales, strict=True))
+    drawn = [(each, scale) for each, scale in rows if each is not None and all(map(math.isfinite, each))]
+    origins: dict[str, tuple[float, float]] = {}
+    for scale in {scale for _, scale in drawn}:
+        numbers = [number for each, of in drawn if of == scale for number in each] + ([] if mark is None else [mark])
+        low, high = min(numbers), max(numbers)
+        origins[scale] = low, (BAR_WIDTH - 8) / ((high - low) or 1.0)
+    return [_forest_cell(row[0], *origins[row[1]], mark) if row in drawn else "" for row in rows]
 
 
 def _forest_cell(interval: Interval | None, low: float, unit: float, mark: float | None) -> str:

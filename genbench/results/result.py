@@ -35,7 +35,7 @@ GroupInfluence = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Entry:
     """A score together with the extractor whose features it was computed from."""
 
@@ -54,6 +54,9 @@ class Entry:
     """Influence of groups of rows on the score; needed for the standard error of a difference."""
     interval: tuple[float, float] | None = None
     """Ends of the 95 % confidence interval if it is not ``value`` ± 1.96 ``error``, as for shares near 0 or 1."""
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.name!r}: {number_text(self.value, self.error)}>"
 
 
 @dataclass(frozen=True)

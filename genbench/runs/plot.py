@@ -41,6 +41,7 @@ def forest(results: str | Path | Sequence[Result], metric: str, *, ax: Axes | No
         ax.plot([row.mean], [place], "D", color="tab:blue", markersize=5)
     # the best row is at the top
     ax.set_yticks(range(len(rows)), [row.name for row in rows])
+    ax.margins(y=0.2)
     ax.invert_yaxis()
     ax.set_xlabel(f"{rows[0].metric} {ARROWS[rows[0].better]}" if rows else metric)
     ax.grid(axis="x", alpha=0.3)
@@ -63,6 +64,7 @@ def ratios(result: Result, *, ax: Axes | None = None) -> Axes:
     ax.scatter(found.values, places, c=colours, zorder=3)
     ax.axvline(1.0, color="gray", linestyle="--", linewidth=1)
     ax.set_yticks(places, found.extractors)
+    ax.margins(y=0.2)
     ax.invert_yaxis()
     ax.set_xlabel(f"{found.score}: distance / distance of real data")
     ax.grid(axis="x", alpha=0.3)

@@ -49,6 +49,10 @@ def test_a_result_shows_all_scores_as_a_table_and_as_a_frame() -> None:
     assert one.to_frame()["value"].tolist() == [1.5]
 
 
+def test_a_score_shows_its_name_and_value_and_not_its_influence() -> None:
+    assert repr(valued("a", 1.0)["fd"]) == "<Entry 'fd@x': 1.00 ± 0.10>"
+
+
 def test_a_short_name_finds_the_score_of_the_only_extractor_that_has_it() -> None:
     assert valued("a", 1.5)["fd"].value == 1.5
 
@@ -84,6 +88,15 @@ def test_a_leaderboard_shows_ranks_and_intervals_on_one_scale() -> None:
 def test_a_row_without_an_interval_has_no_chart() -> None:
     table = html_table("", ["name", ""], [["a"], ["b"]], intervals=[Interval(1.0, 0.5, 1.5), None])
     assert table.count("<svg") == 1
+
+
+def test_small_numbers_of_another_metric_have_a_scale_of_their_own() -> None:
+    intervals = [Interval(9.0, 8.0, 10.0), Interval(0.09, 0.08, 0.10)]
+    rows = [["fd"], ["recall"]]
+    own = Cells(html_table("", ["metric", ""], rows, intervals=intervals, scales=["fd", "recall"], mark=0.0))
+    assert own.circles[0] == own.circles[1]
+    one = Cells(html_table("", ["metric", ""], rows, intervals=intervals, mark=0.0))
+    assert one.circles[0] > 10 * one.circles[1]
 
 
 @pytest.mark.parametrize("kind", [str, Path])
