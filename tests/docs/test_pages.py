@@ -15,7 +15,7 @@ TRAINING = "## Train the baselines"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["README", "docs/tutorial", "docs/leaderboards_and_ci", "docs/metrics", "docs/install",
-                                  "docs/scale"])  # fmt: skip
+                                  "docs/scale", "docs/faq", "docs/papers"])  # fmt: skip
 def test_every_command_of_a_page_runs_in_an_empty_folder_after_those_before_it(empty_folder: Path, name: str) -> None:
     run_examples(page(f"{name}.md"))
 
