@@ -61,13 +61,15 @@ def parse_specs(text: str) -> list[Spec]:
 def split_specs(text: str) -> list[str]:
     """Split a list of specs, or of names of scores, such as ``fd@pixels,size=16,recall``, at the commas between them.
 
-    A part with ``=`` belongs to the name before it. Raises UsageError if there is none, and for an empty name.
+    A part ``KEY=VALUE`` belongs to the name before it. Raises UsageError if there is none, and for an empty name. The
+    name of a panel's score, ``fdr@pixels-size=2+pixels-size=3``, is no option, because no key contains an ``@``.
     """
     specs: list[str] = []
     for part in (part.strip() for part in text.split(",")):
         if not part:
             raise UsageError(f"{text!r} has an empty name; write NAME[,key=value...].")
-        if "=" not in part:
+        key, equals, _ = part.partition("=")
+        if not equals or "@" in key:
             specs.append(part)
         elif specs:
             specs[-1] += f",{part}"

@@ -27,6 +27,11 @@ def test_a_list_is_split_at_the_commas_between_names_only() -> None:
     assert [str(parse_spec(each)) for each in split_specs(text)] == [str(spec) for spec in parse_specs(text)]
 
 
+def test_the_score_of_a_panel_is_a_name_although_it_holds_options() -> None:
+    name = "fdr@pixels-size=2+pixels-size=3"
+    assert split_specs(f"{name},recall") == [name, "recall"]
+
+
 def test_values_are_numbers_truths_or_text() -> None:
     assert parse_spec("x,a=1,b=.5,c=true,d=none,e=text").options == {
         "a": 1,
