@@ -87,7 +87,8 @@ def curves(history: str | Path, *, ax: Sequence[Axes] | None = None) -> list[Axe
     if ax is None:
         import matplotlib.pyplot as plt
 
-        _, panels = plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=(6, 1.8 * len(names)))
+        size = (6, 1.8 * len(names))
+        _, panels = plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=size, layout="constrained")
         ax = list(panels[:, 0])
     draw_curves(known, ax)
     return list(ax)
