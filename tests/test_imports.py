@@ -93,7 +93,7 @@ def imports() -> set[tuple[str, str]]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]
             pairs |= {(room(path), name.split(".")[1]) for name in names if name.startswith("genbench.")}
-            pairs |= {(room(path), "baselines") for name in names if name.split(".")[0] == "baselines"}
+            pairs |= {(room(path), "baselines") for name in names if name.split(".")[0] == "genbench_baselines"}
     return {(a, b) for a, b in pairs if a != b}
 
 

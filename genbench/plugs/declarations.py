@@ -15,7 +15,7 @@ from pathlib import Path
 from genbench.errors import PlugError
 from genbench.plugs.registry import installed, plug, require_one
 
-OWN_PACKAGES = ("genbench", "baselines")
+OWN_PACKAGES = ("genbench", "genbench_baselines")
 
 Declaration = ast.FunctionDef | ast.ClassDef
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from genbench_baselines.ae import AE
+from genbench_baselines.cvae import CVAE
+from genbench_baselines.train import Baseline
+from genbench_baselines.vae import VAE, kl_to_prior, reparameterized
 from scipy import stats
 
 import genbench
-from baselines.ae import AE
-from baselines.cvae import CVAE
-from baselines.train import Baseline
-from baselines.vae import VAE, kl_to_prior, reparameterized
 from genbench.plugs import registry
 from tests.baselines.training_sets import Rows, random_images, three_clusters
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from genbench_baselines.data import TrainingData, as_samples
+from genbench_baselines.nets import Decoder, Encoder
 
-from baselines.data import TrainingData, as_samples
-from baselines.nets import Decoder, Encoder
 from tests.baselines.training_sets import Rows
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from genbench_baselines import train
+from genbench_baselines.cgan import CGAN
+from genbench_baselines.data import TrainingData
+from genbench_baselines.gan import GAN
+from genbench_baselines.r3gan import R3GAN, cosine, critic_with_penalty
+from genbench_baselines.train import Baseline
+from genbench_baselines.wgan import WGAN, clip
+from genbench_baselines.wgan_gp import WGANGP, gradient_penalty
 from torch import Tensor, nn
 
-from baselines import train
-from baselines.cgan import CGAN
-from baselines.data import TrainingData
-from baselines.gan import GAN
-from baselines.r3gan import R3GAN, cosine, critic_with_penalty
-from baselines.train import Baseline
-from baselines.wgan import WGAN, clip
-from baselines.wgan_gp import WGANGP, gradient_penalty
 from genbench.extractors.classifier import digits_classifier
 from genbench.sources.digits import digits
 from tests.baselines.training_sets import Rows

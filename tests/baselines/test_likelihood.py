@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from genbench_baselines.likelihood import importance_bound, likelihood_bounds
+from genbench_baselines.vae import VAE
 from scipy import stats
 
-from baselines.likelihood import importance_bound, likelihood_bounds
-from baselines.vae import VAE
 from genbench.array_types import Array
 from tests.baselines.training_sets import Rows, random_images, three_clusters
 

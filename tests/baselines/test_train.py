@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from genbench_baselines import train
+from genbench_baselines.data import TrainingData
+from genbench_baselines.train import Baseline, by_data
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from baselines import train
-from baselines.data import TrainingData
-from baselines.train import Baseline, by_data
 from tests.baselines.training_sets import Rows
 
 

@@ -56,7 +56,8 @@ def test_train_prints_the_path_of_the_weights_and_score_opens_them(
 
 
 def test_sample_writes_samples_of_trained_weights(tmp_path: Path) -> None:
-    from baselines.vae import VAE
+    from genbench_baselines.vae import VAE
+
     from genbench import load
 
     model = VAE()

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from genbench_baselines.vae import VAE
 from torch import nn
 
-from baselines.vae import VAE
 from genbench.extractors.state_dicts import read_state_dict
 from genbench.plugs.torch_archives import described_torch_file
 from genbench.plugs.torch_modules import read_torchscript

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from genbench_baselines.gan import GAN
+from genbench_baselines.vae import VAE
+from genbench_baselines.wgan import WGAN
 
-from baselines.gan import GAN
-from baselines.vae import VAE
-from baselines.wgan import WGAN
 from genbench.errors import PlugError
 from genbench.runs.critic_estimates import critic_estimate
 from genbench.runs.likelihood_scores import likelihoods

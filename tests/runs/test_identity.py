@@ -117,8 +117,8 @@ def test_a_change_of_the_data_of_a_benchmark_changes_the_identity(tmp_path: Path
 def test_the_code_of_the_models_is_part_of_their_identity() -> None:
     identity = trial_identity(RunSettings(TINY, ("vae",), "tiny"), "vae")
     modules = {name for name in identity if name.startswith("module ")}
-    assert {"module baselines", "module baselines.vae", "module baselines.train"} <= modules
-    assert not {"module baselines.gan", "module genbench.errors", "module torch"} & modules
+    assert {"module genbench_baselines", "module genbench_baselines.vae", "module genbench_baselines.train"} <= modules
+    assert not {"module genbench_baselines.gan", "module genbench.errors", "module torch"} & modules
 
 
 def test_the_words_of_a_command_are_files_whose_content_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

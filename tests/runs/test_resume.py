@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from genbench_baselines import train as training_loop
 
-from baselines import train as training_loop
 from genbench.benchmarks import RING8
 from genbench.results import Result
 from genbench.runs.folder import RunFolder

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from genbench_baselines.vae import VAE
 
-from baselines.vae import VAE
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs.opening import open_subject
 from genbench.runs.folder import RunFolder

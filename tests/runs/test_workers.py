@@ -38,11 +38,11 @@ if __name__ == "__main__":
 GUEST = """
 import time
 from dataclasses import dataclass, replace
-import baselines.train
-from baselines.ae import AE
+import genbench_baselines.train
+from genbench_baselines.ae import AE
 from genbench.benchmarks import RING8
 
-baselines.train.CHECKPOINT_EVERY = 10
+genbench_baselines.train.CHECKPOINT_EVERY = 10
 
 BENCHMARK = replace(
     RING8, steps={"quick": 60}, train="ring,count=300,seed=7", validation="ring,count=300,seed=8",

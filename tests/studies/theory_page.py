@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from genbench_baselines.gan import GAN
+from genbench_baselines.vae import VAE
 from tabulate import tabulate
 
-from baselines.gan import GAN
-from baselines.vae import VAE
 from genbench.sources.memory import ArraySource
 from genbench.theory import cases
 from genbench.theory import divergence_estimates as estimates

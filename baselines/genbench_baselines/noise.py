@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from baselines.data import TrainingData, TrainingSource, as_samples
+from genbench_baselines.data import TrainingData, TrainingSource, as_samples
 
 
 @dataclass

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from torch import Tensor, nn
 
-from baselines.nets import Decoder, Encoder
-from baselines.train import Conditional, by_data
-from baselines.vae import VAE, ObservationNoise
+from genbench_baselines.nets import Decoder, Encoder
+from genbench_baselines.train import Conditional, by_data
+from genbench_baselines.vae import VAE, ObservationNoise
 
 
 @dataclass

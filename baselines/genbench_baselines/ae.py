@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from baselines.data import TrainingData
-from baselines.nets import Decoder, Encoder
-from baselines.train import Baseline, by_data
+from genbench_baselines.data import TrainingData
+from genbench_baselines.nets import Decoder, Encoder
+from genbench_baselines.train import Baseline, by_data
 
 MOMENT_DECAY = 0.99
 """Decay of the moving averages of the codes' moments; they cover about the last 100 batches."""

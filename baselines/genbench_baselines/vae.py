@@ -11,10 +11,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from baselines.data import TrainingData
-from baselines.likelihood import likelihood_bounds, log_jacobian
-from baselines.nets import Decoder, Encoder
-from baselines.train import Baseline, by_data
+from genbench_baselines.data import TrainingData
+from genbench_baselines.likelihood import likelihood_bounds, log_jacobian
+from genbench_baselines.nets import Decoder, Encoder
+from genbench_baselines.train import Baseline, by_data
 
 
 @dataclass

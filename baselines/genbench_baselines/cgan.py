@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from baselines.data import TrainingData
-from baselines.nets import Decoder, Encoder
-from baselines.train import Conditional, by_data
+from genbench_baselines.data import TrainingData
+from genbench_baselines.nets import Decoder, Encoder
+from genbench_baselines.train import Conditional, by_data
 
 
 @dataclass

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from baselines.data import TrainingData
-from baselines.nets import Decoder, Encoder
-from baselines.train import Baseline, by_data
+from genbench_baselines.data import TrainingData
+from genbench_baselines.nets import Decoder, Encoder
+from genbench_baselines.train import Baseline, by_data
 
 
 @dataclass

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from baselines.checkpoints import named_tensors, read_checkpoint, with_prefix, write_checkpoint
-from baselines.data import TrainingData, TrainingSource, as_samples
+from genbench_baselines.checkpoints import named_tensors, read_checkpoint, with_prefix, write_checkpoint
+from genbench_baselines.data import TrainingData, TrainingSource, as_samples
 
 Watch = Callable[[int, dict[str, float]], None]
 """Called after each step with the number of the step and its losses."""
