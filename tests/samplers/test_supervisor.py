@@ -82,6 +82,8 @@ def runs(process: int) -> bool:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_all_workers_end_with_the_parent(number: signal.Signals, tmp_path: Path) -> None:
     assert killed(SUPERVISED, number, tmp_path / "run") == []
+    # the supervisor removes the folder after the last process has ended
+    wait_until(lambda: not (tmp_path / "run" / "temporary").exists(), seconds=10)
     assert not (tmp_path / "run" / "temporary").exists()
 
 
