@@ -50,7 +50,7 @@ def test_train_prints_the_path_of_the_weights_and_score_opens_them(
     assert outcome.exit_code == 0, outcome.output
     weights, _, training = outcome.stdout.partition(": ")
     assert weights == "runs/digits/ae/seed-0/best.safetensors"
-    assert "of 250, chosen by fd on digits,split=validation" in training
+    assert "of 400, chosen by fd on digits,split=validation" in training
     scored = run("score", "--sampler", f"ae,weights={weights}", "--benchmark", "digits", "--json")
     assert json.loads(scored.stdout)["benchmark"] == "digits@1"
 
