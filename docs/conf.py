@@ -10,7 +10,9 @@ import re
 import shutil
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
+
+import genbench
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,7 +67,7 @@ COMMANDS = "```{eval-rst}\n.. click:: genbench.cli:main\n   :prog: genbench\n   
 
 
 def add_what_only_the_site_has(app: Any, docname: str, source: list[str]) -> None:
-    """Add the menu to the start page, and replace the text of ``--help`` by structured pages of commands."""
+    """Add the menu to the start page, and replace the text of ``--help`` by the structure of the commands."""
     folder = (Path(app.srcdir) / docname).parent
     source[0] = re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", lambda link: link_of_site(app, folder, link), source[0])
     if docname == root_doc:
@@ -99,10 +101,16 @@ def show_examples_as_code(app: Any, ctx: Any, lines: list[str]) -> None:
     lines[:] = shown
 
 
-def show_plain_types(app: Any, what: str, name: str, thing: object, options: Any, *signature: str | None) -> Any:
-    """Leave the checks of JSON fields out of signatures, which show the types only."""
-    check = r"~typing\.Annotated\[(.+?), ~genbench\.files\.json_records\.Must\(.+?\)\]"
-    return tuple(part and re.sub(check, r"\1", part).replace("<factory>", "...") for part in signature)
+def show_plain_types() -> None:
+    """Leave the checks of JSON fields out of the types of records."""
+    for record in (genbench.Result, genbench.Entry, genbench.SampleSet):
+        for thing in (record, record.__init__):
+            thing.__annotations__ = get_type_hints(thing)
+
+
+def show_made_defaults(app: Any, what: str, name: str, thing: object, options: Any, *signature: str | None) -> Any:
+    """Write ``...`` for defaults of dataclasses that are made anew; Sphinx cannot read ``<factory>``."""
+    return tuple(part and part.replace("<factory>", "...") for part in signature)
 
 
 def copy_files_that_are_linked(app: Any, exception: Exception | None) -> None:
@@ -116,7 +124,8 @@ def copy_files_that_are_linked(app: Any, exception: Exception | None) -> None:
 
 
 def setup(app: Any) -> None:
+    show_plain_types()
     app.connect("source-read", add_what_only_the_site_has)
     app.connect("sphinx-click-process-description", show_examples_as_code)
-    app.connect("autodoc-process-signature", show_plain_types)
+    app.connect("autodoc-process-signature", show_made_defaults)
     app.connect("build-finished", copy_files_that_are_linked)
