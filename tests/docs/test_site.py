@@ -44,3 +44,5 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     commands = (tmp_path / "site/docs/cli.html").read_text(encoding="utf-8")
     assert 'id="genbench-gate"' in commands
     assert "--max-increase" in commands
+    plots = (tmp_path / "site/docs/generated/genbench.plot.html").read_text(encoding="utf-8")
+    assert 'id="genbench.plot.forest"' in plots
