@@ -124,6 +124,8 @@ def copy_files_that_are_linked(app: Any, exception: Exception | None) -> None:
 
 
 def setup(app: Any) -> None:
+    # pages of names that are public no longer would stay
+    shutil.rmtree(ROOT / "docs" / "generated", ignore_errors=True)
     show_plain_types()
     app.connect("source-read", add_what_only_the_site_has)
     app.connect("sphinx-click-process-description", show_examples_as_code)
