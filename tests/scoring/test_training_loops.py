@@ -55,7 +55,7 @@ def score_of_command(weights: Path) -> dict[str, float]:
     arguments = [*words.split(), "--metrics", "fd,is", "--count", "200", "--seed", "3", "--json", "--no-cache"]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
-    return {score["key"]: score["value"] for score in json.loads(done.stdout)["scores"]}
+    return {score["name"]: score["value"] for score in json.loads(done.stdout)["scores"]}
 
 
 def numbers(result: Result) -> dict[str, float]:
