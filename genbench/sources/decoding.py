@@ -26,7 +26,7 @@ class Decoded(NamedTuple):
     data: torch.Tensor
     """uint8 [3, H, W], RGB."""
     further_frames: int
-    """Number of frames or pages after the first one, which are not decoded."""
+    """Number of frames or pages after the first one, which are not decoded; 0 if damage hides how many there are."""
 
 
 class TooLarge(NamedTuple):
@@ -66,7 +66,11 @@ def decode_within(data: bytes, *, max_pixels: int | None = None, memory: int | N
         needed = len(data) + MEMORY_PER_PIXEL * image.width * image.height
         if memory is not None and needed > memory:
             return TooLarge(needed)
-        return Decoded(to_rgb(image, max_pixels=max_pixels), frame_count(image) - 1)
+        first = to_rgb(image, max_pixels=max_pixels)
+        try:
+            return Decoded(first, frame_count(image) - 1)
+        except Exception:  # damage after the first frame, which can be used all the same
+            return Decoded(first, 0)
 
 
 @contextmanager
@@ -115,14 +119,9 @@ def _bomb_error(size: str, limit: int) -> Unreadable:
 
 
 def frame_count(image: Image.Image) -> int:
-    """Return the number of frames or pages of an image; those after damage are not counted."""
+    """Return the number of frames or pages of an image. Raises Pillow's error if damage hides some of them."""
     # the further images in a JPEG are previews and gain maps of the same picture
-    if image.format not in SEVERAL_FRAMES.values():
-        return 1
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception:  # damage after the first frame, which can be used all the same
-        return 1
+    return int(getattr(image, "n_frames", 1)) if image.format in SEVERAL_FRAMES.values() else 1
 
 
 def to_rgb(image: Image.Image, *, max_pixels: int | None = None) -> torch.Tensor:

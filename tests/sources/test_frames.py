@@ -163,3 +163,51 @@ def test_a_score_of_first_frames_says_how_to_take_the_others(tmp_path: Path) -> 
     result = CliRunner().invoke(main, words.split())
     assert result.exit_code == 0, result.output
     assert f"frames,path={tmp_path} takes every frame" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(("name", "kind"), [("2.tif", "TIFF"), ("2.gif", "GIF"), ("2.png", "PNG")])
+@pytest.mark.parametrize("share", [0.45, 0.7, 0.9])
+def test_frames_that_a_cut_hides_are_told(tmp_path: Path, name: str, kind: str, share: float) -> None:
+    whole = [png(7), several(kind, levels=(10, 200, 90, 60))]
+    (tmp_path / "1.png").write_bytes(whole[0])
+    (tmp_path / name).write_bytes(whole[1][: int(share * len(whole[1]))])
+    source = Frames(tmp_path)
+    with pytest.raises(InputError, match=rf"cannot be decoded: .*{name}.*--skip-corrupt"):
+        rows(source)
+    # the frames before the damage stay
+    source.skip_corrupt = True
+    found = levels_of(source)
+    assert found == [7, 10, 200, 90, 60][: len(found)]
+    assert 2 <= len(found) < 5
+
+
+def test_a_gif_that_is_cut_between_two_frames_is_told(tmp_path: Path) -> None:
+    content = several("GIF")
+    # without its last byte, nothing says that no frame is missing
+    (tmp_path / "x.gif").write_bytes(content[:-1])
+    with pytest.raises(InputError, match=r"1 image of 4 .*x\.gif frame 3 \(cut short: the end of the file is missing"):
+        rows(Frames(tmp_path / "x.gif"))
+    # what follows the end of a GIF is no part of it
+    (tmp_path / "x.gif").write_bytes(content + b"more")
+    assert levels_of(Frames(tmp_path / "x.gif")) == list(LEVELS)
+
+
+def test_a_single_damaged_image_says_what_is_wrong(tmp_path: Path) -> None:
+    cut = several("TIFF")[:1000]
+    for data, reason in ((b"text", "text, not an image"), (cut, "cut short"), (b"", "empty file")):
+        (tmp_path / "x.tif").write_bytes(data)
+        with pytest.raises(InputError, match=rf"1 image of 1 cannot be decoded: .*x\.tif \({reason}"):
+            rows(Frames(tmp_path / "x.tif"))
+
+
+def test_frames_of_an_image_above_the_limit_are_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "1.gif").write_bytes(several("GIF"))
+    (tmp_path / "2.png").write_bytes(several("PNG", levels=(5,)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    source = Frames(tmp_path)
+    source.max_pixels = 5000
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"1 image of 2 .*1\.gif \(its frames cannot be counted; save them as"):
+            rows(source)
+    source.skip_corrupt = True
+    assert levels_of(source) == [5]
