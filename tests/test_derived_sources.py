@@ -127,6 +127,12 @@ def test_points_stay_points() -> None:
         (np.zeros((CHUNK, 4, 4, 3), np.float32), "range is not known"),
         (np.zeros((CHUNK, 4, 4, 2), np.uint8), "neither 1 nor 3 channels"),
         (np.zeros((CHUNK, 4, 4, 3), np.int64), "expected uint8"),
+        (
+            np.zeros((CHUNK, 0)),
+            r"gave float64 \[256, 0\], samples without a value; expected .* float \[256, D\] points",
+        ),
+        (torch.zeros(CHUNK, 0), r"gave float32 \[256, 0\], samples without a value"),
+        (np.zeros((CHUNK, 3, 0, 0), np.uint8), r"gave uint8 \[256, 3, 0, 0\], samples without a value"),
         (np.full((CHUNK, 2), 1e300), "NaN or infinity in 256 of 256 points"),
         (np.full((CHUNK, 2), np.nan), "NaN or infinity in 256 of 256 points"),
         (None, "gave NoneType when asked for 256 samples"),

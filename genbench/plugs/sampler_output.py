@@ -113,6 +113,8 @@ def as_array(samples: Any, count: int, who: str) -> Array:
     )
     if array.ndim == 0 or array.shape[0] != count:
         raise PlugError(f"{who} gave {received} when asked for {count} samples; {_contract(count)}.")
+    if 0 in array.shape[1:]:
+        raise PlugError(f"{who} gave {received}, samples without a value; {_contract(count)}.")
     return array
 
 
@@ -128,7 +130,7 @@ def _as_rgb(array: Array, who: str, count: int) -> Array:
         images = images.transpose(0, 3, 1, 2)[:, :3]
     elif first == 4 and last > 4:
         images = images[:, :3]
-    if images.shape[1] not in (1, 3) or 0 in images.shape:
+    if images.shape[1] not in (1, 3):
         raise PlugError(
             f"{who} gave uint8 {list(array.shape)}, which has neither 1 nor 3 channels; {_contract(count)}."
         )

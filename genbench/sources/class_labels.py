@@ -86,8 +86,8 @@ def classes_of_values(column: str, values: Sequence[Any], names: Any = None) -> 
     labels = None
     with suppress(ValueError, TypeError):
         labels = numbers_of_classes(np.asarray(values))
-    if labels is None or labels.min(initial=0) < 0:
-        return Classes(notes=(f"the column {column} holds no whole numbers from 0 on, so there are no classes",))
+    if labels is None:
+        return Classes(notes=(f"{column} holds no whole numbers from 0 on, so there are no classes",))
     usable = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
     return Classes(tuple(names) if usable else None, labels, (), (column,))
 

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from genbench.array_types import Int64
 from genbench.errors import InputError, UsageError, described, did_you_mean
 from genbench.files.fingerprints import FilePart
 from genbench.sources.array_files import LABEL_KEYS, ArrayFile
-from genbench.sources.class_labels import classes_of_folders
+from genbench.sources.class_labels import Classes, classes_of_folders, classes_of_values
 from genbench.sources.decoding import Unreadable
 from genbench.sources.file_names import is_path_with_suffix, natural_order, printable
 from genbench.sources.hdf5_datasets import Hdf5File, Hdf5Rows
 from genbench.sources.image_formats import LARGEST_FILE
-from genbench.sources.label_arrays import class_labels, numbers_of_classes
+from genbench.sources.label_arrays import class_labels
 from genbench.sources.threaded import EncodedImages
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
@@ -38,9 +37,9 @@ def hdf5(
     """Return the images in an HDF5 file: an array [N, ...] of images, a list of encoded images, or one for each key.
 
     ``images`` names the data set, or the group whose data sets are encoded images; by default it is called ``images``,
-    ``imgs`` or similar. ``labels`` names the classes; by default they are called ``labels`` or similar. ``range``
-    and ``slices`` are those of an .npy. Raises InputError for files that are damaged, cut short, without
-    images or with several sets of them.
+    ``imgs`` or similar. ``labels`` names the classes, whole numbers or texts; by default they are called ``labels`` or
+    similar. ``range`` and ``slices`` are those of an .npy. Raises InputError for files that are damaged, cut short,
+    without images or with several sets of them.
     """
     # find the images, and check them before anything is read
     file = Hdf5File(Path(path).expanduser())
@@ -50,15 +49,15 @@ def hdf5(
     # one array of numbers, or encoded images
     first = file.datasets[chosen[0]]
     if len(chosen) == 1 and first.dtype.kind in "biuf" and not file.is_single_file(chosen[0]):
-        found = _labels(file, chosen, labels, len(first) if first.shape else 0)
+        found = _classes_beside(file, chosen, labels, len(first) if first.shape else 0)
         return Hdf5Array(file, chosen[0], found, range=range, slices=slices)
     if range is not None or slices is not None:
         raise UsageError(f"{file.name} holds encoded images, so leave out range and slices.")
     # classes beside the images come before those of folders in the keys
     encoded = Hdf5Images(file, chosen)
-    found = _labels(file, chosen, labels, len(encoded))
-    if found is not None:
-        encoded.labels, encoded.class_names = found, None
+    found = _classes_beside(file, chosen, labels, len(encoded))
+    if found.labels is not None or encoded.labels is None:
+        encoded.labels, encoded.class_names, encoded.notes = found.labels, found.names, found.notes
     return encoded
 
 
@@ -74,17 +73,18 @@ class Hdf5Array(ArrayFile):
 
     _declare = "hdf5,path={name},range={range}"
 
-    def __init__(
-        self, file: Hdf5File, key: str, labels: Int64 | None, *, range: str | None, slices: str | None
-    ) -> None:
+    def __init__(self, file: Hdf5File, key: str, classes: Classes, *, range: str | None, slices: str | None) -> None:
         # the key is part of the cached hash, because a file may hold several arrays
         self.opened, self.key = file.opened, f" of {key}"
         rows = Hdf5Rows(f"{file.name}: {key}", file.datasets[key])
-        super().__init__(file.path, rows, name=file.name, range=range, slices=slices, labels=labels)
+        super().__init__(file.path, rows, name=file.name, range=range, slices=slices, labels=classes.labels)
+        self.class_names, self.notes = classes.names, classes.notes
 
 
 class Hdf5Images(EncodedImages):
     """Encoded images in an HDF5 file: the rows of one data set, or one data set for each image."""
+
+    notes: tuple[str, ...] = ()
 
     def __init__(self, file: Hdf5File, keys: Sequence[str]) -> None:
         self.name = file.name
@@ -134,12 +134,13 @@ def _image_keys(file: Hdf5File, chosen: str | None) -> list[str]:
             raise UsageError(f"{file.name} holds nothing called {chosen!r}{did_you_mean(chosen, keys)}")
         return inside
     # what has the usual name, or is the only one
-    sets = [key for key in keys if file.is_encoded(key) or _is_image_array(file.datasets[key])]
+    other = [key for key in keys if key.rpartition("/")[2].lower() not in LABEL_KEYS]
+    sets = [key for key in keys if (file.is_encoded(key) and key in other) or _is_image_array(file.datasets[key])]
     named = [key for name in IMAGE_KEYS for key in sets if key.rpartition("/")[2].lower() == name]
     if named or len(sets) == 1:
         return named[:1] or sets
     # one data set for each image; classes are no images
-    single = [key for key in keys if file.is_single_file(key) and key.rpartition("/")[2].lower() not in LABEL_KEYS]
+    single = [key for key in other if file.is_single_file(key)]
     if single and not sets:
         return single
     # no images, or several sets of them
@@ -156,7 +157,7 @@ def _is_image_array(dataset: Any) -> bool:
     return dataset.dtype.kind in "biuf" and (len(shape) > 2 or (len(shape) == 2 and dataset.dtype.kind == "f"))
 
 
-def _labels(file: Hdf5File, images: Sequence[str], chosen: str | None, length: int) -> Int64 | None:
+def _classes_beside(file: Hdf5File, images: Sequence[str], chosen: str | None, length: int) -> Classes:
     """Return the classes beside the images. Raises InputError if the chosen ones are no classes of these images."""
     if chosen is not None and chosen not in file.datasets:
         raise UsageError(f"{file.name} holds nothing called {chosen!r}{did_you_mean(chosen, file.datasets)}")
@@ -165,12 +166,16 @@ def _labels(file: Hdf5File, images: Sequence[str], chosen: str | None, length: i
     beside = [f"{folder}/{name}" if folder else name for name in LABEL_KEYS]
     key = chosen or next((key for key in beside if key in file.datasets and key not in images), None)
     if key is None:
-        return None
+        return Classes()
     # classes are small, so they are read at once
     file.check(key)
     dataset = file.datasets[key]
     values = Hdf5Rows(f"{file.name}: {key}", dataset)[0 : len(dataset) if dataset.shape else 0]
+    # texts are bytes in UTF-8
+    listed = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values.tolist()]
+    classes = classes_of_values(key, listed)
     # vectors of attributes are no classes, but a choice must be right
-    if chosen is None and numbers_of_classes(values) is None:
-        return None
-    return class_labels(f"{file.name}: {key}", values, length)
+    if chosen is None and classes.labels is None:
+        return classes
+    found = class_labels(f"{file.name}: {key}", values if classes.labels is None else classes.labels, length)
+    return classes._replace(labels=found)

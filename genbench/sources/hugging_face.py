@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,10 @@ def _stored_images(dataset: Any, column: str, label: str | None, features: Mappi
     name = _name_of(dataset)
     values = list(dataset.select_columns([label])[:][label]) if label is not None else []
     classes = classes_of_values(label, values, getattr(features[label], "names", None)) if label else Classes()
-    # an image folder stays where it is
+    # an image folder stays where it is; a row with bytes or without an image ends the search
     images = dataset.select_columns([column])
-    if images[0][column]["bytes"] is None:
-        paths = [value["path"] for value in images[:][column]]
+    paths = list(takewhile(bool, (_path_of(row[column]) for row in images)))
+    if len(paths) == len(images):
         source: Files | _StoredImages = Files(
             name, [str(Path(path).absolute()) for path in paths], labels=classes.labels
         )
@@ -89,6 +90,11 @@ def _name_of(dataset: Any) -> str:
     split = getattr(dataset, "split", None)
     name = getattr(getattr(dataset, "info", None), "dataset_name", None) or "datasets"
     return f"{name}[{split}]" if split else str(name)
+
+
+def _path_of(value: Any) -> str:
+    """Return the path of an image that is only in a file; otherwise an empty text."""
+    return value["path"] or "" if value and value["bytes"] is None else ""
 
 
 def _bytes_of(value: Any) -> bytes:
@@ -186,7 +192,8 @@ class _StreamedImages(_ImagesWithoutFiles):
                 if self._count is None and number >= MOST_STREAMED:
                     raise InputError(f"no end after {number:,} samples; give dataset.take(COUNT)")
                 self._labels.append(item.get(self._label))
-                yield _bytes_of(item[self._column])
+                image = item[self._column] or {}
+                yield _bytes_of(image) if any(image.values()) else None
         except GenbenchError:
             raise
         except Exception as error:  # the code of the data set, and its network

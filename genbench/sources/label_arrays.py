@@ -16,20 +16,23 @@ _LARGEST_CLASS = 2.0**53  # larger floats are not exact
 def class_labels(name: str, labels: Array, length: int) -> Int64:
     """Return the class of each of ``length`` samples, int64 [length].
 
-    ``labels`` are whole numbers [length] or [length, 1] of any numeric dtype, or one-hot rows [length, K]. ``name``
-    names the array in messages. Raises InputError for other arrays.
+    ``labels`` are whole numbers from 0 on, [length] or [length, 1] of any numeric dtype, or one-hot rows [length, K].
+    ``name`` names the array in messages. Raises InputError for other arrays.
     """
     found = numbers_of_classes(labels)
     if found is None or len(found) != length:
         raise InputError(
-            f"{name} has shape {list(labels.shape)} and dtype {labels.dtype}; expected {length} whole numbers, the "
-            "class of each sample, or one-hot rows."
+            f"{name} has shape {list(labels.shape)} and dtype {labels.dtype}; expected {length} whole numbers "
+            "from 0 on, the class of each sample, or one-hot rows; correct the array, or leave it out."
         )
     return found
 
 
 def numbers_of_classes(labels: Array) -> Int64 | None:
-    """Return the classes int64 [N] of whole numbers [N] or [N, 1] or of one-hot rows [N, K]; None for other arrays."""
+    """Return the classes int64 [N] of whole numbers from 0 on, [N] or [N, 1], or of one-hot rows [N, K].
+
+    Other arrays hold no classes and give None: test splits often hold -1.
+    """
     if labels.dtype.kind not in "biuf" or labels.ndim not in (1, 2):
         return None
     if labels.ndim == 2 and labels.shape[1] != 1:
@@ -38,7 +41,7 @@ def numbers_of_classes(labels: Array) -> Int64 | None:
     column = labels.reshape(-1)
     if column.dtype.kind == "f" and not (np.isfinite(column) & (column == np.rint(column))).all():
         return None
-    if column.size and not -_LARGEST_CLASS <= column.min() <= column.max() <= _LARGEST_CLASS:
+    if column.size and not 0 <= column.min() <= column.max() <= _LARGEST_CLASS:
         return None
     return column.astype(np.int64)
 

@@ -84,6 +84,9 @@ class _Database:
             )
             self._least_bytes = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
         except Exception as error:  # damaged bytes can raise any exception
+            # the library has no error of its own for this
+            if "already open" in str(error):
+                raise InputError(_open_message(name, path)) from error
             raise InputError(
                 f"{name} is no LMDB database ({described(error)}); check the path, or copy it again."
             ) from error
@@ -123,6 +126,13 @@ class _Database:
 
 _open_databases: weakref.WeakValueDictionary[tuple[Path, FileStamp | None], _Database] = weakref.WeakValueDictionary()
 """The library opens a file only once in a process, and samples and reference may lie in one."""
+
+
+def _open_message(name: str, path: Path) -> str:
+    """Return why a database that is open in this process cannot be opened once more."""
+    if any(other == path for other, _ in _open_databases):
+        return f"{name} has changed since this program opened it; run the program again, or delete its older samples."
+    return f"{name} is already open in this program; close that environment first (environment.close())."
 
 
 def _shared_database(name: str, path: Path) -> _Database:

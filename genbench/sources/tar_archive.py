@@ -81,13 +81,11 @@ class Tar(EncodedImages):
 
     def _classes_beside(self, others: Sequence[_TarMember]) -> Classes | None:
         """Return the classes that WebDataset stores beside the images: ``0001.jpg`` and ``0001.cls``."""
-        numbers = {
-            (member.shard, _sample_key(member.name)): member for member in others if suffix(member.name) == ".cls"
-        }
+        numbers = [member for member in others if suffix(member.name) == ".cls"]
         if not numbers:
             return None
         # every image needs a class
-        beside = [numbers.get((image.shard, _sample_key(image.name))) for image in self._images]
+        beside = _classes_of_images(self.name, self._images, numbers)
         found = [self._class_number(member) for member in beside if member is not None]
         if len(found) < len(beside) or None in found:
             missing = len(beside) - sum(number is not None for number in found)
@@ -115,6 +113,37 @@ def _sample_key(name: str) -> str:
     """Return the key of a sample of WebDataset: ``a/0001`` of ``a/0001.mask.png``."""
     folder, slash, file = name.rpartition("/")
     return f"{folder}{slash}{file.partition('.')[0]}"
+
+
+def _classes_of_images(
+    name: str, images: Sequence[_TarMember], numbers: Sequence[_TarMember]
+) -> list[_TarMember | None]:
+    """Return the ``.cls`` of each image: the one of the same name, or else that of its sample.
+
+    Raises InputError if a sample has several and none has the name of the image.
+    """
+    stems = {_stem(image) for image in images}
+    of_stem, of_sample = defaultdict(list), defaultdict(list)
+    for member in numbers:
+        of_stem[_stem(member)].append(member)
+        # 0.5.cls belongs to 0.5.png alone, and 0.cls to all images of the sample 0
+        key = member.shard, _sample_key(member.name)
+        if _stem(member) == key or _stem(member) not in stems:
+            of_sample[key].append(member)
+    found = [of_stem.get(_stem(image)) or of_sample[image.shard, _sample_key(image.name)] for image in images]
+    for image, several in zip(images, found, strict=True):
+        if len(several) > 1:
+            listed = ", ".join(printable(member.name) for member in several[:3])
+            raise InputError(
+                f"{name} holds {len(several):,} classes for {printable(image.name)} ({listed}); keep one .cls for each "
+                "image, with the name of the image."
+            )
+    return [members[0] if members else None for members in found]
+
+
+def _stem(member: _TarMember) -> tuple[int, str]:
+    """Return the shard and the name without its last suffix: ``a/0001.mask`` of ``a/0001.mask.png``."""
+    return member.shard, member.name[: -len(suffix(member.name))]
 
 
 def _chosen_images(name: str, images: Sequence[_TarMember], ending: str | None) -> list[_TarMember]:

@@ -114,6 +114,30 @@ def test_classes_of_other_images_are_refused(tmp_path: Path) -> None:
         hdf5(path, labels="lables")
 
 
+@pytest.mark.parametrize("images", [STACK, encoded(*range(6))])
+def test_negative_labels_are_no_classes(tmp_path: Path, images: np.ndarray) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("images", data=images, dtype=h5py.vlen_dtype(np.uint8) if images.ndim == 1 else None)
+        file["labels"] = [-1, -1, 0, 1, 2, -1]
+    source = hdf5(tmp_path / "x.h5")
+    assert source.labels is None
+    assert source.notes == ("labels holds no whole numbers from 0 on, so there are no classes",)
+    with pytest.raises(InputError, match="expected 6 whole numbers from 0 on"):
+        hdf5(tmp_path / "x.h5", labels="labels")
+
+
+@pytest.mark.parametrize("dtype", ["S4", None])
+def test_texts_are_classes_in_natural_order(tmp_path: Path, dtype: str | None) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["faces"] = STACK
+        texts = [text.encode() for text in ("b", "a10", "a9", "b", "b", "é")]
+        file.create_dataset("labels", data=texts, dtype=dtype or h5py.string_dtype())
+    source = hdf5(tmp_path / "x.h5")
+    assert source.labels is not None
+    assert source.labels.tolist() == [2, 1, 0, 2, 2, 3]
+    assert source.class_names == ("a9", "a10", "b", "é")
+
+
 def test_attributes_are_no_classes(tmp_path: Path) -> None:
     assert hdf5(written(tmp_path / "x.h5", {"images": STACK, "labels": np.ones((6, 3))})).labels is None
 

@@ -167,3 +167,27 @@ def test_a_missing_image_is_named() -> None:
     )
     with pytest.raises(InputError, match=r"image\[1\] \(holds no image\)"):
         rows(hugging_face(data))
+
+
+def _images(*rows: dict[str, Any] | None) -> Any:
+    return datasets.Dataset.from_dict({"image": list(rows)}, features=datasets.Features({"image": datasets.Image()}))
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_row_without_an_image_is_counted_wherever_it_is(missing: int, stream: bool) -> None:
+    values: list[dict[str, Any] | None] = [{"bytes": png(level), "path": None} for level in (3, 4)]
+    values[missing] = None
+    data = _images(*values)
+    source: Any = hugging_face(data.to_iterable_dataset() if stream else data)
+    with pytest.raises(InputError, match=rf"1 image of 2 cannot be decoded: image\[{missing}\] \(holds no"):
+        rows(source)
+    source.skip_corrupt = True
+    assert levels(source) == [4 - missing]
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_images_in_files_and_in_bytes_may_be_mixed(tmp_path: Path, order: list[int]) -> None:
+    path = folder(tmp_path / "x", 5) / "0.png"
+    values = [{"bytes": None, "path": str(path)}, {"bytes": png(9), "path": None}]
+    assert levels(hugging_face(_images(*(values[row] for row in order)))) == [(5, 9)[row] for row in order]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,23 @@ def test_inspect_reads_a_database(tmp_path: Path) -> None:
     report = inspect_samples(str(written(tmp_path / "x", {"1": png(1), "2": b"x"})))
     assert report.formats == {"PNG": 1}
     assert report.corrupt == ("2 (text, not an image)",)
+
+
+def test_a_database_that_the_program_has_open_is_no_damaged_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "x", {"1": png(1)})
+    with lmdb.open(str(path)), pytest.raises(InputError, match="x is already open in this program; close that"):
+        Lmdb(path)
+    assert levels(Lmdb(path)) == [1]
+
+
+def test_a_database_that_changed_while_it_is_used_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "x", {"1": png(1)})
+    older = Lmdb(path)
+    # another program writes
+    code = "import lmdb, sys; x = lmdb.open(sys.argv[1]); y = x.begin(write=True); y.put(b'2', b''); y.commit()"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    with pytest.raises(InputError, match="x has changed since this program opened it; run the program again"):
+        Lmdb(path)
+    assert levels(older) == [1]
+    del older
+    assert len(Lmdb(path)) == 2

@@ -262,12 +262,12 @@ def test_a_float_or_one_hot_class_of_an_item_is_its_number() -> None:
     assert batch.label.tolist() == [2, 2, 1, 3, 1]
 
 
-@pytest.mark.parametrize("label", [0.5, np.zeros(40), "cat", None, {"a": 1}, np.zeros((2, 2))])
+@pytest.mark.parametrize("label", [0.5, -1, np.zeros(40), "cat", None, {"a": 1}, np.zeros((2, 2))])
 def test_an_item_whose_second_element_is_no_class_has_none(label: Any) -> None:
     assert next(DatasetSource(Items((IMAGES[0], label))).batches(1)).label is None
 
 
-@pytest.mark.parametrize("targets", [[0.5, 1], [1, 2, 3], [[1], [2, 3]], ["a", "b"], np.zeros((2, 40))])
+@pytest.mark.parametrize("targets", [[0.5, 1], [0, -1], [1, 2, 3], [[1], [2, 3]], ["a", "b"], np.zeros((2, 40))])
 def test_targets_that_are_no_classes_are_told(targets: Any) -> None:
     dataset = Items(IMAGES[0], IMAGES[1])
     dataset.targets = targets  # type: ignore[attr-defined]

@@ -94,7 +94,9 @@ def test_classes_beside_each_array_are_joined(tmp_path: Path) -> None:
     assert (len(source), list(source.labels)) == (5, [3, 4, 5, 6, 7])  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("labels", [np.arange(4), np.array([0, 0.5, 1, 2, 3]), np.array([0, 1, np.nan, 0, 0])])
+@pytest.mark.parametrize(
+    "labels", [np.arange(4), np.array([0, 0.5, 1, 2, 3]), np.array([0, 1, np.nan, 0, 0]), -np.arange(5)]
+)
 @pytest.mark.parametrize("key", [None, "labels"])
 def test_classes_of_wrong_length_or_value_are_an_error(tmp_path: Path, labels: np.ndarray, key: str | None) -> None:
     with pytest.raises(InputError, match=rf"x\.npz: {key or 'arr_1'} has shape .* expected 5 whole numbers"):

@@ -108,6 +108,31 @@ def test_a_class_that_is_missing_is_told(tmp_path: Path) -> None:
     assert source.notes == ("1 of 2 images have no .cls with a whole number, so there are no classes",)
 
 
+def test_a_class_belongs_to_the_image_of_its_whole_name(tmp_path: Path) -> None:
+    images = {f"a/img.v{level}.png": png(level) for level in (1, 2)}
+    classes = {"a/img.v1.cls": b"5", "a/img.v2.cls": b"6"}
+    source = Tar(packed(tmp_path / "x.tar", images | classes))
+    assert source.labels is not None
+    assert source.labels.tolist() == [5, 6]
+    # the class of another image is not taken
+    source = Tar(packed(tmp_path / "x.tar", images | {"a/img.v1.cls": b"5"}))
+    assert source.notes == ("1 of 2 images have no .cls with a whole number, so there are no classes",)
+
+
+def test_all_images_of_a_sample_have_its_class(tmp_path: Path) -> None:
+    members = {"1.png": png(1), "1.mask.png": png(2), "1.cls": b"5", "2.png": png(3), "2.cls": b"6"}
+    source = Tar(packed(tmp_path / "x.tar", members))
+    assert source.labels is not None
+    assert dict(zip(source.files, source.labels.tolist(), strict=True)) == {"1.png": 5, "1.mask.png": 5, "2.png": 6}
+
+
+@pytest.mark.parametrize("names", [("1.a.cls", "1.b.cls"), ("1.cls", "1.CLS")])
+def test_several_classes_of_one_image_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    path = packed(tmp_path / "x.tar", {"1.png": png(1), names[0]: b"5", names[1]: b"6"})
+    with pytest.raises(InputError, match=r"holds 2 classes for 1\.png \(.*\); keep one \.cls for each image"):
+        Tar(path)
+
+
 def test_folders_in_an_archive_are_classes(tmp_path: Path) -> None:
     source = Tar(packed(tmp_path / "x.tar", {"./dog/a.png": png(1), "./cat/b.png": png(0)}))
     assert source.class_names == ("cat", "dog")
