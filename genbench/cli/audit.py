@@ -30,7 +30,8 @@ def audit_command(metrics: str | None, checks: str, as_json: bool, out: Path | N
     Known faults are put into data: shifts, missing modes, copies, outliers, disturbed images and others. Each score of
     each metric must see those that it is meant to see, and no others. The metric may be your own.
     """
-    from genbench.checks.audit.audit import AuditRequest, run_audit
+    from genbench.checks.audit.audit import run_audit
+    from genbench.checks.audit.request import AuditRequest
     from genbench.page.audit_page import write_audit
     from genbench.runs.workers import signals_interrupt
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 import click
 
 from genbench.cli.gate import write_output
-from genbench.cli.options import NamedPath
+from genbench.cli.options import NamedPath, writable
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
 
@@ -22,6 +24,11 @@ TEMPLATES = {
     "gitlab": {"gitlab.yml": ".gitlab/genbench-gate.yml"},
 }
 """The files that each host needs, in the repository, by the names of their templates."""
+
+UNUSABLE = {"github": r"\$\{\{", "gitlab": r"\$|%\w+%|%%"}
+"""What each host replaces in the values of a workflow."""
+CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+"""Characters that YAML or the lines of xargs cannot hold, and bytes that are no text."""
 
 NEXT = {
     "github": "open a pull request",
@@ -61,25 +68,25 @@ def ci_init(ctx: click.Context, score: tuple[str, ...], host: str, baseline: Pat
     # everything is refused before the long work
     _refuse_own_options(score)
     allowed = [] if max_increase is None else ["--max-increase", max_increase]
+    baseline = _in_repository(baseline)
     written = workflow_files(host, score, baseline, allowed)
     existing = [str(path) for path in (*written, baseline) if path.exists()]
     if existing:
         raise InputError(
             f"{', '.join(existing)} exists already and is not replaced; remove it first, or choose another --baseline."
         )
-    # a model that cannot be scored gets no workflow
-    run: Callable[..., Any] = partial(ctx.find_root().command.main, prog_name="genbench", standalone_mode=False)
-    run(["score", *score, "--to", str(baseline), "--quiet"])
-    # nor one that the gate would refuse each time; a result passes against itself
+    for path in (*written, baseline):
+        writable(path)
     try:
-        say("")
-        if run(["gate", str(baseline), "--against", str(baseline), *allowed]):
-            raise InputError("The result is no baseline, because it fails against itself; score another model.")
-    except (click.ClickException, InputError):
-        baseline.unlink()
+        _score_and_check(ctx, score, baseline, allowed)
+        for path, text in written.items():
+            write_output(path, text, "w")
+    except BaseException:
+        # the next run would refuse to replace them
+        for path in (*written, baseline):
+            with suppress(OSError):
+                path.unlink()
         raise
-    for path, text in written.items():
-        write_output(path, text, "w")
     # what a person types now
     paths = [str(path) for path in (baseline, *written)]
     say(f"\nWritten: {', '.join(paths)}")
@@ -94,15 +101,36 @@ def workflow_files(host: str, score: Sequence[str], baseline: Path, gate: Sequen
     # GitLab has warnings; on GitHub an undecided gate passes, with an annotation
     gate = [*(("--undecided", "pass") if host == "github" else ()), *gate]
     words = {"score": shlex.join(score), "gate": shlex.join(gate), "baseline": baseline.as_posix()}
-    # a text in JSON is a text in YAML, too
-    values = {f"{{{{{name}}}}}": json.dumps(text, ensure_ascii=False) for name, text in words.items()}
+    for text in words.values():
+        found = re.search(f"{UNUSABLE[host]}|{CONTROL}", text)
+        if found:
+            raise UsageError(f"{found[0]!r} in {text!r} would not reach genbench unchanged on {host}; leave it out.")
     texts = {}
     for name, path in TEMPLATES[host].items():
         text = files("genbench").joinpath("cli", "workflows", name).read_text(encoding="utf-8")
-        for mark, value in values.items():
-            text = text.replace(mark, value)
-        texts[Path(path)] = text
+        # a text in JSON is a text in YAML, too
+        texts[Path(path)] = re.sub(
+            r"\{\{(score|gate|baseline)\}\}", lambda mark: json.dumps(words[mark[1]], ensure_ascii=False), text
+        )
     return texts
+
+
+def _score_and_check(ctx: click.Context, score: Sequence[str], baseline: Path, allowed: Sequence[str]) -> None:
+    """Write the baseline. A model that cannot be scored raises, and one that the gate would refuse each time."""
+    run: Callable[..., Any] = partial(ctx.find_root().command.main, prog_name="genbench", standalone_mode=False)
+    run(["score", *score, "--to", str(baseline), "--quiet"])
+    say("")
+    # a result passes against itself
+    if run(["gate", str(baseline), "--against", str(baseline), *allowed]):
+        raise InputError("The result is no baseline, because it fails against itself; score another model.")
+
+
+def _in_repository(path: Path) -> Path:
+    """Return a path as seen from the working folder. Raises InputError if it lies outside."""
+    folder, place = Path.cwd().resolve(), path.expanduser().resolve()
+    if not place.is_relative_to(folder):
+        raise InputError(f"{path} is outside of this folder, so the workflow cannot read it; choose a path inside.")
+    return place.relative_to(folder)
 
 
 def _refuse_own_options(score: tuple[str, ...]) -> None:

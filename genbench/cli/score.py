@@ -120,7 +120,7 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
     from genbench.distributed import joined
     from genbench.scoring.options import Options
     from genbench.scoring.plan import Plan
-    from genbench.scoring.statistics_pair import score_statistics, statistics_of
+    from genbench.scoring.statistics_pair import refuse_given, score_statistics, statistics_of
 
     named = ("samples", "sampler", "dry_run", "log_to", "benchmark", "pairs", "show_all")
     samples, sampler, dry_run, log_to, benchmark, pairs, show_all = (options.pop(name) for name in named)
@@ -139,6 +139,7 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
             plan = Plan.make(_opened_subject(samples, sampler), benchmark, given)
         cost = plan.cost() if plan and dry_run else None
         if statistics is not None:
+            refuse_given({"dry_run": dry_run, "pairs": pairs})
             result = replace(score_statistics(statistics, benchmark, given), spec=subject_text)
         elif plan and follows:
             plan.share()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import timezone
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -19,7 +20,7 @@ class Version(NamedTuple):
     """The results of one sampler from one commit, or from one day without a commit."""
 
     when: str
-    """Day of the first of these results, as YYYY-MM-DD."""
+    """Day of the first of these results in UTC, as YYYY-MM-DD."""
     commit: str
     entries: Sequence[Entry]
     """The score of each training seed."""
@@ -96,4 +97,5 @@ def trend_chart(what: str, versions: Sequence[Version]) -> Markup:
 
 
 def _day(result: Result) -> str:
-    return created_at(result).date().isoformat()
+    # machines in several zones have one calendar
+    return created_at(result).astimezone(timezone.utc).date().isoformat()

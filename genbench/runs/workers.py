@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any
 
 from genbench.errors import PlugError
@@ -77,7 +78,7 @@ def _prepare_worker(command: Connection) -> None:
     signal.signal(signal.SIGINT, _do_nothing)
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+            signal.signal(getattr(signal, name), _interrupt)
     threading.Thread(target=_end_with, args=(command,), daemon=True).start()
     # one thread for torch, and for the libraries of numpy and scipy
     import scipy.linalg  # noqa: F401 - threadpoolctl limits only libraries that are already loaded
@@ -94,13 +95,23 @@ def _end_with(command: Connection) -> None:
     with suppress(OSError):
         command.poll(None)
     _command_has_ended.set()
-    # nobody reads what this process still has to say
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno() if sys.__stderr__ else 2)
+    _say_nothing()
     # KeyboardInterrupt in the main thread runs the clean-up of samplers that start programs
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         time.sleep(GRACE_SECONDS)
     os._exit(1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt without a traceback on the terminal: the command, or the pool, has ended this worker."""
+    _say_nothing()
+    signal.default_int_handler(number, frame)
+
+
+def _say_nothing() -> None:
+    # nobody reads what this process still has to say
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno() if sys.__stderr__ else 2)
 
 
 def _do_nothing(*_: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,13 +23,19 @@ from genbench.scoring.evaluate_metrics import entry
 from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.named_reference import open_named_reference
 from genbench.scoring.options import Options
-from genbench.scoring.score_names import chosen_view, recorded_metric
+from genbench.scoring.score_names import chosen_view, recorded_metric, with_distinct_names
 
 FILES = (".npz", ".pkl", ".pickle")
 """Extensions of files of statistics."""
 
 FID_DIMENSIONS = 2048
 """Statistics of so many dimensions that name no extractor are those of Inception, as other tools write them."""
+
+NEED_SAMPLES = (
+    "train", "resizes", "panel", "panel_metric", "floor", "count", "labels", "weights", "precision", "backend",
+    "skip_corrupt", "max_pixels",
+)  # fmt: skip
+"""Options of a score that are about samples or their extraction."""
 
 NO_ERROR_HINT = (
     "Statistics have no error bar, because the samples behind them are not known; with the samples or their features "
@@ -50,6 +57,18 @@ def statistics_of(subject: object) -> Moments | None:
     return replace(found, name=str(subject)) if isinstance(found, Moments) else None
 
 
+def refuse_given(options: Mapping[str, object]) -> None:
+    """Raise UsageError if one of these options is given, because it needs samples.
+
+    A score that silently ignores an option is taken for one that followed it.
+    """
+    for name, value in options.items():
+        if value is not None and value is not False:
+            raise UsageError(
+                f"--{name.replace('_', '-')} needs the generated samples, and not their statistics; leave it out."
+            )
+
+
 def score_statistics(generated: Moments, benchmark: str | Benchmark | None, options: Options) -> Result:
     """Return the scores of two sets of statistics by metrics that take moments on both sides; by default fid.
 
@@ -57,10 +76,7 @@ def score_statistics(generated: Moments, benchmark: str | Benchmark | None, opti
     different extractors.
     """
     started = time.monotonic()
-    # a score that ignores an option silently is taken for one that followed it
-    for name in ("count", "labels", "train", "panel", "resizes"):
-        if getattr(options, name) is not None:
-            raise UsageError(f"--{name} needs the generated samples, and not their statistics; leave it out.")
+    refuse_given({name: getattr(options, name) for name in NEED_SAMPLES})
     recipe = None if benchmark is None else open_benchmark(benchmark)
     options, named = open_named_reference(options.completed(recipe))
     rows, moments = open_reference(options.reference)
@@ -72,11 +88,16 @@ def score_statistics(generated: Moments, benchmark: str | Benchmark | None, opti
         )
     reference = reference if named is None else named.moments(reference) or reference
     extractor, identity = _common_extractor(generated, reference, options.features)
-    metrics = [_metric_of_moments(spec, extractor) for spec in metric_specs(options.metrics or "fid")]
+    metrics: list[Metric] = []
+    for spec in metric_specs(options.metrics or "fid"):
+        metric = _metric_of_moments(spec, extractor)
+        # a metric may be named twice, as in fid,fd
+        metrics += [] if metric in metrics else [metric]
+    groups = [(metric, _scored(metric, generated, reference, extractor)) for metric in metrics]
     sets = [SampleSet(side.name, side.count, side.fingerprint) for side in (generated, reference)]
     return Result(
         name=options.name or generated.name,
-        scores=tuple(one for metric in metrics for one in _scored(metric, generated, reference, extractor)),
+        scores=tuple(with_distinct_names(groups)),
         generated=sets[0],
         reference=sets[1] if named is None else named.record(sets[1]),
         benchmark=None if recipe is None else str(recipe),

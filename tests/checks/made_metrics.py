@@ -48,3 +48,10 @@ class Spread(Constant):
     def __call__(self, generated: Any, reference: Any, *, seed: int) -> list[Score]:
         wide = [np.asarray(side["embedding"], np.float64).std(axis=0).mean() for side in (generated, reference)]
         return [Score("spread", float(min(1.0, wide[0] / wide[1])), None, "higher")]
+
+
+class NotFinite(Constant):
+    """A value that can never be computed."""
+
+    def __call__(self, generated: Any, reference: Any, *, seed: int) -> list[Score]:
+        return [Score("not_finite", float("nan"), None, "lower")]

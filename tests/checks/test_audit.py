@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import genbench
 from genbench.checks.audit import criteria
-from genbench.checks.audit.audit import AuditRequest, all_checks, judged_criteria, run_audit
+from genbench.checks.audit.audit import judged_criteria, run_audit
 from genbench.checks.audit.human_agreement import human_agreement, published_models, rank_correlation
 from genbench.checks.audit.measurement import AuditedMetric, scores_of
 from genbench.checks.audit.record import Audit, Cell, Criterion, audit_from_json
+from genbench.checks.audit.request import AuditRequest, all_checks
 from genbench.checks.audit.sides import AuditSize, ModeMixture, normal_rows, points
 from genbench.errors import PlugError, UsageError
 from genbench.page.audit_page import write_audit
 from genbench.plugs import registry
-from tests.checks.made_metrics import Spread
+from tests.checks.made_metrics import NotFinite, Spread
 from tests.cli.commands import refused, run
 
 SMALL_SIZE = AuditSize(count=120, repeats=3, dimensions=(8,), fine=False, interval_repeats=9)
@@ -110,6 +112,39 @@ def test_a_metric_without_a_module_is_audited_in_python() -> None:
         ["copies", "pass", 1, 1],
     ]
     assert "spread fails: nothing" in found.to_text()
+
+
+def test_a_metric_without_a_finite_value_fails_every_check_that_applies(tmp_path: Path) -> None:
+    found = genbench.audit(NotFinite(), ["mean-shift", "copies", "interval"], quick=True)
+    assert [(cell.check, cell.counts) for cell in found.scores[0].cells] == [
+        ("mean-shift", "0/3"), ("copies", "0/1"), ("interval", "0/1"),
+    ]  # fmt: skip
+    assert "not_finite fails: Mean shift, Copies, Own interval and spread" in found.to_text()
+    assert found.notes == ("not_finite of NotFinite gave no finite value, so it passes no check.",)
+    assert audit_from_json(found.to_json()) == found
+    assert found.notes[0] in write_audit(found, tmp_path)[1].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"seed": -1}, "The seed is -1; it must be a whole number from 0"),
+        ({"seed": 1.5}, r"The seed is 1\.5; it must be a whole number from 0"),
+        ({"metrics": Spread}, r"Spread is a class; give an object of it, Spread\(\)"),
+        ({"metrics": [Spread()]}, "give names, as a text with commas or as a list"),
+        ({"checks": 3}, "checks is 3; give names"),
+        ({"checks": ["copis"]}, "did you mean 'copies'"),
+        ({"checks": []}, "no check"),
+    ],
+)
+def test_a_wrong_argument_in_python_gets_one_sentence(wrong: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        genbench.audit(**{"metrics": "kid", "checks": "copies", "quick": True, **wrong})
+
+
+def test_names_in_a_list_are_those_in_a_text() -> None:
+    lists, texts = AuditRequest.of(["prdc,k=3", "kid"], ["copies", "scale"], True, 0), ("prdc,k=3,kid", "copies,scale")
+    assert (lists.metrics, lists.checks) == texts
 
 
 def test_the_audit_in_python_is_that_of_the_command() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from genbench.cli import ci
+from genbench.cli.ci import workflow_files
+from genbench.errors import InputError, UsageError
 from tests.cli.commands import refused, run, score_pixels
 
 WORDS = [str(word) for word in score_pixels("digits,split=train", "--name", "a model")[1:]]
@@ -65,3 +69,70 @@ def test_init_refuses_a_baseline_that_the_gate_refuses_and_leaves_no_file(folder
     assert (
         """gate: "--undecided pass --max-increase '1 units'"\n""" in Path(".github/workflows/genbench.yml").read_text()
     )
+
+
+def test_init_leaves_no_file_if_a_workflow_cannot_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = ci.write_output
+
+    def failing(path: Path, text: str, mode: str) -> None:
+        write(path, text, mode)
+        if path.name == "action.yml":
+            raise InputError(f"{path} cannot be written (no space).")
+
+    monkeypatch.setattr(ci, "write_output", failing)
+    assert "no space" in run("ci", "init", *WORDS).stderr
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert run("ci", "init", *WORDS).exit_code == 0
+
+
+def test_init_refuses_a_folder_that_is_a_file_before_it_scores(folder: Path) -> None:
+    Path(".github").write_text("mine")
+    assert ".github does not allow it" in refused("ci", "init", *WORDS)
+    assert [path.name for path in folder.iterdir()] == [".github"]
+
+
+@pytest.mark.parametrize("place", ["../up.jsonl", "ci/../../up.jsonl", "/up.jsonl"])
+def test_init_refuses_a_baseline_outside_of_the_repository(folder: Path, place: str) -> None:
+    assert f"{place} is outside of this folder" in refused("ci", "init", *WORDS, "--baseline", place)
+    assert not list(folder.iterdir())
+
+
+def test_init_writes_an_absolute_path_inside_as_a_relative_one(folder: Path) -> None:
+    assert run("ci", "init", *WORDS, "--baseline", folder / "ci" / "base.jsonl").exit_code == 0
+    assert 'baseline: "ci/base.jsonl"' in Path(".github/workflows/genbench.yml").read_text()
+
+
+@pytest.mark.parametrize("host", ["github", "gitlab"])
+def test_arguments_like_the_marks_of_a_template_reach_the_workflow(host: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    score = ["out/", "--name", 'a {{gate}} "b" {{baseline}} {{score}}']
+    text = next(iter(workflow_files(host, score, Path("b.jsonl")).values()))
+    found = yaml.safe_load(text)
+    if host == "github":
+        written = found["jobs"]["gate"]["steps"][-1]["with"]["score"]
+    else:
+        written = found["genbench-gate"]["variables"]["GENBENCH_SCORE"]
+    assert shlex.split(written) == score
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("github", "a ${{ secrets.KEY }}"),
+        ("gitlab", "a $HOME"),
+        ("gitlab", "${HOME}"),
+        ("gitlab", "%PATH%"),
+        ("github", "two\nlines"),
+        ("gitlab", "\udcff"),
+    ],
+)
+def test_what_a_host_would_change_is_refused(host: str, name: str) -> None:
+    with pytest.raises(UsageError, match=f"would not reach genbench unchanged on {host}"):
+        workflow_files(host, ["out/", "--name", name], Path("b.jsonl"))
+
+
+def test_what_only_the_other_host_would_change_is_taken() -> None:
+    assert workflow_files("github", ["--name", "a $HOME"], Path("b.jsonl"))
+    assert workflow_files("gitlab", ["--name", "a {{ b }}"], Path("b.jsonl"), ["--max-increase", "2%"])

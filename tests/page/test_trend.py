@@ -38,6 +38,14 @@ def test_the_newest_result_of_a_seed_counts_within_a_commit() -> None:
     assert version.mean == 8.0
 
 
+def test_days_are_those_of_utc() -> None:
+    # 22:30 and 23:30 of one day in UTC, written in two zones, and half an hour into the next day
+    made_at = {"2026-01-01T23:30:00+01:00": 9.0, "2026-01-02T01:30:00+02:00": 7.0, "2026-01-01T19:30:00-05:00": 5.0}
+    results = [replace(made("gan", fd, seed=int(fd)), created=time) for time, fd in made_at.items()]
+    versions = versions_of(results, "fd@digits")["gan"]
+    assert [(each.when, each.mean) for each in versions] == [("2026-01-01", 8.0), ("2026-01-02", 5.0)]
+
+
 def test_the_chart_says_every_value_in_words() -> None:
     ((name, drawn),) = trends(HISTORY, "fd@digits")
     assert name == "gan"

@@ -35,6 +35,29 @@ if __name__ == "__main__":
         [future.result() for future in [submit(sleep, number) for number in range(4)]]
 """
 
+DYING = """
+import os, time
+from pathlib import Path
+from genbench.errors import PlugError
+from genbench.runs.workers import worker_pool
+
+def die_or_end(number):
+    Path(f"began-{number}").touch()
+    # the other worker has done its task and waits for the next one
+    while not number and not Path("began-1").exists():
+        time.sleep(0.05)
+    if not number:
+        time.sleep(1)
+        os._exit(7)
+
+if __name__ == "__main__":
+    try:
+        with worker_pool(2) as submit:
+            [future.result() for future in [submit(die_or_end, number) for number in range(2)]]
+    except PlugError as error:
+        print(str(error).partition(",")[0])
+"""
+
 GUEST = """
 import time
 from dataclasses import dataclass, replace
@@ -78,6 +101,13 @@ def test_workers_end_with_their_command(tmp_path: Path, number: signal.Signals) 
 def test_a_killed_worker_is_reported_in_one_sentence() -> None:
     with pytest.raises(PlugError, match="A worker process was killed"), worker_pool(1) as submit:
         submit(os.kill, submit(os.getpid).result(), signal.SIGKILL).result()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_makes_no_other_worker_print_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(DYING)
+    done = subprocess.run([sys.executable, "dying.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("A worker process was killed\n", "")
 
 
 def trials(out: Path) -> list[Result]:

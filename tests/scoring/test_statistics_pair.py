@@ -84,10 +84,22 @@ def test_the_command_prints_and_stores_the_score(files: dict[str, Path], tmp_pat
         (("--metrics", "sfid"), "has no statistics of 'spatial'"),
         (("--features", "digits"), "was made by pixels,size=4, not by digits"),
         (("--count", "100"), "--count needs the generated samples"),
+        (("--dry-run",), "--dry-run needs the generated samples"),
+        (("--pairs", "pairs.png"), "--pairs needs the generated samples"),
+        (("--floor", TEST), "--floor needs the generated samples"),
+        (("--panel-metric", "kid"), "--panel-metric needs the generated samples"),
+        (("--skip-corrupt",), "--skip-corrupt needs the generated samples"),
+        (("--max-pixels", "9"), "--max-pixels needs the generated samples"),
+        (("--weights", "w.pt"), "--weights needs the generated samples"),
+        (("--precision", "bf16"), "--precision needs the generated samples"),
+        (("--backend", "openvino"), "--backend needs the generated samples"),
     ],
 )
-def test_what_needs_samples_is_refused(files: dict[str, Path], words: tuple[str, ...], complaint: str) -> None:
-    outcome = run("score", files[TRAIN], files[TEST], *words)
+def test_what_needs_samples_is_refused_and_nothing_is_written(
+    files: dict[str, Path], tmp_path: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    outcome = run("score", files[TRAIN], files[TEST], "--to", tmp_path / "r.jsonl", *words)
+    assert not list(tmp_path.iterdir())
     assert outcome.exit_code in (1, 2)
     assert complaint in " ".join(outcome.stderr.split())
 
@@ -106,3 +118,9 @@ def test_statistics_of_different_extractors_are_refused(files: dict[str, Path], 
 def test_an_option_that_needs_samples_is_refused_in_python(files: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="panel needs the generated samples"):
         score(files[TRAIN], reference=files[TEST], panel="offline")
+
+
+def test_a_metric_that_is_named_twice_is_scored_once(files: dict[str, Path]) -> None:
+    found = score(files[TRAIN], reference=files[TEST], metrics="fid,fd")
+    assert [entry.name for entry in found.scores] == ["fd@pixels,size=4"]
+    assert len(found.metrics) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -14,38 +14,12 @@ import numpy as np
 from genbench.array_types import Float64
 from genbench.checks.audit.criteria import AuditedScore
 from genbench.checks.audit.human_agreement import human_agreement
-from genbench.checks.audit.image_checks import image_checks
 from genbench.checks.audit.measurement import AuditedMetric, MeasuredScore, measured_case, metric_cost
-from genbench.checks.audit.mode_checks import mode_checks
 from genbench.checks.audit.record import Audit, Cell, Criterion, Curve, ScoreAudit, finite_or_none
-from genbench.checks.audit.sample_checks import sample_checks
+from genbench.checks.audit.request import AuditRequest, requested_checks, requested_metrics
 from genbench.checks.audit.score_kinds import kind_of, truth_of, worst_of
-from genbench.checks.audit.shape_checks import shape_checks
-from genbench.checks.audit.sides import AuditCase, AuditCheck, AuditSize
-from genbench.checks.audit.support_checks import support_checks
-from genbench.errors import UsageError, did_you_mean
-from genbench.plugs import registry
-from genbench.plugs.contract_checks import check_metric
+from genbench.checks.audit.sides import AuditCase, AuditCheck
 from genbench.plugs.contracts import Metric
-from genbench.plugs.specs import parse_specs
-
-FULL = AuditSize(count=500, repeats=3)
-QUICK = AuditSize(count=200, repeats=3, dimensions=(8,), fine=False, interval_repeats=15)
-
-QUICK_METRICS = "fid,kid,pr,prdc,clipped,mind"
-"""What the quick audit takes by default."""
-
-WITH_OPTIONS = {"rke": "rke,sigma=4", "rrke": "rrke,sigma=4,rows=200"}
-"""Metrics with an option that has no default, and the spec that is audited."""
-LEFT_OUT = {
-    "divergences": "compares with a known density",
-    "fd": "is the same function as fid",
-    "lpips": "reads images, and the checks of diversity have points",
-    "msssim": "reads images, and the checks of diversity have points",
-    "sfid": "reads positions in images, and is the same function as fid",
-}
-"""Metrics that ``all`` leaves out, and why."""
-
 
 _Measured = Mapping[tuple[str, str], MeasuredScore]
 """The scores of a case, by spec of the metric and name of the score."""
@@ -54,42 +28,25 @@ Mapped = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 """Yields the results of a function of one argument for each item, in order."""
 
 
-@dataclass(frozen=True)
-class AuditRequest:
-    """What to audit."""
-
-    metrics: str | Metric = "all"
-    """``all``, or specs separated by commas, also of guests: ``my.module:Metric``; or one metric itself."""
-    checks: str = "all"
-    """``all``, or names separated by commas."""
-    size: AuditSize = FULL
-    seed: int = 0
-    quick: bool = False
-
-    @staticmethod
-    def of(metrics: str | Metric | None, checks: str, quick: bool, seed: int) -> AuditRequest:
-        """Return the request of the whole or the quick audit. Without metrics, the quick one takes a few."""
-        chosen = (QUICK_METRICS if quick else "all") if metrics is None else metrics
-        return AuditRequest(chosen, checks, QUICK if quick else FULL, seed, quick)
-
-
-def audit(metrics: str | Metric | None = None, checks: str = "all", *, quick: bool = False, seed: int = 0) -> Audit:
+def audit(
+    metrics: str | list[str] | Metric | None = None,
+    checks: str | list[str] = "all",
+    *,
+    quick: bool = False,
+    seed: int = 0,
+) -> Audit:
     """Put metrics through checks with known answers, like ``genbench audit`` but in one process.
 
-    ``metrics``: ``"all"``, names or specs separated by commas, also of your own (``"my_module:Metric"``), or one metric
-    itself (any object of the contract ``Metric``); default: all, with ``quick`` six. ``checks``: ``"all"``, or names
-    separated by commas. ``quick``: fewer rows, points and dimensions. ``seed``, 0 or more: of the data.
+    ``metrics``: ``"all"``, names or specs separated by commas or in a list, also of your own (``"my_module:Metric"``),
+    or one metric itself (any object of the contract ``Metric``); default: all, with ``quick`` six. ``checks``:
+    ``"all"``, or names separated by commas or in a list. ``quick``: fewer rows, points and dimensions. ``seed``, a
+    whole number from 0: of the data.
 
     ``to_text()`` of the returned Audit is the table of the command, ``to_frame()`` a DataFrame, ``to_json()`` all
-    curves and criteria. Raises UsageError for unknown names, PlugError if a metric raises or breaks the contract.
+    curves and criteria. Raises UsageError for unknown names, for a seed that is no whole number from 0, and for a class
+    instead of a metric; PlugError if a metric raises or breaks the contract.
     """
     return run_audit(AuditRequest.of(metrics, checks, quick, seed))
-
-
-def all_checks(size: AuditSize) -> list[AuditCheck]:
-    """Return all checks, in the order of the page."""
-    parts = (shape_checks, mode_checks, support_checks, image_checks, sample_checks)
-    return [check for part in parts for check in part(size)]
 
 
 def run_audit(
@@ -102,8 +59,8 @@ def run_audit(
     """
     began = time.monotonic()
     # complain about names before the long work
-    metrics, notes = _requested_metrics(request.metrics)
-    checks = _requested_checks(request)
+    metrics, notes = requested_metrics(request.metrics)
+    checks = requested_checks(request)
     measured = _measured_cases(request, checks, progress, mapped)
     # the metric and the direction of each score, in the order in which they appear
     known = {metric.spec: metric for metric in metrics}
@@ -124,6 +81,12 @@ def run_audit(
         )
         for key, (metric, better) in _in_order(directed, metrics)
     ]  # fmt: skip
+    finite = {key for found in measured.values() for key, score in found.items() if np.isfinite(score.value).any()}
+    notes += [
+        f"{name} of {spec} gave no finite value, so it passes no check."
+        for spec, name in directed
+        if (spec, name) not in finite
+    ]
     # metrics whose views no check has
     empty = [metric.spec for metric in metrics if metric.spec not in {spec for spec, _ in kinds}]
     notes += [f"{spec} gave no score on these checks." for spec in empty]
@@ -162,8 +125,8 @@ def _measured_at(request: AuditRequest, place: tuple[int, int]) -> _Measured:
     from threadpoolctl import threadpool_limits
 
     # checks and guests are made again, because not all of them can be sent to another process
-    metrics, _ = _requested_metrics(request.metrics)
-    check = _requested_checks(request)[place[0]]
+    metrics, _ = requested_metrics(request.metrics)
+    check = requested_checks(request)[place[0]]
     usable = [metric for metric in metrics if check.without_reference or metric.plug.reference != "none"]
     # several threads would only wait for each other on so few rows
     with threadpool_limits(1):
@@ -187,7 +150,7 @@ def _judged_cell(
 ) -> Cell:
     # a check applies if the metric could be computed in all of its cases
     found = {case.name: measured[case].get(key) for case in check.cases}
-    known = {name: one for name, one in found.items() if one is not None and np.isfinite(one.value).any()}
+    known = {name: one for name, one in found.items() if one is not None}
     if len(known) < len(check.cases):
         return Cell(check.name, (), ())
     # everything that the criteria are decided from
@@ -202,7 +165,7 @@ def _judged_cell(
         reads_train=metric.reads_train,
     )
     # a check without criteria does not apply to this kind of score
-    # values may be infinite
+    # values may be infinite or NaN, which passes no criterion
     with np.errstate(invalid="ignore"):
         criteria = judged_criteria(check, score)
         curves = [_curve(case, known[case.name].value) for case in check.cases] if criteria else []
@@ -230,40 +193,3 @@ def _curve(case: AuditCase, value: Float64) -> Curve:
     return Curve(
         case.name, case.axis, case.x, tuple(map(finite_or_none, means)), tuple(finite_or_none(e, 3) for e in errors)
     )
-
-
-def _requested_metrics(request: str | Metric) -> tuple[list[AuditedMetric], list[str]]:
-    """Return the metrics, and sentences about those that ``all`` leaves out."""
-    # an object has no spec, so its class names it
-    if not isinstance(request, str):
-        name = type(request).__name__
-        check_metric(request, name)
-        return [AuditedMetric(name, request)], []
-    if request == "all":
-        # all installed metrics, with the options that they need
-        names = [name for name in registry.installed("metrics") if name not in LEFT_OUT]
-        specs: list[Any] = [WITH_OPTIONS.get(name, name) for name in names]
-        notes = [f"{name} is left out: it {why}." for name, why in LEFT_OUT.items()]
-    else:
-        specs, notes = [str(spec) for spec in parse_specs(request)], []
-    metrics = []
-    for spec in dict.fromkeys(specs):
-        plug = registry.load("metrics", spec)
-        # a guest's class without options is made here
-        check_metric(plug, spec)
-        metrics.append(AuditedMetric(spec, plug))
-    return metrics, notes
-
-
-def _requested_checks(request: AuditRequest) -> list[AuditCheck]:
-    # unknown names get a suggestion
-    known = {check.name: check for check in all_checks(request.size)}
-    if request.checks == "all":
-        return list(known.values())
-    names = [name.strip() for name in request.checks.split(",") if name.strip()]
-    if not names:
-        raise UsageError("The list has no check; write all, or names such as mean-shift,copies.")
-    for name in names:
-        if name not in known:
-            raise UsageError(f"There is no check called {name!r}{did_you_mean(name, known)}")
-    return [known[name] for name in dict.fromkeys(names)]

@@ -123,7 +123,7 @@ class Audit:
     costs: tuple[MetricCost, ...]
     people: tuple[HumanAgreement, ...]
     notes: tuple[str, ...]
-    """Sentences about scores and metrics that were left out."""
+    """Sentences about scores and metrics that were left out, or gave no finite value."""
     # how it was found
     count: int
     """Rows of each side."""
