@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from numbers import Integral
 
 
 class GenbenchError(Exception):
@@ -92,6 +93,12 @@ def refuse_address(text: object) -> None:
     if scheme[1].lower() == "file":
         raise InputError(f"{text} is an address; give the path alone, without file://.")
     raise InputError(f"{text} is an address, and genbench does not download; fetch it first, and give the local path.")
+
+
+def refuse_seed(seed: object) -> None:
+    """Raise UsageError for a seed that is not a whole number from 0."""
+    if not isinstance(seed, Integral) or int(seed) < 0:
+        raise UsageError(f"The seed is {seed!r}; it must be a whole number from 0.")
 
 
 _OWN_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from genbench.benchmarks import Benchmark
 from genbench.distributed import Ranks
-from genbench.errors import UsageError, did_you_mean
+from genbench.errors import UsageError, did_you_mean, refuse_seed
 from genbench.plugs.contracts import BATCH_SIZE
 from genbench.plugs.registry import load
 from genbench.plugs.requested_classes import check_label_rule
@@ -83,7 +83,7 @@ class Options:
 
     @staticmethod
     def of(given: Mapping[str, Any]) -> Options:
-        """Return the options with these names. Raises UsageError for an unknown name or a negative seed."""
+        """Return the options with these names. Raises UsageError for an unknown name or a wrong seed."""
         # accept older names with a notice
         known = [field.name for field in fields(Options)]
         values = dict(given)
@@ -95,8 +95,7 @@ class Options:
             if name not in known:
                 raise UsageError(f"score has no option {name!r}{did_you_mean(name, known)}")
         options = Options(**values)
-        if options.seed < 0:
-            raise UsageError(f"The seed is {options.seed}; it must be 0 or more.")
+        refuse_seed(options.seed)
         check_label_rule(options.labels)
         return options
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import genbench
+from genbench.errors import UsageError
 from genbench.scoring.options import CompareOptions, Options, ScoreOptions, WatchOptions
 
 TYPES = {field.name: field.type for field in fields(Options)}
@@ -61,3 +62,9 @@ def test_mypy_rejects_a_wrong_name_of_an_option(tmp_path: Path) -> None:
     answer = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False).stdout
     lines = [int(line.split(":")[1]) for line in answer.splitlines() if line.startswith("calls.py") and "error" in line]
     assert sorted(set(lines)) == [5, 6, 7, 8], answer
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", None])
+def test_a_seed_that_is_no_whole_number_from_0_is_refused(seed: object) -> None:
+    with pytest.raises(UsageError, match=f"The seed is {seed!r}; it must be a whole number from 0"):
+        Options.of({"seed": seed})

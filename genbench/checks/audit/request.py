@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from genbench.checks.audit.image_checks import image_checks
 from genbench.checks.audit.measurement import AuditedMetric
 from genbench.checks.audit.mode_checks import mode_checks
@@ -14,7 +12,7 @@ from genbench.checks.audit.sample_checks import sample_checks
 from genbench.checks.audit.shape_checks import shape_checks
 from genbench.checks.audit.sides import AuditCheck, AuditSize
 from genbench.checks.audit.support_checks import support_checks
-from genbench.errors import UsageError, did_you_mean
+from genbench.errors import UsageError, did_you_mean, refuse_seed
 from genbench.plugs import registry
 from genbench.plugs.contract_checks import check_metric
 from genbench.plugs.contracts import Metric
@@ -56,8 +54,7 @@ class AuditRequest:
 
         Raises UsageError for a seed that is not a whole number from 0, a class, and lists of anything but names.
         """
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise UsageError(f"The seed is {seed!r}; it must be a whole number from 0.")
+        refuse_seed(seed)
         if isinstance(metrics, type):
             raise UsageError(f"{metrics.__name__} is a class; give an object of it, {metrics.__name__}().")
         if isinstance(metrics, (list, tuple)):
