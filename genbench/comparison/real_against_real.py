@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from genbench.plugs.contracts import Score
+from scipy import stats
 
-CRITICAL_VALUE = 1.96
-"""Quantile of the normal distribution: two-sided, 95 %."""
+from genbench.plugs.contracts import Score
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,8 @@ class RealAgainstReal:
     real: Score
     rows: int
     """Number of generated, and of real samples; a distance depends on it."""
+    units: int
+    """Number of independent samples a side: the volumes of slices, and otherwise the rows."""
 
     @property
     def outcome(self) -> Literal["worse", "better", "equal"] | None:
@@ -27,7 +28,7 @@ class RealAgainstReal:
 
         None if an error is unknown. The errors are added as if they were independent. Both scores share a reference,
         so this overstates the error of their difference: ``worse`` and ``better`` are said too rarely rather than too
-        often.
+        often. Few units need a larger difference: the quantile is that of Student's t with ``units`` - 1 degrees.
         """
         errors = (self.generated.error, self.real.error)
         # a diverged score is not finite
@@ -35,6 +36,7 @@ class RealAgainstReal:
             return None
         # the same sign as a worse score, or not
         difference = self.generated.value - self.real.value
-        if abs(difference) <= CRITICAL_VALUE * math.hypot(*(error or 0.0 for error in errors)):
+        critical_value = float(stats.t.ppf(0.975, max(self.units - 1, 1)))
+        if abs(difference) <= critical_value * math.hypot(*(error or 0.0 for error in errors)):
             return "equal"
         return "worse" if (difference > 0) == (self.generated.better == "lower") else "better"

@@ -21,6 +21,9 @@ from genbench.runs.pictures import draw_curves, image_tiles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+HISTORY = "history.jsonl"
+"""Name of the file with the steps of a training."""
+
 MOST_MODES = 60
 """Above this number of modes, the shares are drawn as a sorted line instead of bars."""
 
@@ -40,7 +43,7 @@ def forest(results: str | Path | Sequence[Result], metric: str, *, ax: Axes | No
             ax.plot(row.interval, [place, place], color="tab:blue")
         ax.plot([row.mean], [place], "D", color="tab:blue", markersize=5)
     # the best row is at the top
-    ax.set_yticks(range(len(rows)), [row.name for row in rows])
+    ax.set_yticks(range(len(rows)), [_literal(row.name) for row in rows])
     ax.margins(y=0.2)
     ax.invert_yaxis()
     ax.set_xlabel(f"{rows[0].metric} {ARROWS[rows[0].better]}" if rows else metric)
@@ -63,7 +66,7 @@ def ratios(result: Result, *, ax: Axes | None = None) -> Axes:
     colours = ["tab:orange" if name == found.optimised_for else "tab:blue" for name in found.extractors]
     ax.scatter(found.values, places, c=colours, zorder=3)
     ax.axvline(1.0, color="gray", linestyle="--", linewidth=1)
-    ax.set_yticks(places, found.extractors)
+    ax.set_yticks(places, list(map(_literal, found.extractors)))
     ax.margins(y=0.2)
     ax.invert_yaxis()
     ax.set_xlabel(f"{found.score}: distance / distance of real data")
@@ -78,7 +81,10 @@ def curves(history: str | Path, *, ax: Sequence[Axes] | None = None) -> list[Axe
     InputError if it cannot be read or has no steps.
     """
     path = Path(history)
-    path = path / "history.jsonl" if path.is_dir() else path
+    path = path / HISTORY if path.is_dir() else path
+    # another file must not be called a damaged history
+    if path.name != HISTORY:
+        raise InputError(f"{path} is no {HISTORY} of a training; give such a file, or the folder of a seed with one.")
     known = History.read(path)
     if not known.steps:
         raise InputError(f"{path} has no steps; train with `genbench run` or `genbench train`.")
@@ -119,15 +125,22 @@ def mode_histogram(result: Result, *, ax: Axes | None = None) -> Axes:
 def gallery(images: npt.ArrayLike, *, columns: int | None = None, ax: Axes | None = None) -> Axes:
     """Draw images, uint8 [N, H, W, 3] or [N, 3, H, W], as tiles; ``columns`` is the number of tiles in a row.
 
-    Raises InputError for arrays of another shape or dtype.
+    Raises InputError for arrays of another shape or dtype, and for less than one column.
     """
     pixels = np.asarray(images)
     if pixels.ndim != 4 or not len(pixels) or 3 not in (pixels.shape[1], pixels.shape[3]) or pixels.dtype != np.uint8:
         raise InputError(f"A gallery needs images uint8 [N, H, W, 3]; got {pixels.dtype} {list(pixels.shape)}.")
+    if columns is not None and columns < 1:
+        raise InputError(f"A gallery needs at least one column; got {columns}.")
     ax = _axes(ax)
     ax.imshow(image_tiles(pixels, columns or math.ceil(math.sqrt(len(pixels)))), interpolation="nearest")
     ax.set_axis_off()
     return ax
+
+
+def _literal(name: str) -> str:
+    """Return a name that matplotlib does not read as mathematics."""
+    return name.replace("$", r"\$")
 
 
 def _axes(ax: Axes | None) -> Axes:

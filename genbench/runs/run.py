@@ -24,7 +24,7 @@ from genbench.runs.gallery import write_gallery
 from genbench.runs.identity import trial_identities
 from genbench.runs.likelihood_scores import likelihoods
 from genbench.runs.options import RunOptions, RunSettings, TrainOptions, run_settings
-from genbench.runs.scorable import require_scorable
+from genbench.runs.scorable import is_trainable, require_scorable
 from genbench.runs.train import Training
 from genbench.runs.trial_folder import taken_folder
 from genbench.runs.workers import worker_pool
@@ -66,7 +66,7 @@ def train(sampler: str, benchmark: str | Benchmark, **options: Unpack[TrainOptio
     unknown names and options and for a sampler that cannot be trained, PlugError if the sampler raises.
     """
     settings = run_settings(benchmark, [sampler], "train", options)
-    if not hasattr(open_sampler(sampler), "fit"):
+    if not is_trainable(open_sampler(sampler)):
         raise UsageError(f"{sampler!r} cannot be trained: it has no fit(source, seed, steps, watch, checkpoint).")
     # the returned Training has the record, the history and the path of the weights
     training = Training(settings, sampler, settings.seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from genbench.benchmarks import Benchmark
 from genbench.errors import GenbenchError, PlugError
 from genbench.plugs.opening import open_sampler
@@ -13,6 +15,20 @@ FIRST_SAMPLES = 8
 """Number of samples whose features are computed; a sampler draws a whole chunk for them."""
 
 
+def is_trainable(sampler: object) -> bool:
+    """Whether a sampler has the ``fit`` of genbench's contract, and not that of another library, as scikit-learn's."""
+    fit = getattr(sampler, "fit", None)
+    if fit is None:
+        return False
+    try:
+        parameters = inspect.signature(fit).parameters
+    except (TypeError, ValueError):  # a built-in function has no signature
+        return True
+    # the contract passes both by name
+    named = {"seed", "steps"} & set(parameters)
+    return bool(named) or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+
+
 def require_scorable(settings: RunSettings, names: list[str]) -> None:
     """Open the samplers of a run, and compute the features of a few samples of those that are not trained.
 
@@ -21,10 +37,10 @@ def require_scorable(settings: RunSettings, names: list[str]) -> None:
     """
     # a mistyped name stops the run as well
     samplers = {name: open_sampler(name) for name in names}
-    if not any(hasattr(sampler, "fit") for sampler in samplers.values()):
+    if not any(is_trainable(sampler) for sampler in samplers.values()):
         return
     for name, sampler in samplers.items():
-        if not hasattr(sampler, "fit") and not _is_finished(settings, name):
+        if not is_trainable(sampler) and not _is_finished(settings, name):
             _compute_features(sampler, name, settings.benchmark)
 
 

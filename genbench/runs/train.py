@@ -25,6 +25,7 @@ from genbench.runs.folder import DEFAULT_SUFFIX, RunFolder
 from genbench.runs.history import History, WatchedStep
 from genbench.runs.options import RunSettings
 from genbench.runs.pictures import curves_figure
+from genbench.runs.scorable import is_trainable
 from genbench.scoring.score import score
 
 WATCHED_STEPS = 20
@@ -72,7 +73,7 @@ class Training:
         settings, model = self.settings, self._opened()
         self._suffix = getattr(model, "weights_suffix", DEFAULT_SUFFIX)
         self.record = TrainingRecord(settings.budget, self.seed)
-        if not hasattr(model, "fit"):
+        if not is_trainable(model):
             return model
         # everything that makes two trainings the same
         planned = replace(self.record, benchmark=str(settings.benchmark), sampler=self.sampler, steps=settings.steps)

@@ -42,7 +42,8 @@ def real_against_real(plan: Plan) -> RealAgainstReal | None:
     except (GenbenchError, IndexError):
         # too few samples in a half: the score itself is shown without a comparison
         return None
-    return RealAgainstReal(scores[0], scores[1], len(chosen)) if scores[0].better else None
+    units = len(chosen) if chosen.volume is None else len(np.unique(chosen.volume))
+    return RealAgainstReal(scores[0], scores[1], len(chosen), units) if scores[0].better else None
 
 
 def _chosen_sides(generated: Features, reference: Features) -> tuple[Features, Features, Features]:

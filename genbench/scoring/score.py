@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from genbench.benchmarks import Benchmark
 from genbench.errors import UsageError
 from genbench.features.features import Features
-from genbench.plugs.registry import load
+from genbench.plugs.registry import installed, load
+from genbench.plugs.specs import parse_spec
 from genbench.results import Result
 from genbench.scoring.metric_lists import metric_specs
 from genbench.scoring.options import Options, ScoreOptions
@@ -29,7 +30,7 @@ def score(
     until: Until | None = None,
     **options: Unpack[ScoreOptions],
 ) -> Result:
-    """Score a subject against a benchmark or a reference.
+    """Score a subject against a benchmark or a reference: ``score("out/", reference="real/")``.
 
     ``subject``: a path (folder, archive, array or other file), a spec (``"digits,split=train"``,
     ``"acme.models:Fractal,depth=5"``), a sampler (any object with ``sample(count, seed)``, or a callable), an array or
@@ -38,6 +39,7 @@ def score(
     result says how. ``options``: the fields of ``Options``. Raises UsageError for names and options that do not exist
     or do not go together, InputError for samples that cannot be used, PlugError if a guest raises.
     """
+    _refuse_path(benchmark)
     statistics = statistics_of(subject) if until is None else None
     if statistics is not None:
         result = score_statistics(statistics, benchmark, Options.of(options))
@@ -50,6 +52,14 @@ def score(
     else:
         result = score_until(subject, benchmark, Options.of(options), until).result
     return replace(result, spec=str(subject)) if isinstance(subject, (str, Path)) else result
+
+
+def _refuse_path(benchmark: str | Benchmark | None) -> None:
+    """Raise UsageError for a path in the place of a benchmark; ``genbench score OUT REAL`` has the reference there."""
+    if not isinstance(benchmark, str) or parse_spec(benchmark).name in installed("benchmarks"):
+        return
+    if Path(benchmark).exists():
+        raise UsageError(f"{benchmark!r} is a path and no benchmark; write reference={benchmark!r} to compare with it.")
 
 
 def features_of(subject: object, **options: Unpack[ScoreOptions]) -> Features:

@@ -32,8 +32,8 @@ def answer_text(result: Result, beside: RealAgainstReal | None, *, plain: bool =
             " ".join(number_with_error(each.value, each.error)) for each in (beside.real, beside.generated)
         )
         lines += [
-            f"Real against real: {real} for {beside.rows:,} samples, a half of the reference against the other half; "
-            f"as many samples of {one_line(result.name)} have {generated}.",
+            f"Real against real: {real}; {one_line(result.name)}: {generated} ({beside.rows:,} samples each, against a "
+            "half of the reference).",
             f"Verdict: {VERDICTS[beside.outcome]}",
         ]
     # no line is wider than a terminal

@@ -63,8 +63,9 @@ def written(
 
 def _fitting(board: Table, width: int) -> Table:
     """Return a table of the first metrics, as many as fit into a width and at least one, with notes in lines."""
-    # leave out the last column until the others fit
-    full, metrics = board, board.metrics
+    # the metric that sorts comes first, and the last column is left out until the others fit
+    metrics = (board.sort, *(metric for metric in board.metrics if metric != board.sort))
+    full = board = replace(board, metrics=metrics)
     while len(metrics) > 1 and max(map(len, _aligned(board).split("\n"))) > width:
         metrics = metrics[:-1]
         board = replace(full, metrics=metrics)

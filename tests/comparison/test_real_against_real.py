@@ -9,9 +9,11 @@ from genbench.comparison.real_against_real import RealAgainstReal
 from genbench.plugs.contracts import Score
 
 
-def pair(generated: float, real: float, error: float | None = 1.0, better: str = "lower") -> RealAgainstReal:
+def pair(
+    generated: float, real: float, error: float | None = 1.0, better: str = "lower", units: int = 1000
+) -> RealAgainstReal:
     scores = [Score("x", value, error, better) for value in (generated, real)]  # type: ignore[arg-type]
-    return RealAgainstReal(scores[0], scores[1], 100)
+    return RealAgainstReal(scores[0], scores[1], 100, units)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,12 @@ def pair(generated: float, real: float, error: float | None = 1.0, better: str =
 )
 def test_a_difference_beyond_chance_decides(generated: float, better: str, outcome: str) -> None:
     assert pair(generated, 10.0, 1.0, better).outcome == outcome
+
+
+def test_few_units_need_a_larger_difference() -> None:
+    # the quantile of Student's t with three degrees of freedom is 3.182: 4.50 for two errors of 1
+    assert pair(14.4, 10.0, units=4).outcome == "equal"
+    assert pair(14.6, 10.0, units=4).outcome == "worse"
 
 
 @pytest.mark.parametrize(("generated", "error"), [(12.8, None), (float("nan"), 1.0), (float("inf"), 1.0)])

@@ -126,3 +126,19 @@ def test_samples_that_cannot_be_scored_are_refused_before_another_sampler_is_tra
         run(TINY, samplers, budget="quick", repeats=1, out=tmp_path, progress=False)
     assert not Trained.steps
     assert not list(tmp_path.iterdir())
+
+
+class FittedByScikitLearn:
+    """A sampler whose ``fit`` is that of scikit-learn and was called before."""
+
+    def fit(self, X: Any, y: Any = None) -> FittedByScikitLearn:
+        raise AssertionError("genbench must not call it")
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        return RING.sample(count, seed)
+
+
+def test_a_fit_of_another_library_is_no_training(tmp_path: Path) -> None:
+    (result,) = run(TINY, [f"{__name__}:FittedByScikitLearn"], repeats=1, budget="tiny", out=tmp_path, progress=False)
+    assert result.training is not None
+    assert result.training.steps is None

@@ -75,9 +75,24 @@ def test_the_curves_of_a_training_have_a_line_at_the_chosen_step() -> None:
     assert all(len(panel.lines) == 2 for panel in panels)
 
 
+def test_another_file_is_not_called_a_damaged_history(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    valued("a", 1.0).append(path)
+    with pytest.raises(InputError, match=r"is no history.jsonl of a training; give such a file"):
+        genbench.plot.curves(path)
+
+
+def test_names_are_no_mathematics() -> None:
+    ax = genbench.plot.forest([valued(r"cost $\foo$", 1.0)], "fd")
+    assert ax.figure is not None
+    ax.figure.canvas.draw()
+
+
 def test_a_gallery_is_one_picture() -> None:
     images = np.zeros((5, 8, 8, 3), np.uint8)
     (picture,) = genbench.plot.gallery(images, columns=3).images
     assert picture.get_array().shape == (2 * 9 + 1, 3 * 9 + 1, 3)
+    with pytest.raises(InputError, match="at least one column"):
+        genbench.plot.gallery(images, columns=-2)
     with pytest.raises(InputError, match="float64"):
         genbench.plot.gallery(np.zeros((5, 8, 8, 3)))

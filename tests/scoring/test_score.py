@@ -269,3 +269,11 @@ def test_a_metric_without_a_repr_is_called_by_its_class_in_errors(monkeypatch: p
     monkeypatch.setattr("genbench.scoring.plan.load", lambda room, spec: Silent())
     with pytest.raises(PlugError, match=r"^The metric \S*Silent returned a NoneType; expected a list"):
         genbench.score(IMAGES[:50], features="pixels,size=4", metrics="swd")
+
+
+def test_a_path_in_the_place_of_a_benchmark_is_told_apart_from_a_mistyped_name(tmp_path: Path) -> None:
+    real = str(folder(tmp_path / "real", IMAGES[:20]))
+    with pytest.raises(UsageError, match="is a path and no benchmark; write reference="):
+        genbench.score(IMAGES[20:40], real)
+    with pytest.raises(UsageError, match="did you mean 'digits'"):
+        genbench.score(IMAGES[20:40], "digit")

@@ -202,3 +202,5 @@ def test_text_of_a_width_has_the_columns_that_fit_and_says_how_many_do_not() -> 
     assert "1 more column: add --all" in narrow
     assert "is ↑" not in narrow
     assert "is ↑" in written(results, width=200)
+    # the metric that sorts is always among those that are shown
+    assert "is ↑" in written(results, width=60, sort="is")
