@@ -141,6 +141,8 @@ def layout_of(
         range = range or "0..1"
     elif dtype != np.uint8 and range is None:
         least, most = extremes(first_rows())
+        if not np.isfinite([least, most]).all():
+            raise InputError(f"{name} holds NaN or infinity; leave such samples out, or mend what wrote them.")
         # the embeddings of the parts of a text or a sound look like gray images
         parts = "; if they are embeddings of parts [N, T, D], give their means x.mean(axis=1)" if axes == "NHW" else ""
         raise InputError(

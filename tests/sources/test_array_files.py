@@ -181,6 +181,13 @@ def test_a_range_may_have_any_limits(tmp_path: Path, range: str, values: list[fl
     assert batch.data[:, 0, 0, 0].tolist() == [0, 51, 255]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_no_range_is_advised_for_values_that_are_not_finite(tmp_path: Path, value: float) -> None:
+    np.save(tmp_path / "x.npy", np.full((4, 8, 8, 3), value, np.float32))
+    with pytest.raises(InputError, match="holds NaN or infinity; leave such samples out"):
+        Npy(tmp_path / "x.npy")
+
+
 def test_the_error_for_nan_names_the_row(tmp_path: Path) -> None:
     floats = np.zeros((9, 4, 4, 3), np.float32)
     floats[7, 1, 2, 0] = np.nan
