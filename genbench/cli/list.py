@@ -16,6 +16,7 @@ def list_command(kind: str | None) -> None:
     from genbench.plugs import registry
     from genbench.plugs.declarations import about_plug
     from genbench.scoring.metric_lists import METRIC_GROUPS
+    from genbench.tables.line_width import WIDTH
 
     # "genbench list metric" means "genbench list metrics"
     if kind is not None and kind not in registry.KINDS and f"{kind}s" in registry.KINDS:
@@ -30,5 +31,5 @@ def list_command(kind: str | None) -> None:
         width = max((len(name) for name, _ in plugs), default=0)
         say(f"{each}:")
         for name, about in plugs:
-            say(textwrap.fill(about, 100, initial_indent=f"  {name:{width}}  ",
+            say(textwrap.fill(about, WIDTH, initial_indent=f"  {name:{width}}  ",
                                subsequent_indent=" " * (width + 4), break_long_words=False))  # fmt: skip

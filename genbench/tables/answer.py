@@ -36,6 +36,9 @@ def answer_text(result: Result, beside: RealAgainstReal | None, *, plain: bool =
             "half of the reference).",
             f"Verdict: {VERDICTS[beside.outcome]}",
         ]
+    # without real samples, a score may still know the value of a perfect sampler
+    elif isinstance(entry.detail.get("expected"), (int, float)):
+        lines.append(f"A perfect sampler would have {entry.detail['expected']:.4g}.")
     # no line is wider than a terminal
     text = "\n".join(wrapped(line) for line in lines)
     return text.translate(PLAIN) if plain else text

@@ -83,3 +83,9 @@ def test_a_statistics_file_gives_a_number_without_real_samples(tmp_path: Path) -
     outcome = run("score", HALVES[0], tmp_path / "real.npz", *PIXELS)
     assert outcome.stdout.startswith("fd@pixels,size=8: ")
     assert "Real against real" not in outcome.stdout
+
+
+def test_a_score_that_compares_no_samples_names_the_value_of_a_perfect_sampler() -> None:
+    outcome = run("score", "--samples", "ring,count=2500,seed=1", "--benchmark", "ring8")
+    assert outcome.stdout.startswith("modes@points,toy=ring: 8 ")
+    assert "\nA perfect sampler would have 8.\n" in outcome.stdout

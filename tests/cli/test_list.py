@@ -11,7 +11,7 @@ def test_list_names_every_kind() -> None:
     assert "digits" in run("list", "benchmark").stdout
 
 
-def test_the_list_is_plain_text_of_at_most_a_hundred_columns() -> None:
+def test_the_list_is_plain_text_of_at_most_80_columns() -> None:
     text = run("list").stdout
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     assert not any(mark in text for mark in ("``", "Raises", " Return "))
