@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from genbench.results import Result
 
 
-def show(result: Result, beside: RealAgainstReal | None, *, full: bool) -> None:
+def show(result: Result, beside: RealAgainstReal | None, *, full: bool, kept: bool) -> None:
     """Print the answer that a result gives to stdout, and its warnings and hints to stderr.
 
     ``full`` also prints the table of all scores. ``beside`` is the first score of real samples, if it is known.
+    ``kept``: whether the result goes to a file.
     """
     from genbench.tables.answer import answer_text
     from genbench.tables.result_table import heading_text, result_text
@@ -36,7 +37,8 @@ def show(result: Result, beside: RealAgainstReal | None, *, full: bool) -> None:
     show_hints(result.hints)
     more = len(result.scores) - 1
     if not full and more:
-        show_hints([f"Next: add --all for {number_of(more, 'more scores')}, --to FILE.jsonl to keep the result."])
+        keep = "" if kept else ", --to FILE.jsonl to keep the result"
+        show_hints([f"Next: add --all for {number_of(more, 'more scores')}{keep}."])
 
 
 def show_hints(hints: Iterable[str]) -> None:

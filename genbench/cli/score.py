@@ -151,7 +151,7 @@ def score_command(out: str | None, real: str | None, as_json: bool, to: Path | N
     elif not follows:
         # the result is shown first, and a closed pipe does not keep it from the file
         try:
-            _show(result, plan, as_json=as_json, show_all=show_all)
+            _show(result, plan, as_json=as_json, show_all=show_all, kept=to is not None)
         finally:
             _write(result, plan, to, pairs)
         send([result], log_to)
@@ -191,7 +191,7 @@ def _place(options: dict[str, Any], out: str | None, real: str | None) -> None:
         raise UsageError("Say what to score: `genbench score OUT REAL`, --samples PATH|SPEC, or --sampler SPEC.")
 
 
-def _show(result: Result, plan: Plan | None, *, as_json: bool, show_all: bool) -> None:
+def _show(result: Result, plan: Plan | None, *, as_json: bool, show_all: bool, kept: bool) -> None:
     """Print a result as JSON, or the answer that it gives."""
     # JSON has everything
     if as_json:
@@ -201,7 +201,7 @@ def _show(result: Result, plan: Plan | None, *, as_json: bool, show_all: bool) -
         return
     # statistics have no halves
     if plan is None:
-        show(result, None, full=True)
+        show(result, None, full=True, kept=kept)
         return
     from genbench.scoring.real_halves import real_against_real
 
@@ -211,4 +211,4 @@ def _show(result: Result, plan: Plan | None, *, as_json: bool, show_all: bool) -
     full = show_all or asked or options.panel is not None or options.resizes is not None
     with guests():
         beside = real_against_real(plan)
-    show(result, beside, full=full)
+    show(result, beside, full=full, kept=kept)

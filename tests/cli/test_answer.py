@@ -62,6 +62,7 @@ def test_the_answer_comes_first_and_everything_fits_80_columns() -> None:
     # the other scores wait for --all, and the last line says so
     assert "kd@" not in outcome.stdout
     assert sentences(outcome.stderr)[-1].startswith("Next: add --all for ")
+    assert outcome.stderr.rstrip().endswith("to keep the result.")
     everything = run("score", *HALVES, "--all")
     assert everything.stdout.splitlines()[0] == lines[0]
     assert "kd@pixels,size=8" in everything.stdout
@@ -89,3 +90,9 @@ def test_a_score_that_compares_no_samples_names_the_value_of_a_perfect_sampler()
     outcome = run("score", "--samples", "ring,count=2500,seed=1", "--benchmark", "ring8")
     assert outcome.stdout.startswith("modes@points,toy=ring: 8 ")
     assert "\nA perfect sampler would have 8.\n" in outcome.stdout
+
+
+def test_a_result_that_is_kept_is_not_to_be_kept_once_more(tmp_path: Path) -> None:
+    outcome = run("score", *HALVES, "--to", tmp_path / "results.jsonl")
+    assert "Next: add --all for" in outcome.stderr
+    assert "to keep" not in outcome.stderr
