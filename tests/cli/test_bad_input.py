@@ -83,7 +83,7 @@ def test_one_image_gives_a_number_or_one_sentence(tmp_path: Path, metrics: str) 
 @pytest.mark.parametrize(
     ("array", "complaint"),
     [
-        (np.full((4, 8, 8, 3), np.nan, np.float32), "range"),
+        (np.full((4, 8, 8, 3), np.nan, np.float32), "NaN"),
         (np.zeros((4, 8, 8, 3), np.float32), "range"),
         (np.zeros((4, 8, 8, 2), np.uint8), "channel"),
         (np.zeros((4, 8, 8, 3), np.int32), "uint8"),

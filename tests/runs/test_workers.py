@@ -111,10 +111,10 @@ def test_a_killed_worker_makes_no_other_worker_print_a_traceback(tmp_path: Path)
 
 
 def trials(out: Path) -> list[Result]:
-    """Return the results of a finished run in a fixed order, without times."""
+    """Return the results of a finished run in a fixed order, without times and command lines."""
     return sorted(
         (
-            replace(result, created="", seconds=0.0, training=replace(result.training, seconds=0.0))
+            replace(result, created="", command="", seconds=0.0, training=replace(result.training, seconds=0.0))
             for result in read_results(out / "ring8.jsonl")
             if result.training is not None
         ),
