@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from genbench.cli.options import NamedPath, absolute, known_benchmark, logging
-from genbench.cli.printing import prints, say, send, terminal_width
+from genbench.cli.printing import prints, say, send, show_hints, terminal_width
 from genbench.plugs.specs import COMMAND, REAL, parse_specs
 
 
@@ -55,7 +55,7 @@ def run_command(
         if name != REAL:
             require_known(name, ("samplers", "sources"))
     # these imports take seconds
-    from genbench.runs.run import run
+    from genbench.runs.run import kept_in, run
     from genbench.runs.workers import signals_interrupt
     from genbench.tables.leaderboard_formats import written
 
@@ -71,6 +71,13 @@ def run_command(
         results = run(benchmark, names, progress=False if quiet else None, **options)
     # print the table, and send the results to a tracker
     say(written(results, "text" if prints("↓↑±–") else "plain", width=terminal_width()))
+    # where everything lies, and what to do with it
+    if results and not quiet:
+        out, path = options["out"], kept_in(Path(options["out"]), results[0].benchmark or "")
+        show_hints([
+            f"The results are in {path}; samples, curves and weights are beside it.",
+            f"Next: `genbench report {out}` makes a page, `genbench table {path} --all` has all columns.",
+        ])  # fmt: skip
     send(results, log_to)
 
 

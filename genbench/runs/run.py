@@ -59,6 +59,11 @@ def run(
     return [_recorded(settings, _run_trial(settings, trial)) for trial in trials]
 
 
+def kept_in(out: Path, benchmark: str) -> Path:
+    """Return the file to which ``run`` appends the results of ``NAME@VERSION``; samples and weights lie beside it."""
+    return results_file(out, benchmark.rpartition("@")[0])
+
+
 def train(sampler: str, benchmark: str | Benchmark, **options: Unpack[TrainOptions]) -> Training:
     """Train one sampler with one seed on the training split of a benchmark, in the folder that ``run`` would use.
 

@@ -71,3 +71,17 @@ def test_sample_writes_samples_of_trained_weights(tmp_path: Path) -> None:
     words[3], words[-1] = tmp_path / "bad.safetensors", tmp_path / "b.npz"
     assert "bad.safetensors cannot be loaded into 'vae'" in refused(*words)
     assert not (tmp_path / "b.npz").exists()
+
+
+def test_a_run_says_where_its_results_lie_and_what_comes_next(tmp_path: Path) -> None:
+    words = ("run", "ring8", "--samplers", "real", "--repeats", "1", "--budget", "quick", "--out", tmp_path / "out")
+    outcome = run(*words)
+    assert outcome.exit_code == 0, outcome.output
+    told = " ".join(outcome.stderr.split())
+    path = tmp_path / "out" / "ring8.jsonl"
+    assert path.is_file()
+    assert f"The results are in {path};" in told
+    assert f"`genbench report {tmp_path / 'out'}` makes a page" in told
+    # programs that read the table see nothing of it
+    assert "genbench report" not in outcome.stdout
+    assert "The results are in" not in run(*words, "--quiet").stderr
