@@ -7,7 +7,6 @@ when first used, so that importing genbench takes little time.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -111,6 +110,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("genbench")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'genbench' has no attribute {name!r}")

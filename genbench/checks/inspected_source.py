@@ -7,7 +7,8 @@ from pathlib import Path
 
 from genbench.errors import InputError, UsageError, refuse_address
 from genbench.plugs.contracts import Source
-from genbench.plugs.opening import open_source, refuse_statistics
+from genbench.plugs.known_names import refuse_statistics
+from genbench.plugs.opening import open_source
 from genbench.plugs.registry import installed
 from genbench.plugs.specs import COMMAND
 from genbench.plugs.torch_archives import SUFFIXES, described_torch_file

@@ -18,6 +18,7 @@ from genbench.cli.gate import write_output
 from genbench.cli.options import NamedPath, writable
 from genbench.cli.printing import say
 from genbench.errors import InputError, UsageError
+from genbench.tables.line_width import wrapped
 
 TEMPLATES = {
     "github": {"github.yml": ".github/workflows/genbench.yml", "action.yml": ".github/actions/gate/action.yml"},
@@ -72,8 +73,9 @@ def ci_init(ctx: click.Context, score: tuple[str, ...], host: str, baseline: Pat
     written = workflow_files(host, score, baseline, allowed)
     existing = [str(path) for path in (*written, baseline) if path.exists()]
     if existing:
+        exist, them = ("exists already and is", "it") if len(existing) == 1 else ("exist already and are", "them")
         raise InputError(
-            f"{', '.join(existing)} exists already and is not replaced; remove it first, or choose another --baseline."
+            f"{' and '.join(existing)} {exist} not replaced; remove {them} first, or choose another --baseline."
         )
     for path in (*written, baseline):
         writable(path)
@@ -87,10 +89,10 @@ def ci_init(ctx: click.Context, score: tuple[str, ...], host: str, baseline: Pat
             with suppress(OSError):
                 path.unlink()
         raise
-    # what a person types now
-    paths = [str(path) for path in (baseline, *written)]
-    say(f"\nWritten: {', '.join(paths)}")
-    say(f'Next: git add {shlex.join(paths)} && git commit -m "Gate the model"; then {NEXT[host]}.')
+    # what a person types now, one path a line
+    paths = [shlex.quote(str(path)) for path in (baseline, *written)]
+    say("\n".join(["", "Written. Next:", "  git add " + " \\\n    ".join(paths), '  git commit -m "Gate the model"']))
+    say(wrapped(f"Then {NEXT[host]}."))
 
 
 def workflow_files(host: str, score: Sequence[str], baseline: Path, gate: Sequence[str] = ()) -> dict[Path, str]:

@@ -104,7 +104,8 @@ def _write_files() -> None:
     # nothing of the user's is replaced
     existing = [name for name in ("real", "new", "old", "demo", "my_models.py") if Path(name).exists()]
     if existing:
-        raise InputError(f"{', '.join(existing)} exists here already; name a new folder, as in `genbench demo try/`.")
+        exist = "exists" if len(existing) == 1 else "exist"
+        raise InputError(f"{', '.join(existing)} {exist} here already; name a new folder, as in `genbench demo try/`.")
     with guests():
         # three parts in the order of the data, so by different writers
         digits = open_source("digits")

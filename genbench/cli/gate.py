@@ -15,6 +15,7 @@ from genbench.cli.options import (
     confidence,
     known,
     known_benchmark,
+    known_metrics,
     label_sampling,
     largest_count,
     not_empty,
@@ -70,7 +71,7 @@ EXIT_CODES = {"passed": 0, "failed": 1, "undecided": 3}
     "--reference", callback=known("sources"), metavar="PATH|SPEC", help="Real samples, if there is no benchmark."
 )
 @training
-@click.option("--metrics", callback=not_empty, metavar="LIST", help="Metrics to score, if there is no benchmark.")
+@click.option("--metrics", callback=known_metrics, metavar="LIST", help="Metrics to score, if there is no benchmark.")
 @click.option("--name", help="Name of the subject; it also chooses the subject of the baseline.")
 @click.option("--dry-run", is_flag=True, help="Print the expected cost of scoring (time, disk, memory) and stop.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True,

@@ -6,6 +6,7 @@ import click
 
 from genbench.cli.options import not_empty
 from genbench.cli.printing import guests, json_text, say
+from genbench.tables.line_width import wrapped
 
 
 @click.command(name="inspect", short_help="Check samples before they are scored.")
@@ -20,7 +21,9 @@ def inspect_command(path: str, as_json: bool) -> None:
 
     with guests():
         report = inspect_samples(path)
-    say(json_text(report.to_json()) if as_json else report.to_text())
+    # further lines below the text of the first one
+    text = "\n".join(wrapped(line, indent=" " * 12) for line in report.to_text().split("\n"))
+    say(json_text(report.to_json()) if as_json else text)
     # scripts see the exit code
     if report.corrupt:
         raise click.exceptions.Exit(1)

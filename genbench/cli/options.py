@@ -41,7 +41,7 @@ def known(*kinds: str, results: bool = False) -> Callback:
                 require_results(text)
             # statistics by name are no samples; the reader of references says what is wrong with them
             elif not text.startswith("stats:"):
-                from genbench.plugs.opening import require_known
+                from genbench.plugs.known_names import require_known
 
                 require_known(text, kinds)
         return value
@@ -68,6 +68,38 @@ def known_benchmark(ctx: click.Context, option: click.Parameter, value: str | No
         name = parse_spec(str(value)).name
         if ":" not in name:
             plug("benchmarks", name)
+    return value
+
+
+def known_extractor(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse the name of an extractor that is not installed; its options are checked when it is opened."""
+    if not_empty(ctx, option, value) is not None:
+        from genbench.plugs.registry import require_installed
+        from genbench.plugs.specs import parse_spec
+
+        # a guest or a file
+        name = parse_spec(str(value)).name
+        if ":" not in name and not Path(name).is_file():
+            require_installed("extractors", name)
+    return value
+
+
+def known_metrics(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse metrics, or extractors after an ``@``, that are not installed."""
+    if not_empty(ctx, option, value) is not None:
+        from genbench.scoring.metric_lists import metric_specs
+
+        for spec in metric_specs(str(value)):
+            known_extractor(ctx, option, spec.extractor)
+    return value
+
+
+def known_panel(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse a text that is neither a panel nor a list of extractors."""
+    if not_empty(ctx, option, value) is not None:
+        from genbench.scoring.panels import open_panel
+
+        open_panel(str(value))
     return value
 
 
@@ -124,7 +156,7 @@ READING_OPTIONS = (
     # the extractor
     click.option(
         "--features",
-        callback=not_empty,
+        callback=known_extractor,
         metavar="SPEC",
         help="Extractor; default: points for points; for images inception, or efficientnet-lite0 without its weights.",
     ),

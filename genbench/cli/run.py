@@ -45,7 +45,7 @@ def run_command(
     genbench run digits --samplers real,gan,r3gan,my_models:Blobs --repeats 5
     """
     from genbench.distributed import joined
-    from genbench.plugs.opening import require_known
+    from genbench.plugs.known_names import require_known
 
     # a command may contain commas; other values are lists of specs
     names: list[str] = []
@@ -54,6 +54,7 @@ def run_command(
     for name in names:
         if name != REAL:
             require_known(name, ("samplers", "sources"))
+    folder = Path.cwd()
     # these imports take seconds
     from genbench.runs.run import kept_in, run
     from genbench.runs.workers import signals_interrupt
@@ -73,7 +74,10 @@ def run_command(
     say(written(results, "text" if prints("↓↑±–") else "plain", width=terminal_width()))
     # where everything lies, and what to do with it
     if results and not quiet:
-        out, path = options["out"], kept_in(Path(options["out"]), results[0].benchmark or "")
+        out, path = (
+            path.relative_to(folder) if path.is_relative_to(folder) else path
+            for path in (options["out"], kept_in(options["out"], results[0].benchmark or ""))
+        )
         show_hints([
             f"The results are in {path}; samples, curves and weights are beside it.",
             f"Next: `genbench report {out}` makes a page, `genbench table {path} --all` has all columns.",

@@ -12,6 +12,8 @@ from genbench.cli.options import (
     NamedPath,
     known,
     known_benchmark,
+    known_metrics,
+    known_panel,
     label_sampling,
     logging,
     not_empty,
@@ -66,7 +68,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 @click.option(
     "--metrics",
     "--metric",
-    callback=not_empty,
+    callback=known_metrics,
     metavar="LIST",
     help="For example fid,is,splits=1,fd@pixels, or adm for ADM's five; default: all that apply.",
 )
@@ -78,7 +80,7 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 )
 @click.option(
     "--panel",
-    callback=not_empty,
+    callback=known_panel,
     metavar="NAME|LIST",
     help="fdr6, offline or a list of extractors: distances in units of real data, and their mean.",
 )

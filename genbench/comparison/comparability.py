@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 
 from genbench.comparison.group_by_subject import created_at
 from genbench.errors import InputError
 from genbench.results import Result
-
-_EXTRACTOR = "extractor "
+from genbench.results.protocol import EXTRACTOR_FIELD
 
 
 def differing_fields(results: Sequence[Result]) -> dict[str, dict[str, list[str]]]:
@@ -17,35 +15,32 @@ def differing_fields(results: Sequence[Result]) -> dict[str, dict[str, list[str]
 
     A metric or an extractor that only some results have is not a difference: the other results have empty cells there.
     """
+    # most results agree in all fields
+    first: dict[str, str] = {}
+    fields = {
+        field
+        for result in results
+        for field, value in result.comparable.items()
+        if first.setdefault(field, value) != value
+    }
     # the names of the results, by field and by value
-    names_by_value: dict[str, dict[str, list[str]]] = {}
-    for result in results:
-        # a score whose better direction is flipped is another score
-        directions = {f"direction of {entry.name}": entry.better or "none" for entry in result.scores}
-        # the protocol calls a network by a shorter name where it is the only one of its kind
-        extractors = {f"{_EXTRACTOR}{name}": _short_identity(identity) for name, identity in result.extractors.items()}
-        for field, value in {**result.protocol, **directions, **extractors}.items():
-            names = names_by_value.setdefault(field, {}).setdefault(value, [])
+    differing: dict[str, dict[str, list[str]]] = {field: {} for field in first if field in fields}
+    for result in results if differing else ():
+        for field in differing.keys() & result.comparable.keys():
+            names = differing[field].setdefault(result.comparable[field], [])
             if result.name not in names:
                 names.append(result.name)
-    # a field with one value is the same in all results
-    differing = {field: values for field, values in names_by_value.items() if len(values) > 1}
     return {field: values for field, values in differing.items() if not _is_explained(field, differing)}
 
 
 def _is_explained(field: str, differing: Collection[str]) -> bool:
     """Whether a field is an extractor of which another field names the part that differs, such as its resize."""
-    if not field.startswith(_EXTRACTOR):
+    if not field.startswith(EXTRACTOR_FIELD):
         return False
     # the protocol has an extractor under its full or its short name
-    name = field.removeprefix(_EXTRACTOR)
+    name = field.removeprefix(EXTRACTOR_FIELD)
     names = (name, name.partition(",")[0])
     return any(other == each or other.startswith(f"{each} ") for other in differing for each in names)
-
-
-def _short_identity(identity: str) -> str:
-    # identities have hundreds of characters, which only the record needs
-    return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
 def require_comparable(results: Sequence[Result], *, can_mix: bool = False) -> None:

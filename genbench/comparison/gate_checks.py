@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtrit
 
 from genbench.comparison.differences import ADVISED_POWER, Difference
 from genbench.comparison.margins import Margin
@@ -86,9 +86,7 @@ class Check:
         # until the distance from the margin is significant
         distance, level = abs(self.worse_shift - self.allowed), 1 - self.difference.confidence
         return self.difference.data_for(
-            lambda error, degrees: (
-                distance >= error * float(stats.t.isf(level, degrees) + stats.t.ppf(ADVISED_POWER, degrees))
-            )
+            lambda error, degrees: distance >= error * float(stdtrit(degrees, ADVISED_POWER) - stdtrit(degrees, level))
         )
 
 
@@ -151,7 +149,7 @@ def false_alarms(contrast: Contrast, allowed: float, confidence: float) -> False
     """Return how often an equal result fails. The errors of the baseline and of the reference are those of all runs."""
     error = math.sqrt(contrast.variance)
     # a result fails if it seems worse by more than this
-    threshold = allowed + float(stats.norm.ppf(confidence)) * error
+    threshold = allowed + float(ndtri(confidence)) * error
     if error == 0 or not math.isfinite(threshold):
         return FalseAlarms(0.0, 0.0, 0.0)
     # only the result is drawn anew in every run, and the error of the baseline stays;
@@ -162,11 +160,11 @@ def false_alarms(contrast: Contrast, allowed: float, confidence: float) -> False
         fresh = error
     # average over the error of the baseline by Gauss-Hermite quadrature
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
-    rates = stats.norm.sf((threshold - fixed * nodes) / fresh)
+    rates = ndtr((fixed * nodes - threshold) / fresh)
     weights = weights / weights.sum()
     return FalseAlarms(
-        average=float(stats.norm.sf(threshold / error)),
-        unlucky=float(stats.norm.sf((threshold - fixed * float(stats.norm.ppf(0.95))) / fresh)),
+        average=float(ndtr(-threshold / error)),
+        unlucky=float(ndtr((fixed * float(ndtri(0.95)) - threshold) / fresh)),
         in_many_runs=float(weights @ (1 - (1 - rates) ** RUNS)),
     )
 

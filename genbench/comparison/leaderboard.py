@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from genbench.comparison.chosen_scores import deciding, direction
 from genbench.comparison.comparability import prevailing, require_comparable
@@ -238,7 +238,7 @@ def _mean_interval(
     noise, reference = estimate.noise, variance_of(estimate.reference)
     degrees = satterthwaite([(noise.variance, noise.degrees), (reference, GROUPS - 1.0)])
     error = math.sqrt(noise.variance + reference)
-    reach = float(stats.t.ppf((1 + confidence) / 2, degrees)) * error if error else 0.0
+    reach = float(stdtrit(degrees, (1 + confidence) / 2)) * error if error else 0.0
     low, high = (float(shown.scale.back(estimate.mean + side * reach)) for side in (-1, 1))
     return low, high
 

@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from genbench.array_types import Float64
@@ -92,6 +91,8 @@ class _Density:
 
     def quantile(self, fraction: float, probability: float) -> float:
         """Return the limit above which S lies with a probability at a later fraction."""
+        from scipy.optimize import brentq
+
         width = (DEVIATIONS + 2) * math.sqrt(fraction)
         # the tail falls from nearly 1 to nearly 0 within this bracket
         if self.tail(fraction, width) >= probability:

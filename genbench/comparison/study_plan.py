@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+from scipy.special import nctdtr, ndtri, stdtrit
 
 from genbench.comparison.chosen_scores import deciding, main_metric
 from genbench.comparison.comparability import require_comparable
@@ -33,7 +33,7 @@ PRIOR_RATIO = 3.2
 """Retraining moves FID this many times as much as resampling (FID Lottery, arXiv 2606.20536)."""
 PRIOR_GAP = 0.013
 """Below this relative gap of FID one run of each method says nothing (same source)."""
-PRIOR_ERROR = PRIOR_GAP / (float(stats.norm.ppf(1 - LEVEL / 2)) * math.sqrt(2 * (1 + PRIOR_RATIO**2)))
+PRIOR_ERROR = PRIOR_GAP / (float(ndtri(1 - LEVEL / 2)) * math.sqrt(2 * (1 + PRIOR_RATIO**2)))
 """Relative standard error of sampling that both values imply."""
 
 
@@ -90,7 +90,7 @@ class StudyPlan:
         error, degrees = math.sqrt(self.variance(seeds, count)), 2.0 * (seeds - 1)
         if error == 0:
             return 1.0
-        return float(stats.nct.sf(stats.t.ppf(1 - LEVEL / 2, degrees), degrees, self.shift / error))
+        return 1 - float(nctdtr(degrees, self.shift / error, stdtrit(degrees, 1 - LEVEL / 2)))
 
     def design(self, count: int | None = None) -> Design | None:
         """Return the smallest number of seeds that shows the difference; None if no number does."""
@@ -116,15 +116,13 @@ class StudyPlan:
     @property
     def checkpoint_count(self) -> int | None:
         """Samples with which two checkpoints that differ so much are told apart; None if no number is enough."""
-        needed = (
-            self.shift / (stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(ADVISED_POWER))
-        ) ** 2 - self.reference_variance
+        needed = (self.shift / (ndtri(1 - LEVEL / 2) + ndtri(ADVISED_POWER))) ** 2 - self.reference_variance
         return None if needed <= 0 else math.ceil(2 * self.sample_variance * self.count / needed)
 
     @property
     def smallest_shift(self) -> float:
         """The smallest difference on the scale that is significant with one run each at ``count``."""
-        return float(stats.norm.ppf(1 - LEVEL / 2)) * math.sqrt(self.variance(1, self.count))
+        return float(ndtri(1 - LEVEL / 2)) * math.sqrt(self.variance(1, self.count))
 
     @property
     def seed_share(self) -> float:

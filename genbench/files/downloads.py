@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 from genbench.files.atomic_write import atomic_write
 
@@ -90,6 +87,10 @@ def _download(
 
 def download_blocks(url: str, name: str) -> Iterator[bytes]:
     """Yield the file at an address in blocks, with a progress bar if stderr is a terminal. Raises DownloadError."""
+    import http.client
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
     from tqdm import tqdm
 
     # urlopen would also read local files

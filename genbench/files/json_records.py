@@ -87,8 +87,7 @@ def read_value(kind: Any, value: object, where: str) -> Any:
 
     Sequences become tuples. Raises ValueError if the value has another type.
     """
-    # generic types by their origin, others by themselves
-    reader = _READERS.get(get_origin(kind) or kind)
+    reader = _reader_of(kind)
     if reader is not None:
         return reader(kind, value, where)
     if is_dataclass(kind):
@@ -96,6 +95,12 @@ def read_value(kind: Any, value: object, where: str) -> Any:
     if isinstance(kind, type) and hasattr(kind, "_fields"):
         return _read_named_tuple(kind, value, where)
     raise TypeError(f"values of the type {kind} cannot be read from JSON")
+
+
+@cache
+def _reader_of(kind: Any) -> Callable[[Any, object, str], Any] | None:
+    # generic types by their origin, others by themselves
+    return _READERS.get(get_origin(kind) or kind)
 
 
 def to_record(record: Any) -> Any:

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtrc, betainc
 
 from genbench.array_types import Bool, Float64, Int64
 
@@ -56,7 +56,7 @@ def captured_modes(
         variance = _variance_of_hit_modes(hits, total * share[present], total)
     else:
         # whether a repetition captures a mode, given the hits: its share is known from them only (Jeffreys' prior)
-        chance = stats.nbinom.sf(required - 1, hits + 0.5, 0.5)
+        chance = betainc(required, hits + 0.5, 0.5)
         variance = float((chance * (1 - chance)).sum())
     # a mode of the reference that has one sample there could as well be missing
     reference_variance = 0.0
@@ -74,7 +74,7 @@ def _variance_of_hit_modes(counts: Int64, likely: Float64, total: float) -> floa
     # the series, from how many modes have 1, 2, ... samples
     frequencies = np.bincount(counts[counts <= SMOOTHING], minlength=SMOOTHING + 1)[1:]
     order = np.arange(1, SMOOTHING + 1)
-    weights = stats.binom.sf(order - 1, SMOOTHING, 0.5)
+    weights = bdtrc(order - 1, SMOOTHING, 0.5)
     series = float(((-1.0) ** (order - 1) * weights * frequencies).sum()) - frequencies[0] ** 2 / max(total, 1)
     # the variance for the target's own shares
     rare = likely[likely < RARE]
@@ -90,4 +90,4 @@ def _required_counts(least: float, total: int, share: Float64) -> Float64:
 
 def _chance(required: Float64, total: int, share: Float64) -> Float64:
     """Return the probability that at least ``required`` of ``total`` samples fall into each mode, [K]."""
-    return np.asarray(stats.binom.sf(required - 1, total, share), np.float64)
+    return np.asarray(bdtrc(required - 1, total, share), np.float64)

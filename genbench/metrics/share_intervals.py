@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
-from scipy.special import expit, logit
+from scipy.special import expit, gammaincinv, logit, ndtri, stdtrit
 
 Ends = tuple[float, float]
 """Lower and upper end of an interval."""
 
-Z = float(stats.norm.ppf(0.975))
+Z = float(ndtri(0.975))
 
 
 def binomial_error(share: float, count: int) -> float:
@@ -45,7 +44,7 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
 
 def _rare_share(events: int, count: int) -> float:
     """Return the share at which more events than this, or as many, have a probability of 5 %; 0 for no event."""
-    return float(stats.chi2.ppf(0.05, 2 * events)) / 2 / count if events else 0.0
+    return float(gammaincinv(events, 0.05)) / count if events else 0.0
 
 
 def logit_interval(share: float, error: float, degrees: float) -> tuple[float, float]:
@@ -53,7 +52,7 @@ def logit_interval(share: float, error: float, degrees: float) -> tuple[float, f
 
     ``error`` is the standard error of the share, with ``degrees`` degrees of freedom (Student's t).
     """
-    half = float(stats.t.ppf(0.975, degrees)) * error / (share * (1 - share))
+    half = float(stdtrit(degrees, 0.975)) * error / (share * (1 - share))
     return float(expit(logit(share) - half)), float(expit(logit(share) + half))
 
 
@@ -64,5 +63,5 @@ def log_interval(value: float, error: float, degrees: float) -> tuple[float, flo
     """
     if error > value:
         return None
-    factor = math.exp(float(stats.t.ppf(0.975, degrees)) * error / value)
+    factor = math.exp(float(stdtrit(degrees, 0.975)) * error / value)
     return value / factor, value * factor

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from genbench.array_types import Array, Bool, Float64, Int64
 from genbench.errors import InputError
@@ -115,7 +115,7 @@ class Transfer(NamedTuple):
         The error is raised for the few degrees of freedom of the training variance (Satterthwaite, Student's t).
         """
         degrees = self.training_degrees / max(self.training_variance / self.error**2, 1e-6) ** 2
-        error = self.error * float(stats.t.ppf(0.975, degrees)) / Z
+        error = self.error * float(stdtrit(degrees, 0.975)) / Z
         # a share of fewer tests has a larger error; shares of 0 and 1 have none
         tests = round(self.value * (1 - self.value) / error**2) or len(self.right)
         return wilson_interval(self.value, min(tests, len(self.right)))

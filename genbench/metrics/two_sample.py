@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import ndtri
 
 from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
@@ -122,4 +122,6 @@ def _variance_factor(accuracy: float, classifier: str) -> float:
     # The normal quantile of 0 or 1 is infinite; the factor tends to 1.
     if not 0 < accuracy < 1:
         return 1.0
-    return float(1 + stats.norm.pdf(stats.norm.ppf(accuracy)) ** 2 / (accuracy * (1 - accuracy)))
+    # the squared density of the normal distribution at the quantile of the accuracy
+    density = math.exp(-(float(ndtri(accuracy)) ** 2)) / (2 * math.pi)
+    return 1 + density / (accuracy * (1 - accuracy))

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from genbench.errors import InputError, PlugError, UsageError, did_you_mean, guest_code, refuse_address
+from genbench.errors import InputError, PlugError, UsageError, guest_code, refuse_address
 from genbench.features.features import Features, Moments
 from genbench.plugs.contract_checks import check_extractor, check_source
 from genbench.plugs.contracts import Extractor, Sampler, Source
-from genbench.plugs.declarations import stands_alone
 from genbench.plugs.declared_form import DeclaredForm, DeclaredSampler
-from genbench.plugs.registry import Plug, installed, load, named, open_accepted, plug
+from genbench.plugs.known_names import Kinds, names_guest, no_path, require_known, spec_of
+from genbench.plugs.registry import Plug, load, named, open_accepted, plug
 from genbench.plugs.sampler_calls import WRAPPER, inspect_call
 from genbench.plugs.specs import COMMAND, Spec, parse_spec
 from genbench.plugs.weights import made_with_weights
-
-Kinds = tuple[str, ...]
-"""The kinds of plugs that a text may name, in order of preference."""
 
 
 def open_subject(subject: object, kinds: Kinds = ("sources", "samplers")) -> Source | Sampler:
@@ -139,16 +135,6 @@ def open_extractor(text: str, *, device: str, **requests: str | None) -> Extract
     return extractor
 
 
-def refuse_statistics(text: str) -> None:
-    """Raise UsageError if a text names statistics, which are neither samples nor a sampler."""
-    if not text.startswith("stats:"):
-        return
-    from genbench.features.statistics_registry import all_statistics
-
-    if text.removeprefix("stats:") in {each.name for each in all_statistics()}:
-        raise UsageError(f"{text} holds statistics and no samples; give it as --reference.")
-
-
 def _open_text(text: str | Path, kinds: Kinds) -> Any:
     """Open a path or a spec: an existing path first, then a guest, an installed name, and a path with options."""
     # a path that exists, or the command line of a program
@@ -162,8 +148,8 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
         _refuse_two_meanings(text, named(kinds, text))
         return _open_path(Path(text), Spec(text), kinds)
     # a guest
-    spec = _spec(text)
-    if _is_guest(spec):
+    spec = spec_of(text)
+    if names_guest(spec):
         return _made_guest(spec, kinds)
     # An installed name comes before a path with options, so that the digits,split=test of a benchmark is the same
     # in every folder.
@@ -171,36 +157,12 @@ def _open_text(text: str | Path, kinds: Kinds) -> Any:
     return _open_path(Path(spec.name), spec, kinds) if installed_plug is None else _made(installed_plug, spec)
 
 
-def require_known(text: str, kinds: Kinds = ("sources",)) -> None:
-    """Raise UsageError or InputError for a text that names nothing. Nothing is imported or opened to find out."""
-    if not text.strip():
-        raise UsageError("The name of samples or of a sampler is empty; give a path or a name.")
-    if COMMAND.fullmatch(text) or Path(text).expanduser().exists():
-        return
-    refuse_address(text)
-    refuse_statistics(text)
-    # a guest, an installed name, or a path with options
-    spec = _spec(text)
-    is_installed = any(spec.name in installed(kind) for kind in kinds)
-    if not (_is_guest(spec) or is_installed or Path(spec.name).expanduser().exists()):
-        raise _unknown(text, spec.name, kinds)
-
-
-def _spec(text: str) -> Spec:
-    return parse_spec(text) if re.search("[,=]", text) else Spec(text)
-
-
-def _is_guest(spec: Spec) -> bool:
-    """Whether a spec names ``module:attribute``. A slash before the colon is that of a path."""
-    return ":" in spec.name and "/" not in spec.name.partition(":")[0]
-
-
 def _open_path(path: Path, spec: Spec, kinds: Kinds) -> Any:
     """Open the file or folder at a path, with the options of the spec."""
     path = path.expanduser()
     if not path.exists():
         refuse_address(path)
-        raise _no_path(str(path), kinds)
+        raise no_path(str(path), kinds)
     opened = open_accepted(kinds, path, spec)
     if opened is not None:
         return opened
@@ -260,19 +222,3 @@ def _refuse_two_meanings(text: str, installed_plug: Plug | None) -> None:
             f"{text!r} is a path here and also one of the {installed_plug.kind} of genbench; write ./{text} for the "
             f"path, or add an option, as in {text},{option}=..., for the name."
         )
-
-
-def _unknown(text: str, name: str, kinds: Kinds) -> UsageError | InputError:
-    """Return the error for a text that names nothing: a mistyped name, or a path that does not exist."""
-    # only names that stand alone are suggested, and only for texts that do not look like paths
-    known = [known for kind in kinds for known in installed(kind) if stands_alone(kind, known)]
-    is_path = "/" in name or "\\" in name or bool(Path(name).suffix)
-    hint = did_you_mean(name, known)
-    if not is_path and "did you mean" in hint:
-        return UsageError(f"{text!r} is neither a path here nor a name of {' or '.join(kinds)}{hint}")
-    return _no_path(text, kinds, "" if is_path else ", nor a name that `genbench list` shows")
-
-
-def _no_path(text: str, kinds: Kinds, names: str = "") -> InputError:
-    sampler = "; a sampler of your own is written module:attribute" if kinds[0] == "samplers" else ""
-    return InputError(f"{text}: no such file or folder{names}; check the path (you are in {Path.cwd()}){sampler}.")

@@ -7,28 +7,23 @@ entry point.
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any
 
 from genbench.errors import (
-    OWN_ERRORS,
     PlugError,
     PlugWarning,
     UsageError,
     described,
     did_you_mean,
     guest_code,
-    refuse_address,
 )
+from genbench.plugs.guest_imports import imported, required_to_work
 from genbench.plugs.specs import Spec, bound_options, check_kind, expects_text, parse_spec
 
 KINDS = ("trackers", "sources", "samplers", "extractors", "metrics", "panels", "benchmarks")
@@ -110,7 +105,7 @@ class Plug:
         if missing:
             raise UsageError(f"{spec.name!r} needs the option {missing[0]!r}: write {spec.name},{missing[0]}=...")
         try:
-            with _required_to_work(f"{spec.name!r} could not be made", passing=(ValueError, TypeError)):
+            with required_to_work(f"{spec.name!r} could not be made", passing=(ValueError, TypeError)):
                 return self.target(*subject, **self._typed(spec.options))
         except (ValueError, TypeError) as error:
             reason = described(error).partition(": ")[2].rstrip(".")
@@ -135,36 +130,31 @@ class Plug:
                 check_kind(spec, key, str(parameters[key].annotation))
 
 
-@contextmanager
-def _required_to_work(failure: str, *, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
-    """Turn whatever a guest's code raises into a PlugError that starts with ``failure``."""
-    try:
-        yield
-    except (*OWN_ERRORS, *passing):
-        raise
-    except BaseException as error:
-        raise PlugError(f"{failure}: {described(error)}.") from error
-
-
 @cache
 def installed(kind: str) -> dict[str, EntryPoint]:
     """Return the entry point of every installed plug of a kind, by name, in alphabetical order."""
     if kind not in KINDS:
         raise UsageError(f"There is no kind of plug called {kind!r}{did_you_mean(kind, KINDS)}")
-    return {name: entries[0] for name, entries in _registrations(kind).items()}
+    return {name: entries[0] for name, entries in _registrations()[kind].items()}
 
 
 @cache
-def _registrations(kind: str) -> dict[str, list[EntryPoint]]:
-    """Return the entry points of a kind by name; a name that stands for several objects has several."""
-    registrations: dict[str, list[EntryPoint]] = {}
-    # genbench's own come first among those of one name
-    entries = sorted(entry_points(group=f"genbench.{kind}"), key=lambda entry: not entry.value.startswith("genbench."))
-    for entry in sorted(entries, key=lambda entry: entry.name):
-        same_name = registrations.setdefault(entry.name, [])
-        # one package may be installed twice, as in an editable installation
-        if entry.value not in [other.value for other in same_name]:
-            same_name.append(entry)
+def _registrations() -> dict[str, dict[str, list[EntryPoint]]]:
+    """Return the entry points by kind and name; a name that stands for several objects has several."""
+    registrations: dict[str, dict[str, list[EntryPoint]]] = {}
+    # one scan of all installed packages for all kinds
+    every = entry_points()
+    for kind in KINDS:
+        # genbench's own come first among those of one name
+        entries = sorted(
+            every.select(group=f"genbench.{kind}"), key=lambda each: not each.value.startswith("genbench.")
+        )
+        of_kind = registrations[kind] = {}
+        for entry in sorted(entries, key=lambda each: each.name):
+            same_name = of_kind.setdefault(entry.name, [])
+            # one package may be installed twice, as in an editable installation
+            if entry.value not in [other.value for other in same_name]:
+                same_name.append(entry)
     return registrations
 
 
@@ -183,18 +173,23 @@ def plug(kind: str, name: str) -> Plug:
     Raises UsageError for an unknown name, PlugError if the plug cannot be imported.
     """
     if ":" in name:
-        return Plug(kind, name, _imported(name))
+        return Plug(kind, name, imported(name))
+    require_installed(kind, name)
+    require_one(kind, name)
+    return _imported_entry(kind, installed(kind)[name])
+
+
+def require_installed(kind: str, name: str) -> None:
+    """Raise UsageError if no plug of that kind has the name. Nothing is imported to find out."""
     entries = installed(kind)
     if name not in entries:
         raise UsageError(f"There is no {kind[:-1]} called {name!r}{did_you_mean(name, entries)}")
-    require_one(kind, name)
-    return _imported_entry(kind, entries[name])
 
 
 def require_one(kind: str, name: str) -> None:
     """Raise PlugError if several packages give a plug of that kind this name."""
     # nobody could say which of them a result is by
-    entries = _registrations(kind)[name]
+    entries = _registrations()[kind][name]
     if len(entries) > 1:
         packages = [f"{entry.dist.name if entry.dist else 'a package'} ({entry.value})" for entry in entries]
         raise PlugError(
@@ -205,7 +200,7 @@ def require_one(kind: str, name: str) -> None:
 
 def _imported_entry(kind: str, entry: EntryPoint) -> Plug:
     """Return the plug of an entry point. Raises PlugError if it cannot be imported."""
-    with _required_to_work(f"The plug {entry.name!r} ({entry.value}) cannot be imported"):
+    with required_to_work(f"The plug {entry.name!r} ({entry.value}) cannot be imported"):
         return Plug(kind, entry.name, entry.load())
 
 
@@ -224,7 +219,7 @@ def open_accepted(kinds: Sequence[str], subject: object, spec: Spec | None = Non
     """
     # plugs are imported one after the other, until one accepts the subject
     for kind in kinds:
-        for name, entries in _registrations(kind).items():
+        for name, entries in _registrations()[kind].items():
             for opener in filter(None, (_usable(kind, entry) for entry in entries)):
                 if _accepts(opener, subject):
                     require_one(kind, name)
@@ -262,22 +257,3 @@ def _required(
         for key, parameter in list(parameters.items())[skipped:]
         if parameter.default is parameter.empty and parameter.kind not in VARIADIC and key not in (given or {})
     ]
-
-
-def _imported(name: str) -> Any:
-    """Import the object that ``module:attribute`` names."""
-    refuse_address(name)
-    module_name, _, attribute = name.partition(":")
-    # a console script does not have the working folder on its path, as `python -m` has
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    with _required_to_work(f"The module {module_name!r} of {name!r} cannot be imported"):
-        target: Any = importlib.import_module(module_name)
-    # the attribute may be nested, as in module:Class.method
-    for part in attribute.split("."):
-        if not hasattr(target, part):
-            public = [known for known in dir(target) if not known.startswith("_")]
-            raise PlugError(f"{module_name!r} has no attribute {part!r}{did_you_mean(part, public)}")
-        target = getattr(target, part)
-    return target

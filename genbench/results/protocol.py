@@ -14,6 +14,9 @@ CHANGED: tuple[tuple[int, ...], ...] = ()
 IDENTITY_LENGTH = 160
 """Longer texts about an extractor, such as the 25 modes of a mixture, are cut; a hash stands for what is missing."""
 
+EXTRACTOR_FIELD = "extractor "
+"""What the fields of ``identity_fields`` start with."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -27,6 +30,18 @@ def extractor_fields(extractors: Mapping[str, str]) -> dict[str, str]:
     for (name, identity), network in zip(extractors.items(), networks, strict=True):
         fields |= _traits(network if networks.count(network) == 1 else name, identity)
     return fields
+
+
+def identity_fields(extractors: Mapping[str, str]) -> dict[str, str]:
+    """Return a short hash of the identity of each extractor, under its full name.
+
+    ``extractor_fields`` calls a network by a shorter name where it is the only one of its kind.
+    """
+    # identities have hundreds of characters, which only the record needs
+    return {
+        f"{EXTRACTOR_FIELD}{name}": hashlib.sha256(identity.encode()).hexdigest()[:8]
+        for name, identity in extractors.items()
+    }
 
 
 def metric_fields(metrics: Iterable[tuple[str, str]]) -> dict[str, str]:

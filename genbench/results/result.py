@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ from genbench.files.json_records import Count, Must, Time, plain_data, read_reco
 from genbench.plugs.contracts import GROUPS, Better, Influence
 from genbench.plugs.requested_classes import LABEL_RULES
 from genbench.results.display import html_table, number_text
-from genbench.results.protocol import extractor_fields, last_change, metric_fields
+from genbench.results.protocol import extractor_fields, identity_fields, last_change, metric_fields
 from genbench.results.rounding import ARROWS
 from genbench.results.training_record import TrainingRecord
 
@@ -186,7 +187,7 @@ class Result:
             for name in ([""] if metric.startswith("PanelScore(") else self.extractors or [""])
         ]
 
-    @property
+    @cached_property
     def protocol(self) -> dict[str, str]:
         """All fields, as text, that decide whether this result may be compared with another one.
 
@@ -207,6 +208,16 @@ class Result:
         if self.benchmark is None and self.training is None:
             fields["seed"] = str(self.seed)
         return fields | last_change(self.versions.get("genbench", ""))
+
+    @cached_property
+    def comparable(self) -> dict[str, str]:
+        """The protocol, the extractors under their full names, and the direction of each score, as text.
+
+        Results may be compared if the fields that they have in common are equal.
+        """
+        # a score whose better direction is flipped is another score
+        directions = {f"direction of {entry.name}": entry.better or "none" for entry in self.scores}
+        return {**self.protocol, **directions, **identity_fields(self.extractors)}
 
     @property
     def protocol_fingerprint(self) -> str:

@@ -13,8 +13,8 @@ from genbench.comparison.pairwise import Comparison, Question, compare_results
 from genbench.plugs.specs import split_specs
 from genbench.results import Result
 from genbench.scoring.default_extractor import INSTALLED_NETWORK, replacements
+from genbench.scoring.metric_lists import NO_REFERENCE
 from genbench.scoring.options import CompareOptions
-from genbench.scoring.score import score
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -97,14 +97,21 @@ def _warnings_by_text(by_name: Mapping[str, list[Result]], names: Sequence[str])
     for name in names:
         for warning in dict.fromkeys(each for result in by_name[name] for each in result.warnings):
             having.setdefault(warning, []).append(name)
-    # the network of all subjects comes first
+    # the network and the metrics of all subjects come first
     hints = [hint for name in names for result in by_name[name] for hint in result.hints]
-    return (*replacements(hints), *(f"{', '.join(those)}: {warning}" for warning, those in having.items()))
+    unreferenced = [NO_REFERENCE] if NO_REFERENCE in hints else []
+    return (
+        *replacements(hints),
+        *unreferenced,
+        *(f"{', '.join(those)}: {warning}" for warning, those in having.items()),
+    )
 
 
 def _results_of(subject: object, options: Mapping[str, Any]) -> Iterator[tuple[str, list[Result]]]:
     # samples, a file of results, a result or the results of several seeds
     if not _has_results(subject):
+        from genbench.scoring.score import score
+
         result = score(subject, **options)
         yield result.name, [result]
     elif isinstance(subject, (str, Path)):

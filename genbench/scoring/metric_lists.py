@@ -17,6 +17,12 @@ be shorter; FID; sFID; precision and recall with three neighbours, ``<=``, again
 are 10,000 in ADM's files.
 """
 
+NO_REFERENCE = (
+    "Without a reference only the Inception Score can be computed: add --reference (a folder of real images, their "
+    "statistics, or a data set) for FID, KID, precision and recall."
+)
+"""The hint about the default metrics if there is no reference."""
+
 
 def metric_specs(text: str) -> list[Spec]:
     """Return the specs of a list of metrics; ``adm@X`` gives every metric of the group the extractor ``X``.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from genbench.array_types import Float64, Int64
 from genbench.errors import InputError
@@ -91,7 +91,7 @@ class Ratios:
         It is symmetric on the logarithmic scale, because the distance of the floor is a divisor, with the quantile of
         Student's t.
         """
-        value, reach = float(weights @ self.values), float(stats.t.ppf(0.975, self.degrees)) * self.error(weights)
+        value, reach = float(weights @ self.values), float(stdtrit(self.degrees, 0.975)) * self.error(weights)
         # far from 0 on the logarithmic scale; a sum near 0 has no logarithm
         if value <= reach:
             return max(value - reach, 0.0), value + reach

@@ -20,7 +20,7 @@ from genbench.scoring.cost import Cost, cost_of
 from genbench.scoring.evaluate_metrics import evaluate, usable_metrics
 from genbench.scoring.independence import withhold
 from genbench.scoring.label_sampling import recorded_labels, unused_labels
-from genbench.scoring.metric_lists import metric_specs
+from genbench.scoring.metric_lists import NO_REFERENCE, metric_specs
 from genbench.scoring.options import Options
 from genbench.scoring.pair_places import with_places
 from genbench.scoring.pairing import PAIRED, is_paired
@@ -36,11 +36,6 @@ DEFAULT_METRICS = "fid,is,kid,pr,prdc,modes"
 
 TRAIN_METRICS = "memorised,ct,authpct"
 """The further metrics without ``--metrics`` if training samples are given."""
-
-NO_REFERENCE = (
-    "Without a reference only the Inception Score can be computed: add --reference (a folder of real images, their "
-    "statistics, or a data set) for FID, KID, precision and recall."
-)
 
 
 @dataclass(frozen=True)

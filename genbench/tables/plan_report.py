@@ -7,15 +7,16 @@ import math
 from dataclasses import asdict
 
 from genbench.comparison.study_plan import MOST_SEEDS, PRIOR_RATIO, Design, StudyPlan
+from genbench.tables.line_width import wrapped
 
 PUBLISHED = (
-    f"Published values: retraining moves FID {PRIOR_RATIO} times as much as resampling, and below a gap of 1.3 %\n"
+    f"Published values: retraining moves FID {PRIOR_RATIO} times as much as resampling, and below a gap of 1.3 % "
     "one run each says nothing (FID Lottery, arXiv 2606.20536). They may not hold for your models: make a pilot."
 )
 
 
 def plan_text(plan: StudyPlan) -> str:
-    """Return the components, the designs and the advice, one sentence a line."""
+    """Return the components, the designs and the advice, lines of at most 80 columns."""
     lines = [
         f"{plan.metric}: to show a difference of {plan.difference} with 80 % power (two-sided test at 5 %)",
         "",
@@ -43,7 +44,7 @@ def plan_text(plan: StudyPlan) -> str:
     )
     if "published" in plan.seeds_by:
         lines.append(PUBLISHED)
-    return "\n".join(lines)
+    return "\n".join(map(wrapped, lines))
 
 
 def plan_json(plan: StudyPlan) -> str:

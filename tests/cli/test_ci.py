@@ -24,9 +24,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_init_writes_the_baseline_and_a_workflow_with_the_same_arguments(folder: Path) -> None:
     outcome = run("ci", "init", *WORDS)
     assert outcome.exit_code == 0, outcome.output
-    assert (
-        "Next: git add baseline.jsonl .github/workflows/genbench.yml .github/actions/gate/action.yml" in outcome.stdout
-    )
+    shown = outcome.stdout.replace("\\\n    ", "")
+    assert "git add baseline.jsonl .github/workflows/genbench.yml .github/actions/gate/action.yml\n" in shown
+    assert max(map(len, outcome.stdout.splitlines())) <= 80
     text = Path(".github/workflows/genbench.yml").read_text()
     assert """score: "--samples digits,split=train --reference digits""" in text
     assert "--name 'a model'\"\n" in text
@@ -47,6 +47,14 @@ def test_init_replaces_no_file_and_says_so_before_it_scores(folder: Path) -> Non
     assert "baseline.jsonl exists already and is not replaced; remove it first" in message
     assert [path.name for path in folder.iterdir()] == ["baseline.jsonl"]
     assert Path("baseline.jsonl").read_text() == "mine"
+
+
+def test_init_names_all_files_that_exist(folder: Path) -> None:
+    Path("baseline.jsonl").touch()
+    Path(".github/workflows").mkdir(parents=True)
+    Path(".github/workflows/genbench.yml").touch()
+    message = refused("ci", "init", *WORDS)
+    assert "genbench.yml and baseline.jsonl exist already and are not replaced; remove them first" in message
 
 
 def test_init_writes_nothing_for_a_model_that_cannot_be_scored(folder: Path) -> None:

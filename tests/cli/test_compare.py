@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genbench.scoring.metric_lists import NO_REFERENCE
 from tests.cli.commands import run, sentences
 
 
@@ -67,6 +68,15 @@ def test_compare_prints_each_warning_of_what_it_scores_once(tmp_path: Path) -> N
         line.startswith(f"Warning: {tmp_path / name}.npy: ")
         for name, line in zip(("dark", "black"), warnings, strict=True)
     )
+
+
+def test_compare_says_once_that_only_the_inception_score_needs_no_reference(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", rng.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8))
+    outcome = run("compare", tmp_path / "a.npy", tmp_path / "b.npy", "--features", "digits", "--quiet")
+    assert outcome.exit_code == 0, outcome.output
+    assert sentences(outcome.stderr).count(f"Warning: {NO_REFERENCE}") == 1
 
 
 def test_a_subject_that_is_given_three_times_has_three_names(files: Path) -> None:

@@ -31,7 +31,7 @@ def test_demo_makes_folders_a_sampler_results_and_a_page_and_replaces_nothing(
     assert values == sorted(values)
     assert Path.cwd() == tmp_path
     # a second tour would replace files
-    assert "exists here already" in refused("demo", "tour")
+    assert "exist here already" in refused("demo", "tour")
     sys.modules.pop("my_models", None)
 
 

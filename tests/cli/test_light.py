@@ -1,15 +1,28 @@
-"""What takes no time: mistyped paths and names, and the list of plugs, import none of the large libraries."""
+"""What each verb imports: mistyped paths and names none of the large libraries, reading results only a few packages."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 
 from genbench.plugs.declarations import stands_alone, summary
 from genbench.plugs.registry import installed, plug
+
+RESULTS = Path(__file__).parents[2] / "reports" / "digits.jsonl"
+
+IMPORT_NAMES = {"scikit-learn": "sklearn", "pillow": "PIL"}
+"""Packages that are imported under another name."""
+
+DECLARED = {
+    IMPORT_NAMES.get(name, name.replace("-", "_"))
+    for name in (re.split(r"[^\w.-]", each)[0] for each in requires("genbench") or ())
+}
+"""The packages that genbench itself needs, also for its extras. What these import is their own affair."""
 
 LARGE = {"torch", "torchvision", "scipy", "sklearn", "pandas", "matplotlib", "PIL"}
 
@@ -20,12 +33,14 @@ try:
     main(sys.argv[1:], standalone_mode=False)
 except Exception as error:
     print(error)
-print(*sorted({name.partition(".")[0] for name in sys.modules}))
+# the parts of SciPy differ most in the time that they take
+parts = {".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("scipy.")}
+print(*sorted({name.partition(".")[0] for name in sys.modules} | parts))
 """
 
 
 def modules_after(folder: Path, command: str) -> tuple[str, set[str]]:
-    """Return what a command printed in a process of its own, and the top-level modules that it imported."""
+    """Return what a command printed in a process of its own, and the modules that it imported, as PROBE names them."""
     words = [sys.executable, "-c", PROBE, *command.split()]
     output = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
     message, modules = output.strip().rsplit("\n", 1)
@@ -51,6 +66,10 @@ def modules_after(folder: Path, command: str) -> tuple[str, set[str]]:
         "train lost --benchmark digits",
         "run lost",
         "run digits --samplers real,lost",
+        "score here/ here/ --features lost",
+        "score here/ here/ --metrics lost",
+        "score here/ here/ --metrics fd@lost",
+        "score here/ here/ --panel lost",
     ],
 )
 def test_a_mistyped_name_is_told_before_large_libraries_are_imported(tmp_path: Path, command: str) -> None:
@@ -59,6 +78,32 @@ def test_a_mistyped_name_is_told_before_large_libraries_are_imported(tmp_path: P
     message, modules = modules_after(tmp_path, command)
     assert "lost" in message or "other.jsonl" in message
     assert not modules & LARGE
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [
+        ("--help", set()),
+        ("list", set()),
+        ("cache info", set()),
+        ("stats list", {"numpy", "tabulate"}),
+        ("table {results}", {"numpy", "scipy.special", "tabulate"}),
+        ("table {results} --format markdown", {"numpy", "scipy.special"}),
+        ("table {results} --format html", {"numpy", "scipy.special", "jinja2"}),
+        # pandas imports pyarrow where it is installed
+        ("table {results} --format csv", {"numpy", "scipy.special", "pandas", "pyarrow"}),
+        ("gate {results} --against {results} --name vae", {"numpy", "scipy.special"}),
+        ("compare {results}", {"numpy", "scipy.special"}),
+        ("plan {results}", {"numpy", "scipy.special"}),
+        ("plan", {"numpy", "scipy.special"}),
+        ("report {folder} --check", {"numpy", "scipy.special", "jinja2"}),
+    ],
+)
+def test_a_verb_imports_no_other_packages(tmp_path: Path, command: str, allowed: set[str]) -> None:
+    _, modules = modules_after(tmp_path, command.format(results=RESULTS, folder=RESULTS.parent))
+    used = {name for name in modules if name in DECLARED - {"scipy"} or re.match(r"scipy\.(?!_|version)", name)}
+    assert "click" in used
+    assert used - {"click"} <= allowed
 
 
 def test_the_list_imports_neither_plugs_nor_numpy(tmp_path: Path) -> None:

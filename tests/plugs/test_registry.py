@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genbench.errors import PlugError, UsageError
+from genbench.errors import UsageError
 from genbench.plugs import registry
 from genbench.plugs.specs import Spec, parse_spec, parse_specs, split_specs
 
@@ -78,12 +78,12 @@ def test_a_guest_of_the_working_folder_is_found(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_guest_that_cannot_be_imported_is_named() -> None:
-    with pytest.raises(PlugError, match="no_such_module_here"):
+    with pytest.raises(UsageError, match="no_such_module_here"):
         registry.load("samplers", "no_such_module_here:thing")
 
 
 def test_a_guest_without_the_attribute_is_answered_with_the_nearest() -> None:
-    with pytest.raises(PlugError, match="did you mean 'dumps'"):
+    with pytest.raises(UsageError, match="did you mean 'dumps'"):
         registry.load("samplers", "json:dump_s")
 
 
