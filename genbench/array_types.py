@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 # any dtype
 Array = npt.NDArray[Any]
+Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]

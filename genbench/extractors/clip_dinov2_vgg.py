@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
-
-import torch
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.extractors.pretrained_extractor import Pretrained
 from genbench.extractors.state_dicts import StateDict, fill, is_torchscript, read_state_dict
-from genbench.extractors.weights import Weights, file_sha256
+from genbench.extractors.weights import Weights, file_sha256, torch_hub_folder
+
+if TYPE_CHECKING:
+    import torch
 
 
 class _TorchFidelity(Pretrained):
@@ -23,6 +24,8 @@ class _TorchFidelity(Pretrained):
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the embedding of uint8 [N, 3, H, W] on the device."""
+        import torch
+
         # Only bf16 needs autocast; the precisions of float32 are set globally while ``views`` runs.
         # The result is float32 in every precision, as the contract of extractors demands.
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
@@ -44,8 +47,8 @@ class Clip(_TorchFidelity):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.variant not in _CLIP_MEGABYTES:
-            raise UsageError(f"'clip' has no variant={self.variant}{did_you_mean(str(self.variant), _CLIP_MEGABYTES)}")
+        if self.variant not in _CLIP_FILES:
+            raise UsageError(f"'clip' has no variant={self.variant}{did_you_mean(str(self.variant), _CLIP_FILES)}")
 
     @property
     def variant_name(self) -> str:
@@ -56,21 +59,19 @@ class Clip(_TorchFidelity):
     def published_weights(self) -> Weights:
         """The published file of weights."""
         # torch-fidelity stores the file under its own name for the model; OpenAI publishes it under ``file_stem``.
-        from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS
-
-        model = f"clip-{self.variant}"
-        sha256, file_stem = MODEL_METADATA[model]["hash"], MODEL_METADATA[model]["filename"]
+        file_stem, megabytes, sha256 = _CLIP_FILES[self.variant]
         return Weights(
-            file=f"{model}-{sha256}.pt",
-            urls=(MODEL_URLS[model],),
+            file=f"clip-{self.variant}-{sha256}.pt",
+            urls=(f"https://openaipublic.azureedge.net/clip/models/{sha256}/{file_stem}.pt",),
             sha256=sha256,
-            megabytes=_CLIP_MEGABYTES[self.variant],
+            megabytes=megabytes,
             used_by=self.name,
             other_names=(f"{file_stem}.pt",),
         )
 
     def build(self, path: Path) -> torch.nn.Module:
         """Return torch-fidelity's extractor with the weights in a file."""
+        import torch
         from torch_fidelity.feature_extractor_clip import FeatureExtractorCLIP, build_model
 
         # The constructor draws initial values, which are overwritten: protect the caller's generator.
@@ -86,6 +87,8 @@ class Clip(_TorchFidelity):
         return _wrap(FeatureExtractorCLIP, "clip", model=model, resolution=model.visual.input_resolution)
 
     def _read_state(self, path: Path) -> StateDict:
+        import torch
+
         # Opening a TorchScript file runs its code, so only the file that OpenAI published is trusted.
         if is_torchscript(path) and file_sha256(path) == self.published_weights.sha256:
             load: Any = torch.jit.load
@@ -96,17 +99,17 @@ class Clip(_TorchFidelity):
         return read_state_dict(path, self.name)
 
 
-# Sizes of OpenAI's files by variant; torch-fidelity knows their addresses and checksums.
-_CLIP_MEGABYTES = {
-    "rn50": 256,
-    "rn101": 292,
-    "rn50x4": 422,
-    "rn50x16": 661,
-    "rn50x64": 1354,
-    "vit-b-16": 351,
-    "vit-b-32": 354,
-    "vit-l-14": 933,
-    "vit-l-14-336px": 934,
+# OpenAI's files by variant: stem of the name, megabytes and sha256.
+_CLIP_FILES = {
+    "rn50": ("RN50", 256, "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"),
+    "rn101": ("RN101", 292, "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599"),
+    "rn50x4": ("RN50x4", 422, "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd"),
+    "rn50x16": ("RN50x16", 661, "52378b407f34354e150460fe41077663dd5b39c54cd0bfd2b27167a4a06ec9aa"),
+    "rn50x64": ("RN50x64", 1354, "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c"),
+    "vit-b-16": ("ViT-B-16", 351, "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"),
+    "vit-b-32": ("ViT-B-32", 354, "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"),
+    "vit-l-14": ("ViT-L-14", 933, "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"),
+    "vit-l-14-336px": ("ViT-L-14-336px", 934, "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02"),
 }
 
 
@@ -137,6 +140,7 @@ class Vgg16(_TorchFidelity):
 
     def build(self, path: Path) -> torch.nn.Module:
         """Return torch-fidelity's extractor with the weights in a file."""
+        import torch
         from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
         from torchvision.models import vgg16
 
@@ -182,6 +186,7 @@ class Dinov2(_TorchFidelity):
 
     def build(self, path: Path) -> torch.nn.Module:
         """Return torch-fidelity's extractor with the weights in a file."""
+        import torch
         from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 
         state = read_state_dict(path, self.name)
@@ -227,8 +232,10 @@ _DINOV2_REVISION = "7764ea0f912e53c92e82eb78a2a1631e92725fc8"
 
 def _load_dinov2_network(model: str) -> torch.nn.Module:
     """Return the network without weights, built by the code in torch hub's folder or, if there is none, on GitHub."""
+    import torch
+
     # Look for a copy on this computer: the pinned revision, or "main", which torch-fidelity downloads.
-    hub = Path(torch.hub.get_dir())
+    hub = torch_hub_folder()
     folders = [hub / f"facebookresearch_dinov2_{revision}" for revision in (_DINOV2_REVISION, "main")]
     local = next((folder for folder in folders if (folder / "hubconf.py").is_file()), None)
     if local is None:
@@ -269,6 +276,7 @@ def _without_xformers() -> Iterator[None]:
 
 def _wrap(extractor_class: Any, feature: str, **attributes: object) -> torch.nn.Module:
     """Return an extractor of torch-fidelity around a model that is already loaded."""
+    import torch
     from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
     # The attributes are those that its constructor sets.

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from genbench.errors import PlugError, UsageError, did_you_mean
 from genbench.plugs.torch_archives import SUFFIXES
@@ -18,9 +16,14 @@ from genbench.plugs.torch_modules import (
     dtype_and_shape,
     evaluation_mode,
     first_line,
+    is_module,
     move_to_device,
     read_torchscript,
 )
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 class ModuleExtractor:
@@ -58,12 +61,14 @@ class ModuleExtractor:
 
     @device.setter
     def device(self, device: str) -> None:
-        if isinstance(self.module, nn.Module):
+        if is_module(self.module):
             move_to_device(self.module, device, self.name)
         self._device = device
 
     def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W] or float32 [N, D]."""
+        import torch
+
         try:
             with evaluation_mode(self.module), torch.inference_mode():
                 output = self.module(data)
@@ -117,7 +122,12 @@ def _identity(module: object) -> str:
     own = getattr(module, "identity", None)
     if isinstance(own, str):
         return own
-    if not isinstance(module, nn.Module) or isinstance(module, torch.jit.ScriptModule):
+    if not is_module(module):
+        return ""
+    # the guest's module has imported torch already
+    import torch
+
+    if isinstance(module, torch.jit.ScriptModule):
         return ""
     # Hash the code and settings of every submodule ...
     digest = hashlib.sha256(torch.__version__.encode())
@@ -133,14 +143,18 @@ def _identity(module: object) -> str:
     return f"{type(module).__module__}.{type(module).__qualname__},{digest.hexdigest()}"
 
 
-# Attributes that torch sets on every module; the remaining ones are the settings of a module.
-_COMMON_ATTRIBUTES = frozenset(vars(nn.Module()))
+@cache
+def _common_attributes() -> frozenset[str]:
+    """Return the attributes that torch sets on every module; the remaining ones are the settings of a module."""
+    from torch import nn
+
+    return frozenset(vars(nn.Module()))
 
 
 def _code_and_settings(module: nn.Module) -> bytes | None:
     """Return the settings and the source files of a module, without tensors and submodules; None if unknown."""
     # Hooks can change the output, and are not covered by the hash.
-    settings = {key: value for key, value in vars(module).items() if key not in _COMMON_ATTRIBUTES}
+    settings = {key: value for key, value in vars(module).items() if key not in _common_attributes()}
     hooks = module._forward_hooks or module._forward_pre_hooks or module._forward_hooks_with_kwargs
     if hooks or not _has_stable_repr(settings):
         return None
@@ -159,6 +173,8 @@ def _code_and_settings(module: nn.Module) -> bytes | None:
 
 def _has_stable_repr(value: object) -> bool:
     """Return whether equal values have equal ``repr``, which does not contain a memory address, for example."""
+    import torch
+
     # Containers have a stable repr if their items have one.
     if isinstance(value, Mapping):
         return all(_has_stable_repr(item) for item in value.values())
@@ -188,18 +204,16 @@ def _views_by_name(output: object, name: str) -> Mapping[str, object]:
     )
 
 
-# The views of the contract: their form in words, and their dtype.
-_VIEWS = {
-    "embedding": ("float32 [N, D]", torch.float32),
-    "logits": ("float32 [N, C]", torch.float32),
-    "mode": ("int64 [N]", torch.int64),
-    "quality": ("bool [N]", torch.bool),
-}
+# The views of the contract: their form in words, which begins with their dtype.
+_VIEWS = {"embedding": "float32 [N, D]", "logits": "float32 [N, C]", "mode": "int64 [N]", "quality": "bool [N]"}
 
 
 def _checked_view(output: object, view: str, name: str, *, count: int) -> torch.Tensor:
     """Return a view as a tensor on the CPU with the dtype of the contract. Raises PlugError if it does not fit."""
-    expected, dtype = _VIEWS[view]
+    import torch
+
+    expected = _VIEWS[view]
+    dtype: torch.dtype = getattr(torch, expected.partition(" ")[0])
     try:
         rows = torch.as_tensor(output).cpu()
     except (TypeError, ValueError, RuntimeError) as error:
@@ -222,6 +236,6 @@ def _checked_view(output: object, view: str, name: str, *, count: int) -> torch.
 
 
 def _number_kind(dtype: torch.dtype) -> str:
-    if dtype == torch.bool:
+    if str(dtype) == "torch.bool":
         return "bool"
     return "float" if dtype.is_floating_point else "complex" if dtype.is_complex else "integer"

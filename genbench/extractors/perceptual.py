@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, NamedTuple
 
 from genbench.errors import InputError, UsageError, did_you_mean
 from genbench.extractors.pretrained_extractor import Pretrained
@@ -16,6 +13,10 @@ from genbench.extractors.raw import resize_antialiased
 from genbench.extractors.state_dicts import fill, read_state_dict
 from genbench.extractors.timm_weights import address_weights
 from genbench.extractors.weights import Weights, file_sha256
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 PIXELS = range(32, 2049)
 """Sizes of the input: in the smallest, something is left over after all layers of both networks."""
@@ -59,15 +60,20 @@ class PerceptualFeatures(Pretrained):
     @property
     def published_weights(self) -> Weights:
         """The published file of weights of the network."""
-        published = _torchvision_models().get_model_weights(_NETWORKS[self.net].architecture)["IMAGENET1K_V1"]
-        return address_weights(published.url, self.name, round(published.meta["_file_size"]))
+        chosen = _NETWORKS[self.net]
+        return address_weights(f"https://download.pytorch.org/models/{chosen.file}", self.name, chosen.megabytes)
 
     def build(self, path: Path) -> nn.Module:
         """Return the layers with the weights in a file, and the linear weights of the package."""
+        import torch
+        import torchvision.models
+
+        from genbench.extractors.perceptual_layers import WeightedLayers
+
         chosen = _NETWORKS[self.net]
         # on the meta device, the network takes no memory until the weights are loaded
         with torch.device("meta"):
-            network = _torchvision_models().get_model(chosen.architecture, weights=None)
+            network = torchvision.models.get_model(chosen.architecture, weights=None)
         fill(network, read_state_dict(path, self.name), path=path, published=self.published_weights)
         # one weight for each channel of each layer
         linear = read_state_dict(_linear_file(self.net), self.name)
@@ -75,48 +81,25 @@ class PerceptualFeatures(Pretrained):
         # the network up to the end of each layer
         starts = (0, *chosen.ends[:-1])
         parts = [network.features[start:end] for start, end in zip(starts, chosen.ends, strict=True)]
-        return _WeightedLayers(parts, weights)
+        return WeightedLayers(parts, weights)
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the view ``perceptual`` of uint8 [N, 3, H, W] on the device."""
+        import torch
+
         # LPIPS expects values in -1..1
         pixels = resize_antialiased(images, self.size) / 127.5 - 1
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return {"perceptual": self.network(pixels)}
 
 
-class _WeightedLayers(nn.Module):
-    """Maps pixels float32 [N, 3, H, W] in -1..1 to the weighted unit activations of all layers, float16 [N, D]."""
-
-    def __init__(self, parts: list[nn.Module], weights: list[torch.Tensor]) -> None:
-        super().__init__()
-        self.parts = nn.ModuleList(parts)
-        # mean and standard deviation of ImageNet's pixels, as LPIPS has them
-        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188])[:, None, None])
-        self.register_buffer("spread", torch.tensor([0.458, 0.448, 0.450])[:, None, None])
-        # channels with a weight, and its root
-        for layer, weight in enumerate(weights):
-            self.register_buffer(f"channels_{layer}", torch.nonzero(weight > 0).flatten())
-            self.register_buffer(f"roots_{layer}", weight[weight > 0].sqrt()[:, None, None])
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        values = (pixels - self.get_buffer("shift")) / self.get_buffer("spread")
-        rows = []
-        for layer, part in enumerate(self.parts):
-            values = part(values)
-            # unit length over the channels; 1e-10 is LPIPS's own
-            activations = values.float()
-            unit = activations / (activations.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
-            chosen = unit[:, self.get_buffer(f"channels_{layer}")] * self.get_buffer(f"roots_{layer}")
-            # the mean over positions
-            rows.append((chosen / (chosen.shape[2] * chosen.shape[3]) ** 0.5).flatten(1).half())
-        return torch.cat(rows, dim=1)
-
-
 class _Backbone(NamedTuple):
     """A network of torchvision whose activations LPIPS compares."""
 
     architecture: str
+    file: str
+    """Name of the file of torchvision's weights."""
+    megabytes: int
     ends: tuple[int, ...]
     """Index in ``features`` after the last module of each layer."""
     linear_sha256: str
@@ -124,16 +107,21 @@ class _Backbone(NamedTuple):
 
 
 _NETWORKS = {
-    "alex": _Backbone("alexnet", (2, 5, 8, 10, 12), "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"),
-    "vgg": _Backbone("vgg16", (4, 9, 16, 23, 30), "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"),
+    "alex": _Backbone(
+        "alexnet",
+        "alexnet-owt-7be5be79.pth",
+        233,
+        ends=(2, 5, 8, 10, 12),
+        linear_sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+    ),
+    "vgg": _Backbone(
+        "vgg16",
+        "vgg16-397923af.pth",
+        528,
+        ends=(4, 9, 16, 23, 30),
+        linear_sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+    ),
 }
-
-
-def _torchvision_models() -> Any:
-    # importing it takes a second, which other extractors need not wait for
-    import torchvision.models
-
-    return torchvision.models
 
 
 def _linear_file(net: str) -> Path:

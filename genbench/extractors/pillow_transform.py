@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
 from PIL import Image
 
 from genbench.array_types import Array
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class PillowTransform:
 
     def __call__(self, images: torch.Tensor, device: str) -> torch.Tensor:
         """Return the input of a network for a batch of images of one size."""
+        import torch
+
         # Pillow and the copies release the lock of Python, so threads help; each image is resized on its own
         arrays = images.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
-
-import torch
 
 from genbench.errors import UsageError, did_you_mean
 
@@ -27,9 +26,9 @@ def check_precision(precision: str, device: str) -> None:
 def arithmetic(precision: str) -> Iterator[None]:
     """Allow TF32 if ``precision`` is tf32, forbid it otherwise, and restore the caller's settings afterwards."""
     # The switches are global in torch, so other code of the process sees them until they are restored.
-    previous = [(backend, setting, getattr(backend, setting)) for backend, setting, *_ in _SWITCHES]
+    previous = [(backend, setting, getattr(backend, setting)) for backend, setting, *_ in _switches()]
     try:
-        for backend, setting, exact, rounded in _SWITCHES:
+        for backend, setting, exact, rounded in _switches():
             setattr(backend, setting, rounded if precision == "tf32" else exact)
         yield
     finally:
@@ -37,8 +36,11 @@ def arithmetic(precision: str) -> Iterator[None]:
             setattr(backend, setting, value)
 
 
+@cache
 def _switches() -> list[tuple[Any, str, Any, Any]]:
     """Return torch's settings of TF32: the object, its attribute, the value for float32, and the value for tf32."""
+    import torch
+
     backends: Any = torch.backends
     # torch 2.9 replaced the switches of cuDNN and cuBLAS by one setting per operation
     if hasattr(backends.cudnn, "conv"):
@@ -49,6 +51,3 @@ def _switches() -> list[tuple[Any, str, Any, Any]]:
         cpu = (backends.mkldnn.conv, backends.mkldnn.matmul)
         return [*gpu, *((operation, "fp32_precision", "ieee", "ieee") for operation in cpu)]
     return [(backends.cudnn, "allow_tf32", False, True), (backends.cuda.matmul, "allow_tf32", False, True)]
-
-
-_SWITCHES = _switches()

@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from genbench.extractors.precision import arithmetic, check_precision
 from genbench.extractors.raw import check_images
 from genbench.extractors.weights import Weights, file_sha256, find_weights
+
+if TYPE_CHECKING:
+    import torch
 
 IMPLEMENTATION = 1
 """Version of the computation. A change that alters the numbers by more than rounding must increase it: cached features
@@ -23,6 +25,7 @@ class Pretrained(ABC):
     """An extractor with published weights. Nothing is downloaded, read or built before it is needed.
 
     Computes in float32, without TF32 or bfloat16, in inference mode; the batch changes a row by rounding only.
+    torch is imported for that only: name, identity and path need none.
     ``precision`` tf32 or bf16 is faster but less exact. It is part of the name and the identity, so features of
     different precisions are never compared. Raises UsageError for an unknown precision.
     """
@@ -79,10 +82,16 @@ class Pretrained(ABC):
     def computed_by(self) -> str:
         """Library that computed the views, for the record; all libraries give the same numbers up to rounding."""
         # If all features were cached, the network was never built.
-        return f"torch {torch.__version__}" if "network" in vars(self) else "kept features"
+        if "network" not in vars(self):
+            return "kept features"
+        import torch
+
+        return f"torch {torch.__version__}"
 
     def __call__(self, data: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W]. Raises PlugError for anything but images."""
+        import torch
+
         # The caller's settings of TF32 must not change the numbers.
         check_images(data, self.name)
         with torch.inference_mode(), arithmetic(self.precision):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch.nn import functional
+import numpy as np
 
+from genbench.array_types import Array
 from genbench.errors import PlugError, UsageError
 from genbench.plugs.torch_modules import dtype_and_shape
 from genbench.theory.mixtures import mixture
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Pixels:
@@ -57,6 +61,8 @@ class Images:
 
     def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Return the images of uint8 [N, 3, H, W]."""
+        import torch
+
         check_images(data, self.name)
         return {"image": resize_antialiased(data, self.size).round().clamp(0, 255).to(torch.uint8)}
 
@@ -71,6 +77,7 @@ class Points:
     """
 
     device = "cpu"
+    takes_arrays = True
 
     def __init__(self, toy: str | None = None) -> None:
         self.toy = None if toy is None else mixture(toy)
@@ -78,15 +85,16 @@ class Points:
         self.name = "points" if self.toy is None else f"points,toy={self.toy.name}"
         self.identity = "points" if self.toy is None else f"points,{self.toy!r}"
 
-    def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
-        """Return the views of float32 [N, D]."""
-        if data.ndim != 2 or not data.is_floating_point():
+    def __call__(self, data: Array | torch.Tensor) -> Mapping[str, Array]:
+        """Return the views of points [N, D]: an array of floats, or a tensor on the CPU."""
+        if data.ndim != 2 or "float" not in str(data.dtype):
             raise PlugError(
                 f"{self.name!r} expects points float32 [N, D], but the samples are {dtype_and_shape(data)}; "
                 "for images use --features pixels."
             )
         # float64 points are rounded to float32, as all embeddings
-        embedding = data.to(torch.float32)
+        points = np.asarray(data)
+        embedding = points.astype(np.float32)
         if self.toy is None:
             return {"embedding": embedding}
         if data.shape[1] != 2:
@@ -95,13 +103,13 @@ class Points:
                 "use --features points."
             )
         # the distance is in standard deviations of the components
-        mode, distance = self.toy.nearest(data.numpy())
-        return {"embedding": embedding, "mode": torch.from_numpy(mode), "quality": torch.from_numpy(distance <= 3)}
+        mode, distance = self.toy.nearest(points)
+        return {"embedding": embedding, "mode": mode, "quality": distance <= 3}
 
 
-def check_images(data: torch.Tensor, name: str) -> None:
-    """Raise PlugError unless ``data`` is uint8 [N, 3, H, W]."""
-    if data.dtype != torch.uint8 or data.ndim != 4 or data.shape[1] != 3:
+def check_images(data: torch.Tensor | Array, name: str) -> None:
+    """Raise PlugError unless a tensor or array is uint8 [N, 3, H, W]."""
+    if not str(data.dtype).endswith("uint8") or data.ndim != 4 or data.shape[1] != 3:
         # two axes are points, other tensors may be images of another type
         remedy = "use --features points" if data.ndim == 2 else "give RGB images of 8 bits"
         raise PlugError(
@@ -111,6 +119,9 @@ def check_images(data: torch.Tensor, name: str) -> None:
 
 def resize_antialiased(images: torch.Tensor, size: int) -> torch.Tensor:
     """Resize uint8 [N, C, H, W] to float32 [N, C, size, size], 0..255, with an antialiased triangle filter."""
+    import torch
+    from torch.nn import functional
+
     if images.shape[2:] == (size, size):
         return images.to(torch.float32)
     # Convert a few large images at a time, because float32 needs four times the memory of uint8.

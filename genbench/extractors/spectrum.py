@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import torch
+from typing import TYPE_CHECKING
 
 from genbench.errors import PlugError
 from genbench.extractors.raw import check_images
+
+if TYPE_CHECKING:
+    import torch
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the brightness (ITU-R BT.601)."""
@@ -31,6 +33,8 @@ class Spectrum:
 
     def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W]."""
+        import torch
+
         check_images(data, self.name)
         height, width = data.shape[2:]
         if min(height, width) < 4:
@@ -52,6 +56,8 @@ class Spectrum:
 
 def _radii(height: int, width: int) -> tuple[torch.Tensor, int]:
     """Return the rounded radius of each frequency, int64 [H, W], in cycles per shorter side, and the largest used."""
+    import torch
+
     shorter = min(height, width)
     rows, columns = (torch.fft.fftfreq(size, dtype=torch.float64) * shorter for size in (height, width))
     return torch.round(torch.hypot(rows[:, None], columns)).long(), shorter // 2

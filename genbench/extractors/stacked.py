@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-
-import torch
+from typing import TYPE_CHECKING
 
 from genbench.extractors import classifier
 from genbench.extractors.raw import check_images
+
+if TYPE_CHECKING:
+    import torch
 
 
 # ``stacked-digits`` and ``stacked-mnist`` differ in the classifier only.
@@ -43,6 +45,8 @@ class StackedClassifier:
 
     def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Return embedding, mode and quality of uint8 [N, 3, H, W]."""
+        import torch
+
         check_images(data, self.name)
         # Each channel becomes a gray image: uint8 [3 N, 3, H, W].
         channels = data.flatten(0, 1)[:, None].expand(-1, 3, -1, -1)

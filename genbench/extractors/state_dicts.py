@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from safetensors.torch import load_file
-
+from genbench.array_types import Array
 from genbench.errors import InputError
 from genbench.extractors.weights import Weights
 
-StateDict = dict[str, torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+StateDict = dict[str, "torch.Tensor"]
+
+Shapes = Mapping[str, Sequence[int]]
+"""The shape of each tensor of a network by its name."""
+
+STEP_COUNT = ".num_batches_tracked"
+"""The end of the names of counts of training steps."""
 
 
 def read_state_dict(path: Path, used_by: str) -> StateDict:
@@ -24,6 +32,8 @@ def read_state_dict(path: Path, used_by: str) -> StateDict:
     InputError for a TorchScript archive, for a pickle that contains anything but tensors, and for a broken or different
     file.
     """
+    import torch
+
     if is_torchscript(path):
         raise InputError(
             f"{path} is a TorchScript program, which genbench does not run to get weights; for {used_by} give its "
@@ -56,6 +66,9 @@ def read_state_dict(path: Path, used_by: str) -> StateDict:
 
 
 def _load_tensors(path: Path) -> object:
+    import torch
+    from safetensors.torch import load_file
+
     if path.suffix == ".safetensors":
         return load_file(path)
     return torch.load(path, map_location="cpu", weights_only=True)
@@ -74,39 +87,46 @@ def fill(network: torch.nn.Module, state: StateDict, *, path: Path, published: W
 
     Raises InputError, as ``check_fit`` does, if the names or shapes differ.
     """
-    check_fit(network.state_dict(), state, path=path, published=published)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    check_fit(expected, state, path=path, published=published)
+    add_step_counts(expected, state)
     network.load_state_dict(state, assign=True)
 
 
-def check_fit(expected: Mapping[str, torch.Tensor], state: StateDict, *, path: Path, published: Weights) -> None:
-    """Raise InputError, with the file and the first difference, unless ``state`` has the expected names and shapes.
-
-    Adds the counts of training steps (``num_batches_tracked``), which old files lack and which no network reads.
-    """
+def check_fit(expected: Shapes, state: Mapping[str, torch.Tensor | Array], *, path: Path, published: Weights) -> None:
+    """Raise InputError, with the file and the first difference, unless ``state`` has the expected names and shapes."""
     difference = first_difference(expected, state)
     if difference is not None:
         raise InputError(f"{path} does not fit {published.used_by}: {difference}; expected {published}.")
 
 
-def first_difference(expected: Mapping[str, torch.Tensor], state: StateDict) -> str | None:
+def first_difference(expected: Shapes, state: Mapping[str, torch.Tensor | Array]) -> str | None:
     """Return in words where ``state`` differs from the expected names and shapes, or None.
 
-    Adds the counts of training steps, as ``check_fit`` does.
+    The counts of training steps (``num_batches_tracked``) may be missing: old files lack them, and no network reads
+    them.
     """
-    for name in expected:
-        if name.endswith(".num_batches_tracked"):
-            state.setdefault(name, torch.zeros((), dtype=torch.int64))
     return next(_differences(expected, state), None)
 
 
-def _differences(expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> Iterator[str]:
+def _differences(expected: Shapes, state: Mapping[str, torch.Tensor | Array]) -> Iterator[str]:
     # tensors of the network that are missing or have another shape
-    for name, tensor in expected.items():
+    for name, shape in expected.items():
         if name not in state:
-            yield f"it lacks {name!r}"
-        elif state[name].shape != tensor.shape:
-            yield f"its {name!r} has the shape {list(state[name].shape)}, not {list(tensor.shape)}"
+            if not name.endswith(STEP_COUNT):
+                yield f"it lacks {name!r}"
+        elif tuple(state[name].shape) != tuple(shape):
+            yield f"its {name!r} has the shape {list(state[name].shape)}, not {list(shape)}"
     # tensors that the network does not have
     for name in state:
         if name not in expected:
             yield f"it has {name!r}, which is not in the network"
+
+
+def add_step_counts(expected: Shapes, state: StateDict) -> None:
+    """Add the counts of training steps that a network of torch has and ``state`` lacks."""
+    import torch
+
+    for name in expected:
+        if name.endswith(STEP_COUNT):
+            state.setdefault(name, torch.zeros((), dtype=torch.int64))

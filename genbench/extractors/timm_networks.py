@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from genbench.errors import InputError, UsageError, described, did_you_mean
 from genbench.extractors.pillow_transform import PillowTransform
@@ -25,8 +23,13 @@ from genbench.extractors.timm_weights import (
 )
 from genbench.extractors.weights import Weights, find_weights
 
+if TYPE_CHECKING:
+    import torch
+
 POOLS = ("avg", "cls", "max", "token")
 """What ``pool`` may be; ``token`` is timm's word for ``cls``."""
+
+# Names and identities come from timm's own tables, and timm imports torch.
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ class TimmNetwork(Pretrained):
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W]."""
+        import torch
+
         network: Any = self.network
         pixels = self._transform(images, self.device)
         # the result is float32 in every precision, as the contract of extractors demands
@@ -153,6 +158,8 @@ class TimmNetwork(Pretrained):
 
     def _check_shapes(self) -> None:
         """Raise UsageError if the network has no class token, or cannot take images of the size."""
+        import torch
+
         # a pass without memory and arithmetic, before weights are downloaded
         try:
             network: Any = skeleton(self.model, **self._arguments)
@@ -168,6 +175,8 @@ class TimmNetwork(Pretrained):
 
     def _pooled(self, network: Any, features: torch.Tensor) -> torch.Tensor:
         """Return the embedding [N, D] of the output of ``forward_features``."""
+        import torch
+
         # timm's own pooling may have weights, a norm or an attention
         if self.pool is None:
             embedding: torch.Tensor = network.forward_head(features, pre_logits=True)

@@ -8,15 +8,16 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-import torch
-
 from genbench.errors import InputError, MissingWeightsError, UsageError, described, did_you_mean
-from genbench.extractors.state_dicts import StateDict, first_difference
+from genbench.extractors.state_dicts import StateDict, add_step_counts, first_difference
 from genbench.extractors.weights import Weights
+
+if TYPE_CHECKING:
+    import torch
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names of timm's files of weights in a repository of the Hugging Face hub, in the order of preference."""
@@ -115,6 +116,8 @@ def address_weights(url: str, used_by: str, megabytes: int = 0) -> Weights:
 
 def skeleton(model: str, **arguments: object) -> torch.nn.Module:
     """Return a network of timm without memory for weights, on the meta device."""
+    import torch
+
     # the initial values are drawn even there: protect the caller's generator
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         network: torch.nn.Module = timm_module().create_model(model, **arguments)
@@ -147,15 +150,19 @@ def network_with_weights(
     The classifier may have any number of classes, or be missing. Raises InputError, with the first difference, if the
     weights do not fit.
     """
+    import torch
+
     # timm's own names and shapes: loaded as they are, after a check that needs no memory
     differences = []
     counts = _class_counts(model, state)
     for classes in counts:
-        expected = skeleton(model, num_classes=classes, **arguments).state_dict()
+        tensors = skeleton(model, num_classes=classes, **arguments).state_dict()
+        expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         differences.append(first_difference(expected, state))
         if differences[-1] is None:
             with torch.random.fork_rng(devices=[]):
                 network: torch.nn.Module = timm_module().create_model(model, num_classes=classes, **arguments)
+            add_step_counts(expected, state)
             network.load_state_dict(state)
             return network
     # other names or shapes: timm converts the files of publishers, and positions of another image size
@@ -178,6 +185,8 @@ def _class_counts(model: str, state: StateDict) -> list[int]:
 
 def _converted(model: str, state: StateDict, classes: int, arguments: Mapping[str, object]) -> torch.nn.Module | None:
     """Return a network with weights that timm converts, or None if they do not fit."""
+    import torch
+
     create = timm_module().create_model
     arguments = {**arguments, "num_classes": classes}
     # the same seed twice, so that parameters that were not loaded can be recognised

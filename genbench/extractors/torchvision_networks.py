@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from PIL import Image
-from torch import nn
 
 from genbench.errors import UsageError, did_you_mean
 from genbench.extractors.pillow_transform import PillowTransform
@@ -17,6 +15,10 @@ from genbench.extractors.pretrained_extractor import Pretrained
 from genbench.extractors.state_dicts import fill, read_state_dict
 from genbench.extractors.timm_weights import address_weights
 from genbench.extractors.weights import Weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,21 @@ class TorchvisionNetwork(Pretrained):
 
     def build(self, path: Path) -> nn.Module:
         """Return torchvision's network with the weights in a file."""
+        import torch
+
+        from genbench.extractors.penultimate import WithPenultimate
+
         architecture = self.model.partition(".")[0]
         # on the meta device, the network takes no memory until the weights are loaded
         with torch.device("meta"):
             network: nn.Module = _models().get_model(architecture, weights=None, **_AS_PUBLISHED.get(architecture, {}))
         fill(network, read_state_dict(path, self.name), path=path, published=self.published_weights)
-        return _WithPenultimate(network)
+        return WithPenultimate(network)
 
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the views of uint8 [N, 3, H, W]."""
+        import torch
+
         pixels = self._transform(images, self.device)
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             embedding, logits = self.network(pixels)
@@ -99,26 +107,6 @@ class TorchvisionNetwork(Pretrained):
         return PillowTransform(resize, preset.mean, preset.std)
 
 
-class _WithPenultimate(nn.Module):
-    """Maps a batch to the input of the last linear layer of a classifier, and to its logits."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        # the list hides the layer from torch, which would count it twice
-        self.network = network
-        self._last = [[module for module in network.modules() if isinstance(module, nn.Linear)][-1]]
-
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # the hook lives as long as one call, so a copy of the module has none
-        inputs: list[torch.Tensor] = []
-        hook = self._last[0].register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
-        try:
-            logits = self.network(pixels)
-        finally:
-            hook.remove()
-        return inputs[0], logits
-
-
 # Networks that torchvision builds with other options when it loads the published weights.
 _AS_PUBLISHED: dict[str, dict[str, bool]] = {
     "googlenet": {"transform_input": True, "aux_logits": True, "init_weights": False},
@@ -127,7 +115,7 @@ _AS_PUBLISHED: dict[str, dict[str, bool]] = {
 
 
 def _models() -> Any:
-    # importing it takes a second, which other extractors need not wait for
+    # Names and identities come from torchvision's own tables, so this extractor imports torch in any case.
     import torchvision.models
 
     return torchvision.models

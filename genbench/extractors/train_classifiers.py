@@ -24,7 +24,8 @@ from torch.nn import functional
 
 from genbench.array_types import Array
 from genbench.errors import GenbenchError, InputError
-from genbench.extractors.classifier import QUALITY, Classifier, Network, empty_network
+from genbench.extractors.classifier import QUALITY, Classifier
+from genbench.extractors.classifier_network import Network, empty_network
 from genbench.files.atomic_write import atomic_write
 
 SEED = 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from genbench.errors import InputError, MissingWeightsError, refuse_address
 from genbench.files.downloads import DownloadError, download_first
@@ -54,7 +55,7 @@ def find_weights(published: Weights, path: str | Path | None = None) -> Path:
             raise InputError(f"{chosen} is not a file; give the path of {published} with --weights, or leave out it.")
         return chosen
     # A broken copy in genbench's own folder is an error; files of torch hub belong to others and are skipped.
-    own_folder, hub_folder = weights_root(), Path(torch.hub.get_dir()) / "checkpoints"
+    own_folder, hub_folder = weights_root(), torch_hub_folder() / "checkpoints"
     names = (published.file, *published.other_names)
     for copy in filter(Path.is_file, (folder / name for folder in (own_folder, hub_folder) for name in names)):
         if file_sha256(copy).startswith(published.sha256):
@@ -67,6 +68,16 @@ def find_weights(published: Weights, path: str | Path | None = None) -> Path:
     if published.package:
         return _in_package(published, own_folder)
     return _download_from_any(published, own_folder / published.file)
+
+
+def torch_hub_folder() -> Path:
+    """Return the folder of torch hub, by torch's own rule, without importing torch."""
+    # a program can set another one with torch.hub.set_dir
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        return Path(torch.hub.get_dir())
+    cache_folder = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("TORCH_HOME", os.path.join(cache_folder, "torch"))).expanduser() / "hub"
 
 
 def _in_package(published: Weights, own_folder: Path) -> Path:

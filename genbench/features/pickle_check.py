@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+from typing import BinaryIO
 
 _PUT = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
 _GET = ("GET", "BINGET", "LONG_BINGET")
@@ -17,15 +18,19 @@ _MOST_SHARED_TUPLES = 8
 """Tuples that are used again. Each use can double the time that a nested tuple takes as a key of a dict."""
 
 
-def check_opcodes(content: bytes) -> None:
-    """Raise ValueError if a pickle is cut short, or if loading it could need far more memory or time than its size."""
+def check_opcodes(content: bytes | BinaryIO) -> None:
+    """Raise ValueError if a pickle is cut short, or if loading it could need far more memory or time than its size.
+
+    Of an open file, the next pickle is checked, and the file is read up to its end.
+    """
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
     shared = 0
     # whether the object on top of the stack is a tuple, and the numbers in the memo under which tuples are stored
     on_top = False
     tuples: set[int] = set()
     stored = 0
     # genops raises ValueError if an argument is longer than the rest of the file
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(content))):
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
         if opcode.name in _UNUSED:
             raise ValueError(f"it contains the opcode {opcode.name}, which arrays do not need")
         # the hash of a long number is computed anew each time it is a key

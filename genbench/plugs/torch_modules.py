@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-import torch
-from torch import nn
-
+from genbench.array_types import Array
 from genbench.errors import InputError, UsageError
 from genbench.plugs.torch_archives import refuse_file_access
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def is_module(value: object) -> TypeGuard[nn.Module]:
+    """Return whether a value is a module of torch, which is not imported: without it, there are no modules."""
+    torch: Any = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
 
 
 @contextmanager
 def evaluation_mode(module: object) -> Iterator[None]:
     """Put a torch module into evaluation mode; afterwards, restore the mode of each of its submodules."""
-    if not isinstance(module, nn.Module):
+    if not is_module(module):
         yield
         return
     # Remember each mode, because a submodule may be frozen in evaluation mode.
@@ -37,6 +46,8 @@ def read_torchscript(path: Path, device: str) -> nn.Module:
 
     The file is a program. One whose code uses files or other processes is refused before it is loaded.
     """
+    import torch
+
     try:
         # a file in which this finds no code is not loaded either
         if not refuse_file_access(path):
@@ -68,7 +79,7 @@ def move_to_device(module: nn.Module, device: str, name: str) -> nn.Module:
 def device_of(module: object) -> str:
     """Return the device of a module's parameters, ``cpu`` if it has none."""
     # all parameters of a module are assumed to be on the same device
-    first = next(module.parameters(), None) if isinstance(module, nn.Module) else None
+    first = next(module.parameters(), None) if is_module(module) else None
     return "cpu" if first is None else str(first.device)
 
 
@@ -81,6 +92,6 @@ def first_line(error: BaseException) -> str:
         return type(error).__name__
 
 
-def dtype_and_shape(data: torch.Tensor) -> str:
-    """Return the dtype and the shape as text: ``float32 [64, 2]``."""
+def dtype_and_shape(data: Tensor | Array) -> str:
+    """Return the dtype and the shape of a tensor or array as text: ``float32 [64, 2]``."""
     return f"{str(data.dtype).removeprefix('torch.')} {list(data.shape)}"

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import platform
+from pathlib import Path
 
 from genbench.errors import UsageError
 
+GPU_FILES = ("nvidia*", "nvmap", "kfd", "dxg")
+"""The files in /dev of the drivers of GPUs that torch calls cuda: NVIDIA's, those of its boards, AMD's, Windows'."""
+
 
 def usable_device(name: str) -> str:
-    """Return the device of that name, or the best one for ``auto``. Raises UsageError if it cannot be used."""
+    """Return the device of that name, or the best one for ``auto``. Raises UsageError if it cannot be used.
+
+    torch is imported only if the device may be a GPU: features that are kept need none.
+    """
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+        return "cpu"
     import torch
 
     # a small tensor shows whether the device works
@@ -23,3 +33,11 @@ def usable_device(name: str) -> str:
         reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
         raise UsageError(f"The device {name!r} cannot be used here ({reason}); try cpu, cuda or auto.") from error
     return name
+
+
+def _may_have_gpu() -> bool:
+    """Return whether this machine can have a GPU that torch calls cuda."""
+    # no such GPU works without a driver, and macOS has none; elsewhere only torch knows
+    if platform.system() == "Linux":
+        return any(next(Path("/dev").glob(pattern), None) for pattern in GPU_FILES)
+    return platform.system() != "Darwin"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from genbench.errors import UsageError
-from genbench.extractors.inception import backends
+from genbench.extractors.inception import backends, torch_backends
 from genbench.extractors.inception.convolution import Convolution
 from genbench.extractors.inception.extractor import Inception
 from genbench.extractors.inception.resizing import tensorflow_bilinear
@@ -76,7 +76,7 @@ def test_after_a_failure_of_a_fused_kernel_no_convolution_is_fused(monkeypatch: 
     def network() -> torch.nn.Module:
         return torch.nn.Sequential(Convolution(torch.ones(2, 1, 1, 1), torch.tensor([1.0, -9.0])))
 
-    prepared = backends.prepare(network(), "torch", torch.ones(1, 1, 2, 2), network)
+    prepared = torch_backends.prepare(network(), "torch", torch.ones(1, 1, 2, 2), network)
     assert prepared.route == f"torch {torch.__version__}"
     assert prepared.run(torch.full((1, 1, 1, 1), 3.0)).flatten().tolist() == [4, 0]
 

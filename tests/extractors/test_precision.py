@@ -11,7 +11,7 @@ import torch
 import genbench
 from genbench.errors import InputError, UsageError
 from genbench.extractors.inception.extractor import Inception
-from genbench.extractors.precision import _SWITCHES, arithmetic
+from genbench.extractors.precision import _switches, arithmetic
 from genbench.plugs.opening import open_extractor
 from tests.helpers.random_weights import random_inception_weights, smooth_images
 
@@ -26,9 +26,9 @@ def test_arithmetic_is_as_requested_inside_and_unchanged_outside(precision: str,
     torch.set_float32_matmul_precision("medium")
     try:
         with arithmetic(precision):
-            inside = [getattr(backend, setting) for backend, setting, *_ in _SWITCHES]
+            inside = [getattr(backend, setting) for backend, setting, *_ in _switches()]
         assert torch.get_float32_matmul_precision() == "medium"
-        assert inside == [switch[column] for switch in _SWITCHES]
+        assert inside == [switch[column] for switch in _switches()]
     finally:
         torch.set_float32_matmul_precision("highest")
 

@@ -53,11 +53,12 @@ def test_the_views_are_those_of_torchvisions_own_pipeline(
 
 @pytest.mark.parametrize("architecture", ["googlenet", "inception_v3", "swin_t", "vit_b_32", "convnext_tiny", "vgg11"])
 def test_the_last_linear_layer_is_the_one_that_gives_the_logits(architecture: str) -> None:
-    from genbench.extractors.torchvision_networks import _AS_PUBLISHED, _WithPenultimate
+    from genbench.extractors.penultimate import WithPenultimate
+    from genbench.extractors.torchvision_networks import _AS_PUBLISHED
 
     with torch.device("meta"), torch.inference_mode():
         network = models.get_model(architecture, weights=None, **_AS_PUBLISHED.get(architecture, {})).eval()
-        penultimate = _WithPenultimate(network)
+        penultimate = WithPenultimate(network)
         embedding, logits = penultimate(torch.zeros(2, 3, 224, 224))
     assert penultimate._last[0].out_features == 1000
     assert (embedding.shape, logits.shape) == ((2, penultimate._last[0].in_features), (2, 1000))

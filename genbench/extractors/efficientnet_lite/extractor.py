@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from genbench.extractors.efficientnet_lite.network import SHAPES, LastLayer, LiteGraph, expected_state_dict
-from genbench.extractors.inception.backends import PreparedNetwork, check_backend, prepare
+from genbench.extractors.inception.backends import check_backend
 from genbench.extractors.pretrained_extractor import Pretrained
-from genbench.extractors.raw import resize_antialiased
 from genbench.extractors.state_dicts import StateDict, check_fit, read_state_dict
 from genbench.extractors.weights import Weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class EfficientNetLite(Pretrained):
 
     def build(self, path: Path) -> nn.Module:
         """Return the network with the weights in a file."""
+        import torch
+
+        from genbench.extractors.efficientnet_lite.network import SHAPES, LastLayer, LiteGraph, ResizeEmbedClassify
+        from genbench.extractors.inception.torch_backends import prepare
+
         # the last layer is not part of the graph, because it takes the embedding
         state, shape = self._read_state(path), SHAPES[self.variant]
         # The backend prepares the network for inputs of this shape and dtype. Preparing can consume the weights.
@@ -69,12 +74,14 @@ class EfficientNetLite(Pretrained):
         example = torch.zeros(1, 3, shape.size, shape.size, dtype=dtype, device=self.device)
         rebuild = lambda: LiteGraph(self._read_state(path), shape).to(self.device)  # noqa: E731
         graph = LiteGraph(state, shape).to(self.device)
-        return _ResizeEmbedClassify(shape.size, prepare(graph, self.backend, example, rebuild), LastLayer(state))
+        return ResizeEmbedClassify(shape.size, prepare(graph, self.backend, example, rebuild), LastLayer(state))
 
     def _read_state(self, path: Path) -> StateDict:
+        from genbench.extractors.efficientnet_lite.network import SHAPES, expected_shapes
+
         # the weights of another size have other shapes
         state = read_state_dict(path, self.name)
-        check_fit(expected_state_dict(SHAPES[self.variant]), state, path=path, published=self.published_weights)
+        check_fit(expected_shapes(SHAPES[self.variant]), state, path=path, published=self.published_weights)
         return state
 
     @property
@@ -94,23 +101,6 @@ _FILES = {
     "lite1": ("77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 22),
     "lite2": ("9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 25),
 }
-
-
-class _ResizeEmbedClassify(nn.Module):
-    """Maps uint8 [N, 3, H, W] to the embedding [N, 1280] and the logits [N, 1000]."""
-
-    def __init__(self, size: int, trunk: PreparedNetwork, classifier: LastLayer) -> None:
-        super().__init__()
-        self.size, self.trunk, self.route, self.classifier = size, trunk, trunk.route, classifier
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        embedding = torch.cat(self.trunk.map_chunks(self._embed, images))
-        return embedding, self.classifier(embedding)
-
-    # Inference mode belongs to a thread, so the threads of the backend do not inherit it from the caller.
-    @torch.inference_mode()
-    def _embed(self, images: torch.Tensor) -> torch.Tensor:
-        return self.trunk.run(resize_antialiased(images, self.size).sub_(127).div_(128))
 
 
 # One factory per size, because each size is an extractor with its own name.

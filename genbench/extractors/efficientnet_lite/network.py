@@ -16,7 +16,9 @@ from torch import nn
 from torch.nn import functional
 
 from genbench.extractors.inception.convolution import Convolution, fold_batch_norm
-from genbench.extractors.state_dicts import StateDict
+from genbench.extractors.inception.torch_backends import PreparedNetwork
+from genbench.extractors.raw import resize_antialiased
+from genbench.extractors.state_dicts import STEP_COUNT, StateDict
 
 CLASSES = 1000
 STEM_CHANNELS = 32
@@ -91,17 +93,15 @@ class LiteGraph(nn.Module):
         return x.mean(dim=(2, 3), dtype=torch.float32)
 
 
-def expected_state_dict(shape: Shape) -> StateDict:
-    """Return the published state dict of a network, without values, on the meta device."""
-    with torch.device("meta"):
-        state = {"_fc.weight": torch.empty(CLASSES, HEAD_CHANNELS), "_fc.bias": torch.empty(CLASSES)}
-        for layer in (layer for block in _blocks(shape) for layer in block.layers):
-            inputs = 1 if layer.depthwise else layer.inputs
-            state[f"{layer.convolution}.weight"] = torch.empty(layer.outputs, inputs, layer.kernel, layer.kernel)
-            for statistic in ("weight", "bias", "running_mean", "running_var"):
-                state[f"{layer.norm}.{statistic}"] = torch.empty(layer.outputs)
-            state[f"{layer.norm}.num_batches_tracked"] = torch.empty((), dtype=torch.int64)
-    return state
+def expected_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the published state dict of a network."""
+    shapes: dict[str, tuple[int, ...]] = {"_fc.weight": (CLASSES, HEAD_CHANNELS), "_fc.bias": (CLASSES,)}
+    for layer in (layer for block in _blocks(shape) for layer in block.layers):
+        inputs = 1 if layer.depthwise else layer.inputs
+        shapes[f"{layer.convolution}.weight"] = (layer.outputs, inputs, layer.kernel, layer.kernel)
+        shapes |= {f"{layer.norm}.{statistic}": (layer.outputs,) for statistic in _STATISTICS}
+        shapes[layer.norm + STEP_COUNT] = ()
+    return shapes
 
 
 def _blocks(shape: Shape) -> Iterator[_Block]:
@@ -165,3 +165,21 @@ class LastLayer(nn.Module):
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """Return the logits float32 [N, 1000]."""
         return functional.linear(embedding, self.get_buffer("weight"), self.get_buffer("bias"))
+
+
+class ResizeEmbedClassify(nn.Module):
+    """Maps uint8 [N, 3, H, W] to the embedding [N, 1280] and the logits [N, 1000]."""
+
+    def __init__(self, size: int, trunk: PreparedNetwork, classifier: LastLayer) -> None:
+        super().__init__()
+        self.size, self.trunk, self.route, self.classifier = size, trunk, trunk.route, classifier
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return embedding and logits."""
+        embedding = torch.cat(self.trunk.map_chunks(self._embed, images))
+        return embedding, self.classifier(embedding)
+
+    # Inference mode belongs to a thread, so the threads of the backend do not inherit it from the caller.
+    @torch.inference_mode()
+    def _embed(self, images: torch.Tensor) -> torch.Tensor:
+        return self.trunk.run(resize_antialiased(images, self.size).sub_(127).div_(128))

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-EPSILON = 0.001
-"""Number that TensorFlow's batch norms add to the variance."""
+from genbench.extractors.inception.sizes import NORM_EPSILON
 
 
 class Convolution(nn.Module):
@@ -77,7 +76,7 @@ def fold_batch_norm(weight: torch.Tensor, norm: Mapping[str, torch.Tensor]) -> t
 
     ``norm`` is the state dict of the batch norm: weight, bias, running_mean, running_var.
     """
-    # bn(conv(x)) = scale * (conv(x) - mean) + bn_bias, where scale = bn_weight / sqrt(variance + EPSILON)
-    scale = norm["weight"].double() / (norm["running_var"].double() + EPSILON).sqrt()
+    # bn(conv(x)) = scale * (conv(x) - mean) + bn_bias, where scale = bn_weight / sqrt(variance + NORM_EPSILON)
+    scale = norm["weight"].double() / (norm["running_var"].double() + NORM_EPSILON).sqrt()
     bias = norm["bias"].double() - norm["running_mean"].double() * scale
     return (weight.double() * scale[:, None, None, None]).float(), bias.float()

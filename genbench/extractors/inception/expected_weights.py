@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-
-from genbench.extractors.state_dicts import StateDict
-
-LOGITS_SIZE = 1008
-EMBEDDING_SIZE = 2048
+from genbench.extractors.inception.sizes import EMBEDDING_SIZE, LOGITS_SIZE
+from genbench.extractors.state_dicts import STEP_COUNT
 
 LayerShape = tuple[str, int, int, tuple[int, int]]
 """Name, number of input channels, number of output channels, kernel size."""
 
 
-def published_state_dict() -> StateDict:
-    """Return the published state dict, without values, on the meta device."""
-    with torch.device("meta"):
-        state = {"fc.weight": torch.empty(LOGITS_SIZE, EMBEDDING_SIZE), "fc.bias": torch.empty(LOGITS_SIZE)}
-        # each layer is a convolution without bias and a batch norm
-        for name, inputs, outputs, kernel in _layer_shapes():
-            state[f"{name}.conv.weight"] = torch.empty(outputs, inputs, *kernel)
-            for statistic in ("weight", "bias", "running_mean", "running_var"):
-                state[f"{name}.bn.{statistic}"] = torch.empty(outputs)
-            state[f"{name}.bn.num_batches_tracked"] = torch.empty((), dtype=torch.int64)
-    return state
+def published_shapes() -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the published state dict."""
+    shapes: dict[str, tuple[int, ...]] = {"fc.weight": (LOGITS_SIZE, EMBEDDING_SIZE), "fc.bias": (LOGITS_SIZE,)}
+    # each layer is a convolution without bias and a batch norm
+    for name, inputs, outputs, kernel in _layer_shapes():
+        shapes[f"{name}.conv.weight"] = (outputs, inputs, *kernel)
+        for statistic in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{name}.bn.{statistic}"] = (outputs,)
+        shapes[f"{name}.bn{STEP_COUNT}"] = ()
+    return shapes
 
 
 def _layer_shapes() -> Iterator[LayerShape]:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import nn
+import numpy as np
 
+from genbench.array_types import Array
 from genbench.errors import UsageError, did_you_mean
-from genbench.extractors.inception.backends import PreparedNetwork, check_backend, prepare
-from genbench.extractors.inception.expected_weights import EMBEDDING_SIZE, published_state_dict
-from genbench.extractors.inception.fast_network import ADDED_VIEWS, InceptionGraph
-from genbench.extractors.inception.resizing import RESIZES, SIZE, Resize
+from genbench.extractors.inception.backends import check_backend
+from genbench.extractors.inception.expected_weights import published_shapes
+from genbench.extractors.inception.sizes import ADDED_VIEWS, RESIZE_NAMES, SIZE
 from genbench.extractors.pretrained_extractor import Pretrained
+from genbench.extractors.raw import check_images
+from genbench.extractors.state_arrays import read_state_arrays
 from genbench.extractors.state_dicts import StateDict, check_fit, read_state_dict
 from genbench.extractors.weights import Weights, file_sha256
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 # torch-fidelity and pytorch-fid publish the same file.
 INCEPTION = Weights(
@@ -50,6 +56,7 @@ class Inception(Pretrained):
     - ``torchmetrics``: torch's bilinear filter with half-pixel centres, antialiased, the default of torchmetrics
 
     ``backend`` selects the library that runs the network (torch, openvino, compile); the numbers agree up to rounding.
+    With openvino, it takes and gives NumPy arrays, and torch is not imported.
     Raises UsageError for an unknown resize or backend, InputError if the weights are missing or do not fit.
     """
 
@@ -63,8 +70,8 @@ class Inception(Pretrained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.resize not in RESIZES:
-            raise UsageError(f"'inception' has no resize={self.resize}{did_you_mean(str(self.resize), RESIZES)}")
+        if self.resize not in RESIZE_NAMES:
+            raise UsageError(f"'inception' has no resize={self.resize}{did_you_mean(str(self.resize), RESIZE_NAMES)}")
         check_backend(self.backend, self.device)
 
     def with_views(self, views: Sequence[str]) -> Inception:
@@ -81,6 +88,11 @@ class Inception(Pretrained):
         return "inception" if self.resize == "tf" else f"inception,resize={self.resize}"
 
     @property
+    def takes_arrays(self) -> bool:
+        """Whether arrays need not become tensors."""
+        return self.backend == "openvino"
+
+    @property
     def canonical(self) -> bool:
         """Whether these are the official weights in float32; only then is a Frechet distance called FID."""
         return self.precision == "fp32" and file_sha256(self.path) == INCEPTION.sha256
@@ -90,8 +102,20 @@ class Inception(Pretrained):
         """The published file of weights."""
         return INCEPTION
 
+    @cached_property
+    def network(self) -> Any:
+        """The network on its device, built on first use."""
+        return self._openvino_network(self.path) if self.takes_arrays else super().network
+
     def build(self, path: Path) -> nn.Module:
         """Return the network with the weights in a file."""
+        import torch
+
+        from genbench.extractors.inception.fast_network import InceptionGraph
+        from genbench.extractors.inception.resizing import RESIZES
+        from genbench.extractors.inception.torch_backends import prepare
+        from genbench.extractors.inception.torch_network import ResizeAndEmbed
+
         # The last layer is not part of the graph: the logits are computed from the embedding.
         state = self._read_state(path)
         class_weights = state.pop("fc.weight").T
@@ -102,47 +126,41 @@ class Inception(Pretrained):
         graph = InceptionGraph(state, added).to(self.device)
         rebuild = lambda: InceptionGraph(self._read_state(path), added).to(self.device)  # noqa: E731
         trunk = prepare(graph, self.backend, example, rebuild)
-        return _ResizeAndEmbed(RESIZES[self.resize], trunk, class_weights, added)
+        return ResizeAndEmbed(RESIZES[self.resize], trunk, class_weights, added)
 
     def _read_state(self, path: Path) -> StateDict:
         # Reject torchvision's weights, for example, which have other shapes.
         state = read_state_dict(path, self.name)
-        check_fit(published_state_dict(), state, path=path, published=INCEPTION)
+        check_fit(published_shapes(), state, path=path, published=INCEPTION)
         return state
+
+    def _openvino_network(self, path: Path) -> Any:
+        from genbench.extractors.inception.array_resizing import ARRAY_RESIZES
+        from genbench.extractors.inception.openvino_network import OpenvinoNetwork
+
+        state = read_state_arrays(path, self.name)
+        check_fit(published_shapes(), state, path=path, published=INCEPTION)
+        return OpenvinoNetwork(state, ARRAY_RESIZES[self.resize], self.added_views, self.precision)
 
     @property
     def computed_by(self) -> str:
         """Library that computed the views, for the record."""
         return str(self.network.route) if "network" in vars(self) else super().computed_by
 
+    def __call__(self, data: Any) -> Any:
+        """Return the views of uint8 [N, 3, H, W], as arrays or tensors like the images."""
+        if not self.takes_arrays:
+            return super().__call__(data)
+        check_images(data, self.name)
+        views: dict[str, Array] = self.network(np.asarray(data))
+        if isinstance(data, np.ndarray):
+            return views
+        import torch
+
+        return {view: torch.from_numpy(rows) for view, rows in views.items()}
+
     def views(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return embedding, logits and the added views of uint8 [N, 3, H, W] on the device."""
         # the precision is part of the prepared network
         views: dict[str, torch.Tensor] = self.network(images)
         return views
-
-
-class _ResizeAndEmbed(nn.Module):
-    """Maps uint8 [N, 3, H, W] to embedding [N, 2048], logits [N, 1008], and the views that the trunk adds."""
-
-    def __init__(
-        self, resize: Resize, trunk: PreparedNetwork, class_weights: torch.Tensor, added: Sequence[str]
-    ) -> None:
-        super().__init__()
-        self.resize, self.trunk, self.route, self.added = resize, trunk, trunk.route, tuple(added)
-        # A buffer moves to the device with the module.
-        self.register_buffer("class_weights", class_weights)
-
-    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        rows = torch.cat(self.trunk.map_chunks(self._embed, images))
-        # the logits come from a contiguous embedding, whether other numbers follow it in the rows or not
-        sizes = [EMBEDDING_SIZE, *(ADDED_VIEWS[view] for view in self.added)]
-        embedding, *others = torch.split(rows, sizes, dim=1)
-        embedding = embedding.contiguous()
-        added = {view: part.contiguous() for view, part in zip(self.added, others, strict=True)}
-        return {"embedding": embedding, "logits": embedding.mm(self.get_buffer("class_weights")), **added}
-
-    # Inference mode belongs to a thread, so the threads of the backend do not inherit it from the caller.
-    @torch.inference_mode()
-    def _embed(self, images: torch.Tensor) -> torch.Tensor:
-        return self.trunk.run(self.resize(images))

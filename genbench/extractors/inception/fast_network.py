@@ -14,13 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from genbench.extractors.inception.convolution import Convolution, fold_batch_norm
+from genbench.extractors.inception.sizes import SPATIAL_CHANNELS
 from genbench.extractors.state_dicts import StateDict
-
-SPATIAL_CHANNELS = 7
-"""Channels of sFID's activations: 7 of 192, which give about as many numbers as the embedding has."""
-
-ADDED_VIEWS = {"spatial": 17 * 17 * SPATIAL_CHANNELS, "64": 64, "192": 192, "768": 768}
-"""The views that the graph can give beside the embedding, and how many numbers each of them has."""
 
 
 class InceptionGraph(nn.Module):

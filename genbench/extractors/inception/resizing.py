@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-SIZE = 299
-"""Width and height of the network's input."""
+from genbench.extractors.inception.sizes import SIZE
 
 Resize = Callable[[torch.Tensor], torch.Tensor]
 """Maps uint8 [N, 3, H, W] to the network's input, float32 [N, 3, 299, 299], -1..1."""
