@@ -12,7 +12,7 @@ from typing import Any
 
 from genbench.errors import InputError, MissingWeightsError, refuse_address
 from genbench.files.downloads import DownloadError, download_first
-from genbench.files.fingerprints import file_hash
+from genbench.files.fingerprints import cached_file_hash
 from genbench.files.folder_paths import weights_root
 
 
@@ -96,7 +96,7 @@ def _in_package(published: Weights, own_folder: Path) -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file as 64 hex digits; an unchanged file is read once per process.
+    """Return the sha256 of a file as 64 hex digits; an unchanged file is not read again.
 
     Raises InputError if the file cannot be read.
     """
@@ -113,7 +113,7 @@ def file_sha256(path: Path) -> str:
 # Size and time are arguments so that a changed file gets a new entry in the cache.
 @cache
 def _cached_sha256(path: Path, size: int, mtime_ns: int) -> str:
-    return file_hash(path)
+    return cached_file_hash(path)
 
 
 def _download_from_any(published: Weights, target: Path) -> Path:

@@ -77,19 +77,21 @@ def _declaration(entry: EntryPoint) -> Declaration | None:
 
 
 def _declared_in(module: str, attribute: str) -> Declaration | None:
-    # the statements at the top of the module
-    for node in _module_body(module):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == attribute:
-            return node
-        # a package may import its plug from one of its modules
-        if isinstance(node, ast.ImportFrom) and node.module and attribute in [alias.name for alias in node.names]:
-            return _declared_in(node.module, attribute)
+    text = _module_text(module)
+    # the rest of the module need not be parsed: up to the next line that is neither indented nor ends a bracket
+    found = re.search(rf"^(?:class|def) {attribute}\b.*?(?=^[^\s)]|\Z)", text, re.MULTILINE | re.DOTALL)
+    if found is not None:
+        declared = ast.parse(found[0]).body[0]
+        return declared if isinstance(declared, (ast.FunctionDef, ast.ClassDef)) else None
+    # a package may import its plug from one of its modules
+    for line in re.finditer(rf"^from ([\w.]+) import .*\b{attribute}\b", text, re.MULTILINE):
+        return _declared_in(line[1], attribute)
     return None
 
 
 @cache
-def _module_body(module: str) -> list[ast.stmt]:
-    """Return the statements of a module, which is not imported; nothing if it has no source text."""
+def _module_text(module: str) -> str:
+    """Return the source text of a module, which is not imported; empty if it has none."""
     package, *parts = module.split(".")
     spec = find_spec(package)  # does not import a top-level package
     # the file of the module, or that of the package of this name
@@ -97,5 +99,5 @@ def _module_body(module: str) -> list[ast.stmt]:
         path = Path(folder, *parts)
         for file in (path.with_suffix(".py"), path / "__init__.py"):
             if file.is_file():
-                return ast.parse(file.read_bytes()).body
-    return []
+                return file.read_text(encoding="utf-8")
+    return ""
