@@ -21,8 +21,9 @@ def inspect_command(path: str, as_json: bool) -> None:
 
     with guests():
         report = inspect_samples(path)
-    # further lines below the text of the first one
-    text = "\n".join(wrapped(line, indent=" " * 12) for line in report.to_text().split("\n"))
+    # further lines below the text of the first one; a broken file stays on one line, which grep finds
+    lines = report.to_text().split("\n")
+    text = "\n".join(line if line.startswith("  corrupt") else wrapped(line, indent=" " * 12) for line in lines)
     say(json_text(report.to_json()) if as_json else text)
     # scripts see the exit code
     if report.corrupt:

@@ -152,6 +152,6 @@ def test_an_encrypted_address_does_not_lead_to_an_open_one(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the answer of an https address that redirected to the server here
-    monkeypatch.setattr(downloads, "urlopen", lambda url, **options: urlopen(server.url("/x.npz"), **options))
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, **options: urlopen(server.url("/x.npz"), **options))
     with pytest.raises(DownloadError, match="not encrypted"):
         download_first(["https://host/x.npz"], tmp_path / "x.npz")
