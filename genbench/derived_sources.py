@@ -6,20 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from genbench.array_types import Int64
+from genbench.array_types import Array, Int64
 from genbench.errors import DivergedError, InputError, PlugError, guest_code
 from genbench.files.fingerprints import content_hash
+from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Batch, Sampler, Source
 from genbench.plugs.requested_classes import RequestedClasses, class_count
 from genbench.plugs.sampler_calls import WRAPPER, call_hint, call_sampler
 from genbench.plugs.sampler_output import as_batch_data
-
-if TYPE_CHECKING:
-    import torch
 
 CHUNK = 256
 """Number of samples per call of a sampler. Another number gives other samples, because each chunk has its own seed."""
@@ -46,7 +44,7 @@ class Drawn:
     """Which class each sample is requested of; None means the classes in turn, if the sampler takes classes."""
     notes: Sequence[str] = ()
     """Sentences about what may be wrong with the samples."""
-    _last: tuple[int, torch.Tensor] | None = field(default=None, repr=False)  # the last chunk and its number
+    _last: tuple[int, Array] | None = field(default=None, repr=False)  # the last chunk and its number
     _shape: tuple[int, ...] | None = field(default=None, repr=False)  # the shape of a sample of the first chunk drawn
 
     def __len__(self) -> int:
@@ -71,25 +69,22 @@ class Drawn:
 
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield uint8 [n, 3, H, W] images or float32 [n, D] points. Raises PlugError if the sampler fails."""
-        import torch
-
         stop = self.count if stop is None else min(stop, self.count)
         while start < stop:
             # a batch ends where its chunk ends
             chunk, offset = divmod(start, CHUNK)
             end = min(stop, start + size, (chunk + 1) * CHUNK)
             data = self._chunk(chunk)[offset : offset + end - start]
-            label = self._requested_classes(start, end)
-            yield Batch(torch.arange(start, end), data, None if label is None else torch.from_numpy(label))
+            yield Batch(np.arange(start, end, dtype=np.int64), data, self._requested_classes(start, end))
             start = end
 
-    def _chunk(self, number: int) -> torch.Tensor:
+    def _chunk(self, number: int) -> Array:
         # keep one chunk, because consecutive batches are cut from the same chunk
         if self._last is None or self._last[0] != number:
             self._last = (number, self._draw(number))
         return self._last[1]
 
-    def _draw(self, number: int) -> torch.Tensor:
+    def _draw(self, number: int) -> Array:
         # draw the whole chunk, whatever part of it is needed
         label = self._requested_classes(number * CHUNK, (number + 1) * CHUNK)
         who = f"The sampler {self.name!r}"
@@ -199,17 +194,15 @@ class Subset:
 
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the chosen rows ``start`` to ``stop``, at most ``size`` at a time."""
-        import torch
-
         rows = self.chosen[start:stop]
         if not len(rows):
             return
         # rows between the chosen ones are decoded and dropped: decoding is cheap compared with a network
         position = {int(row): start + index for index, row in enumerate(rows)}
-        for batch in self.source.batches(size, int(rows[0]), int(rows[-1]) + 1):
+        for batch in read_batches(self.source, size, int(rows[0]), int(rows[-1]) + 1):
             keep = [index for index, row in enumerate(batch.index.tolist()) if row in position]
             if keep:
-                positions = torch.tensor([position[int(batch.index[index])] for index in keep])
+                positions = np.array([position[int(batch.index[index])] for index in keep], np.int64)
                 data = [batch.data[index] for index in keep] if isinstance(batch.data, list) else batch.data[keep]
                 label = None if batch.label is None else batch.label[keep]
                 # what is left out is not known row by row, so it is told for all rows that were decoded
@@ -258,7 +251,7 @@ class Reordered:
         place = start
         waiting: list[Batch] = []
         for first, last in self._runs(start, len(self) if stop is None else min(stop, len(self))):
-            for batch in self.source.batches(size, first, last):
+            for batch in read_batches(self.source, size, first, last):
                 # short runs are joined, so that an extractor is not called for single rows
                 if waiting and sum(len(each.index) for each in waiting) + len(batch.index) > size:
                     yield _joined(waiting)
@@ -279,8 +272,6 @@ class Reordered:
 
 def _joined(batches: list[Batch]) -> Batch:
     """Return consecutive batches as one."""
-    import torch
-
     if len(batches) == 1:
         return batches[0]
     # images of different sizes stay a list
@@ -291,8 +282,8 @@ def _joined(batches: list[Batch]) -> Batch:
     for batch in batches:
         left_out.update(batch.left_out)
     return Batch(
-        torch.cat([batch.index for batch in batches]),
-        torch.stack(rows) if alike else rows,
-        torch.cat(labels) if len(labels) == len(batches) else None,
+        np.concatenate([batch.index for batch in batches]),
+        np.stack(rows) if alike else rows,
+        np.concatenate(labels) if len(labels) == len(batches) else None,
         dict(left_out),
     )

@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from genbench.files.atomic_write import atomic_write, atomic_write_folder
 from genbench.files.progress_bar import Progress, progress_bar
 from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Source
-
-if TYPE_CHECKING:
-    import torch
 
 EXPORT_BATCH = 256
 """Number of samples in memory at a time."""
@@ -80,9 +77,9 @@ def _indexed_rows(source: Source, bar: Progress) -> _IndexedRows:
         bar.update(len(batch.index))
 
 
-def _channels_last(data: torch.Tensor) -> Array:
+def _channels_last(data: Array) -> Array:
     # [..., 3, H, W] -> [..., H, W, 3]; points stay as they are
-    return (data.movedim(-3, -1) if data.ndim > 2 else data).numpy()
+    return np.moveaxis(data, -3, -1) if data.ndim > 2 else data
 
 
 def _write_folder(batches: _IndexedRows, source: Source, out: Path) -> None:

@@ -43,9 +43,10 @@ class TrainingData:
         # a source gives images of different sizes as a list
         if any(isinstance(batch.data, list) for batch in batches):
             raise ValueError("the training images differ in size; resize them to one size first")
-        data = torch.cat([batch.data for batch in batches])
-        labels = [batch.label for batch in batches]
-        label = None if any(batch_label is None for batch_label in labels) else torch.cat(labels)
+        data = torch.cat([torch.as_tensor(batch.data) for batch in batches])
+        labels = [None if batch.label is None else torch.as_tensor(batch.label) for batch in batches]
+        known = [label for label in labels if label is not None]
+        label = torch.cat(known) if len(known) == len(labels) else None
         # points: divide by the root mean square
         if data.ndim == 2:
             scale = float(data.double().square().mean().sqrt())

@@ -9,17 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from genbench.array_types import Array
 from genbench.checks.inspected_source import open_inspected
 from genbench.errors import InputError
+from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Source
-
-if TYPE_CHECKING:
-    import torch
 
 MOST_LISTED = 20
 """Number of entries that a line lists before it only counts them."""
@@ -149,7 +147,7 @@ def _inspected(source: Source) -> Iterator[_InspectedSample]:
                     yield sample
             return
         # arrays and data sets
-        for batch in source.batches(256):
+        for batch in read_batches(source, 256):
             for index, values in zip(batch.index.tolist(), batch.data, strict=True):
                 bar.update()
                 yield _inspect_decoded(_InspectedSample(f"{source.name}[{index}]"), values)
@@ -180,9 +178,8 @@ def _inspect_encoded(source: Any, row: int) -> _InspectedSample:
         return sample._replace(reason=str(error))
 
 
-def _inspect_decoded(sample: _InspectedSample, data: torch.Tensor) -> _InspectedSample:
+def _inspect_decoded(sample: _InspectedSample, values: Array) -> _InspectedSample:
     # equal shapes and values have equal hashes
-    values = data.numpy()
     content = hashlib.sha256(f"{values.shape}".encode() + values.tobytes()).hexdigest()[:32]
     # points
     if values.ndim != 3:

@@ -129,4 +129,4 @@ class _Darker:
     def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         for batch in self.source.batches(size, start, stop):
             assert not isinstance(batch.data, list)
-            yield replace(batch, data=(batch.data * 0.75).to(batch.data.dtype))
+            yield replace(batch, data=(batch.data * 0.75).astype(batch.data.dtype))

@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genbench.array_types import Array, Int64
 from genbench.plugs.contracts import Batch
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass
@@ -31,9 +27,9 @@ class BlockFacts:
 
     def add(self, batch: Batch) -> None:
         """Add the samples of a batch."""
-        self.index.append(np.asarray(batch.index.cpu(), np.int64))
+        self.index.append(np.asarray(batch.index, np.int64))
         self.left_out.update(batch.left_out)
-        # images of one size come as one tensor, others as a list
+        # images of one size come as one array, others as a list
         for images in _as_arrays(batch.data):
             self.hashes += _row_hashes(images)
             if images.dtype == np.uint8 and images.size:
@@ -42,9 +38,9 @@ class BlockFacts:
                 self.levels = min(lowest, low), max(highest, high)
 
 
-def _as_arrays(data: torch.Tensor | list[torch.Tensor]) -> list[Array]:
-    tensors = [image[None] for image in data] if isinstance(data, list) else [data]
-    return [np.ascontiguousarray(tensor.detach().cpu().numpy()) for tensor in tensors]
+def _as_arrays(data: Array | list[Array]) -> list[Array]:
+    arrays = [image[None] for image in data] if isinstance(data, list) else [data]
+    return [np.ascontiguousarray(array) for array in arrays]
 
 
 def _row_hashes(rows: Array) -> list[bytes]:

@@ -165,11 +165,11 @@ def _require_digest(source: Source, start: int, stop: int, digest: str) -> None:
 
 def _hash_samples(batches: list[Batch]) -> str:
     digest = hashlib.sha256()
-    # the dtype and shape too, because equal bytes may be different samples
+    # the dtype and shape too, because equal bytes may be different samples; the names of dtypes are those of torch
     for batch in batches:
         for row in batch.data:
-            digest.update(f"{row.dtype} {tuple(row.shape)}".encode())
-            digest.update(row.numpy().tobytes())
+            digest.update(f"torch.{row.dtype} {row.shape}".encode())
+            digest.update(row.tobytes())
     return digest.hexdigest()
 
 

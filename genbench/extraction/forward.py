@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +14,7 @@ from genbench.errors import PlugError, guest_code
 from genbench.extraction.feature_store import added_views
 from genbench.plugs.contract_checks import checked_views
 from genbench.plugs.contracts import Extractor
-
-if TYPE_CHECKING:
-    import torch
+from genbench.plugs.tensors import input_of
 
 
 @dataclass
@@ -30,27 +29,24 @@ class ForwardPass:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """The shape of a row of each view, which must be that of the first batch."""
 
-    def views(self, data: torch.Tensor | list[torch.Tensor]) -> dict[str, Array]:
-        """Return the views of a batch, in its order: one tensor, or a list of images of different sizes.
+    def views(self, data: Array | list[Array]) -> dict[str, Array]:
+        """Return the views of a batch, in its order: one array, or a list of images of different sizes.
 
         Raises PlugError if the extractor raises or breaks its contract, or if a single sample does not fit into memory.
         """
         if not isinstance(data, list):
-            return self._views_of_tensor(data)
-        import torch
+            return self._views_of_array(data)
 
         # stack images of the same size
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, image in enumerate(data):
             groups.setdefault(tuple(image.shape), []).append(index)
-        outputs = [self._views_of_tensor(torch.stack([data[index] for index in group])) for group in groups.values()]
+        outputs = [self._views_of_array(np.stack([data[index] for index in group])) for group in groups.values()]
         # bring the rows of all groups back into the order of the batch
         order = np.argsort(np.concatenate([np.asarray(group) for group in groups.values()]))
         return {view: np.concatenate([output[view] for output in outputs])[order] for view in outputs[0]}
 
-    def _views_of_tensor(self, data: torch.Tensor) -> dict[str, Array]:
-        import torch
-
+    def _views_of_array(self, data: Array) -> dict[str, Array]:
         outputs: list[dict[str, Array]] = []
         start = 0
         while start < len(data):
@@ -59,7 +55,7 @@ class ForwardPass:
                 outputs.append(_call_extractor(self.extractor, chunk))
                 self._require_same_shapes(outputs[-1])
                 start += len(chunk)
-            except torch.cuda.OutOfMemoryError as error:
+            except _memory_errors() as error:
                 if len(chunk) == 1:
                     raise PlugError(
                         "The device is out of memory with a single sample; choose another device with --device."
@@ -68,8 +64,8 @@ class ForwardPass:
                 self.max_batch = len(chunk) // 2
                 self.notify(f"the device is out of memory at batch size {len(chunk)}: going on with {self.max_batch}")
             # after the except clause, because the error object keeps the tensors that filled the memory alive
-            if self.max_batch and torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            if self.max_batch:
+                _empty_device_cache()
         if len(outputs) == 1:
             return outputs[0]
         return {view: np.concatenate([output[view] for output in outputs]) for view in outputs[0]}
@@ -89,13 +85,27 @@ def _shapes(views: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{view} [n{''.join(f', {size}' for size in shape)}]" for view, shape in views.items())
 
 
-def _call_extractor(extractor: Extractor, data: torch.Tensor) -> dict[str, Array]:
-    import torch
+def _memory_errors() -> tuple[type[BaseException], ...]:
+    """Return the classes of torch's errors about a full device; without torch there are none."""
+    torch = sys.modules.get("torch")
+    return () if torch is None else (torch.cuda.OutOfMemoryError,)
 
+
+def _empty_device_cache() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _call_extractor(extractor: Extractor, data: Array) -> dict[str, Array]:
     # run the guest's code, and name the guest in whatever it raises
     who = f"The extractor {extractor.name!r}"
-    with guest_code(who, passing=(torch.cuda.OutOfMemoryError,)), torch.inference_mode():
-        views = extractor(data.to(getattr(extractor, "device", "cpu")))
+    with guest_code(who, passing=_memory_errors()):
+        given = input_of(extractor, data)
+    # no gradients are kept, also if an extractor that takes arrays uses torch
+    torch = sys.modules.get("torch")
+    with guest_code(who, passing=_memory_errors()), nullcontext() if torch is None else torch.inference_mode():
+        views = extractor(given)
     checked = checked_views(views, len(data), who)
     # what a metric asked for must be there before it is stored
     missing = [view for view in added_views(extractor) if view not in checked]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from genbench.errors import PlugError, guest_code
+from genbench.array_types import Array, Int64
+from genbench.errors import InputError, PlugError, guest_code
 from genbench.plugs.contracts import Batch, Score, Source
-
-if TYPE_CHECKING:
-    pass
+from genbench.plugs.tensors import is_tensor, to_numpy
 
 VIEWS = {
     "embedding": ("float32 [N, D]", "f", 2),
@@ -53,7 +52,10 @@ def check_extractor(extractor: Any) -> None:
 
 
 def read_batches(source: Source, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
-    """Yield the batches of a source. Raises PlugError if the source raises or breaks its contract."""
+    """Yield the batches of a source as NumPy arrays; a guest may give tensors, in a batch of its own class.
+
+    Raises PlugError if the source raises or breaks its contract.
+    """
     # a generator raises when it is asked for the next batch
     who = f"The source {source.name!r}"
     stop = len(source) if stop is None else stop
@@ -68,76 +70,81 @@ def read_batches(source: Source, size: int, start: int = 0, stop: int | None = N
 
 
 def _checked_batch(batch: Any, rows: range, who: str) -> Batch:
-    """Return a batch, which may be an object of the guest's own class. Raises PlugError if it breaks the contract."""
-    import torch
-
+    """Return a batch of arrays. Raises PlugError if it breaks the contract."""
     # the three fields
     if not (hasattr(batch, "index") and hasattr(batch, "data")):
         raise PlugError(
             f"{who} yields a {type(batch).__name__}; expected batches with index, data and label (genbench.Batch)."
         )
-    index, data, label = batch.index, batch.data, getattr(batch, "label", None)
     # the samples
-    images = data if isinstance(data, list) else [data]
-    for image in images:
-        form = _form(image)
-        if (isinstance(data, list) and form != "image") or form not in ("image", "images", "points"):
-            raise PlugError(
-                f"{who} yields data of {_described(image)}{' in a list' if isinstance(data, list) else ''}; expected a "
-                "tensor uint8 [N, 3, H, W] or float32 [N, D], or a list of uint8 [3, H, W]."
-            )
+    label = getattr(batch, "label", None)
+    data: Array | list[Array]
+    if isinstance(batch.data, list):
+        data = [_samples(image, ("image",), " in a list", who) for image in batch.data]
+    else:
+        data = _samples(batch.data, ("image", "images", "points"), "", who)
     # the positions and the classes of the samples
-    for name, values in (("index", index), ("label", label)):
-        if name == "label" and values is None:
-            continue
-        whole = isinstance(values, torch.Tensor) and not values.dtype.is_floating_point
-        if not whole or tuple(getattr(values, "shape", ())) != (len(data),):
-            raise PlugError(
-                f"{who} yields {name} of {_described(values)} for {len(data)} samples; expected a tensor int64 [N]."
-            )
+    index = _whole_numbers("index", batch.index, len(data), who)
+    label = None if label is None else _whole_numbers("label", label, len(data), who)
     if len(index) and not (rows.start <= int(index.min()) and int(index.max()) < rows.stop):
         raise PlugError(
             f"{who} yields the samples {int(index.min())} to {int(index.max())} when asked for {rows.start} to "
             f"{rows.stop - 1}; batches(size, start, stop) must yield these rows only."
         )
-    return batch if isinstance(batch, Batch) else Batch(index, data, label, dict(getattr(batch, "left_out", {})))
+    return Batch(index, data, label, dict(getattr(batch, "left_out", {})))
 
 
-def _form(data: object) -> str:
-    """Return ``image``, ``images`` or ``points`` for a tensor of that form, otherwise an empty text."""
-    import torch
+def _samples(given: object, forms: tuple[str, ...], where: str, who: str) -> Array:
+    """Return the data of a batch, or one of its images. Raises PlugError unless it has one of these forms."""
+    array = _as_array(given)
+    if array is None or _form(array) not in forms:
+        raise PlugError(
+            f"{who} yields data of {_described(given)}{where}; expected an array or tensor uint8 [N, 3, H, W] or "
+            "float32 [N, D], or a list of uint8 [3, H, W]."
+        )
+    return array
 
-    if not isinstance(data, torch.Tensor):
-        return ""
-    if data.dtype == torch.uint8 and data.ndim in (3, 4) and data.shape[-3] == 3:
+
+def _whole_numbers(name: str, values: object, count: int, who: str) -> Int64:
+    """Return the index or the label of a batch. Raises PlugError for anything but whole numbers [count]."""
+    array = _as_array(values)
+    if array is None or array.dtype.kind not in "iub" or array.shape != (count,):
+        raise PlugError(
+            f"{who} yields {name} of {_described(values)} for {count} samples; expected an array or tensor int64 [N]."
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def _form(data: Array) -> str:
+    """Return ``image``, ``images`` or ``points`` for an array of that form, otherwise an empty text."""
+    if data.dtype == np.uint8 and data.ndim in (3, 4) and data.shape[-3] == 3:
         return "image" if data.ndim == 3 else "images"
-    return "points" if data.dtype.is_floating_point and data.ndim == 2 else ""
+    return "points" if data.dtype.kind == "f" and data.ndim == 2 else ""
 
 
-def checked_views(views: object, count: int, who: str) -> dict[str, np.ndarray[Any, Any]]:
+def checked_views(views: object, count: int, who: str) -> dict[str, Array]:
     """Return the views of ``count`` samples as arrays. Raises PlugError if they break the contract of extractors."""
     if not isinstance(views, Mapping) or not views:
         raise PlugError(f"{who} gave a {type(views).__name__}; expected a dict of views, such as embedding [N, D].")
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: dict[str, Array] = {}
     for view, rows in views.items():
         # views with names of the guest's own, for a metric of the guest's own, need rows only
         expected, kinds, axes = VIEWS.get(view, ("an array [N, ...]", "fiub", 0))
-        arrays[view] = array = _as_array(rows)
+        array = _as_array(rows)
         if array is None or array.dtype.kind not in kinds or array.ndim != (axes or max(1, array.ndim)):
             raise PlugError(f"{who} gave {view!r} as {_described(rows)} for {count} samples; expected {expected}.")
         if len(array) != count:
             raise PlugError(f"{who} gave {view!r} of shape {list(array.shape)} for {count} samples.")
+        arrays[view] = array
     return arrays
 
 
-def _as_array(rows: object) -> Any:
-    """Return a tensor or array as a NumPy array; None for anything else."""
-    import torch
-
-    if isinstance(rows, torch.Tensor):
-        rows = rows.detach().cpu()
-        return (rows.float() if rows.dtype == torch.bfloat16 else rows).numpy()
-    return rows if isinstance(rows, np.ndarray) else None
+def _as_array(rows: object) -> Array | None:
+    """Return a tensor or array as a NumPy array; None for anything else, and for a tensor that NumPy cannot hold."""
+    try:
+        return to_numpy(rows) if isinstance(rows, np.ndarray) or is_tensor(rows) else None
+    except InputError:
+        return None
 
 
 def check_metric(metric: Any, name: str) -> None:

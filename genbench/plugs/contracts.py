@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from genbench.array_types import Float64
+    from genbench.array_types import Array, Float64, Int64
     from genbench.features.features import Features, Moments
 
 Better = Literal["lower", "higher"]
@@ -35,13 +35,13 @@ IN_PLANE = ",plane="
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some consecutive samples of a source."""
+    """Some consecutive samples of a source, as NumPy arrays. A guest's own source may give tensors instead."""
 
-    index: torch.Tensor
+    index: Int64
     """int64 [N], the position of each sample in the source."""
-    data: torch.Tensor | list[torch.Tensor]
+    data: Array | list[Array]
     """uint8 [N, 3, H, W], 0..255, RGB; float32 [N, D] for points; a list of uint8 [3, H, W] if sizes differ."""
-    label: torch.Tensor | None = None
+    label: Int64 | None = None
     """int64 [N], the class or condition of each sample, if the source knows it."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """What the decoder did not use of the files of these samples: the number of things by their plural name, such as
@@ -172,7 +172,7 @@ class Extractor(Protocol):
         """Everything that decides the numbers: name, options, weights hash. Empty means unknown: never cached."""
         ...
 
-    def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor]:
+    def __call__(self, data: torch.Tensor) -> Mapping[str, torch.Tensor | Array]:
         """Return views of uint8 [N, 3, H, W] images or float32 [N, D] points.
 
         Any of: ``embedding`` float32 [N, D], ``logits`` float32 [N, C], ``mode`` int64 [N], ``quality`` bool [N]
@@ -184,6 +184,7 @@ class Extractor(Protocol):
     #   modes: int              number of values that ``mode`` can take
     #   class_names: Sequence[str]   names of the classes of ``logits`` and ``mode``, in their order
     #   device: str             device that ``data`` is moved to before the call
+    #   takes_arrays: bool      whether ``data`` is a NumPy array instead of a tensor, so that torch is not imported
     #   canonical: bool         whether this is the network that FID is defined by
     #   optional_views: tuple[str, ...]        views that are computed only if a metric reads them, such as ``spatial``
     #   with_views(views) -> Extractor         the same extractor, with the same identity, giving these views as well

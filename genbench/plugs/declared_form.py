@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from genbench.array_types import Array
 from genbench.errors import DivergedError, PlugError, UsageError
 from genbench.plugs.contracts import Sampler, Source
 from genbench.plugs.sampler_calls import call_sampler
 from genbench.plugs.sampler_output import as_array, unpacked
+from genbench.plugs.tensors import to_numpy
 from genbench.plugs.value_range import parse_range
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -62,19 +61,19 @@ class DeclaredForm:
         return samples if self.range is None else _to_uint8(samples, self.range, who)
 
 
-def _to_uint8(samples: Any, declared: str, who: str) -> torch.Tensor:
+def _to_uint8(samples: Any, declared: str, who: str) -> Array:
     """Return images of a declared range as uint8; images that are uint8 already are returned unchanged."""
-    import torch
-
     dtype = str(samples.dtype).removeprefix("torch.")
     gave = f"{who} gave {dtype} {list(samples.shape)}"
     # uint8 has its range already
-    images = samples if isinstance(samples, torch.Tensor) else torch.from_numpy(np.array(samples))
+    images = to_numpy(samples)
     if dtype == "uint8":
         return images
-    images = images.to(torch.float32)
+    # a float64 that overflows float32 becomes infinite
+    with np.errstate(over="ignore"):
+        images = images.astype(np.float32)
     # neither NaN nor points have a range
-    if not images.isfinite().all():
+    if not np.isfinite(images).all():
         raise DivergedError(f"{gave} with NaN or infinity among the values; the model may have diverged.")
     if images.ndim == 2:
         raise PlugError(
@@ -84,12 +83,13 @@ def _to_uint8(samples: Any, declared: str, who: str) -> torch.Tensor:
     # A linear last layer exceeds the range slightly. An excess of half the range means that the range is wrong.
     low, high = parse_range(declared)
     levels = (images - low) / (high - low)
-    if levels.numel() and (levels.min() < -0.5 or levels.max() > 1.5):
+    if levels.size and (levels.min() < -0.5 or levels.max() > 1.5):
         raise PlugError(
-            f"{gave} with values from {images.min().item():.3g} to {images.max().item():.3g}, far outside the declared "
+            f"{gave} with values from {images.min():.3g} to {images.max():.3g}, far outside the declared "
             f"range={declared}; declare the right one."
         )
-    return levels.clamp(0, 1).mul(255).round().to(torch.uint8)
+    rounded: Array = np.rint(levels.clip(0, 1) * 255).astype(np.uint8)
+    return rounded
 
 
 class DeclaredSampler:

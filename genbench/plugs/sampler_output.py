@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,18 +10,14 @@ from genbench.array_types import Array
 from genbench.errors import DivergedError, InputError, PlugError, described
 from genbench.plugs.point_precision import lost_digits
 from genbench.plugs.registry import open_accepted
-
-if TYPE_CHECKING:
-    import torch
+from genbench.plugs.tensors import is_tensor, to_numpy
 
 
-def as_batch_data(samples: Any, count: int, who: str) -> torch.Tensor:
+def as_batch_data(samples: Any, count: int, who: str) -> Array:
     """Return a sampler's output as uint8 [count, 3, H, W] or float32 [count, D].
 
     Raises PlugError if that is impossible; ``who`` names the sampler in the message.
     """
-    import torch
-
     # whatever the sampler returned becomes an array
     samples = unpacked(samples, count, who)
     array = as_array(samples, count, who)
@@ -29,7 +25,7 @@ def as_batch_data(samples: Any, count: int, who: str) -> torch.Tensor:
 
     # points
     if array.ndim == 2 and array.dtype.kind in "fiu":
-        return torch.from_numpy(_finite_points(array, who))
+        return _finite_points(array, who)
 
     # images: only uint8 has a known range
     if array.ndim in (3, 4) and array.dtype.kind == "f" and array.size:
@@ -40,7 +36,7 @@ def as_batch_data(samples: Any, count: int, who: str) -> torch.Tensor:
         )
     if array.dtype != np.uint8 or array.ndim not in (3, 4):
         raise PlugError(f"{who} gave {received}; {_contract(count)}.")
-    return torch.from_numpy(_as_rgb(array, who, count))
+    return _as_rgb(array, who, count)
 
 
 def unpacked(output: Any, count: int, who: str) -> Any:
@@ -70,22 +66,20 @@ def unpacked(output: Any, count: int, who: str) -> Any:
     return _from_pillow(list(output), who) if all(isinstance(part, Image.Image) for part in output) else output
 
 
-def _from_pillow(images: list[Any], who: str) -> torch.Tensor:
+def _from_pillow(images: list[Any], who: str) -> Array:
     """Return Pillow images as uint8 [N, 3, H, W]."""
-    import torch
-
     # the source that opens a list of images reads them by the rule of image files
     source = open_accepted(("sources",), images)
     try:
         data = [row for batch in source.batches(len(images)) for row in batch.data] if source is not None else []
     except InputError as error:
         raise PlugError(f"{who} gave Pillow images that cannot be used ({error}).") from error
-    # images of one size are one tensor
+    # images of one size are one array
     sizes = sorted({(row.shape[2], row.shape[1]) for row in data})
     if len(sizes) != 1:
         listed = ", ".join(f"{width}x{height}" for width, height in sizes[:3])
         raise PlugError(f"{who} gave Pillow images of {len(sizes)} sizes ({listed}); all samples need the same size.")
-    return torch.stack(data)
+    return np.stack(data)
 
 
 def _shape(part: Any) -> tuple[int, ...]:
@@ -95,14 +89,9 @@ def _shape(part: Any) -> tuple[int, ...]:
 
 def as_array(samples: Any, count: int, who: str) -> Array:
     """Return a tensor, or anything that NumPy converts, as an array. Raises PlugError unless it has ``count`` rows."""
-    import torch
-
     # tensors with gradients or on a device; NumPy has no bfloat16
     try:
-        if isinstance(samples, torch.Tensor):
-            samples = samples.detach().cpu()
-            samples = samples.float() if samples.dtype == torch.bfloat16 else samples
-        array = np.asarray(samples)
+        array = to_numpy(samples) if is_tensor(samples) else np.asarray(samples)
     except Exception as error:  # lists of different lengths, an unknown dtype, or an object that is no array
         raise PlugError(
             f"{who} gave a {type(samples).__name__} that is no array ({described(error)}); {_contract(count)}."

@@ -13,6 +13,7 @@ from genbench.array_types import Array, Float64
 from genbench.errors import InputError
 from genbench.features.features import Features
 from genbench.plugs import registry
+from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import Extractor, Metric, Score, Source
 from genbench.plugs.opening import open_source
 from genbench.runs.folder import RunFolder
@@ -229,10 +230,10 @@ def take_rows(source: Source, indices: Sequence[int]) -> list[Array]:
     rows: dict[int, Array] = {}
     # one pass over the source up to the last row
     needed, end = set(indices), max(indices) + 1
-    for batch in source.batches(256, 0, end):
+    for batch in read_batches(source, 256, 0, end):
         for position, row in enumerate(batch.index.tolist()):
             if row in needed:
-                data = batch.data[position].numpy()
+                data = batch.data[position]
                 rows[row] = data.transpose(1, 2, 0) if data.ndim == 3 else data
     return [rows[row] for row in indices]
 
@@ -253,10 +254,10 @@ def _nearest_training_images(images: Sequence[Array], training: Source) -> list[
     # float32 [N, H * W * 3], compared with one batch of training images at a time
     pixels = np.stack(images).reshape(len(images), -1).astype(np.float32)
     smallest, nearest = np.full(len(images), np.inf), list(images)
-    for batch in training.batches(256):
+    for batch in read_batches(training, 256):
         if isinstance(batch.data, list) or batch.data.ndim != 4:
             return None
-        data = batch.data.permute(0, 2, 3, 1).numpy()
+        data = batch.data.transpose(0, 2, 3, 1)
         if data.shape[1:] != images[0].shape:
             return None
         # squared distances are whole numbers up to 255^2 * pixels, which float64 represents exactly

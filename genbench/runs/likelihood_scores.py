@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genbench.derived_sources import subset
 from genbench.errors import PlugError, guest_code
-from genbench.plugs.contracts import Batch, Source
+from genbench.plugs.contract_checks import read_batches
+from genbench.plugs.contracts import Source
 from genbench.results import Entry
+
+if TYPE_CHECKING:
+    import torch
 
 SCORED_ROWS = 100
 """Number of reference samples that are scored; a thousand codes for each sample take a while."""
@@ -33,32 +37,32 @@ def likelihoods(sampler: Any, source: Source, *, seed: int = 0) -> list[Entry]:
     parameters = inspect.signature(log_likelihood).parameters
     # all bounds use the same rows, so that their differences are exact
     rows = subset(source, min(SCORED_ROWS, len(source)), seed)
-    batch = _single_batch(rows)
+    data, label = _tensors(rows)
     # pass only the optional arguments that the sampler knows
     options: dict[str, Any] = {}
-    if "label" in parameters and batch.label is not None and getattr(sampler, "classes", None):
-        options["label"] = batch.label
+    if "label" in parameters and label is not None and getattr(sampler, "classes", None):
+        options["label"] = label
     if "seed" in parameters:
         options["seed"] = seed
     detail = {"rows": len(rows), "of": rows.name, "given": "class" if "label" in options else "nothing"}
     if "samples" not in parameters:
-        return [_likelihood_entry("log_likelihood", log_likelihood, batch.data, options, detail)]
+        return [_likelihood_entry("log_likelihood", log_likelihood, data, options, detail)]
     # the ELBO is the bound with one code
     entries = []
     for codes in CODE_COUNTS:
         name = "elbo" if codes == 1 else f"iwae_{codes}"
-        entries.append(_likelihood_entry(name, log_likelihood, batch.data, {**options, "samples": codes}, detail))
+        entries.append(_likelihood_entry(name, log_likelihood, data, {**options, "samples": codes}, detail))
     return entries
 
 
-def _single_batch(source: Source) -> Batch:
-    """Return all rows of a source as one batch."""
+def _tensors(source: Source) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return all rows of a source and their classes, as the networks of samplers take them."""
     import torch
 
-    batches = list(source.batches(len(source)))
+    batches = list(read_batches(source, len(source)))
     labels = [batch.label for batch in batches if batch.label is not None]
-    data = torch.cat([torch.as_tensor(batch.data) for batch in batches])
-    return Batch(torch.arange(len(data)), data, torch.cat(labels) if labels else None)
+    data = torch.from_numpy(np.concatenate([batch.data for batch in batches]))
+    return data, torch.from_numpy(np.concatenate(labels)) if labels else None
 
 
 def _likelihood_entry(

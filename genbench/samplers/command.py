@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import IO
 
-import torch
+import numpy as np
 from tqdm import tqdm
 
+from genbench.array_types import Array
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.plugs import registry
 from genbench.plugs.contracts import Source
@@ -67,7 +68,7 @@ class CommandSampler:
         self.name = f"command:{command}"
         self._arguments = _split(self.command)
 
-    def sample(self, count: int, seed: int) -> torch.Tensor:
+    def sample(self, count: int, seed: int) -> Array:
         """Return uint8 [count, 3, H, W] or float32 [count, D], written by the program for this count and seed."""
         # The program may write beside {out}, so {out} is inside the temporary folder.
         with tempfile.TemporaryDirectory(prefix="genbench-", ignore_cleanup_errors=True) as folder:
@@ -190,7 +191,7 @@ def _last_lines(log: IO[bytes]) -> str:
     return f" Its last lines: {' | '.join(line.strip() for line in lines[-LAST_LINES:])}" if lines else ""
 
 
-def _read_samples(out: Path, count: int, last_lines: str) -> torch.Tensor:
+def _read_samples(out: Path, count: int, last_lines: str) -> Array:
     """Return the samples that the program wrote. Raises _ProgramError unless they are ``count`` and of equal size."""
     try:
         source = _open_output(out)
@@ -198,9 +199,9 @@ def _read_samples(out: Path, count: int, last_lines: str) -> torch.Tensor:
             raise InputError(f"{out} does not exist any more, and there is no .npz, .npy or .zip beside it")
         if len(source) != count:
             raise InputError(f"{source.name} contains {len(source):,} samples instead of {count:,}")
-        # Images of different sizes are a list instead of a tensor.
+        # Images of different sizes are a list instead of an array.
         batches = [batch.data for batch in source.batches(count)]
-        data = [rows for rows in batches if isinstance(rows, torch.Tensor)]
+        data = [rows for rows in batches if not isinstance(rows, list)]
         if len(data) < len(batches):
             raise InputError("the images have different sizes, but a sampler must use one size")
     except InputError as error:
@@ -209,7 +210,7 @@ def _read_samples(out: Path, count: int, last_lines: str) -> torch.Tensor:
         raise _ProgramError(
             f"wrote samples that cannot be used: {reason}; fix the program and try again.{last_lines}"
         ) from error
-    return torch.cat(data)
+    return np.concatenate(data)
 
 
 def _open_output(out: Path) -> Source | None:

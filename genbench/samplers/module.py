@@ -73,8 +73,7 @@ class ModuleSampler:
                 f"The sampler {self.name!r} returned {dtype_and_shape(output)} with NaN or infinity among the values; "
                 "the model may have diverged."
             )
-        samples: torch.Tensor = self.form.apply(output, f"The sampler {self.name!r}")
-        return samples
+        return torch.as_tensor(self.form.apply(output, f"The sampler {self.name!r}"))
 
 
 class TorchScriptSampler(ModuleSampler):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from genbench.array_types import Array
 from genbench.errors import UsageError, guest_code
 from genbench.extraction.extract import Extraction, HashedBlocks, extract_all
 from genbench.extraction.feature_store import Store, added_views
@@ -21,9 +22,6 @@ from genbench.scoring.named_reference import NamedReference, open_named_referenc
 from genbench.scoring.options import Options
 from genbench.scoring.slice_scores import described_slices
 from genbench.scoring.usable_device import usable_device
-
-if TYPE_CHECKING:
-    import torch
 
 Side = Literal["generated", "reference", "train", "floor"]
 
@@ -202,7 +200,7 @@ class Sides:
             self.default_extractor = features.name
             self._extractors[features.name] = features
 
-    def _first_sample(self) -> torch.Tensor | None:
+    def _first_sample(self) -> Array | None:
         """Return the first generated sample; None if there is none, or if only its features are known."""
         samples = None if isinstance(self.generated, Features) else next(read_batches(self.generated, 1, 0, 1), None)
         return None if samples is None else samples.data[0]

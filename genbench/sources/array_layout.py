@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 
 from genbench.array_types import Array, Bool
 from genbench.errors import InputError, UsageError
@@ -36,14 +35,14 @@ class Layout:
     def __str__(self) -> str:
         return f"{self.axes} {self.range or ''}"
 
-    def data(self, rows: Array, first: int = 0) -> torch.Tensor:
+    def data(self, rows: Array, first: int = 0) -> Array:
         """Return a copy of the rows as Batch.data: uint8 [N, 3, H, W] or float32 [N, D]; gray is replicated.
 
         Images of a declared range become ``round((x - low) / (high - low) * 255)``. Raises InputError for NaN and for
         values outside of the declared range; the message names the row, where ``first`` is the number of the first row.
         """
         if self.axes == "ND":
-            return torch.from_numpy(self._finite_float32(rows, first))
+            return self._finite_float32(rows, first)
         levels = rows if self.range is None else self._to_uint8(rows, first)
         # bring the channels to the second axis and make three of one
         if self.axes == "NHW":
@@ -51,7 +50,7 @@ class Layout:
         elif self.axes == "NHWC":
             levels = levels.transpose(0, 3, 1, 2)
         shape = (len(levels), 3, *levels.shape[2:])
-        return torch.from_numpy(np.array(np.broadcast_to(levels, shape), dtype=np.uint8, order="C"))
+        return np.array(np.broadcast_to(levels, shape), dtype=np.uint8, order="C")
 
     def refuse_unlikely_range(self, dtype: np.dtype[np.generic], least: float, most: float) -> None:
         """Raise InputError if images with values from ``least`` to ``most`` cannot have this range.

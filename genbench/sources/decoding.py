@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from genbench.array_types import Array
@@ -23,7 +22,7 @@ class Unreadable(InputError):
 class Decoded(NamedTuple):
     """A decoded image."""
 
-    data: torch.Tensor
+    data: Array
     """uint8 [3, H, W], RGB."""
     further_frames: int
     """Number of frames or pages after the first one, which are not decoded; 0 if damage hides how many there are."""
@@ -43,7 +42,7 @@ STRIP_PIXELS = 1 << 22
 """Number of pixels that are converted at a time, so that a large image needs little memory beside the result."""
 
 
-def decode(data: bytes) -> torch.Tensor:
+def decode(data: bytes) -> Array:
     """Return an encoded image as uint8 [3, H, W], RGB.
 
     The conversion is Pillow's ``convert("RGB")``: gray is replicated, a palette is expanded, alpha is dropped, CMYK is
@@ -124,7 +123,7 @@ def frame_count(image: Image.Image) -> int:
     return int(getattr(image, "n_frames", 1)) if image.format in SEVERAL_FRAMES.values() else 1
 
 
-def to_rgb(image: Image.Image, *, max_pixels: int | None = None) -> torch.Tensor:
+def to_rgb(image: Image.Image, *, max_pixels: int | None = None) -> Array:
     """Return a Pillow image as uint8 [3, H, W], RGB, by the rule of ``decode``. Raises Unreadable or Pillow's error."""
     _refuse_bomb(image, max_pixels)
     image = _without_rotation(image)
@@ -137,7 +136,7 @@ def to_rgb(image: Image.Image, *, max_pixels: int | None = None) -> torch.Tensor
         whole = step >= image.height
         strip = image if whole else image.crop((0, top, image.width, min(top + step, image.height)))
         rgb[:, top : top + step] = _strip_to_rgb(strip)
-    return torch.from_numpy(rgb)
+    return rgb
 
 
 def _strip_to_rgb(image: Image.Image) -> Array:

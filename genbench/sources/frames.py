@@ -8,10 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from genbench.array_types import Int64
+from genbench.array_types import Array, Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import content_hash
 from genbench.plugs import registry
@@ -75,7 +74,7 @@ class Frames(ThreadedSource):
         name, frame = self._images.place(int(self._image_of[row])), int(self._frame_of[row])
         return f"{name} frame {frame}" if frame else name
 
-    def load(self, row: int) -> tuple[torch.Tensor, int | None]:
+    def load(self, row: int) -> tuple[Array, int | None]:
         """Return a frame and the class of its image. Raises Unreadable if it is corrupt."""
         image, frame = int(self._image_of[row]), int(self._frame_of[row])
         label = None if self.labels is None else int(self.labels[row])

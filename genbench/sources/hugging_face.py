@@ -7,8 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from genbench.array_types import Array
 from genbench.errors import GenbenchError, InputError, PlugError, UsageError, described, did_you_mean
 from genbench.files.fingerprints import FilePart
 from genbench.plugs.contracts import Source
@@ -209,7 +208,7 @@ class _Items(DatasetSource):
         super().__init__(dataset, range=range, name=_name_of(dataset))
         self._column, self._label = column, label
 
-    def load(self, row: int) -> tuple[torch.Tensor, int | None]:
+    def load(self, row: int) -> tuple[Array, int | None]:
         """Return one item and its class. Raises Unreadable if the data set raises, InputError for other items."""
         try:
             item = self._dataset[row]

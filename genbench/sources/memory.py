@@ -7,17 +7,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 
 from genbench.array_types import Array, Int64
 from genbench.errors import InputError, described
 from genbench.files.fingerprints import content_hash
 from genbench.plugs.contracts import Batch
+from genbench.plugs.tensors import is_of_torch, is_tensor, to_numpy
 from genbench.sources.array_layout import extremes, layout_of
 from genbench.sources.batch_ranges import batch_rows
 from genbench.sources.decoding import Unreadable, to_rgb
@@ -26,6 +26,9 @@ from genbench.sources.npy_files import StoredRows
 from genbench.sources.shards import PARQUET, TAR, are_shards
 from genbench.sources.threaded import ThreadedSource
 from genbench.sources.volume_planes import planes_of, volumes_and_planes
+
+if TYPE_CHECKING:
+    import torch
 
 PIECE_BYTES = 1 << 24
 """Maximum bytes of a large array that are processed at a time."""
@@ -63,7 +66,7 @@ class ArraySource:
     ) -> None:
         self.name = name
         # slices of these would fail, or give values that are not meant to be seen
-        if isinstance(array, torch.Tensor) and array.layout != torch.strided:
+        if is_tensor(array) and str(array.layout) != "torch.strided":
             to_numpy(array)
         if np.ma.is_masked(array):
             raise InputError(f"{name} holds masked values; fill them with .filled(value) or leave out their rows.")
@@ -102,7 +105,7 @@ class ArraySource:
     @staticmethod
     def accepts(subject: object) -> bool:
         """Return whether an object is a numpy array or a torch tensor."""
-        return isinstance(subject, (np.ndarray, torch.Tensor))
+        return isinstance(subject, np.ndarray) or is_tensor(subject)
 
     def _contents(self, start: int, stop: int) -> Iterator[bytes]:
         for part, rows in self._parts(start, stop):
@@ -131,8 +134,8 @@ class ArraySource:
         # convert only the rows of this batch
         first, stop = (self._starts[part] + row for row in (rows.start, rows.stop))
         data = self.layout.data(to_numpy(self._arrays[part][rows.start : rows.stop]), first)
-        label = None if self.labels is None else torch.from_numpy(self.labels[first:stop].copy())
-        return Batch(torch.arange(first, stop), data, label)
+        label = None if self.labels is None else self.labels[first:stop].copy()
+        return Batch(np.arange(first, stop, dtype=np.int64), data, label)
 
     def _parts(self, start: int, stop: int) -> Iterator[tuple[int, range]]:
         """Yield the number of each array that holds some of the rows ``start`` to ``stop``, and its own rows."""
@@ -150,31 +153,13 @@ class ArraySource:
                 yield self._starts[part] + first, to_numpy(array[first : min(first + step, rows.stop)])
 
 
-def to_numpy(rows: Array | torch.Tensor) -> Array:
-    """Return an array or tensor as a numpy array; bfloat16, which numpy lacks, becomes float32.
-
-    Raises InputError for a tensor that numpy cannot hold.
-    """
-    if isinstance(rows, np.ndarray):
-        return rows
-    # tensors with gradients or on a device
-    try:
-        rows = rows.detach().cpu()
-        return np.asarray((rows.float() if rows.dtype == torch.bfloat16 else rows).numpy())
-    except (TypeError, RuntimeError) as error:  # sparse or quantised tensors, 8-bit floats
-        raise InputError(
-            f"A tensor of {rows.dtype} ({rows.layout}) cannot be read as numbers; convert it with .to_dense() or "
-            ".float()."
-        ) from error
-
-
 def dtype_of(array: Array | torch.Tensor | StoredRows) -> np.dtype[Any]:
     """Return the dtype that ``to_numpy`` gives."""
-    return to_numpy(torch.empty(0, dtype=array.dtype)).dtype if isinstance(array, torch.Tensor) else array.dtype
+    return to_numpy(array.new_empty(0)).dtype if is_tensor(array) else array.dtype
 
 
 def _stored(array: Array | torch.Tensor | StoredRows) -> Array | StoredRows:
-    return to_numpy(array) if isinstance(array, torch.Tensor) else array
+    return to_numpy(array) if is_tensor(array) else array
 
 
 class DatasetSource(ThreadedSource):
@@ -206,7 +191,7 @@ class DatasetSource(ThreadedSource):
         """Return the number of the item."""
         return f"item {row}"
 
-    def load(self, row: int) -> tuple[torch.Tensor, int | None]:
+    def load(self, row: int) -> tuple[Array, int | None]:
         """Return one item and its class. Raises Unreadable if the data set raises, InputError for other items."""
         try:
             item = self._dataset[row]
@@ -222,12 +207,12 @@ class DatasetSource(ThreadedSource):
         if not may_be_samples(subject) or not hasattr(subject, "__getitem__") or not hasattr(subject, "__len__"):
             return False
         # an IterableDataset with a length inherits a method __getitem__ that only raises
-        if isinstance(subject, torch.utils.data.IterableDataset):
+        if is_of_torch(subject, "torch.utils.data", "IterableDataset"):
             return False
         # a list of batches is a stream
         return not (isinstance(subject, (list, tuple)) and _holds_batches(subject))
 
-    def _image(self, image: Any, row: int) -> torch.Tensor:
+    def _image(self, image: Any, row: int) -> Array:
         name = f"{self.name} item {row}"
         # Pillow images are decoded by the same rule as image files
         if isinstance(image, Image.Image):
@@ -237,7 +222,7 @@ class DatasetSource(ThreadedSource):
                 raise
             except Exception as error:
                 raise Unreadable(described(error)) from error
-        if not isinstance(image, (np.ndarray, torch.Tensor)):
+        if not (isinstance(image, np.ndarray) or is_tensor(image)):
             raise InputError(
                 f"{name} is of type {type(image).__name__}; expected a Pillow image, an array or a tensor, alone or as "
                 "(image, class)."
@@ -247,12 +232,13 @@ class DatasetSource(ThreadedSource):
         array = array[..., None] if array.ndim == 3 else array
         declare = "DatasetSource(dataset, range='{range}')"
         layout = layout_of(name, array.shape, array.dtype, range=self._range, declare=declare, first_rows=lambda: array)
-        return layout.data(array, row)[0]
+        one: Array = layout.data(array, row)[0]
+        return one
 
 
 def _classes_of_targets(targets: Any, length: int) -> Int64 | None:
     try:
-        array = to_numpy(targets) if isinstance(targets, torch.Tensor) else np.asarray(targets)
+        array = to_numpy(targets) if is_tensor(targets) else np.asarray(targets)
     except (ValueError, TypeError, InputError):  # lists of different lengths
         return None
     classes = numbers_of_classes(array)
@@ -262,9 +248,9 @@ def _classes_of_targets(targets: Any, length: int) -> Int64 | None:
 def class_number(label: Any) -> int | None:
     """Return the class that an item of a data set states, or None."""
     # a number, an array or tensor of one number, or a one-hot vector
-    if not isinstance(label, (torch.Tensor, np.ndarray, np.generic, int, float)):
+    if not (is_tensor(label) or isinstance(label, (np.ndarray, np.generic, int, float))):
         return None
-    array = to_numpy(label) if isinstance(label, torch.Tensor) else np.asarray(label)
+    array = to_numpy(label) if is_tensor(label) else np.asarray(label)
     classes = numbers_of_classes(array.reshape(1, -1)) if array.size and array.ndim < 2 else None
     return None if classes is None else int(classes[0])
 
@@ -272,8 +258,10 @@ def class_number(label: Any) -> int | None:
 def may_be_samples(subject: object) -> bool:
     """Return whether an object may be a collection of samples: no path, array, network, sampler or source."""
     # types that other plugs accept
-    others = (str, bytes, os.PathLike, Mapping, np.ndarray, torch.Tensor, torch.nn.Module, type)
-    if isinstance(subject, others) or are_shards(subject, PARQUET + TAR) or is_of_datasets(subject):
+    others = (str, bytes, os.PathLike, Mapping, np.ndarray, type)
+    if isinstance(subject, others) or is_tensor(subject) or is_of_torch(subject, "torch.nn", "Module"):
+        return False
+    if are_shards(subject, PARQUET + TAR) or is_of_datasets(subject):
         return False
     return not hasattr(subject, "sample") and not hasattr(subject, "batches")
 
@@ -289,4 +277,4 @@ def _holds_batches(items: list[Any] | tuple[Any, ...]) -> bool:
     first = items[0] if items else None
     if isinstance(first, (tuple, list)) and first:
         first = first[0]
-    return isinstance(first, (np.ndarray, torch.Tensor)) and first.ndim in (2, 4)
+    return (isinstance(first, np.ndarray) or is_tensor(first)) and first.ndim in (2, 4)

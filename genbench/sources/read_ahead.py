@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-import torch
-
+from genbench.array_types import Array
 from genbench.sources.decoding import TooLarge, Unreadable
 
 BATCHES_AHEAD = 2
@@ -24,7 +23,7 @@ MEMORY_AHEAD = 1 << 30
 class Sample(NamedTuple):
     """A sample that was loaded."""
 
-    data: torch.Tensor
+    data: Array
     """uint8 [3, H, W] or float32 [D]."""
     label: int | None
     further_frames: int = 0

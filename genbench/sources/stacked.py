@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from genbench.errors import UsageError
 from genbench.plugs.contracts import Source
@@ -38,12 +37,12 @@ def _stack(base: Source, name: str, split: str, count: int, seed: int) -> ArrayS
         raise UsageError(f"{name} needs a count of 1 or more and a seed of 0 or more, both whole numbers.")
     # all digits in one batch: they have the same size and known classes
     (batch,) = base.batches(len(base))
-    assert isinstance(batch.data, torch.Tensor)
+    assert not isinstance(batch.data, list)
     assert batch.label is not None
     # three digits per stack, one per channel
     rows = np.random.default_rng(seed).integers(len(base), size=(count, 3))
-    images = batch.data[:, 0].numpy()[rows]  # [count, 3, H, W]
-    labels = batch.label.numpy()[rows] @ np.array([100, 10, 1])
+    images = batch.data[:, 0][rows]  # [count, 3, H, W]
+    labels = batch.label[rows] @ np.array([100, 10, 1])
     source = ArraySource(images, labels=labels, name=f"{name},split={split},count={count},seed={seed}")
     source.class_names = tuple(f"{number:03}" for number in range(1000))
     return source

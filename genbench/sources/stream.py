@@ -8,18 +8,21 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count as count_from
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from genbench.array_types import Array, Int64
 from genbench.errors import GenbenchError, InputError, PlugError, described
 from genbench.plugs.contracts import Batch
+from genbench.plugs.tensors import is_of_torch, is_tensor, to_numpy
 from genbench.sources.array_layout import Layout, extremes, layout_of
 from genbench.sources.label_arrays import numbers_of_classes
-from genbench.sources.memory import ArraySource, DatasetSource, dtype_of, may_be_samples, to_numpy
+from genbench.sources.memory import ArraySource, DatasetSource, dtype_of, may_be_samples
 from genbench.sources.npy_files import FileReader, FileRows, NpyHeader
+
+if TYPE_CHECKING:
+    import torch
 
 MOST_ROWS, MOST_BYTES = 1_000_000, 1 << 34
 """A stream of unknown length that gives more samples or bytes than this is taken to be endless."""
@@ -105,7 +108,7 @@ class StreamSource:
 def _length(stream: Any) -> int | None:
     """Return the number of batches of a stream, or None if it is not known."""
     # the length of an IterableDataset is only a claim, also for a DataLoader of it
-    if isinstance(getattr(stream, "dataset", stream), torch.utils.data.IterableDataset):
+    if is_of_torch(getattr(stream, "dataset", stream), "torch.utils.data", "IterableDataset"):
         return None
     try:
         return len(stream)
@@ -159,7 +162,7 @@ class _Spool:
         data, label = self._split_item(step, item)
         layout = self._layout_of(step, data)
         values = to_numpy(data[:limit])
-        rows = layout.data(values, self.rows).numpy()
+        rows = layout.data(values, self.rows)
         # all samples must have the shape and kind of numbers of the first batch
         kinds = {"u": "integers", "i": "integers", "f": "floats", "b": "booleans"}
         given = rows.shape[1:], rows.dtype, kinds[values.dtype.kind]
@@ -196,12 +199,12 @@ class _Spool:
         """Return the samples of a batch and its classes int64 [N], or None if its second element holds no classes."""
         # a DataLoader gives tuples (samples, classes, ...)
         data, second = (*item, None, None)[:2] if isinstance(item, (tuple, list)) else (item, None)
-        if not isinstance(data, (np.ndarray, torch.Tensor)):
+        if not (isinstance(data, np.ndarray) or is_tensor(data)):
             raise InputError(
                 f"{self._name}: batch {step} is of type {type(data).__name__}; expected an array or tensor, alone or "
                 "as (images, classes)."
             )
-        array = to_numpy(second) if isinstance(second, torch.Tensor) else second
+        array = to_numpy(second) if is_tensor(second) else second
         if not isinstance(array, np.ndarray) or array.ndim not in (1, 2):
             return data, None
         # classes of other samples are a mistake; other numbers beside the samples, such as latents, are not used

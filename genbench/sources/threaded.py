@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import torch
+import numpy as np
 
-from genbench.array_types import Int64
+from genbench.array_types import Array, Int64
 from genbench.errors import InputError
 from genbench.files.fingerprints import FilePart, FileStamp, are_unchanged, cached_hashes, content_hash
 from genbench.plugs.contracts import Batch
@@ -44,7 +44,7 @@ class ThreadedSource(ABC):
         """Return the name of a row for messages: its path."""
 
     @abstractmethod
-    def load(self, row: int) -> tuple[torch.Tensor, int | None]:
+    def load(self, row: int) -> tuple[Array, int | None]:
         """Return uint8 [3, H, W] (or float32 [D]) and the class of a row. Raises Unreadable if it is corrupt."""
 
     def load_within(self, row: int, memory: int | None) -> Sample | TooLarge:
@@ -112,12 +112,12 @@ def _join(samples: list[tuple[int, Sample]]) -> Batch:
     data = [sample.data for _, sample in samples]
     labels = [sample.label for _, sample in samples if sample.label is not None]
     frames = sum(sample.further_frames for _, sample in samples)
-    rows = torch.tensor([row for row, _ in samples])
-    label = torch.tensor(labels) if len(labels) == len(samples) else None
+    rows = np.array([row for row, _ in samples], np.int64)
+    label = np.array(labels, np.int64) if len(labels) == len(samples) else None
     samples.clear()
     # a single image is not copied
     same_size = len({image.shape for image in data}) == 1
-    stacked = data[0][None] if len(data) == 1 else torch.stack(data) if same_size else data
+    stacked = data[0][None] if len(data) == 1 else np.stack(data) if same_size else data
     return Batch(rows, stacked, label, {"further frames": frames} if frames else {})
 
 
@@ -134,7 +134,7 @@ class EncodedImages(ThreadedSource):
     def part(self, row: int) -> FilePart:
         """Return the location of these bytes, so that their hash can be cached."""
 
-    def load(self, row: int) -> tuple[torch.Tensor, int | None]:
+    def load(self, row: int) -> tuple[Array, int | None]:
         """Return the decoded image and its class. Raises Unreadable if it is corrupt."""
         sample = self.load_within(row, None)
         assert isinstance(sample, Sample)

@@ -250,7 +250,7 @@ def test_a_block_that_lacks_corrupt_samples_is_computed_again_without_skip_corru
 def test_a_subset_is_seeded_without_repeats_and_in_order() -> None:
     source = Images()
     chosen = subset(source, 100, seed=1)
-    index = np.concatenate([batch.index.numpy() for batch in chosen.batches(32)])
+    index = np.concatenate([batch.index for batch in chosen.batches(32)])
     assert index.tolist() == list(range(100))
     embedding = rows(chosen)  # type: ignore[arg-type]
     whole = rows(source)

@@ -60,8 +60,8 @@ class Obedient:
 def test_each_class_is_requested_in_turn() -> None:
     drawn = Drawn(Obedient(), 600, 0, "obedient")
     batches = list(drawn.batches(100))
-    label = np.concatenate([batch.label.numpy() for batch in batches])
-    gray = np.concatenate([batch.data[:, 0, 0, 0].numpy() for batch in batches])
+    label = np.concatenate([batch.label for batch in batches])
+    gray = np.concatenate([batch.data[:, 0, 0, 0] for batch in batches])
     assert (label == np.arange(600) % 3).all()
     assert (gray == label * 10).all()
     assert (drawn.labels == label).all()

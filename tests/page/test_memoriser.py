@@ -25,7 +25,7 @@ class Memoriser:
 
     def sample(self, count: int, seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
-        fit, unseen = (next(digits(split).batches(718)).data.numpy() for split in ("fit", "validation"))
+        fit, unseen = (next(digits(split).batches(718)).data for split in ("fit", "validation"))
         images = unseen[rng.integers(0, len(unseen), count)]
         images[: 2 * COPIES] = fit[rng.choice(len(fit), 2 * COPIES, replace=False)]
         near = images[COPIES : 2 * COPIES]

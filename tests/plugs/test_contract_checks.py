@@ -40,7 +40,7 @@ class Guest:
     [
         ((ROWS, POINTS, None), "yields a tuple; expected batches with index, data and label"),
         ([POINTS], "yields a list; expected batches"),
-        (Batch(ROWS, POINTS.numpy()), r"yields data of float32 \[4, 2\] \(ndarray\); expected a tensor"),
+        (Batch(ROWS, POINTS.tolist()), "yields data of a list in a list; expected an array or tensor"),
         (Batch(ROWS, POINTS.long()), r"yields data of int64 \[4, 2\] \(Tensor\)"),
         (Batch(ROWS, torch.zeros(4, 8, 8, 3, dtype=torch.uint8)), r"yields data of uint8 \[4, 8, 8, 3\]"),
         (Batch(ROWS, torch.zeros(4, 3, 8, 8)), r"yields data of float32 \[4, 3, 8, 8\]"),
@@ -56,6 +56,15 @@ class Guest:
 def test_a_batch_that_breaks_the_contract_is_refused(batch: Any, message: str) -> None:
     with pytest.raises(PlugError, match=f"The source 'guest' {message}"):
         list(read_batches(Guest(batch), 4))
+
+
+@pytest.mark.parametrize("data", [POINTS.bfloat16().requires_grad_(), list(torch.zeros(4, 3, 2, 2, dtype=torch.uint8))])
+def test_tensors_of_a_guest_become_arrays(data: Any) -> None:
+    (batch,) = read_batches(Guest(Batch(ROWS.int(), data, ROWS)), 4)  # type: ignore[arg-type]
+    columns = [batch.index, batch.label, *batch.data]
+    assert {type(column) for column in columns} == {np.ndarray}
+    assert batch.index.dtype == np.int64
+    assert {row.dtype for row in batch.data} == {np.dtype(np.uint8 if isinstance(data, list) else np.float32)}
 
 
 def test_a_batch_of_the_guests_own_class_is_enough() -> None:

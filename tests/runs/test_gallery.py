@@ -22,7 +22,7 @@ class Copier:
 
     def sample(self, count: int, seed: int) -> np.ndarray:
         batch = next(digits("fit").batches(718))
-        return batch.data.numpy()[np.random.default_rng(seed).integers(0, 718, count)]
+        return batch.data[np.random.default_rng(seed).integers(0, 718, count)]
 
 
 class Points:
@@ -111,7 +111,7 @@ class PartlyCopies:
 
     def sample(self, count: int, seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
-        fit, unseen = (next(digits(split).batches(718)).data.numpy() for split in ("fit", "validation"))
+        fit, unseen = (next(digits(split).batches(718)).data for split in ("fit", "validation"))
         images = unseen[rng.integers(0, len(unseen), count)]
         images[:10] = fit[100:110]
         images[5:10] = (images[5:10] + rng.normal(0, 4, images[5:10].shape)).round().clip(0, 255)

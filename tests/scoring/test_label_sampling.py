@@ -63,11 +63,11 @@ def test_the_classes_of_fewer_samples_are_the_first_of_those_of_more(rule: str) 
 def test_the_classes_do_not_depend_on_the_batches(rule: str) -> None:
     source = drawn(rule, 700)
     for size in (1, 97, 300):
-        label = np.concatenate([batch.label.numpy() for batch in source.batches(size)])
+        label = np.concatenate([batch.label for batch in source.batches(size)])
         assert (label == source.labels).all()
     # a batch in the middle has its classes, too
     (batch,) = source.batches(50, 300, 350)
-    assert (batch.label.numpy() == source.labels[300:350]).all()
+    assert (batch.label == source.labels[300:350]).all()
 
 
 def test_equal_requests_take_turns() -> None:
@@ -171,7 +171,7 @@ def test_written_samples_are_those_that_are_scored_with_the_same_rule(tmp_path: 
     spec, out = "tests.scoring.test_label_sampling:Painter", tmp_path / "points.npy"
     words = ["sample", spec, "--count", "300", "--seed", "3", "--labels", "random", "--out", str(out), "--quiet"]
     assert CliRunner().invoke(main, words).exit_code == 0
-    expected = np.concatenate([batch.data.numpy() for batch in drawn("random", 300).batches(256)])
+    expected = np.concatenate([batch.data for batch in drawn("random", 300).batches(256)])
     assert (np.load(out) == expected).all()
 
 
@@ -209,7 +209,7 @@ def test_the_error_of_the_distance_fits_to_the_label_sampling(rule: str) -> None
     for seed in range(60):
         # 162 samples do not have the proportions of the reference exactly
         source = drawn(rule, 162, seed)
-        rows = np.concatenate([batch.data.numpy() for batch in source.batches(256)])
+        rows = np.concatenate([batch.data for batch in source.batches(256)])
         features = Features([{"embedding": rows}], label=source.labels, label_rule=source.label_rule)
         score = FrechetDistance()(features, reference, seed=0)[0]
         values.append(score.value)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, features
 
 from genbench.errors import GenbenchError
@@ -88,7 +87,7 @@ def read_images(path: Path) -> None:
     source = Folder(path.parent)
     source.digest(0, len(source))
     for batch in source.batches(4):
-        assert all(image.dtype == torch.uint8 and image.shape[0] == 3 for image in batch.data)
+        assert all(image.dtype == np.uint8 and image.shape[0] == 3 for image in batch.data)
 
 
 def read_classes(path: Path) -> None:

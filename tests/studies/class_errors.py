@@ -85,14 +85,14 @@ def distance_per_class(rows: str, seed: int) -> tuple[Score, float]:
 def digits() -> tuple[Float64, Float64, Int64]:
     """Return 16 principal components of the features of blurred and of real digits, and the classes."""
     batch = next(open_subject("digits,split=all", ("sources",)).batches(2000))
-    images = batch.data.numpy()
+    images = batch.data
     blurred = gaussian_filter(images.astype(np.float64), (0, 0, 0.5, 0.5)).round().astype(np.uint8)
     plain, other = (
         features_of(side, features="digits", progress=False, cache=False)["embedding"].astype(np.float64)
         for side in (images, blurred)
     )
     leading = np.linalg.eigh(np.cov(plain.T))[1][:, -16:]
-    return other @ leading, plain @ leading, batch.label.numpy()
+    return other @ leading, plain @ leading, batch.label
 
 
 def accuracy(sizes: tuple[int, int], seed: int) -> tuple[Score, float]:

@@ -148,7 +148,7 @@ def images_of(path: Path) -> Array:
     """Return all images of an archive in random order, uint8 [N, H, W, 3]."""
     from genbench.plugs.opening import open_source
 
-    rows = np.concatenate([batch.data.numpy() for batch in open_source(path).batches(500)])  # type: ignore[union-attr]
+    rows = np.concatenate([batch.data for batch in open_source(path).batches(500)])  # type: ignore[union-attr]
     return np.asarray(rows[np.random.default_rng(0).permutation(len(rows))].transpose(0, 2, 3, 1))
 
 

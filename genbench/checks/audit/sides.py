@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,8 @@ from genbench.array_types import Array, Float64, Int64
 from genbench.checks.audit.criteria import AuditedScore
 from genbench.checks.audit.record import Criterion
 from genbench.features.features import Features
+from genbench.plugs.contract_checks import checked_views
+from genbench.plugs.tensors import input_of
 
 SPREAD_OF_MODES = 0.5
 """Standard deviation of the modes of a mixture."""
@@ -136,12 +138,9 @@ def labels_by_weight(rng: np.random.Generator, count: int, weights: Sequence[flo
 
 def features_of_images(images: Array, label: Int64, extractors: Sequence[Any]) -> Features:
     """Return the views of all extractors of uint8 images [N, 3, H, W]; those of the first win."""
-    import torch
-
     # each extractor gets the same images
-    batch = torch.from_numpy(np.ascontiguousarray(images))
     views: dict[str, Any] = {}
     for extractor in extractors:
-        given: Mapping[str, Any] = extractor(batch)
-        views = {**{view: rows.numpy() for view, rows in given.items()}, **views}
+        given = extractor(input_of(extractor, images))
+        views = {**checked_views(given, len(images), f"The extractor {extractor.name!r}"), **views}
     return replace(Features.of(modes=getattr(extractors[0], "modes", None), **views), label=label)
