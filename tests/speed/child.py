@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.speed.commands import Command
 from tests.speed.material import Sizes
 from tests.speed.stages import STAGES
 
@@ -29,22 +30,26 @@ def main(stage: str, contestant: str, root: str, sizes: str) -> None:
         os.write(report, json.dumps({"absent": error.name or str(error)}).encode())
         return
     seconds, work = time.perf_counter() - start, sum(os.times()[:4]) - start_of_work
-    peak = _peak_megabytes()
+    # of a command, the process that starts it is no part
+    command, scale = isinstance(timed, Command), getattr(timed, "scale", 1)
+    peak = _peak_megabytes(command)
     line = {
-        "seconds": seconds,
-        "cpu_seconds": work,
+        "seconds": seconds * scale,
+        "cpu_seconds": work * scale,
         "megabytes": peak,
-        "extra_megabytes": peak - before,
+        "extra_megabytes": None if command else peak - before,
         "value": str(value)[:200],
+        "command": command,
     }
     os.write(report, json.dumps(line).encode())
 
 
-def _peak_megabytes() -> float:
-    """Return the largest resident set of this process and of the child processes that it waited for."""
+def _peak_megabytes(of_children: bool = False) -> float:
+    """Return the largest resident set of this process, or of a child process that it waited for."""
     status = Path("/proc/self/status").read_text()  # rusage would include the process before it started Python
     own = int(status.partition("VmHWM:")[2].split()[0])
-    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return (children if of_children else max(own, children)) / 1024
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ if a package is not installed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from genbench.plugs import registry
 from genbench.plugs.specs import parse_specs
 from tests.speed.images import patch_peers
 from tests.speed.material import ROLES, Sizes, Timed
@@ -89,6 +91,23 @@ def error_genbench(root: Path, sizes: Sizes) -> Timed:
     return _metrics(root, sizes, "fid")
 
 
+def cached_reference_genbench(root: Path, sizes: Sizes) -> Timed:
+    """The whole metric for a new subject; what depends on the reference only lies in the store."""
+    from genbench.extraction.feature_store import Store
+
+    os.environ["GENBENCH_CACHE"] = str(root / "derived")
+    store = Store.default()
+    assert store is not None
+    reference, first, new = (
+        _side(root / f"{role}-{sizes.rows}.npy", "fid") for role in ("reference", "train", "generated")
+    )
+    (metric,) = (registry.load("metrics", spec) for spec in parse_specs("fid"))
+    kept = [replace(reference, cache=store.derived("random features", "reference")) for _ in range(2)]
+    # another subject has filled the store; a new process would read it from there
+    metric(first, kept[0], seed=0)
+    return lambda: metric(new, kept[1], seed=0)[0].value
+
+
 def pairs_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     """KID over 100 subsets, precision, recall."""
     import torch
@@ -131,8 +150,6 @@ def metric_genbench(spec: str) -> Callable[[Path, Sizes], Timed]:
 
 
 def _metrics(root: Path, sizes: Sizes, names: str) -> Timed:
-    from genbench.plugs import registry
-
     # metrics of pixels read other views, and some metrics a third side
     generated, reference, train = (_side(root / f"{role}-{sizes.rows}.npy", names) for role in ROLES)
     metrics = [registry.load("metrics", spec) for spec in parse_specs(names)]

@@ -1,4 +1,4 @@
-"""Contestants that read images: end to end, the network, its resize, and the start of the process.
+"""Contestants that read images: end to end, the network, and its resize.
 
 Peers run with their defaults. Each function prepares its input and returns the call to be timed. It raises ImportError
 if a package is not installed.
@@ -8,28 +8,39 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.speed.material import Sizes, Timed
+from tests.speed.commands import Command, genbench
+from tests.speed.material import Sizes, Timed, folder, weights
+
+MULTIPLICATIONS = 5.711e9
+"""Multiplications of Inception for one image."""
+
+PRODUCT_IMAGES = 128
+"""Images whose multiplications are timed as matrix products; the time of more images is in proportion."""
+
+
+class Scores(Command):
+    """A command of genbench that prints scores as JSON; its value is the FID."""
+
+    def __call__(self) -> float:
+        """Run it and return the FID."""
+        scores = json.loads(self.output())["scores"]
+        return next(float(score["value"]) for score in scores if score["name"] == "fd@inception")
 
 
 def end_to_end_genbench(root: Path, sizes: Sizes, *more: str) -> Timed:
     """FID, IS, KID, precision, recall, density and coverage with the command line, without the cache."""
-    size = min(1000, sizes.count)
-    command = [sys.executable, "-m", "genbench", "score", "--samples", str(root / "generated")]
-    command += ["--reference", str(root / "reference"), "--features", "inception", "--weights", _weights(root)]
-    command += ["--metrics", f"is,fid,kid,subset_size={size},pr,prdc", "--no-cache", "--quiet", "--json", *more]
-
-    def timed() -> float:
-        scores = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["scores"]
-        return next(float(score["value"]) for score in scores if score["name"] == "fd@inception")
-
-    return timed
+    command = genbench(
+        "score", "--samples", folder(root, "generated", sizes), "--reference", folder(root, "reference", sizes),
+        "--features", "inception", "--weights", weights(root), "--no-cache", "--quiet", "--json",
+        "--metrics", f"is,fid,kid,subset_size={min(1000, sizes.count)},pr,prdc", *more,
+    )  # fmt: skip
+    return Scores(command.arguments, command.environment)
 
 
 def end_to_end_genbench_openvino(root: Path, sizes: Sizes) -> Timed:
@@ -39,6 +50,11 @@ def end_to_end_genbench_openvino(root: Path, sizes: Sizes) -> Timed:
     return end_to_end_genbench(root, sizes, "--backend", "openvino")
 
 
+def end_to_end_product(root: Path, sizes: Sizes) -> Timed:
+    """The time of the multiplications of both sides at the speed of a large matrix product, in float32."""
+    return _Products(2 * sizes.count)
+
+
 def end_to_end_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     """IS, FID, KID, precision and recall."""
 
@@ -46,8 +62,9 @@ def end_to_end_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
         from torch_fidelity import calculate_metrics
 
         scores = calculate_metrics(
-            input1=str(root / "generated"), input2=str(root / "reference"), isc=True, fid=True, kid=True, prc=True,
-            feature_extractor="inception-v3-compat", feature_extractor_weights_path=_weights(root), cuda=False,
+            input1=folder(root, "generated", sizes), input2=folder(root, "reference", sizes),
+            isc=True, fid=True, kid=True, prc=True,
+            feature_extractor="inception-v3-compat", feature_extractor_weights_path=weights(root), cuda=False,
             kid_subset_size=min(1000, sizes.count), cache=False, verbose=False,
         )  # fmt: skip
         return scores["frechet_inception_distance"]
@@ -62,7 +79,7 @@ def end_to_end_pytorch_fid(root: Path, sizes: Sizes) -> Timed:
         from pytorch_fid import fid_score
 
         patch_peers(root)
-        paths = [str(root / "generated"), str(root / "reference")]
+        paths = [folder(root, "generated", sizes), folder(root, "reference", sizes)]
         workers = min(len(os.sched_getaffinity(0)), 8)  # the default of its command line
         return float(fid_score.calculate_fid_given_paths(paths, 50, "cpu", 2048, workers))
 
@@ -84,7 +101,7 @@ def end_to_end_clean_fid(root: Path, sizes: Sizes) -> Timed:
             with torch.no_grad():
                 return network((images - 128) / 128)[0].flatten(1)
 
-        folders = str(root / "generated"), str(root / "reference")
+        folders = folder(root, "generated", sizes), folder(root, "reference", sizes)
         device = torch.device("cpu")
         return float(fid.compute_fid(*folders, custom_feat_extractor=features, device=device, verbose=False))
 
@@ -99,9 +116,9 @@ def end_to_end_torchmetrics(root: Path, sizes: Sizes) -> Timed:
         from PIL import Image
         from torchmetrics.image.fid import FrechetInceptionDistance
 
-        metric = FrechetInceptionDistance(feature_extractor_weights_path=_weights(root))
+        metric = FrechetInceptionDistance(feature_extractor_weights_path=weights(root))
         for role in ("generated", "reference"):
-            paths = sorted((root / role).iterdir())
+            paths = sorted(Path(folder(root, role, sizes)).iterdir())
             for start in range(0, len(paths), 32):
                 arrays = [np.asarray(Image.open(path)) for path in paths[start : start + 32]]
                 images = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
@@ -119,7 +136,7 @@ def forward_genbench(root: Path, sizes: Sizes, backend: str = "torch") -> Timed:
     from genbench.extractors.inception.extractor import Inception
 
     keep_pages()
-    extractor = Inception(weights=_weights(root), backend=backend)
+    extractor = Inception(weights=weights(root), backend=backend)
     batches = _batches(root, sizes)
     extractor(batches[0])
     return lambda: float(torch.cat([extractor(batch)["embedding"] for batch in batches]).mean())
@@ -137,7 +154,7 @@ def forward_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     import torch
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    module = FeatureExtractorInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], _weights(root))
+    module = FeatureExtractorInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], weights(root))
     batches = _batches(root, sizes)
     with torch.no_grad():
         module(batches[0])
@@ -149,14 +166,39 @@ def forward_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     return timed
 
 
-def forward_roofline(root: Path, sizes: Sizes) -> Timed:
+def forward_product(root: Path, sizes: Sizes) -> Timed:
     """The multiplications of this pass at the speed of a large matrix product, in float32."""
-    import torch
+    return _Products(32 * sizes.batches)
 
-    left, right = torch.rand(2048, 2048), torch.rand(2048, 2048)
-    products = round(5.711e9 * len(_batches(root, sizes)) * 32 / 2048**3)
-    torch.mm(left, right)
-    return lambda: float(sum(torch.mm(left, right)[0, 0] for _ in range(products)))
+
+class _Products:
+    """Products of matrices with as many multiplications as ``images`` need, by the faster of torch and NumPy."""
+
+    def __init__(self, images: int) -> None:
+        import torch
+
+        left = torch.rand(2048, 2048)
+        # NumPy's library and torch's differ by up to a fifth, depending on the processor
+        arrays = left.numpy()
+        products = {"torch": lambda: torch.mm(left, left), "numpy": lambda: arrays @ arrays}
+        paces = {name: min(_seconds(product) for _ in range(5)) for name, product in products.items()}
+        self._library = min(paces, key=lambda name: paces[name])
+        self._product = products[self._library]
+        self._timed = min(images, PRODUCT_IMAGES)
+        self.scale = images / self._timed
+        """What the measured time is multiplied by."""
+
+    def __call__(self) -> str:
+        """Multiply, and return the name of the library."""
+        for _ in range(round(MULTIPLICATIONS * self._timed / 2048**3)):
+            self._product()
+        return self._library
+
+
+def _seconds(call: Timed) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def precision_fp32(root: Path, sizes: Sizes, precision: str = "fp32") -> Timed:
@@ -166,7 +208,7 @@ def precision_fp32(root: Path, sizes: Sizes, precision: str = "fp32") -> Timed:
     from genbench.extractors.inception.extractor import Inception
     from genbench.metrics.frechet.metric import frechet_distance_of_rows
 
-    extractor = Inception(weights=_weights(root), precision=precision)
+    extractor = Inception(weights=weights(root), precision=precision)
     sides = [_batches(root, sizes, role)[:1] for role in ("generated", "reference")]
     extractor(sides[0][0][:1])
 
@@ -200,31 +242,6 @@ def resize_torch_fidelity(root: Path, sizes: Sizes) -> Timed:
     )
 
 
-def cached_genbench(root: Path, sizes: Sizes) -> Timed:
-    """A second run of the same score, with everything in the cache."""
-    command = [sys.executable, "-m", "genbench", "score", "--samples", str(root / "generated"), "--reference"]
-    command += [str(root / "reference"), "--features", "inception", "--weights", _weights(root), "--quiet"]
-    command += ["--metrics", "is,fid,kid,pr,prdc"]
-    environment = os.environ | {"GENBENCH_CACHE": str(root / "cache")}
-    subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-    return lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).returncode
-
-
-def cached_torch(root: Path, sizes: Sizes) -> Timed:
-    """Importing torch only."""
-    return lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True).returncode
-
-
-def help_genbench(root: Path, sizes: Sizes) -> Timed:
-    """``genbench --help``."""
-    command = [sys.executable, "-m", "genbench", "--help"]
-    return lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE).returncode
-
-
-def _weights(root: Path) -> str:
-    return str(root / "inception.pth")
-
-
 def _batches(root: Path, sizes: Sizes, role: str = "generated") -> list[Any]:
     import torch
     from PIL import Image
@@ -240,7 +257,7 @@ def patch_peers(root: Path) -> None:
     from pytorch_fid import inception
     from scipy import linalg
 
-    state = torch.load(_weights(root), weights_only=True)
+    state = torch.load(weights(root), weights_only=True)
     inception.load_state_dict_from_url = lambda *_args, **_keywords: state
     sqrtm = linalg.sqrtm
     linalg.sqrtm = lambda matrix, disp=True: sqrtm(matrix) if disp else (sqrtm(matrix), 0.0)

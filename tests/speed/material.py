@@ -26,12 +26,27 @@ Timed = Callable[[], Any]
 class Sizes:
     """Sizes of the input."""
 
-    count: int = 256
+    count: int = 1000
     """Images on each side, end to end."""
     rows: int = 10_000
     """Rows on each side in the comparison of features."""
     batches: int = 4
     """Batches of 32 images for the network and the resize."""
+
+
+def weights(root: Path) -> str:
+    """Return the file of the random state dict."""
+    return str(root / "inception.pth")
+
+
+def folder(root: Path, role: str, sizes: Sizes) -> str:
+    """Return a folder of ``sizes.count`` images, which are the first ones of that side."""
+    chosen = root / f"{role}-{sizes.count}-images"
+    if not chosen.exists():
+        chosen.mkdir()
+        for path in sorted((root / role).iterdir())[: sizes.count]:
+            (chosen / path.name).hardlink_to(path)
+    return str(chosen)
 
 
 @dataclass(frozen=True)
@@ -47,13 +62,15 @@ class Material:
         """Write all files; their content is the same in every run."""
         # Not at the top: it imports torch, which a measured process may not need.
         from tests.helpers.random_weights import random_inception_weights
+        from tests.speed.decoding import write_large_images
 
         images = self._images()
         for role in ("generated", "reference"):
             (self.root / role).mkdir(parents=True)
             for number, image in enumerate(islice(images, self._count)):
                 image.save(self.root / role / f"{number:05}.png")
-        random_inception_weights(self.root / "inception.pth", 0, self._small_images())
+        write_large_images(self.root, 32 * self.sizes.batches)
+        random_inception_weights(Path(weights(self.root)), 0, self._small_images())
         for seed, role in enumerate(ROLES):
             for rows in (self.sizes.rows, DIMENSIONS // 4):
                 np.save(self.root / f"{role}-{rows}.npy", _features(rows, seed))

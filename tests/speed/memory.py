@@ -10,17 +10,18 @@ SECONDS = 0.25
 """Time between two measurements."""
 
 
-def peak_of_all(process: subprocess.Popen[str]) -> float:
-    """Wait for a process; return the peak memory in MB of the process and its descendants together.
+def peaks_of_all(process: subprocess.Popen[str]) -> tuple[float, float]:
+    """Wait for a process; return the peak memory in MB of the process and its descendants, and of these alone.
 
     Pages that several processes share count once.
     """
-    peak = 0.0
+    peak = peak_of_descendants = 0.0
     while True:
-        peak = max(peak, sum(map(_megabytes, _family(process.pid))))
+        own, *others = map(_megabytes, _family(process.pid))
+        peak, peak_of_descendants = max(peak, own + sum(others)), max(peak_of_descendants, sum(others))
         with suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS)
-            return peak
+            return peak, peak_of_descendants
 
 
 def _family(pid: int) -> list[int]:

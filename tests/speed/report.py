@@ -7,6 +7,7 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -14,48 +15,56 @@ import numpy as np
 from tabulate import tabulate
 
 from tests.speed.growth import Growth
+from tests.speed.material import Sizes
 from tests.speed.stages import Stage
-
-Runs = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Runs of each contestant."""
+from tests.speed.targets import Runs, ratios
 
 PACKAGES = ("torch", "numpy", "scipy", "openvino", "torch-fidelity", "pytorch-fid", "clean-fid", "torchmetrics", "prdc")
 
 
-def stage_table(stage: Stage, runs: Runs) -> str:
-    """Return the table of one stage; each ratio divides a run by the neighbouring run of the first contestant."""
+HEAD = ("contestant", "seconds", "CPU s", "relative to the first", "peak MB", "MB added while timed", "value")
+
+BY_HAND = "(written by hand)"
+"""Ends the title of the sections that a new run keeps; they are the last ones."""
+
+
+def stage_table(stage: Stage, runs: Runs, sizes: Sizes) -> str:
+    """Return the table of one stage and its targets; a ratio divides runs of the same round."""
     first = next(iter(stage.contestants))
-    rows = []
-    for name, results in runs.items():
-        if not results:
-            rows.append([name, "not installed", *[""] * 6])
-            continue
-        pairs = zip(results, runs[first], strict=False)
-        ratios = sorted(run["seconds"] / first_run["seconds"] for run, first_run in pairs)
-        target = stage.targets.get(name)
-        number = re.fullmatch(r"-?[\d.]+(e[+-]\d+)?", str(results[0]["value"]))
-        value = f"{float(results[0]['value']):.9g}" if number else ""
-        rows.append([
-            name,
-            f"{median(run['seconds'] for run in results):.3g}",
-            f"{median(run['cpu_seconds'] for run in results):.3g}",
-            f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})" if name != first else "1",
-            f"{median(run['megabytes'] for run in results):.0f}",
-            f"{median(run['extra_megabytes'] for run in results):.0f}",
-            value,
-            "" if target is None else f"{target:g}: {'met' if median(ratios) >= target else 'MISSED'}",
-        ])  # fmt: skip
-    head = [
-        "contestant",
-        "seconds",
-        "CPU s",
-        "relative to the first",
-        "peak MB",
-        "MB added while timed",
-        "value",
-        "target",
+    count = stage.images(sizes) if stage.images else 0
+    most = max(map(len, runs.values()))
+    rows = [_row(name, results, runs, first, count, most) for name, results in runs.items()]
+    head = [*HEAD, "images/s"] if count else HEAD
+    table = tabulate(rows, head, "pipe", disable_numparse=True)
+    lines = "".join(f"{target.line(runs)}\n" for target in stage.targets)
+    return f"## {stage.title}\n\n{table}\n{lines and chr(10)}{lines}"
+
+
+def _row(name: str, results: Sequence[Mapping[str, Any]], runs: Runs, first: str, count: int, most: int) -> list[str]:
+    if not results:
+        return [name, "not installed", *[""] * (6 if count else 5)]
+    spread = sorted(ratios(runs, name, first))
+    relative = "1" if name == first else f"{median(spread):.2f} ({spread[0]:.2f} to {spread[-1]:.2f})" if spread else ""
+    added = [run["extra_megabytes"] for run in results if run["extra_megabytes"] is not None]
+    number = re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", str(results[0]["value"]))
+    seconds = median(run["seconds"] for run in results)
+    row = [
+        name if len(results) == most else f"{name} (runs: {len(results)})",
+        f"{seconds:.3g}",
+        f"{median(run['cpu_seconds'] for run in results):.3g}",
+        relative,
+        f"{median(run['megabytes'] for run in results):.0f}",
+        f"{median(added):.0f}" if added else "",
+        f"{float(results[0]['value']):.9g}" if number else str(results[0]["value"]),
     ]
-    return f"## {stage.title}\n\n{tabulate(rows, head, 'pipe', disable_numparse=True)}\n"
+    return [*row, f"{count / seconds:.3g}"] if count else row
+
+
+def written_by_hand(report: Path) -> list[str]:
+    """Return the last sections of an earlier report, from the first one that was written by hand on."""
+    text = report.read_text(encoding="utf-8") if report.exists() else ""
+    start = re.search(rf"^## .*{re.escape(BY_HAND)}$", text, re.MULTILINE)
+    return [text[start.start() :]] if start else []
 
 
 def growth_table(growths: Sequence[Growth]) -> str:
