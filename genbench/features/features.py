@@ -110,6 +110,20 @@ class Features:
         for block in self.blocks:
             yield block[view]
 
+    def chunks(self, view: str, size: int = 4096) -> Iterator[Array]:
+        """Yield the rows of a view, ``size`` at a time: blocks may be too small for fast products, or large."""
+        waiting: list[Array] = []
+        for block in self.each(view):
+            for start in range(0, len(block), size):
+                waiting.append(block[start : start + size])
+                rows = sum(map(len, waiting))
+                if rows >= size:
+                    joined = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+                    yield joined[:size]
+                    waiting = [joined[size:]] if rows > size else []
+        if waiting:
+            yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+
     def __getitem__(self, view: str) -> Array:
         """Return all rows of a view as one cached array [N, ...]. Raises PlugError if there is no such view."""
         if view not in self._arrays:
@@ -240,17 +254,20 @@ def _require_consistent(features: Features) -> None:
 
 
 def _mean_and_covariance(features: Features, view: str) -> dict[str, Array]:
+    from scipy.linalg.blas import dsyrk  # not at the top, because many commands read features without any product
+
     count = len(features)
     if count < 2:
         raise InputError(f"{features.name} holds {count} sample; a covariance needs at least 2.")
     # two passes over the blocks: centring before squaring keeps the covariance accurate
     total = sum(block.sum(axis=0, dtype=np.float64) for block in features.each(view))
     mean: Float64 = np.asarray(total / count)
-    scatter = np.zeros((mean.size, mean.size))
-    for block in features.each(view):
-        centred = block.astype(np.float64) - mean
-        scatter += centred.T @ centred
-    return {"mean": mean, "covariance": scatter / (count - 1)}
+    scatter = np.zeros((mean.size, mean.size), order="F")
+    for rows in features.chunks(view):
+        # only the lower triangle, in place
+        scatter = dsyrk(1.0, (rows - mean).T, beta=1.0, c=scatter, lower=1, overwrite_c=1)
+    covariance = scatter / (count - 1)
+    return {"mean": mean, "covariance": covariance + np.tril(covariance, -1).T}
 
 
 def _hash_arrays(arrays: Mapping[str, Array]) -> str:

@@ -12,11 +12,12 @@ from genbench.features.features import Features
 from genbench.metrics.frechet.bias import Jackknife, extrapolation, jackknife
 from genbench.metrics.frechet.error import uncertainty
 from genbench.metrics.frechet.gaussian import terms
+from genbench.metrics.frechet.pair import Pair
 from genbench.metrics.frechet.sides import GaussianSide
 
-DEBIASED: dict[str, Callable[[GaussianSide, GaussianSide, float, int], Any]] = {
-    "jackknife, 20 blocks": lambda first, second, value, seed: jackknife(first, second, value, seed, blocks=20),
-    "5 blocks": lambda first, second, value, seed: jackknife(first, second, value, seed, blocks=5),
+DEBIASED: dict[str, Callable[[Pair], Any]] = {
+    "jackknife, 20 blocks": lambda pair: jackknife(pair, blocks=20),
+    "5 blocks": lambda pair: jackknife(pair, blocks=5),
     "1/N line, 15 sizes": extrapolation,
 }
 
@@ -47,7 +48,7 @@ def debiased_row(dimensions: int, count: int, repeats: int) -> str:
         raw_seconds += time.process_time() - began
         for name, method in DEBIASED.items():
             began = time.process_time()
-            debiased = method(first, second, raw[-1], repeat)
+            debiased = method(Pair(first, second, repeat))
             seconds[name] += time.process_time() - began
             squares[name] += (getattr(debiased, "value", debiased) - truth) ** 2 / repeats
     cells = [f"{np.sqrt(squares[name]):.3g} | {seconds[name] / raw_seconds:.0f}" for name in DEBIASED]
@@ -72,10 +73,10 @@ def cost(count: int, dimensions: int) -> str:
         lambda: sides.extend(GaussianSide.of(features, "embedding") for features in pair),
     )
     timed("distance from them", lambda: terms(sides[0].gaussian, sides[1].gaussian))
-    value = sum(terms(sides[0].gaussian, sides[1].gaussian))
+    both = Pair(sides[0], sides[1], 0, 5)
     deleted: list[Jackknife | None] = []
-    timed("debiased value, 5 blocks", lambda: deleted.append(jackknife(*sides, value, 0)))
-    timed("error of the distance", lambda: uncertainty(*sides, deleted[0], 0))
+    timed("debiased value, 5 blocks, and influence of all rows", lambda: deleted.append(jackknife(both)))
+    timed("error of the distance from this influence", lambda: uncertainty(both, deleted[0]))
     distance = seconds["moments and matrix roots of both sides"] + seconds["distance from them"]
     lines = [f"| {name} | {taken:.1f} | {taken / distance:.1f} |" for name, taken in seconds.items()]
     return "\n".join([

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from genbench.array_types import Array
 from genbench.errors import InputError, PlugError, UsageError, did_you_mean
 from genbench.features.features import Features, Moments
-from genbench.metrics.frechet.bias import extrapolation, jackknife
+from genbench.metrics.frechet.bias import extrapolation, jackknife, number_of_blocks
 from genbench.metrics.frechet.components import Projection
-from genbench.metrics.frechet.error import ERROR_METHODS, ONLY_MOMENTS, Uncertainty, row_influence, uncertainty
+from genbench.metrics.frechet.error import ERROR_METHODS, ONLY_MOMENTS, Uncertainty, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
+from genbench.metrics.frechet.pair import Pair
 from genbench.metrics.frechet.sides import GaussianSide, has_strata, volume_hash
 from genbench.metrics.group_influence import influence_of
 from genbench.plugs.contracts import RowwiseDistance, Score
@@ -42,7 +43,8 @@ def frechet_distance(
     """
     first = Moments(np.asarray(mean1, np.float64), np.asarray(covariance1, np.float64), name="The first Gaussian")
     second = Moments(np.asarray(mean2, np.float64), np.asarray(covariance2, np.float64), name="The second Gaussian")
-    return sum(terms(*(gaussian_of_moments(side.mean, side.covariance) for side in (first, second))))
+    gaussians = [gaussian_of_moments(side.mean, side.covariance) for side in (first, second)]
+    return sum(terms(gaussians[0], gaussians[1]))
 
 
 def frechet_distance_of_rows(generated: npt.ArrayLike, reference: npt.ArrayLike) -> float:
@@ -64,7 +66,7 @@ def frechet_distance_of_rows(generated: npt.ArrayLike, reference: npt.ArrayLike)
         if not np.isfinite(rows).all():
             raise InputError(f"The {role} rows contain NaN or infinity; check the extractor.")
         sides.append(gaussian_of_rows(rows))
-    return sum(terms(*sides))
+    return sum(terms(sides[0], sides[1]))
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,11 @@ class FrechetDistance:
 
     def row_influence(self, generated: Features, reference: Features | Moments, *, seed: int) -> RowwiseDistance:
         """Return the distance itself, that of ``fid`` bit for bit, and the influence of each row on it."""
-        sides = GaussianSide.of(generated, self.view), GaussianSide.of(reference, self.view)
-        value = sum(terms(sides[0].gaussian, sides[1].gaussian))
-        return RowwiseDistance(value, *(row_influence(*sides) or (None, None)))
+        pair = Pair(*self._sides(generated, reference), seed)
+        return RowwiseDistance(pair.distance, *(pair.influence or (None, None)))
+
+    def _sides(self, generated: Features | Moments, reference: Features | Moments) -> tuple[GaussianSide, GaussianSide]:
+        return GaussianSide.of(generated, self.view, factored=False), GaussianSide.of(reference, self.view)
 
     def _renamed(self, score: Score) -> Score:
         """Return the score of the projected sides under its own name: ``fid_pc64``, ``fid_pc64_debiased``."""
@@ -166,8 +170,7 @@ class FrechetDistance:
         """Return all numbers of a pair, cached with the generated features: the jackknife is slow at D = 2048."""
 
         def make() -> dict[str, Array]:
-            sides = GaussianSide.of(generated, self.view), GaussianSide.of(reference, self.view)
-            return _PairNumbers.of(*sides, seed, self.limit).to_arrays()
+            return _PairNumbers.of(*self._sides(generated, reference), seed, self.limit).to_arrays()
 
         # neither moments nor features of unknown content can be cached
         if isinstance(generated, Moments) or not (generated.fingerprint and reference.fingerprint):
@@ -177,7 +180,7 @@ class FrechetDistance:
         strata = [has_strata(side) for side in (generated, reference)]
         volumes = [volume_hash(side) for side in (generated, reference)]
         pair += f", volumes {volumes}" if any(volumes) else ""
-        key = f"frechet distance 9, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
+        key = f"frechet distance 10, {self.view}, {self.limit}, seed {seed}, strata {strata}, to {pair}"
         return _PairNumbers.from_arrays(generated.derived(key, make))
 
     def _scores(self, numbers: _PairNumbers, sizes: Mapping[str, int | None], sampled: Sequence[str]) -> list[Score]:
@@ -227,18 +230,16 @@ class _PairNumbers:
 
     @staticmethod
     def of(generated: GaussianSide, reference: GaussianSide, seed: int, limit: str) -> _PairNumbers:
-        # the distance is the sum of its two terms
-        mean_term, covariance_term = terms(generated.gaussian, reference.gaussian)
-        value = mean_term + covariance_term
         if generated.features is None:
-            return _PairNumbers(mean_term, covariance_term, Uncertainty(None, ONLY_MOMENTS), None, None)
+            return _PairNumbers(*Pair(generated, reference, seed).terms, Uncertainty(None, ONLY_MOMENTS), None, None)
         # the error needs the jackknife, whatever method removes the bias
-        deleted = jackknife(generated, reference, value, seed)
+        pair = Pair(generated, reference, seed, number_of_blocks(generated, reference))
+        deleted = jackknife(pair)
         debiased, blocks = (deleted.value, deleted.blocks) if deleted else (None, None)
-        uncertain = uncertainty(generated, reference, deleted, seed)
+        uncertain = uncertainty(pair, deleted)
         if limit == "extrapolation":
-            debiased, blocks = extrapolation(generated, reference, value, seed), None
-        return _PairNumbers(mean_term, covariance_term, uncertain, debiased, blocks)
+            debiased, blocks = extrapolation(pair), None
+        return _PairNumbers(*pair.terms, uncertain, debiased, blocks)
 
     def to_arrays(self) -> dict[str, Array]:
         """Return named float64 arrays: [1] for each number, [N] for the influence of rows; None is an absent name."""
@@ -265,7 +266,6 @@ class _PairNumbers:
         if "influence_generated" in arrays:
             sides = (arrays["influence_generated"], arrays["influence_reference"])
             influence = influence_of(*sides, error=numbers["error"])
-        # a missing name is None
         return _PairNumbers(
             numbers["mean_term"],
             numbers["covariance_term"],

@@ -30,7 +30,7 @@ def split_variance(generated: GaussianSide, reference: GaussianSide, seed: int) 
     if len({side.size for side in sides}) > 1:
         raise InputError("The sides of a Frechet distance have different dimensions; use the same extractor for both.")
     # the first part is as large as the generated side, or half of the only side
-    rows = np.concatenate([chunk for side in sides for chunk in side.chunks()])
+    rows = np.concatenate([chunk for side in sides for chunk in side.chunks()]).astype(np.float64)
     first = counts[0] if len(counts) == 2 else counts[0] // 2
     orders = _random_orders(sides, sum(counts), seed)
     distances = [sum(terms(*parts)) for parts in _random_parts(rows, first, orders)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbench.array_types import Bool, Float64, Int64
+from genbench.array_types import Array, Bool, Float64, Int64
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.gaussian import (
     Gaussian,
@@ -31,8 +31,11 @@ class GaussianSide:
     view: str
 
     @staticmethod
-    def of(subject: Features | Moments, view: str) -> GaussianSide:
-        """Fit a Gaussian to the rows of a view, or take the moments of a statistics file."""
+    def of(subject: Features | Moments, view: str, *, factored: bool = True) -> GaussianSide:
+        """Fit a Gaussian to the rows of a view, or take the moments of a statistics file.
+
+        ``factored``: the Cholesky factor is kept with the features; a distance needs that of one side only.
+        """
         if isinstance(subject, Moments):
             factor = _factor_or_empty(subject.covariance)
             gaussian = gaussian_of_moments(subject.mean, subject.covariance, factor)
@@ -45,6 +48,8 @@ class GaussianSide:
         moments = subject.moments(view)
         if len(subject) <= moments.mean.size:
             return GaussianSide(gaussian_of_rows(subject[view].astype(np.float64)), moments, subject, view)
+        if not factored:
+            return GaussianSide(gaussian_of_moments(moments.mean, moments.covariance), moments, subject, view)
         cached = subject.derived(f"cholesky of {view}", lambda: {"cholesky": _factor_or_empty(moments.covariance)})
         gaussian = gaussian_of_moments(moments.mean, moments.covariance, cached["cholesky"])
         return GaussianSide(gaussian, moments, subject, view)
@@ -64,18 +69,13 @@ class GaussianSide:
         """Whether there are more rows than dimensions; true if the number of rows is unknown."""
         return self.count is None or self.count > self.size
 
-    def chunks(self, mask: Bool | None = None) -> Iterator[Float64]:
-        """Yield the rows, or those where ``mask`` bool [N] is true, in float64, at most 4,096 at a time."""
+    def chunks(self, mask: Bool | None = None) -> Iterator[Array]:
+        """Yield the rows, or those where ``mask`` bool [N] is true, at most 4,096 at a time."""
         assert self.features is not None
         start = 0
-        # the store may hold much larger blocks
-        for block in self.features.each(self.view):
-            for offset in range(0, len(block), 4096):
-                rows = block[offset : offset + 4096]
-                if mask is not None:
-                    rows = rows[mask[start : start + len(rows)]]
-                start += min(4096, len(block) - offset)
-                yield rows.astype(np.float64)
+        for chunk in self.features.chunks(self.view):
+            yield chunk if mask is None else chunk[mask[start : start + len(chunk)]]
+            start += len(chunk)
 
     def without(self, deleted: Bool) -> Gaussian:
         """Return the Gaussian of the rows where ``deleted`` bool [N] is false.
@@ -85,7 +85,7 @@ class GaussianSide:
         # too few rows for full rank: fit the Gaussian again
         left = int((~deleted).sum())
         if left <= self.size:
-            return gaussian_of_rows(np.concatenate(list(self.chunks(~deleted))))
+            return gaussian_of_rows(np.concatenate(list(self.chunks(~deleted))).astype(np.float64))
         assert self.count is not None
         # sums about the mean of all rows; `shift` moves them to the mean of the rows that are left
         mean, shift, scatter = self.moments.mean, np.zeros(self.size), self.moments.covariance * (self.count - 1)
