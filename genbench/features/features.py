@@ -115,6 +115,7 @@ class Features:
         waiting: list[Array] = []
         for block in self.each(view):
             for start in range(0, len(block), size):
+                # join small blocks, split large ones
                 waiting.append(block[start : start + size])
                 rows = sum(map(len, waiting))
                 if rows >= size:

@@ -54,6 +54,7 @@ class Balance:
         dropped = int((squares <= rounding_level(squares)).sum())
         scales = np.sqrt(squares[dropped:][::-1])
         vectors = np.asfortranarray(vectors[:, dropped:][:, ::-1])
+        # a singular reference has no factor, but a root that is not square
         if factor is None:
             basis = root @ vectors / np.sqrt(scales)
             return Balance(basis, covariance @ basis / scales, scales, trace)
@@ -103,6 +104,7 @@ class FittedRows:
         # the product is most of the work, and float32 is enough for an error
         if len(slope) >= LARGE_SIZE:
             basis = basis.astype(np.float32)
+        # numbers of each row, and sums of each block
         slopes, squares, balanced = [], [], []
         blocks = 0 if labels is None else int(labels.max()) + 1
         totals = np.zeros((blocks, len(slope)))
@@ -126,6 +128,7 @@ class FittedRows:
         influence = np.concatenate(slopes) + length - balanced_length
         strata = self.side.features.label if has_strata(self.side.features) else None
         influence = _centred_in_classes(influence, strata, self.mask) / len(influence)
+        # no blocks are wanted where the jackknife costs little
         if labels is None:
             return influence, None
         sums = [np.bincount(labels, each).astype(np.float64) for each in (length, balanced_length)]

@@ -32,6 +32,7 @@ def deleted_distances(pair: Pair) -> Float64 | None:
     balance, sums = pair.balance, pair.block_sums
     if balance is None or balance.trace_of_root is None or len(balance.scales) < pair.size or not any(sums):
         return None
+    # the first order of the error is known before the jackknife
     assert pair.influence is not None
     rounding = pair.blocks * float(np.finfo(np.float32).eps) * balance.trace_of_root
     if rounding > FLOAT32_SHARE * np.sqrt(variance_of_both(pair.influence)):
@@ -45,6 +46,7 @@ def deleted_distances(pair: Pair) -> Float64 | None:
         second_order = _second_order(first.covariance, second.covariance)
         if second_order is None:
             return None
+        # the distance of the two Gaussians
         trace_of_root = (first.balanced_trace + second.balanced_trace) / 2 + balance.scales[0] * second_order
         difference = first.mean - second.mean
         distances.append(difference @ difference + max(first.trace + second.trace - 2 * trace_of_root, 0.0))
@@ -77,6 +79,7 @@ class _Left:
         count = int(sums.count.sum())
         left, shift = count - int(sums.count[block]), sums.total[block]
         balanced_shift = shift @ basis
+        # everything is relative to the largest scale, because products of float32 overflow early
         covariance = sums.scatter[block] * np.float32(-1 / ((left - 1) * scales[0]))
         factor = -1 / (left * (left - 1) * scales[0])
         covariance = ssyr(factor, balanced_shift.astype(np.float32), lower=1, a=covariance, overwrite_a=1)

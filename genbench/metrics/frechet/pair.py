@@ -31,6 +31,7 @@ class Pair:
     @cached_property
     def balance(self) -> Balance | None:
         """None if a side has too few rows for its dimensions."""
+        # the influence function holds from these multiples of the dimensions on
         multiple = 1.2 if self.size < LARGE_SIZE else 2.0
         few = not all(_has_rows_for(side, multiple) for side in (self.generated, self.reference))
         return None if few else Balance.of(self.generated.gaussian, self.reference.gaussian)
@@ -67,6 +68,7 @@ class Pair:
     def _projected_rows(self) -> list[tuple[Float64, BlockSums | None]] | None:
         if self.balance is None:
             return None
+        # the sides differ in the sign of the slope and in the direction of the transport map
         slope = 2 * (self.generated.gaussian.mean - self.reference.gaussian.mean)
         directions = ((self.generated, slope, self.balance.generated), (self.reference, -slope, self.balance.reference))
         found = []
