@@ -8,7 +8,9 @@ import sys
 from importlib.metadata import requires
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from genbench.plugs.declarations import stands_alone, summary
 from genbench.plugs.registry import installed, plug
@@ -45,6 +47,14 @@ def modules_after(folder: Path, command: str) -> tuple[str, set[str]]:
     output = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
     message, modules = output.strip().rsplit("\n", 1)
     return message, set(modules.split())
+
+
+def used(modules: set[str]) -> set[str]:
+    """Return the packages among modules that genbench needs besides click; SciPy by its parts."""
+    assert "click" in modules
+    return {
+        name for name in modules if name in DECLARED - {"click", "scipy"} or re.match(r"scipy\.(?!_|version)", name)
+    }
 
 
 @pytest.mark.parametrize(
@@ -101,9 +111,37 @@ def test_a_mistyped_name_is_told_before_large_libraries_are_imported(tmp_path: P
 )
 def test_a_verb_imports_no_other_packages(tmp_path: Path, command: str, allowed: set[str]) -> None:
     _, modules = modules_after(tmp_path, command.format(results=RESULTS, folder=RESULTS.parent))
-    used = {name for name in modules if name in DECLARED - {"scipy"} or re.match(r"scipy\.(?!_|version)", name)}
-    assert "click" in used
-    assert used - {"click"} <= allowed
+    assert used(modules) <= allowed
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with two folders of images, and an empty store."""
+    monkeypatch.setenv("GENBENCH_CACHE", str(tmp_path / "cache"))
+    for number, name in enumerate(("out", "real")):
+        images = np.random.default_rng(number).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+        (tmp_path / name).mkdir()
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / name / f"{index}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("options", ["--features digits", "--features pixels,size=4 --metrics fd,kd,pr,prdc,swd"])
+def test_a_score_whose_features_are_stored_imports_no_torch(folders: Path, options: str) -> None:
+    # on a machine with a GPU, auto asks torch for it
+    command = f"score out/ real/ --device cpu --quiet {options}"
+    first, _ = modules_after(folders, command)
+    second, modules = modules_after(folders, command)
+    # the time alone differs
+    assert re.sub(r"[\d.]+ s\b", "", first) == re.sub(r"[\d.]+ s\b", "", second)
+    scipy = {"scipy.linalg", "scipy.sparse", "scipy.special"}
+    assert used(modules) <= {"numpy", "PIL", "safetensors", "tabulate", "threadpoolctl", "tqdm", *scipy}
+
+
+def test_inspect_imports_neither_torch_nor_scipy(folders: Path) -> None:
+    report, modules = modules_after(folders, "inspect out/")
+    assert "20 samples" in report
+    assert used(modules) <= {"numpy", "PIL", "tqdm"}
 
 
 def test_the_list_imports_neither_plugs_nor_numpy(tmp_path: Path) -> None:
