@@ -69,7 +69,6 @@ def words(count, seed):
         ("short", "when asked for 256 samples"),
         ("floats", "range"),
         ("words", "gave"),
-        ("rasing", "did you mean 'raising'?"),
     ],
 )
 def test_a_sampler_that_fails_is_named(
@@ -80,6 +79,17 @@ def test_a_sampler_that_fails_is_named(
     message = refused("score", "--sampler", f"cli_guest:{attribute}", "--benchmark", "digits")
     assert "cli_guest" in message
     assert complaint in message
+
+
+def test_a_mistyped_attribute_or_module_of_a_guest_is_a_mistyped_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cli_guest.py").write_text(GUEST)
+    monkeypatch.chdir(tmp_path)
+    for name, complaint in (("cli_guest:rasing", "did you mean 'raising'?"), ("cli_gest:short", "There is no module")):
+        message = refused("score", "--sampler", name, "--benchmark", "digits", code=2)
+        assert name.partition(":")[0] in message
+        assert complaint in message
 
 
 def test_the_form_of_a_sampler_is_explained_if_the_attribute_is_missing() -> None:
