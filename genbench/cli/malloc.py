@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-TRIM_THRESHOLD, MMAP_MAX = -1, -4
+TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
 """Options of mallopt, with the values of glibc's malloc.h."""
 
 
@@ -25,3 +25,5 @@ def keep_pages() -> None:
         # no separate mappings for large blocks, and no trimming of the heap
         mallopt(MMAP_MAX, 0)
         mallopt(TRIM_THRESHOLD, 2**31 - 1)
+        # one heap for all threads, so that the metrics use again what the threads of the network have freed
+        mallopt(ARENA_MAX, 1)

@@ -31,7 +31,8 @@ def torch_arrays(path: Path) -> dict[str, Array]:
     # some publishers wrap the state dict, as in {"model": state}
     if len(state) == 1 and isinstance(next(iter(state.values())), Mapping):
         state = next(iter(state.values()))
-    content = np.memmap(path, np.uint8, "r")
+    # a change of an array would not reach the file
+    content = np.memmap(path, np.uint8, "c")
     return {str(name): _view_of(content, tensor, places) for name, tensor in state.items()}
 
 

@@ -27,7 +27,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
 def test_glibc_keeps_freed_memory(calls: list[tuple[int, int]]) -> None:
     malloc.keep_pages()
-    assert calls == [(malloc.MMAP_MAX, 0), (malloc.TRIM_THRESHOLD, 2**31 - 1)]
+    assert calls == [(malloc.MMAP_MAX, 0), (malloc.TRIM_THRESHOLD, 2**31 - 1), (malloc.ARENA_MAX, 1)]
 
 
 def test_another_c_library_is_not_changed(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[int, int]]) -> None:

@@ -19,7 +19,7 @@ from genbench.extractors.inception.sizes import ADDED_VIEWS, RESIZE_NAMES, SIZE
 from genbench.extractors.pretrained_extractor import Pretrained
 from genbench.extractors.raw import check_images
 from genbench.extractors.state_arrays import read_state_arrays
-from genbench.extractors.state_dicts import StateDict, check_fit, read_state_dict
+from genbench.extractors.state_dicts import StateDict, check_fit
 from genbench.extractors.weights import Weights, file_sha256
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Inception(Pretrained):
 
         # The last layer is not part of the graph: the logits are computed from the embedding.
         state = self._read_state(path)
-        class_weights = state.pop("fc.weight").T
+        class_weights = state.pop("fc.weight").T.clone()
         # The backend prepares the network for inputs of this shape and dtype. Preparing can consume the weights.
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         example = torch.zeros(1, 3, SIZE, SIZE, dtype=dtype, device=self.device)
@@ -129,18 +129,24 @@ class Inception(Pretrained):
         return ResizeAndEmbed(RESIZES[self.resize], trunk, class_weights, added)
 
     def _read_state(self, path: Path) -> StateDict:
+        import torch
+
+        # The arrays are views of the file, so the weights are in memory only once, in the network. torch wants them
+        # aligned, which those in files of old versions are not.
+        arrays = self._read_arrays(path)
+        return {name: torch.from_numpy(np.require(array, requirements="A")) for name, array in arrays.items()}
+
+    def _read_arrays(self, path: Path) -> dict[str, Array]:
         # Reject torchvision's weights, for example, which have other shapes.
-        state = read_state_dict(path, self.name)
-        check_fit(published_shapes(), state, path=path, published=INCEPTION)
-        return state
+        arrays = read_state_arrays(path, self.name)
+        check_fit(published_shapes(), arrays, path=path, published=INCEPTION)
+        return arrays
 
     def _openvino_network(self, path: Path) -> Any:
         from genbench.extractors.inception.array_resizing import ARRAY_RESIZES
         from genbench.extractors.inception.openvino_network import OpenvinoNetwork
 
-        state = read_state_arrays(path, self.name)
-        check_fit(published_shapes(), state, path=path, published=INCEPTION)
-        return OpenvinoNetwork(state, ARRAY_RESIZES[self.resize], self.added_views, self.precision)
+        return OpenvinoNetwork(self._read_arrays(path), ARRAY_RESIZES[self.resize], self.added_views, self.precision)
 
     @property
     def computed_by(self) -> str:
