@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import unwrap
 from itertools import pairwise
 from typing import Any
 
@@ -60,6 +61,11 @@ class Drawn:
         """How the classes are requested, one of ``LABEL_RULES``; empty if the sampler takes no classes."""
         requests = self._requests()
         return "" if requests is None else requests.rule
+
+    @property
+    def draws_ahead(self) -> bool:
+        """Whether the sampler may draw its next samples in a thread while an extractor works on the last ones."""
+        return bool(getattr(unwrap(self.sampler), "draw_ahead", True))  # type: ignore[arg-type]
 
     @property
     def class_names(self) -> Sequence[str] | None:

@@ -16,15 +16,12 @@ from genbench.array_types import Array, Int64
 from genbench.distributed import Ranks
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.extraction.block_facts import BlockFacts
+from genbench.extraction.block_reader import BLOCK_ROWS, BlockReader
 from genbench.extraction.feature_store import Block, Store, added_views
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
 from genbench.files.progress_bar import Progress, progress_bar
-from genbench.plugs.contract_checks import read_batches
 from genbench.plugs.contracts import BATCH_SIZE, Batch, Extractor, Source
-
-BLOCK_ROWS = 256
-"""Samples per block. A block is the unit of content addresses, of resuming and of recomputing after a change."""
 
 _UNWRITABLE: set[Path] = set()
 """Folders of stores that could not be written, which the user was told."""
@@ -74,11 +71,12 @@ def extract_all(source: Source, extractors: Sequence[Extractor], options: Extrac
     total = sum(min(BLOCK_ROWS, len(source) - number * BLOCK_ROWS) for number in numbers) * len(extractors)
     description = f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}"
     results: dict[int, HashedBlocks] = {}
-    with progress_bar(total, description, "sample", show=options.progress) as bar:
+    bars = progress_bar(total, description, "sample", show=options.progress)
+    with bars as bar, BlockReader(source, options.batch_size, numbers) as reader:
         # bar.write prints a message above the bar
         passes = [ForwardPass(extractor, bar.write) for extractor in extractors]
         for number in numbers:
-            results[number] = _extract_block(source, passes, options, number * BLOCK_ROWS, bar)
+            results[number] = _extract_block(reader, passes, options, number, bar)
     if ranks is not None:
         results = _gather(source, extractors, options, {number: digest for number, (_, digest) in results.items()})
 
@@ -106,19 +104,21 @@ def _require_store(extractors: Sequence[Extractor], options: Extraction) -> None
 
 
 def _extract_block(
-    source: Source, passes: Sequence[ForwardPass], options: Extraction, start: int, bar: Progress
+    reader: BlockReader, passes: Sequence[ForwardPass], options: Extraction, number: int, bar: Progress
 ) -> HashedBlocks:
-    """Return the block of each extractor that begins at row ``start``, and the content hash of its samples."""
+    """Return a block of each extractor, and the content hash of its samples."""
+    source, start = reader.source, number * BLOCK_ROWS
     stop = min(start + BLOCK_ROWS, len(source))
     hash_rows = getattr(source, "digest", None)
     batches: Iterable[Batch]
     if hash_rows is not None:
         # the source hashes its rows without decoding them, for example from the files
         digest = str(hash_rows(start, stop))
-        batches = read_batches(source, options.batch_size, start, stop)
+        batches = reader.batches(number)
     else:  # such a source must be decoded to be hashed: keep the samples of this block for the extractors
-        batches = list(read_batches(source, options.batch_size, start, stop))
-        digest = _hash_samples(batches)
+        whole = reader.read(number)
+        digest = _hash_samples(whole)
+        batches = reader.beside_next(number, whole)
 
     # look up every extractor's block in the store before anything is decoded
     blocks = [_stored_block(source, forward.extractor, options.store, digest, stop - start) for forward in passes]

@@ -149,6 +149,8 @@ class Sampler(Protocol):
 
     # Optional:
     #   seed_bits: int          seeds are below 2 ** seed_bits; 31 by default, because many programs parse int32
+    #   draw_ahead: bool        whether one other thread may draw the next chunk while an extractor works on the last
+    #                           one; True by default
     #   classes: int, sample_classes(labels, seed)   samples of given classes 0..classes-1; scored per class
     #   class_names: list[str]                       names of these classes; without them class k is called k
     #   fit(source, *, seed, steps, watch, checkpoint)   training, used by ``genbench run``

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from genbench.errors import number_of
-from genbench.extraction.extract import BLOCK_ROWS
+from genbench.extraction.block_reader import BLOCK_ROWS
 from genbench.extraction.feature_store import Store, added_views
 from genbench.extraction.forward import ForwardPass
 from genbench.features.features import Features
