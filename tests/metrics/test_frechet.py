@@ -88,6 +88,14 @@ def test_rank_deficient_covariances_agree_with_the_nuclear_norm_of_the_rows(rows
     assert frechet_distance(*moments) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("rows", [20, 300])
+def test_float32_rows_give_the_distance_of_their_float64_copies(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    one, two = (draw(rng, rows, 64, 100.0 + side).astype(np.float32) for side in range(2))
+    expected = frechet_distance_of_rows(one.astype(np.float64), two.astype(np.float64))
+    assert frechet_distance_of_rows(one, two) == pytest.approx(expected, rel=1e-12)
+
+
 def test_dead_dimensions_do_not_change_the_distance() -> None:
     rng = np.random.default_rng(3)
     one, two = draw(rng, 200, 10), draw(rng, 300, 10, 0.2, 1.3)

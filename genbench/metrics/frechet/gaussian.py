@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.blas import dtrmm
 
-from genbench.array_types import Float64
+from genbench.array_types import Array, Float64
 from genbench.errors import InputError
 
 
@@ -37,18 +37,19 @@ def gaussian_of_moments(mean: Float64, covariance: Float64, cholesky: Float64 | 
     return Gaussian(mean, float(np.trace(covariance)), covariance, cholesky)
 
 
-def gaussian_of_rows(rows: Float64) -> Gaussian:
-    """Return the Gaussian fitted to rows [N, D], covariance with ddof 1."""
-    # centre the rows, so that their product is the covariance
+def gaussian_of_rows(rows: Array) -> Gaussian:
+    """Return the Gaussian fitted to rows [N, D], covariance with ddof 1; all sums are float64."""
     count, size = rows.shape
-    mean = rows.mean(axis=0)
-    centred = rows - mean
-    centred /= np.sqrt(count - 1)
+    mean = rows.mean(axis=0, dtype=np.float64)
+    # centre the rows, so that their product is the covariance
     if count > size:
+        centred = rows - mean
+        centred /= np.sqrt(count - 1)
         return gaussian_of_moments(mean, centred.T @ centred)
-    # centred rows add up to 0: a reflection turns the first into 0 and leaves the others as a root of full rank
-    root = centred[1:]
-    root += centred[0] / (np.sqrt(count) - 1)
+    # centred rows add up to 0: a reflection turns the first into 0 and leaves the others as a root of full rank;
+    # it adds one vector to all of them, as centring does
+    root = rows[1:] - (mean - (rows[0] - mean) / (np.sqrt(count) - 1))
+    root *= 1 / np.sqrt(count - 1)
     return Gaussian(mean, float(np.vdot(root, root)), root=root.T)
 
 

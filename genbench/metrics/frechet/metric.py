@@ -58,7 +58,7 @@ def frechet_distance_of_rows(generated: npt.ArrayLike, reference: npt.ArrayLike)
     # fit both Gaussians
     sides = []
     for role, side in (("generated", generated), ("reference", reference)):
-        rows = np.asarray(side, np.float64)
+        rows = np.asarray(side, np.float32 if getattr(side, "dtype", None) == np.float32 else np.float64)
         if rows.ndim != 2 or len(rows) < 2:
             raise InputError(
                 f"The {role} rows must have shape [N, D] with N of 2 or more, but the shape is {list(rows.shape)}."
