@@ -130,16 +130,15 @@ def end_to_end_torchmetrics(root: Path, sizes: Sizes) -> Timed:
 
 def forward_genbench(root: Path, sizes: Sizes, backend: str = "torch") -> Timed:
     """Resize and network, as on the command line."""
-    import torch
-
     from genbench.cli.malloc import keep_pages
     from genbench.extractors.inception.extractor import Inception
+    from genbench.plugs.tensors import input_of
 
     keep_pages()
     extractor = Inception(weights=weights(root), backend=backend)
-    batches = _batches(root, sizes)
+    batches = [input_of(extractor, batch.numpy()) for batch in _batches(root, sizes)]
     extractor(batches[0])
-    return lambda: float(torch.cat([extractor(batch)["embedding"] for batch in batches]).mean())
+    return lambda: float(np.concatenate([np.asarray(extractor(batch)["embedding"]) for batch in batches]).mean())
 
 
 def forward_genbench_openvino(root: Path, sizes: Sizes) -> Timed:
