@@ -30,30 +30,46 @@ def cache_list() -> None:
         blocks = "1 block" if each.blocks == 1 else f"{each.blocks:,} blocks"
         say(f"{size_text(each.size_bytes):>10}  {blocks:>13}  {each.extractor:<16}  {identity}")
     if not extractors:
-        click.echo(f"{store.root} holds no features yet", err=True)
+        click.echo(f"{store.shown} holds no features yet", err=True)
 
 
 @cache_group.command(name="size")
 def cache_size() -> None:
-    """Print the size and the path of the store."""
+    """Print the size and the path of the store; of one at an address, also those of the local copies."""
     store = _store()
+    if store.remote is not None:
+        say(f"{size_text(store.remote_size())}  {store.remote.shown}")
     say(f"{size_text(store.size_bytes())}  {store.root}")
 
 
 @cache_group.command(name="clear")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def cache_clear(yes: bool) -> None:
-    """Remove all stored features; downloaded weights stay."""
+@click.option("--remote", is_flag=True, help="Also remove those at the address in GENBENCH_CACHE, for all machines.")
+def cache_clear(yes: bool, remote: bool) -> None:
+    """Remove all stored features of this machine; downloaded weights stay."""
     store = _store()
+    if remote and store.remote is None:
+        raise UsageError("GENBENCH_CACHE is no address; leave out --remote.")
     # ask first, unless --yes is given
     before = store.size_bytes()
-    if not (yes or _confirmed(f"Remove the features in {store.root} ({size_text(before)})?")):
+    places = f"{store.root} ({size_text(before)})"
+    if remote and store.remote is not None:
+        places += f" and in {store.remote.shown} ({size_text(store.remote_size())}), which other machines may use"
+    if not (yes or _confirmed(f"Remove the features in {places}?")):
         return
+    if remote:
+        store.clear(remote=True)
     store.clear()
     # report what was removed, even if something could not be
     say(f"removed {size_text(before - store.size_bytes())} from {store.root}")
-    if any(store.extractors()):
+    if any(store.root.glob("features/*/??/*")):
         raise InputError(f"Some features in {store.root} could not be removed; check its permissions.")
+    if store.remote is not None:
+        say(f"removed all features from {store.remote.shown}" if remote else _kept(store.remote.shown))
+
+
+def _kept(address: str) -> str:
+    return f"kept the features in {address}; --remote removes them for all machines"
 
 
 def _confirmed(question: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,18 +16,15 @@ from genbench.distributed import Ranks
 from genbench.errors import InputError, PlugError, UsageError
 from genbench.extraction.block_facts import BlockFacts
 from genbench.extraction.block_reader import BLOCK_ROWS, BlockReader
-from genbench.extraction.feature_store import Block, Store, added_views
+from genbench.extraction.feature_store import Block, HashedBlocks, Store, added_views
 from genbench.extraction.forward import ForwardPass
+from genbench.extraction.remote_blocks import BLOCKS_AHEAD, fetch_ahead, gather_blocks, send_rest
 from genbench.features.features import Features
 from genbench.files.progress_bar import Progress, progress_bar
 from genbench.plugs.contracts import BATCH_SIZE, Batch, Extractor, Source
 
 _UNWRITABLE: set[Path] = set()
 """Folders of stores that could not be written, which the user was told."""
-
-
-HashedBlocks = tuple[list[Block], str]
-"""The block of each extractor at one place of a source, and the content hash of its samples."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +64,25 @@ def extract_all(source: Source, extractors: Sequence[Extractor], options: Extrac
     known = {} if options.known is None else options.known
     blocks_in_all = range(-(-len(source) // BLOCK_ROWS))
     numbers = [number for number in blocks_in_all if number not in known and (ranks is None or ranks.owns(number))]
-    total = sum(min(BLOCK_ROWS, len(source) - number * BLOCK_ROWS) for number in numbers) * len(extractors)
+    total = sum(len(_block_rows(source, number)) for number in numbers) * len(extractors)
     description = f"{source.name} -> {' | '.join(extractor.name for extractor in extractors)}"
     results: dict[int, HashedBlocks] = {}
     bars = progress_bar(total, description, "sample", show=options.progress)
     with bars as bar, BlockReader(source, options.batch_size, numbers) as reader:
         # bar.write prints a message above the bar
         passes = [ForwardPass(extractor, bar.write) for extractor in extractors]
-        for number in numbers:
+        for place, number in enumerate(numbers):
+            if place % BLOCKS_AHEAD == 0:
+                ahead = [_block_rows(source, each) for each in numbers[place : place + BLOCKS_AHEAD]]
+                fetch_ahead(options.store, source, extractors, ahead)
             results[number] = _extract_block(reader, passes, options, number, bar)
+        if ranks is None:
+            send_rest(options.store, bar.write)
     if ranks is not None:
-        results = _gather(source, extractors, options, {number: digest for number, (_, digest) in results.items()})
+        assert options.store is not None
+        task = " ".join([source.name, str(len(source)), *(extractor.identity for extractor in extractors)])
+        own = {number: digest for number, (_, digest) in results.items()}
+        results = gather_blocks(task, options.store, extractors, ranks, own)
 
     # whole blocks stay as they are if the source grows
     results |= {number: known[number] for number in blocks_in_all if number in known}
@@ -91,6 +95,10 @@ def extract_all(source: Source, extractors: Sequence[Extractor], options: Extrac
         _assemble(source, extractor, options, [block[index] for block in blocks], fingerprint)
         for index, extractor in enumerate(extractors)
     ]
+
+
+def _block_rows(source: Source, number: int) -> range:
+    return range(number * BLOCK_ROWS, min((number + 1) * BLOCK_ROWS, len(source)))
 
 
 def _require_store(extractors: Sequence[Extractor], options: Extraction) -> None:
@@ -107,8 +115,8 @@ def _extract_block(
     reader: BlockReader, passes: Sequence[ForwardPass], options: Extraction, number: int, bar: Progress
 ) -> HashedBlocks:
     """Return a block of each extractor, and the content hash of its samples."""
-    source, start = reader.source, number * BLOCK_ROWS
-    stop = min(start + BLOCK_ROWS, len(source))
+    source, rows = reader.source, _block_rows(reader.source, number)
+    start, stop = rows.start, rows.stop
     hash_rows = getattr(source, "digest", None)
     batches: Iterable[Batch]
     if hash_rows is not None:
@@ -127,7 +135,7 @@ def _extract_block(
 
     # compute all missing blocks in one pass, and store them
     extractors = [passes[index] for index in missing]
-    computed = _compute_blocks(extractors, batches, source, range(start, stop), bar) if missing else []
+    computed = _compute_blocks(extractors, batches, source, rows, bar) if missing else []
     if missing and not getattr(source, "unchanged", lambda: True)():
         _require_digest(source, start, stop, digest)
     for index, block in zip(missing, computed, strict=True):
@@ -227,31 +235,6 @@ def _require_finite(views: Mapping[str, Array], extractor: Extractor, source: So
                 f"The extractor {extractor.name!r} gave NaN or infinity in {view!r} on {source.name}; check its "
                 "weights and the samples."
             )
-
-
-def _gather(
-    source: Source, extractors: Sequence[Extractor], options: Extraction, digests: dict[int, str]
-) -> dict[int, HashedBlocks]:
-    """Return the blocks of all ranks, with their content hashes; ``digests`` holds the hashes of this rank's blocks."""
-    assert options.ranks is not None
-    assert options.store is not None
-    # ranks exchange hashes only; the blocks themselves are read from the shared store
-    task = " ".join([source.name, str(len(source)), *(extractor.identity for extractor in extractors)])
-    messages = options.ranks.exchange(hashlib.sha256(task.encode()).hexdigest(), json.dumps(digests))
-    results: dict[int, HashedBlocks] = {}
-    for rank, message in enumerate(messages):
-        for number, digest in json.loads(message).items():
-            finds = ((extractor.identity, digest, added_views(extractor)) for extractor in extractors)
-            stored = [options.store.find(*find) for find in finds]
-            blocks = [block for block in stored if block is not None]
-            # a missing block means that the rank has another store
-            if len(blocks) < len(stored):
-                raise InputError(
-                    f"{options.store.root} lacks blocks that rank {rank} has stored, because all ranks need the same "
-                    "folder; set GENBENCH_CACHE to a folder that every machine can access."
-                )
-            results[int(number)] = blocks, digest
-    return results
 
 
 def _assemble(

@@ -9,28 +9,27 @@ a checksum; a file with another address or with changed bytes counts as missing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from genbench.array_types import Array, Int64
-from genbench.errors import InputError
+from genbench.extraction.stored_arrays import (
+    DerivedArrays,
+    FileArrays,
+    address_of,
+    find_arrays,
+    short_hash,
+    store_arrays,
+)
 from genbench.files.atomic_write import atomic_write
-from genbench.files.checked_arrays import read_arrays, write_arrays
 from genbench.files.folder_paths import cache_root
+from genbench.files.remote_folder import RemoteFolder, shared_folder
 
 STORE_FOLDERS = ("features", "derived")
 """The subfolders of a store. The same root also holds the fingerprints and, by default, the weights."""
-
-_RECORD = "genbench.store"
-"""The entry of a file's metadata that states its address and what is no array."""
 
 _VIEW = "view."
 """Views have this prefix in a block's file, so that no view has the name of another column."""
@@ -56,6 +55,10 @@ class Block:
         return len(next(iter(self.views.values()))) if self.hashes is None else len(self.hashes)
 
 
+HashedBlocks = tuple[list[Block], str]
+"""The block of each extractor at one place of a source, and the content hash of its samples."""
+
+
 @dataclass(frozen=True)
 class StoredExtractor:
     """The size of all blocks of one extractor."""
@@ -69,15 +72,46 @@ class StoredExtractor:
 
 @dataclass(frozen=True)
 class Store:
-    """Blocks of features under ``root``."""
+    """Blocks of features under ``root``, which are copies of those in a remote folder if there is one."""
 
     root: Path
+    remote: RemoteFolder | None = None
+    """Where other machines find the blocks; its local copies lie in ``root``."""
 
     @staticmethod
     def default() -> Store | None:
         """Return the store in the user's folder; None if GENBENCH_CACHE=off disables it."""
         root = cache_root()
-        return None if root is None else Store(root)
+        return None if root is None else Store(root, shared_folder("GENBENCH_CACHE", root))
+
+    @property
+    def shown(self) -> str:
+        """The place of the store, for messages."""
+        return str(self.root) if self.remote is None else self.remote.shown
+
+    def fetch(self, identity: str, digests: Sequence[str], added: Sequence[str] = ()) -> None:
+        """Fetch the blocks that are in the remote folder only, many at a time, so that ``find`` need not wait."""
+        if self.remote is not None:
+            self.remote.fetch(self._paths(identity, digests, added))
+
+    def holds(self, identity: str, digests: Sequence[str], added: Sequence[str] = ()) -> list[bool]:
+        """Return whether each block is here or in the remote folder. Blocks are neither fetched nor checked there."""
+        here = [self.find(identity, digest, added) is not None for digest in digests] if self.remote is None else []
+        if self.remote is None:
+            return here
+        paths = self._paths(identity, digests, added)
+        absent = set(self.remote.missing([path for path in paths if not path.exists()]))
+        return [absent.isdisjoint(self._paths(identity, [digest], added)) for digest in digests]
+
+    def share(self, identity: str, digests: Sequence[str], added: Sequence[str] = ()) -> None:
+        """Send the blocks here that the remote folder lacks, and wait until all are sent. Raises InputError."""
+        if self.remote is None:
+            return
+        self.remote.flush()
+        self.remote.send_missing(self._paths(identity, digests, added))
+        self.remote.flush()
+        if self.remote.failure is not None:
+            raise self.remote.failure
 
     def find(self, identity: str, digest: str, added: Sequence[str] = ()) -> Block | None:
         """Return the block at an address, or None; a damaged file, or that of another block, counts as missing.
@@ -95,7 +129,7 @@ class Store:
 
     def _find(self, identity: str, digest: str) -> Block | None:
         path = self._block_path(identity, digest)
-        found = _read_checked(path, _address(identity, digest))
+        found = find_arrays(path, address_of(identity, digest), self.remote)
         if found is None:
             return None
         # views are read from disk on demand; the other columns are small and always needed
@@ -107,7 +141,7 @@ class Store:
             left_out = {str(thing): int(count) for thing, count in record["left_out"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):  # written by another version
             return None
-        views = _FileArrays(dict.fromkeys(names, path), _VIEW)
+        views = FileArrays(dict.fromkeys(names, path), _VIEW)
         return Block(views, columns.get("offset"), columns.get("hashes"), levels, left_out)
 
     def put(self, identity: str, digest: str, block: Block, *, extractor: str = "", added: Sequence[str] = ()) -> Block:
@@ -134,87 +168,86 @@ class Store:
         if not about.exists():
             with atomic_write(about) as temporary:
                 temporary.write_text(json.dumps({"extractor": extractor, "identity": identity}))
+            if self.remote is not None:
+                self.remote.send(about)
         # the other columns are stored beside the views
         columns = {f"{_VIEW}{view}": rows for view, rows in block.views.items()}
         if block.offset is not None:
             columns["offset"] = block.offset
         if block.hashes is not None:
             columns["hashes"] = block.hashes
-        record = {"address": _address(identity, digest), "levels": block.levels, "left_out": dict(block.left_out)}
+        record = {"address": address_of(identity, digest), "levels": block.levels, "left_out": dict(block.left_out)}
         path = self._block_path(identity, digest)
-        write_arrays(path, columns, _RECORD, record)
-        return replace(block, views=_FileArrays(dict.fromkeys(block.views, path), _VIEW))
+        store_arrays(path, columns, record, self.remote)
+        return replace(block, views=FileArrays(dict.fromkeys(block.views, path), _VIEW))
 
     def derived(self, identity: str, fingerprint: str) -> MutableMapping[str, Mapping[str, Array]]:
         """Return a mapping on disk for the arrays that are derived from the features of one source."""
         # one folder per pair of extractor and source
-        return _DerivedArrays(self.root / "derived" / _short_hash(identity + fingerprint), identity + fingerprint)
+        folder = self.root / "derived" / short_hash(identity + fingerprint)
+        return DerivedArrays(folder, identity + fingerprint, self.remote)
 
     def extractors(self) -> Iterator[StoredExtractor]:
-        """Yield the size of the stored blocks of each extractor."""
-        for about in sorted(self.root.glob("features/*/about.json")):
+        """Yield the size of the blocks of each extractor. Raises InputError if the remote folder is out of reach."""
+        # files here, and those of the remote folder
+        sizes = self._sizes() | ({} if self.remote is None else self.remote.sizes(self.root / "features"))
+        by_folder: dict[Path, list[int]] = {}
+        for path, size in sizes.items():
+            # blocks lie one level below, in folders of two hexadecimal digits
+            if path.suffix == ".safetensors" and path.parents[2] == self.root / "features":
+                by_folder.setdefault(path.parents[1], []).append(size)
+        abouts = {folder: folder / "about.json" for folder in sorted(by_folder)}
+        if self.remote is not None:
+            self.remote.fetch(abouts.values())
+        for folder, about in abouts.items():
             try:
                 record = json.loads(about.read_text())
                 name, identity = str(record["extractor"]), str(record["identity"])
             except (OSError, ValueError, KeyError, TypeError):  # damaged; its blocks are still found by content
-                name, identity = "unknown", about.parent.name
-            # blocks lie one level below, in folders of two hexadecimal digits
-            sizes = [path.stat().st_size for path in about.parent.glob("??/*.safetensors")]
-            yield StoredExtractor(name, identity, len(sizes), sum(sizes), about.parent)
+                name, identity = "unknown", folder.name
+            yield StoredExtractor(name, identity, len(by_folder[folder]), sum(by_folder[folder]), folder)
 
     def size_bytes(self) -> int:
-        """Return the size of all features and derived arrays, in bytes."""
+        """Return the size of all features and derived arrays in ``root``, in bytes."""
+        return sum(self._sizes().values())
+
+    def _sizes(self) -> dict[Path, int]:
+        """Return the size in bytes of each file of features and derived arrays in ``root``."""
         # other folders under the root, such as the weights, do not count
         files = (path for name in STORE_FOLDERS for path in (self.root / name).rglob("*") if path.is_file())
-        return sum(path.stat().st_size for path in files)
+        return {path: path.stat().st_size for path in files}
 
-    def clear(self) -> None:
-        """Remove all features and derived arrays."""
+    def remote_size(self) -> int:
+        """Return the size of all features and derived arrays in the remote folder, in bytes. Raises InputError."""
+        assert self.remote is not None
+        return sum(size for name in STORE_FOLDERS for size in self.remote.sizes(self.root / name).values())
+
+    def clear(self, *, remote: bool = False) -> None:
+        """Remove all features and derived arrays in ``root``, or those in the remote folder. Raises InputError."""
         for name in STORE_FOLDERS:
-            shutil.rmtree(self.root / name, ignore_errors=True)
+            if remote and self.remote is not None:
+                self.remote.clear(self.root / name)
+            else:
+                shutil.rmtree(self.root / name, ignore_errors=True)
+
+    def _paths(self, identity: str, digests: Sequence[str], added: Sequence[str]) -> list[Path]:
+        """Return the files of blocks, with those of their optional views."""
+        identities = [identity, *(_identity_with(identity, view) for view in added)]
+        return [self._block_path(each, digest) for digest in digests for each in identities]
 
     def _extractor_folder(self, identity: str) -> Path:
-        return self.root / "features" / _short_hash(identity)
+        return self.root / "features" / short_hash(identity)
 
     def _block_path(self, identity: str, digest: str) -> Path:
         # subfolders of two hexadecimal digits keep the folders small
         return self._extractor_folder(identity) / digest[:2] / f"{digest}.safetensors"
 
 
-class _FileArrays(Mapping[str, Array]):
-    """Arrays in files, each read from disk whenever it is accessed."""
-
-    def __init__(self, files: Mapping[str, Path], prefix: str) -> None:
-        self.files = files
-        """The file of each array, by the array's name."""
-        self._prefix = prefix
-
-    def __getitem__(self, name: str) -> Array:
-        from safetensors import SafetensorError, safe_open
-
-        path = self.files[name]
-        # nothing is kept in memory, so features can be larger than the memory
-        try:
-            with safe_open(path, framework="np") as file:
-                rows: Array = file.get_tensor(self._prefix + name)
-        except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"{path} was removed or changed while it was used ({error}); start the same command again."
-            ) from error
-        return rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.files)
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-
 def _with_views_of(block: Block, other: Block) -> Block:
     """Return a block of the store with the views of another one of the same samples."""
-    assert isinstance(block.views, _FileArrays)
-    assert isinstance(other.views, _FileArrays)
-    return replace(block, views=_FileArrays({**block.views.files, **other.views.files}, _VIEW))
+    assert isinstance(block.views, FileArrays)
+    assert isinstance(other.views, FileArrays)
+    return replace(block, views=FileArrays({**block.views.files, **other.views.files}, _VIEW))
 
 
 def added_views(extractor: object) -> tuple[str, ...]:
@@ -225,67 +258,3 @@ def added_views(extractor: object) -> tuple[str, ...]:
 def _identity_with(identity: str, view: str) -> str:
     # the identity of the extractor itself stays, because results record it
     return f"{identity}, optional view {view}"
-
-
-class _DerivedArrays(MutableMapping[str, Mapping[str, Array]]):
-    """Named groups of arrays in a folder, one file per group."""
-
-    def __init__(self, folder: Path, origin: str) -> None:
-        self._folder = folder
-        self._origin = origin
-        self._unwritten: dict[str, Mapping[str, Array]] = {}
-
-    def __getitem__(self, key: str) -> Mapping[str, Array]:
-        if key in self._unwritten:
-            return self._unwritten[key]
-        found = _read_checked(self._path(key), _address(self._origin, key))
-        if found is None:
-            raise KeyError(key)
-        return found[0]
-
-    def __setitem__(self, key: str, arrays: Mapping[str, Array]) -> None:
-        # without a writable folder, the arrays are kept in memory
-        try:
-            write_arrays(self._path(key), arrays, _RECORD, {"address": _address(self._origin, key)})
-        except InputError:
-            self._unwritten[key] = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-
-    def __delitem__(self, key: str) -> None:
-        self._unwritten.pop(key, None)
-        self._path(key).unlink(missing_ok=True)
-
-    def __iter__(self) -> Iterator[str]:
-        # file names are hashes of the keys, so the keys cannot be listed
-        raise TypeError("the keys of derived arrays cannot be listed")
-
-    def __len__(self) -> int:
-        return len(list(self._folder.glob("*.safetensors")))
-
-    def _path(self, key: str) -> Path:
-        return self._folder / f"{_short_hash(key)}.safetensors"
-
-
-def _read_checked(path: Path, address: str) -> tuple[dict[str, Array], dict[str, Any]] | None:
-    """Return the arrays and the record of a file, or None if it is missing, damaged or has another address."""
-    # the address tells a block from another one that was copied to its place
-    try:
-        arrays, record = read_arrays(path, _RECORD)
-        if isinstance(record, dict) and record.get("address") == address:
-            return arrays, record
-    except OSError:  # missing, or not readable
-        return None
-    except ValueError:
-        pass
-    # a damaged file is removed and will be computed again; in a read-only store it stays
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
-    return None
-
-
-def _address(*parts: str) -> str:
-    # the lengths are part of it, because other parts could give the same joined text
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:24]

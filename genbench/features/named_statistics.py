@@ -20,8 +20,10 @@ from genbench.features.statistics_registry import (
     registry_path,
 )
 from genbench.files.downloads import ChecksumError, DownloadError, download_first
-from genbench.files.fingerprints import cached_file_hash
+from genbench.files.fingerprints import cached_file_hash, file_hash
 from genbench.files.folder_lock import locked_folder
+from genbench.files.folder_paths import statistics_root
+from genbench.files.remote_folder import shared_folder
 
 
 def find_statistics(statistics: NamedStatistics) -> tuple[Path, str]:
@@ -55,6 +57,10 @@ def copy_here(statistics: NamedStatistics) -> tuple[Path, str] | None:
     """
     # this file must be the right one; those of other tools are skipped if they are not
     own = Path(statistics.path) if statistics.path else own_file(statistics)
+    shared = None if statistics.path else shared_folder("GENBENCH_STATISTICS", statistics_root())
+    # a folder at an address gives only the right file
+    if shared is not None:
+        shared.fetch([own], lambda file: _is_wanted(file, statistics))
     if os.path.isfile(own):
         return own, _required_hash(own, statistics)
     # a known checksum tells every copy; without one, only files of the same address are trusted
@@ -66,6 +72,12 @@ def copy_here(statistics: NamedStatistics) -> tuple[Path, str] | None:
     if copy is None:
         return None
     return copy, statistics.sha256 or _trusted(_hash(copy) or "", statistics)
+
+
+def _is_wanted(file: Path, statistics: NamedStatistics) -> bool:
+    if statistics.sha256:
+        return file_hash(file) == statistics.sha256
+    return _is_statistics(file, statistics)
 
 
 def _required_hash(file: Path, statistics: NamedStatistics) -> str:
@@ -109,6 +121,11 @@ def _downloaded(statistics: NamedStatistics, target: Path) -> tuple[Path, str]:
         else:
             remedy = f"put {target.name} into {target.parent}, or give its path as --reference"
         raise InputError(f"{PREFIX}{statistics.name} cannot be downloaded ({error}): {remedy}.") from error
+    # for the other machines
+    shared = shared_folder("GENBENCH_STATISTICS", statistics_root())
+    if shared is not None:
+        shared.send(target)
+        shared.flush()
     return target, found
 
 

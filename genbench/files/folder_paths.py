@@ -13,25 +13,38 @@ LONGEST_NAME = 200
 def cache_root() -> Path | None:
     """Return the folder of features and fingerprints: ``$GENBENCH_CACHE``, or else the user's cache folder.
 
-    Returns None if ``GENBENCH_CACHE=off``: nothing is cached then.
+    Returns None if ``GENBENCH_CACHE=off``: nothing is cached then. For an address, it is the folder of local copies.
     """
     # the environment variable overrides the default, also to switch the cache off
-    chosen = os.environ.get("GENBENCH_CACHE", "")
-    if chosen.lower() == "off":
+    if os.environ.get("GENBENCH_CACHE", "").lower() == "off":
         return None
-    return Path(chosen).expanduser() if chosen else _user_cache()
+    return _chosen_folder("GENBENCH_CACHE", _user_cache())
 
 
 def weights_root() -> Path:
     """Return the folder of downloaded weights: ``$GENBENCH_WEIGHTS``, or else ``weights`` in the user's cache."""
-    chosen = os.environ.get("GENBENCH_WEIGHTS", "")
-    return Path(chosen).expanduser() if chosen else _user_cache() / "weights"
+    return _chosen_folder("GENBENCH_WEIGHTS", _user_cache() / "weights")
 
 
 def statistics_root() -> Path:
     """Return the folder of statistics by name: ``$GENBENCH_STATISTICS``, or ``statistics`` in the user's cache."""
-    chosen = os.environ.get("GENBENCH_STATISTICS", "")
-    return Path(chosen).expanduser() if chosen else _user_cache() / "statistics"
+    return _chosen_folder("GENBENCH_STATISTICS", _user_cache() / "statistics")
+
+
+def shared_address(variable: str) -> str | None:
+    """Return the address, as ``s3://bucket/prefix``, that an environment variable holds; None for a path or nothing."""
+    chosen = os.environ.get(variable, "")
+    return chosen.rstrip("/") if "://" in chosen else None
+
+
+def _chosen_folder(variable: str, default: Path) -> Path:
+    """Return the folder that an environment variable holds; for an address, the folder of its local copies."""
+    address = shared_address(variable)
+    # each address has copies of its own
+    if address is not None:
+        return _user_cache() / "remote" / hashlib.sha256(address.encode()).hexdigest()[:16]
+    chosen = os.environ.get(variable, "")
+    return Path(chosen).expanduser() if chosen else default
 
 
 def result_folder(root: Path, benchmark: str, sampler: str, seed: int) -> Path:

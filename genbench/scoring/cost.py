@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -131,8 +130,9 @@ def _cached(source: Source, extractor: Extractor, options: Options) -> int | Non
     if digest_of is None:
         return None
     blocks = [(start, min(start + BLOCK_ROWS, count)) for start in range(0, count, BLOCK_ROWS)]
-    find = partial(store.find, extractor.identity, added=added_views(extractor))
-    return sum(stop - start for start, stop in blocks if find(str(digest_of(start, stop))))
+    digests = [str(digest_of(start, stop)) for start, stop in blocks]
+    held = store.holds(extractor.identity, digests, added_views(extractor))
+    return sum(stop - start for (start, stop), found in zip(blocks, held, strict=True) if found)
 
 
 def _seconds_per_product(width: int) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from genbench.array_types import Int64
 from genbench.derived_sources import Drawn, Reordered
 from genbench.extraction.block_reader import BLOCK_ROWS
-from genbench.extraction.extract import HashedBlocks
+from genbench.extraction.feature_store import HashedBlocks
 from genbench.features.chosen_rows import chosen_rows
 from genbench.features.features import Features
 from genbench.plugs.contracts import Metric, Source

@@ -8,8 +8,8 @@ from typing import Literal
 
 from genbench.array_types import Array
 from genbench.errors import UsageError, guest_code
-from genbench.extraction.extract import Extraction, HashedBlocks, extract_all
-from genbench.extraction.feature_store import Store, added_views
+from genbench.extraction.extract import Extraction, extract_all
+from genbench.extraction.feature_store import HashedBlocks, Store, added_views
 from genbench.features.features import Features, Moments
 from genbench.plugs.contract_checks import check_extractor, read_batches
 from genbench.plugs.contracts import Extractor, Metric, Sampler, Source
