@@ -56,7 +56,16 @@ html_additional_pages = {"index": "start.html"}
 
 MENU = {
     "Start": ["install", "tutorial", "data", "faq"],
-    "Guides": ["metrics", "statistics", "leaderboards_and_ci", "modalities", "papers", "plugs", "scale"],
+    "Guides": [
+        "metrics",
+        "statistics",
+        "leaderboards_and_ci",
+        "modalities",
+        "papers",
+        "plugs",
+        "scale",
+        "many_machines",
+    ],
     "Reference": ["cli", "api", "design", "/CHANGELOG"],
     "Project": ["/README", "/CONTRIBUTING"],
     "Measurements": [f"/reports/{page.stem}" for page in sorted((ROOT / "reports").glob("*.md"))],

@@ -107,6 +107,7 @@ class Store:
         """Send the blocks here that the remote folder lacks, and wait until all are sent. Raises InputError."""
         if self.remote is None:
             return
+        # blocks that were found here may have been removed there
         self.remote.flush()
         self.remote.send_missing(self._paths(identity, digests, added))
         self.remote.flush()

@@ -24,6 +24,7 @@ def fetch_ahead(store: Store | None, source: Source, extractors: Sequence[Extrac
     hash_rows = getattr(source, "digest", None)
     if store is None or store.remote is None or hash_rows is None:
         return
+    # sources keep hashes, so hashing the rows once more when they are read is cheap
     digests = [str(hash_rows(rows.start, rows.stop)) for rows in blocks]
     for extractor in extractors:
         if extractor.identity:
@@ -41,6 +42,7 @@ def gather_blocks(
     for extractor in extractors:
         store.share(extractor.identity, list(digests.values()), added_views(extractor))
     messages = ranks.exchange(hashlib.sha256(task.encode()).hexdigest(), json.dumps(dict(digests)))
+    # fetch what the others have computed, all together
     by_rank = [json.loads(message) for message in messages]
     for extractor in extractors:
         every = [digest for hashed in by_rank for digest in hashed.values()]

@@ -12,7 +12,7 @@ from typing import Any
 
 from genbench.errors import InputError, MissingWeightsError, refuse_address
 from genbench.files.downloads import DownloadError, download_first
-from genbench.files.fingerprints import cached_file_hash
+from genbench.files.fingerprints import cached_file_hash, file_hash
 from genbench.files.folder_paths import weights_root
 from genbench.files.remote_folder import shared_folder
 

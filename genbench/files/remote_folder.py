@@ -70,6 +70,7 @@ class RemoteFolder:
 
     def fetch_once(self, path: Path) -> None:
         """Fetch one file as ``fetch`` does, unless that has just found that it does not exist."""
+        # each question costs a round trip
         if path in self._absent:
             self._absent.discard(path)
         else:
@@ -98,11 +99,13 @@ class RemoteFolder:
 
     def send_missing(self, paths: Sequence[Path]) -> None:
         """Start to send the local files that do not exist at the address, because it was cleared, for example."""
+        # what is there already is not sent again
         for path in self.missing(paths):
             self.send(path)
 
     def flush(self) -> None:
         """Wait until all files are sent or have failed."""
+        # a thread never raises; its failure is in ``failure``
         for path, future in list(self._sending.items()):
             future.result()
             self._sending.pop(path, None)
@@ -137,6 +140,7 @@ class RemoteFolder:
 
     def clear(self, folder: Path) -> None:
         """Remove all files below a folder at the address. Raises InputError."""
+        # a folder that is not there is empty
         with suppress(FileNotFoundError):
             self._tried("written", lambda: self._files.rm(self._remote(folder), recursive=True))
 
@@ -189,6 +193,7 @@ class RemoteFolder:
         self._absent.add(path)
 
     def _send(self, path: Path) -> None:
+        # the note stays, and a later run sends the file
         if self._failed("written"):
             return
         target = self._remote(path)
@@ -228,6 +233,7 @@ class RemoteFolder:
 
     def _fail(self, verb: str, error: Exception) -> InputError:
         """Store and return the failure in one sentence."""
+        # the remedy depends on what is wrong
         if isinstance(error, FileNotFoundError):
             remedy = f"create the bucket or folder, or correct {self._variable}"
         elif isinstance(error, PermissionError) or "Credentials" in type(error).__name__:

@@ -1,4 +1,4 @@
-"""What a bucket costs a block of features: prints the tables of "Many machines without a shared disk" in reports/scale.md.
+"""What a bucket costs a block of features: prints the tables of reports/scale.md about machines without a shared disk.
 
 ``python -m tests.studies.bucket_blocks`` takes some minutes on one core. moto's S3 server and the slow link run in a
 process of their own. The server is written in Python; a real one answers faster.
