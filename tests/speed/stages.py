@@ -58,14 +58,15 @@ def _end_to_end(count: int, minutes: float, least: Sequence[Target]) -> Stage:
         },
         least,
         minutes,
-        ("torch-fidelity",),
+        # the targets are those of the larger number
+        ("torch-fidelity",) if count >= 1000 else ("torch-fidelity", OPENVINO),
         count,
         _both_sides,
     )
 
 
 STAGES = {
-    "end-to-end-300": _end_to_end(300, 9.5, (Target("torch-fidelity", over="genbench"), Target(PRODUCT))),
+    "end-to-end-300": _end_to_end(300, 6.7, (Target("torch-fidelity", over="genbench"), Target(PRODUCT))),
     "end-to-end-1000": _end_to_end(
         1000,
         28.5,
@@ -104,7 +105,7 @@ STAGES = {
             Target("genbench score, all in the cache", at_most=1.5, over=commands.IMPORTS),
             Target(f"{OPENVINO}, all in the cache", at_most=1.5, over=commands.IMPORTS),
         ),
-        2,
+        1.3,
     ),
     "commands": Stage(
         "Commands, whole process",
@@ -122,7 +123,7 @@ STAGES = {
             *seconds({"genbench score with a mistyped path": 0.5}),
             *seconds({"genbench table": 0.8, "genbench gate": 0.8, "genbench compare": 0.8}),
         ),
-        0.7,
+        0.5,
     ),
     "distance-few": Stage(
         "Frechet distance, a quarter as many rows as dimensions",
@@ -160,7 +161,7 @@ STAGES = {
         f"A sampler that takes as long as the extractor, {drawing.CHUNKS} chunks, one core for each",
         {"side by side": drawing.side_by_side, "one after the other": drawing.one_after_the_other},
         at_least("side by side", {"one after the other": 1.6}),
-        3.5,
+        3,
     ),
     "decoding": Stage(
         "A folder of PNG of 512 x 512 pixels: Inception with decoding and resizing, and the network alone",
