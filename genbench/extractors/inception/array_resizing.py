@@ -38,10 +38,10 @@ def _interpolated_at(images: Array, rows: Float32, columns: Float32, centre: flo
     # one image at a time stays in the cache
     for image, output in zip(images, resized, strict=True):
         # along the columns, then along the rows
-        wide = image[..., left].astype(np.float32)
-        wide += (image[..., right].astype(np.float32) - wide) * x_fraction
+        wide = np.take(image, left, 2).astype(np.float32)
+        wide += (np.take(image, right, 2).astype(np.float32) - wide) * x_fraction
         np.take(wide, bottom, 1, output)
-        above = wide[:, top]
+        above = np.take(wide, top, 1)
         output -= above
         output *= y_fraction
         output += above

@@ -27,7 +27,7 @@ def tensorflow_bilinear(images: torch.Tensor, size: int) -> torch.Tensor:
     # One image at a time stays in the cache of a CPU; a GPU takes the whole batch.
     step = 1 if images.device.type == "cpu" else max(len(images), 1)
     for chunk, output in zip(torch.split(images, step), torch.split(resized, step), strict=True):
-        wide = _interpolated(chunk.float(), 3, left, x_fraction)  # [n, C, H, size]
+        wide = _interpolated(chunk, 3, left, x_fraction)  # [n, C, H, size]
         output.copy_(_interpolated(wide, 2, top, y_fraction[:, None]))
     return resized
 
@@ -43,9 +43,16 @@ def _interpolation_points(length: int, size: int, device: torch.device) -> tuple
 
 def _interpolated(values: torch.Tensor, axis: int, pixel: torch.Tensor, fraction: torch.Tensor) -> torch.Tensor:
     """Interpolate between each pixel and the next one along an axis; the last pixel has itself as its next one."""
-    # A zero is appended to the differences, so that the last pixel is its own neighbour.
-    difference = functional.pad(values.diff(dim=axis), (0, 1) if axis == 3 else (0, 0, 0, 1))
-    return values.index_select(axis, pixel).add_(difference.index_select(axis, pixel).mul_(fraction))
+    following = (pixel + 1).clamp_(max=values.shape[axis] - 1)
+    before, after = (_picked(values, axis, pixels).float() for pixels in (pixel, following))
+    return before.add_(after.sub_(before).mul_(fraction))
+
+
+def _picked(values: torch.Tensor, axis: int, pixels: torch.Tensor) -> torch.Tensor:
+    # on a CPU, NumPy takes a third of torch's time for the columns of 8-bit images
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.take(values.numpy(), pixels.numpy(), axis))
+    return values.index_select(axis, pixels)
 
 
 def _as_tensorflow(images: torch.Tensor) -> torch.Tensor:
