@@ -68,13 +68,13 @@ class _Left:
 
     @staticmethod
     def of(side: GaussianSide, sums: BlockSums | None, basis: Float64, scales: Float64, block: int) -> _Left:
-        moments, diagonal = side.moments, np.arange(len(scales))
-        trace, relative = float(np.trace(moments.covariance)), scales / scales[0]
+        mean, trace = side.gaussian.mean, side.gaussian.trace
+        diagonal, relative = np.arange(len(scales)), scales / scales[0]
         # moments from a file are exact: nothing can be deleted
         if sums is None:
             covariance = np.zeros((len(scales),) * 2, np.float32, order="F")
             covariance[diagonal, diagonal] = relative
-            return _Left(moments.mean, trace, float(scales.sum()), covariance)
+            return _Left(mean, trace, float(scales.sum()), covariance)
         # subtract the block from the sums over all rows about their mean, and move these to the mean of those left
         count = int(sums.count.sum())
         left, shift = count - int(sums.count[block]), sums.total[block]
@@ -88,7 +88,7 @@ class _Left:
         exact = (count - 1) * float(scales.sum())
         squares = sums.balanced_squares[block] * exact / sums.balanced_squares.sum()
         return _Left(
-            moments.mean - shift / left,
+            mean - shift / left,
             ((count - 1) * trace - sums.squares[block] - shift @ shift / left) / (left - 1),
             float((exact - squares - balanced_shift @ balanced_shift / left) / (left - 1)),
             covariance,

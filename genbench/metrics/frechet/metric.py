@@ -17,7 +17,7 @@ from genbench.metrics.frechet.components import Projection
 from genbench.metrics.frechet.error import ERROR_METHODS, ONLY_MOMENTS, Uncertainty, uncertainty
 from genbench.metrics.frechet.gaussian import gaussian_of_moments, gaussian_of_rows, terms
 from genbench.metrics.frechet.pair import Pair
-from genbench.metrics.frechet.sides import GaussianSide, has_strata, volume_hash
+from genbench.metrics.frechet.sides import GaussianSide, has_strata, rows_and_dimensions, volume_hash
 from genbench.metrics.group_influence import influence_of
 from genbench.plugs.contracts import RowwiseDistance, Score
 
@@ -132,17 +132,17 @@ class FrechetDistance:
             sides = [projection.of_side(side) for side in (generated, reference)]
             return [self._renamed(score) for score in inner(*sides, seed=seed)]
 
-        moments = [side if isinstance(side, Moments) else side.moments(self.view) for side in (generated, reference)]
         # embeddings of different extractors cannot be compared
-        size, reference_size = (side.mean.size for side in moments)
-        if size != reference_size:
+        shapes = [rows_and_dimensions(side, self.view) for side in (generated, reference)]
+        (count, size), (reference_count, width) = shapes
+        if size != width:
             raise InputError(
-                f"{generated.name} has embeddings of {size} dimensions and {reference.name} of {reference_size}, but "
-                f"a Frechet distance needs equal ones; use the same extractor for both."
+                f"{generated.name} has embeddings of {size} dimensions and {reference.name} of {width}, but a Frechet "
+                f"distance needs equal ones; use the same extractor for both."
             )
 
         # score the pair
-        sizes = {"generated": moments[0].count, "reference": moments[1].count, "dimensions": size}
+        sizes = {"generated": count, "reference": reference_count, "dimensions": size}
         numbers = self._cached_numbers(generated, reference, seed)
         sampled = [role for role, n in (("generated", generated), ("reference", reference)) if isinstance(n, Features)]
         scores = self._scores(numbers, sizes, sampled)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from genbench.array_types import Array, Bool, Float64, Int64
+from genbench.errors import InputError
 from genbench.features.features import Features, Moments
 from genbench.metrics.frechet.gaussian import (
     Gaussian,
@@ -22,10 +23,11 @@ from genbench.metrics.frechet.gaussian import (
 
 @dataclass(frozen=True, eq=False)
 class GaussianSide:
-    """One side of a Frechet distance: its Gaussian, its moments, and its rows if they are available."""
+    """One side of a Frechet distance: its Gaussian, and its rows if they are available."""
 
     gaussian: Gaussian
-    moments: Moments
+    count: int | None
+    """Number of rows; None if a statistics file does not state it."""
     features: Features | None
     """None if only the moments are known."""
     view: str
@@ -42,27 +44,23 @@ class GaussianSide:
             # one side takes part in many distances: compute the root of a singular covariance once
             if factor_of(gaussian) is None:
                 gaussian = Gaussian(gaussian.mean, gaussian.trace, root=root_of(gaussian))
-            return GaussianSide(gaussian, subject, None, view)
+            return GaussianSide(gaussian, subject.count, None, view)
 
-        # with at most as many rows as dimensions the covariance is singular, and its root comes from the rows
+        # with at most as many rows as dimensions the covariance is singular: its root comes from the rows
+        count = len(subject)
+        if count <= next(subject.each(view)).shape[1]:
+            return GaussianSide(gaussian_of_rows(subject[view].astype(np.float64)), count, subject, view)
         moments = subject.moments(view)
-        if len(subject) <= moments.mean.size:
-            return GaussianSide(gaussian_of_rows(subject[view].astype(np.float64)), moments, subject, view)
-        if not factored:
-            return GaussianSide(gaussian_of_moments(moments.mean, moments.covariance), moments, subject, view)
-        cached = subject.derived(f"cholesky of {view}", lambda: {"cholesky": _factor_or_empty(moments.covariance)})
-        gaussian = gaussian_of_moments(moments.mean, moments.covariance, cached["cholesky"])
-        return GaussianSide(gaussian, moments, subject, view)
-
-    @property
-    def count(self) -> int | None:
-        """Number of rows; None if a statistics file does not state it."""
-        return self.moments.count
+        gaussian = gaussian_of_moments(moments.mean, moments.covariance)
+        if factored:
+            cached = subject.derived(f"cholesky of {view}", lambda: {"cholesky": _factor_or_empty(moments.covariance)})
+            gaussian = replace(gaussian, cholesky=cached["cholesky"])
+        return GaussianSide(gaussian, count, subject, view)
 
     @property
     def size(self) -> int:
         """Number of dimensions."""
-        return self.moments.mean.size
+        return self.gaussian.mean.size
 
     @property
     def full_rank(self) -> bool:
@@ -86,15 +84,26 @@ class GaussianSide:
         left = int((~deleted).sum())
         if left <= self.size:
             return gaussian_of_rows(np.concatenate(list(self.chunks(~deleted))).astype(np.float64))
+        mean, covariance = self.gaussian.mean, self.gaussian.covariance
+        assert covariance is not None
         assert self.count is not None
         # sums about the mean of all rows; `shift` moves them to the mean of the rows that are left
-        mean, shift, scatter = self.moments.mean, np.zeros(self.size), self.moments.covariance * (self.count - 1)
+        shift, scatter = np.zeros(self.size), covariance * (self.count - 1)
         for rows in self.chunks(deleted):
             centred = rows - mean
             shift += centred.sum(axis=0)
             scatter -= centred.T @ centred
         scatter -= np.outer(shift, shift) / left
         return gaussian_of_moments(mean - shift / left, scatter / (left - 1))
+
+
+def rows_and_dimensions(side: Features | Moments, view: str) -> tuple[int | None, int]:
+    """Return the number of rows and of dimensions of a side. Raises InputError for fewer than 2 rows."""
+    if isinstance(side, Moments):
+        return side.count, side.mean.size
+    if len(side) < 2:
+        raise InputError(f"{side.name} holds {len(side)} sample; a covariance needs at least 2.")
+    return len(side), next(side.each(view)).shape[1]
 
 
 def _factor_or_empty(covariance: Float64) -> Float64:
