@@ -223,7 +223,7 @@ class RemoteFolder:
         """Return what ``work`` returns. Raises FileNotFoundError, and InputError for any other failure of it."""
         try:
             return work()
-        except FileNotFoundError:
+        except (FileNotFoundError, InputError):
             raise
         except Exception as error:  # file systems raise the errors of their libraries
             raise self._fail(verb, error) from error

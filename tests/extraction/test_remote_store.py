@@ -217,6 +217,9 @@ def test_an_address_that_cannot_be_opened_is_one_sentence(
     with pytest.raises(InputError, match=r"needs a package|cannot be opened") as refused:
         Store(tmp_path, RemoteFolder(address, tmp_path, "GENBENCH_CACHE")).find("net@1", "abcd")
     assert answer in str(refused.value)
+    with pytest.raises(InputError) as unlisted:
+        Store(tmp_path, RemoteFolder(address, tmp_path, "GENBENCH_CACHE")).remote_size()
+    assert str(unlisted.value) == str(refused.value)
 
 
 def test_nothing_of_fsspec_is_imported_for_a_folder(tmp_path: Path) -> None:
