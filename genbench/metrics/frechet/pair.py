@@ -30,11 +30,14 @@ class Pair:
 
     @cached_property
     def balance(self) -> Balance | None:
-        """None if a side has too few rows for its dimensions."""
+        """None if a side has too few rows for its dimensions, or if the generated side has only moments."""
         # the influence function holds from these multiples of the dimensions on
         multiple = 1.2 if self.size < LARGE_SIZE else 2.0
-        few = not all(_has_rows_for(side, multiple) for side in (self.generated, self.reference))
-        return None if few else Balance.of(self.generated.gaussian, self.reference.gaussian)
+        enough = all(_has_rows_for(side, multiple) for side in (self.generated, self.reference))
+        # without rows there is no error, and the distance alone takes less time
+        if self.generated.features is None or not enough:
+            return None
+        return Balance.of(self.generated.gaussian, self.reference.gaussian)
 
     @cached_property
     def terms(self) -> tuple[float, float]:
