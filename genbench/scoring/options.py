@@ -94,6 +94,9 @@ class Options:
         for name in values:
             if name not in known:
                 raise UsageError(f"score has no option {name!r}{did_you_mean(name, known)}")
+        # names one by one are as good as a text with commas
+        if isinstance(values.get("metrics"), (list, tuple)):
+            values["metrics"] = ",".join(map(str, values["metrics"]))
         options = Options(**values)
         refuse_seed(options.seed)
         check_label_rule(options.labels)

@@ -68,3 +68,7 @@ def test_mypy_rejects_a_wrong_name_of_an_option(tmp_path: Path) -> None:
 def test_a_seed_that_is_no_whole_number_from_0_is_refused(seed: object) -> None:
     with pytest.raises(UsageError, match=f"The seed is {seed!r}; it must be a whole number from 0"):
         Options.of({"seed": seed})
+
+
+def test_metrics_may_be_a_list_of_their_names() -> None:
+    assert Options.of({"metrics": ["fd", "kid,subset_size=10"]}).metrics == "fd,kid,subset_size=10"
