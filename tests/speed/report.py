@@ -42,7 +42,7 @@ def stage_table(stage: Stage, runs: Runs, sizes: Sizes) -> str:
 
 def _row(name: str, results: Sequence[Mapping[str, Any]], runs: Runs, first: str, count: int, most: int) -> list[str]:
     if not results:
-        return [name, "not installed", *[""] * (6 if count else 5)]
+        return [name, "not measured", *[""] * (6 if count else 5)]
     spread = sorted(ratios(runs, name, first))
     relative = "1" if name == first else f"{median(spread):.2f} ({spread[0]:.2f} to {spread[-1]:.2f})" if spread else ""
     added = [run["extra_megabytes"] for run in results if run["extra_megabytes"] is not None]
