@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from genbench.array_types import Array
 from genbench.errors import InputError, UsageError
+from genbench.plugs.tensors import is_of_torch
 from genbench.plugs.torch_archives import refuse_file_access
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 def is_module(value: object) -> TypeGuard[nn.Module]:
     """Return whether a value is a module of torch, which is not imported: without it, there are no modules."""
-    torch: Any = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.nn.Module)
+    return is_of_torch(value, "torch.nn", "Module")
 
 
 @contextmanager
