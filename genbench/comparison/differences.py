@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import stdtr, stdtrit
-
+from genbench.comparison.distributions import student_cdf, student_quantile
 from genbench.comparison.estimates import EXACT
 from genbench.comparison.margins import Margin
 from genbench.comparison.scales import ScoreScale
@@ -95,12 +94,12 @@ class Difference:
         # an exact difference is certain; a difference of 0 decides nothing
         if self.shift_error == 0:
             return 0.5 * float(shift <= 0) + 0.5 * float(shift < 0)
-        return float(stdtr(self.degrees, -shift / self.shift_error))
+        return student_cdf(self.degrees, -shift / self.shift_error)
 
     def reach(self, level: float) -> float:
         """Return the quantile of ``shift`` around the truth: ``level`` is the one-sided probability. Needs an error."""
         assert self.shift_error is not None
-        return self.shift_error * float(stdtrit(self.degrees, level)) if self.shift_error else 0.0
+        return self.shift_error * student_quantile(self.degrees, level) if self.shift_error else 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -184,20 +183,22 @@ class Difference:
         # only the part that is not the reference's can be reduced
         if not decides(self.shift_reference, EXACT) or not decides(*self._after(MOST_TIMES)):
             return "a larger reference"
-        # bisect the logarithm of the factor
+        # bisect the logarithm of the factor, until both ends round to the same number
+        seeds = max(self.seeds)
+        # a benchmark fixes the number of samples of a run
+        count = None if self.fixed_count else self.count
+        unit = seeds if seeds > 1 else count or 1
         few, many = 1.0, MOST_TIMES
         for _ in range(60):
+            if rounded_up(few * unit) == rounded_up(many * unit):
+                break
             middle = math.sqrt(few * many)
             few, many = (few, middle) if decides(*self._after(middle)) else (middle, many)
         # seeds if any side has several, otherwise samples
-        seeds = max(self.seeds)
+        needed = f"about {rounded_up(many * unit):,}"
         if seeds > 1:
-            now = " and ".join(map(str, sorted(set(self.seeds))))
-            return f"about {rounded_up(many * seeds):,} training seeds each ({now} now)"
-        # a benchmark fixes the number of samples of a run
-        if self.count is None or self.fixed_count:
-            return f"about {rounded_up(many):,} runs each with other seeds"
-        return f"about {rounded_up(many * self.count):,} samples each ({self.count:,} now)"
+            return f"{needed} training seeds each ({' and '.join(map(str, sorted(set(self.seeds))))} now)"
+        return f"{needed} runs each with other seeds" if count is None else f"{needed} samples each ({count:,} now)"
 
     @property
     def _level(self) -> float:
@@ -209,7 +210,7 @@ class Difference:
 
     def _needed_errors(self, level: float, power: float, degrees: float) -> float:
         """Return the distance in standard errors that a one-sided test at ``level`` shows with ``power``."""
-        return float(stdtrit(degrees, power) - stdtrit(degrees, level))
+        return student_quantile(degrees, power) - student_quantile(degrees, level)
 
     def _after(self, times: float) -> tuple[float, float]:
         """Return the error on the scale and its degrees of freedom with ``times`` as many seeds or samples."""

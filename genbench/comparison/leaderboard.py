@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations, takewhile
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtrit
 
 from genbench.comparison.chosen_scores import deciding, direction
 from genbench.comparison.comparability import prevailing, require_comparable
 from genbench.comparison.differences import Difference, Verdict, satterthwaite
+from genbench.comparison.distributions import student_quantile
 from genbench.comparison.estimates import Estimate
 from genbench.comparison.group_by_subject import by_subject, metric_name
 from genbench.comparison.rank_intervals import rank_intervals
@@ -238,7 +239,7 @@ def _mean_interval(
     noise, reference = estimate.noise, variance_of(estimate.reference)
     degrees = satterthwaite([(noise.variance, noise.degrees), (reference, GROUPS - 1.0)])
     error = math.sqrt(noise.variance + reference)
-    reach = float(stdtrit(degrees, (1 + confidence) / 2)) * error if error else 0.0
+    reach = student_quantile(degrees, (1 + confidence) / 2) * error if error else 0.0
     low, high = (float(shown.scale.back(estimate.mean + side * reach)) for side in (-1, 1))
     return low, high
 
@@ -250,7 +251,7 @@ def _collapsed(shown: ScoredSubjects, label: str, better: Better) -> tuple[int, 
         return ()
     # on the scale, so that a factor counts and not a difference
     values, sign = estimate.scores.values, 1 if better == "lower" else -1
-    excess = sign * (values - np.median(values))
+    excess = sign * (values - median(values))
     # errors do not make a seed collapse
     far = (excess > COLLAPSE) & (excess > 4 * np.sqrt(estimate.scores.variances))
     return tuple(result.replicate_seed for result, bad in zip(shown.results[label], far, strict=True) if bad)

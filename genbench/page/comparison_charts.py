@@ -26,7 +26,7 @@ from genbench.page.svg import (
 )
 from genbench.results.rounding import ARROWS, number_with_error
 from genbench.runs.history import History
-from genbench.tables.leaderboard_table import MARK
+from genbench.tables.leaderboard_rows import MARK
 
 CHART_WIDTH = 340.0
 """Natural width of every chart in pixels; it fits a phone."""

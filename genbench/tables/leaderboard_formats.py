@@ -13,15 +13,13 @@ from genbench.errors import number_of
 from genbench.results import Result
 from genbench.results.rounding import ARROWS
 from genbench.tables.escapes import csv_safe, latex_safe, markdown_coded, markdown_safe, one_line
+from genbench.tables.leaderboard_rows import MARK, Row, rank_text
 from genbench.tables.leaderboard_table import (
     BOLD_LEGEND,
     LEGEND,
-    MARK,
-    Row,
     Table,
     cell_parts,
     cell_text,
-    rank_text,
     table,
     tabulated,
 )
@@ -63,17 +61,19 @@ def written(
 
 def _fitting(board: Table, width: int) -> Table:
     """Return a table of the first metrics, as many as fit into a width and at least one, with notes in lines."""
-    # the metric that sorts comes first, and the last column is left out until the others fit
+    # the metric that sorts comes first; columns are added while they fit, so that the others are never computed
     metrics = (board.sort, *(metric for metric in board.metrics if metric != board.sort))
-    full = board = replace(board, metrics=metrics)
-    while len(metrics) > 1 and max(map(len, _aligned(board).split("\n"))) > width:
-        metrics = metrics[:-1]
-        board = replace(full, metrics=metrics)
+    shown = replace(board, metrics=metrics[:1])
+    for count in range(2, len(metrics) + 1):
+        wider = replace(board, metrics=metrics[:count])
+        if max(map(len, _aligned(wider).split("\n"))) > width:
+            break
+        shown = wider
     # what is not shown is named
-    left = full.metrics[len(metrics) :]
+    left = metrics[len(shown.metrics) :]
     notes = [f"{number_of(len(left), 'more columns')}: add --all, or --format csv for all numbers"] if left else []
     lines = [textwrap.wrap(note, width, subsequent_indent="  ", break_long_words=False) for note in board.notes]
-    return replace(board, notes=(*(line for note in lines for line in note), *notes))
+    return replace(shown, notes=(*(line for note in lines for line in note), *notes))
 
 
 def table_text(board: Table) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from genbench.benchmarks import installed_benchmark
 from genbench.comparison.comparability import differing_fields, prevailing, require_comparable
-from genbench.comparison.group_by_subject import by_subject, metric_name, newest
-from genbench.comparison.leaderboard import Standing, leaderboard
-from genbench.comparison.panel_ratios import PanelRatios, panel_ratios
+from genbench.comparison.group_by_subject import metric_name, newest
+from genbench.comparison.leaderboard import Standing
 from genbench.errors import InputError, UsageError
 from genbench.results import Result, results_of
 from genbench.results.rounding import ARROWS, number_with_error
+from genbench.tables.leaderboard_rows import MARK, ROLES, Row, table_rows
 from genbench.tables.numbers import listed
 
 if TYPE_CHECKING:
@@ -22,44 +22,8 @@ if TYPE_CHECKING:
 
     from genbench.benchmarks import Benchmark
 
-MARK = "†"
-
-ROLES = {"real": "target", "noise": "worst case"}
-"""Roles of two samplers: fresh real samples are the best possible result, noise the worst."""
-
 LEGEND = "value ± spread over training seeds (standard error of sampling); all ranks together: 95 % confidence"
 BOLD_LEGEND = f"{LEGEND}; bold: the best and those next to it that are not worse"
-
-
-UNRANKED: dict[str, Any] = {"first": None, "last": None, "versus_best": None, "decided_by": "", "leads": False}
-"""What a standing has that is not ranked."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One sampler in the table."""
-
-    name: str
-    role: str
-    """``target``, ``worst case`` or empty."""
-    rank: str
-    """``2``, or ``2–4`` if the data do not decide; empty if the row is not ranked."""
-    seeds: int
-    cells: Mapping[str, Standing]
-    """By metric; metrics without a score are missing."""
-    ranked: bool = True
-    suspects: tuple[PanelRatios, ...] = ()
-    """The ratios of panels in which the sampler looks optimised for one encoder."""
-
-    @property
-    def mark(self) -> str:
-        """The sign of the note about ``suspects``; empty without any."""
-        return MARK if self.suspects else ""
-
-    @property
-    def optimised_for(self) -> str:
-        """The encoders that the sampler looks optimised for; empty without any."""
-        return " ".join(dict.fromkeys(ratios.optimised_for for ratios in self.suspects))
 
 
 @dataclass(frozen=True)
@@ -77,9 +41,9 @@ class Table:
         """Names of the metrics with their arrows: short names if these are unique, full names otherwise."""
         # drop the extractor if no other metric has the same short name
         short = [metric.partition("@")[0] for metric in self.metrics]
-        better = {metric: cell.better for row in self.rows for metric, cell in row.cells.items()}
+        first = {metric: next(row.cells[metric] for row in self.rows if metric in row.cells) for metric in self.metrics}
         return [
-            f"{name if short.count(name) == 1 else metric} {ARROWS[better[metric]]}"
+            f"{name if short.count(name) == 1 else metric} {ARROWS[first[metric].better]}"
             for name, metric in zip(short, self.metrics, strict=True)
         ]
 
@@ -107,7 +71,7 @@ def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed
     metrics = _columns(groups[0], recipe)
     sort_metric = metric_name(groups[0], sort) if sort else metrics[0]
     metrics = metrics if sort_metric in metrics else [sort_metric, *metrics]
-    rows = [row for group in groups for row in _table_rows(group, metrics, sort_metric, ranked=group is groups[0])]
+    rows = [row for group in groups for row in table_rows(group, metrics, sort_metric, ranked=group is groups[0])]
     notes = _table_notes(groups, recipe, rows)
     return Table(groups[0][0].benchmark or "", sort_metric, tuple(metrics), tuple(rows), notes)
 
@@ -200,11 +164,6 @@ def cell_parts(cell: Standing) -> tuple[str, str, str]:
     return value, spread, f"({error})" if error else ""
 
 
-def rank_text(cell: Standing | None) -> str:
-    """Return a rank interval, ``2`` or ``2–4``; empty without a rank."""
-    return "" if cell is None else cell.rank
-
-
 def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
     """Return the metrics of the columns: those of the benchmark in its order, or all that have a direction."""
     # the order is that of the first result with the metric
@@ -216,28 +175,6 @@ def _columns(results: Sequence[Result], recipe: Benchmark | None) -> list[str]:
     if not names:
         raise UsageError("No score of these results has a better direction to rank by; score other metrics.")
     return names
-
-
-def _table_rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *, ranked: bool) -> Iterator[Row]:
-    """Yield the rows of one protocol, best first; samplers without the metric that sorts come last."""
-    # a score without a direction cannot be ranked
-    scored = {entry.name for result in results for entry in result.scores if entry.better is not None}
-    # one leaderboard per metric, the one that sorts first
-    boards = {}
-    for metric in sorted(scored & set(metrics), key=lambda metric: (metric != sort, metrics.index(metric))):
-        board = leaderboard(results, metric)
-        boards[metric] = {row.name: row if ranked else replace(row, **UNRANKED) for row in board}
-    suspects = {
-        name: [ratios for result in own for ratios in panel_ratios(result) if ratios.optimised_for]
-        for name, own in by_subject(results).items()
-    }
-    # one row per sampler of any leaderboard
-    for name in dict.fromkeys(name for board in boards.values() for name in board):
-        cells = {metric: board[name] for metric, board in boards.items() if name in board}
-        # the name may be followed by a budget in parentheses
-        role = ROLES.get(name.partition(" (")[0], "")
-        rank, seeds = rank_text(cells.get(sort)), next(iter(cells.values())).seeds
-        yield Row(name, role, rank, seeds, cells, ranked, tuple(suspects.get(name, ())))
 
 
 def _rank_notes(rows: Sequence[Row]) -> Iterator[str]:

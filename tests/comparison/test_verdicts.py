@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from genbench.benchmarks import DIGITS
 from genbench.comparison.chosen_scores import one_of_each_family
+from genbench.comparison.differences import ADVISED_POWER, EQUIVALENCE_LEVEL, MOST_TIMES, rounded_up
 from genbench.comparison.group_by_subject import metric_name
 from genbench.comparison.leaderboard import leaderboard
 from genbench.comparison.margins import Margin, margin_of
@@ -48,6 +50,21 @@ def test_not_enough_data_says_what_would_decide() -> None:
     # the error of .141 must fall to log(1.1) / 2.93 = .0310
     assert estimate.decided_by.startswith("about 19,000 samples each")
     assert estimate.smallest_shown == pytest.approx(10 * (np.exp(2.8 * 0.1408) - 1), rel=0.02)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("value", [10.0, 10.2, 10.7])
+def test_what_would_decide_is_the_number_of_a_full_bisection(value: float, seeds: int) -> None:
+    a, b = valued("a", value, 1.3), valued("b", 10.0, 1.3)
+    made = replace(difference(a, b, "fd"), seeds=(seeds, seeds), degrees=4.0, fixed_count=False)
+    few, many = 1.0, MOST_TIMES
+    for _ in range(60):
+        middle = math.sqrt(few * many)
+        error, degrees = made._after(middle)
+        enough = abs(made.shift) >= error * made._needed_errors(0.025, ADVISED_POWER, degrees)
+        enough |= math.log(1.1) >= error * made._needed_errors(EQUIVALENCE_LEVEL, 0.9, degrees)
+        few, many = (few, middle) if enough else (middle, many)
+    assert made.decided_by.startswith(f"about {rounded_up(many * (seeds if seeds > 1 else 1000)):,} ")
 
 
 def test_the_same_samples_are_equivalent() -> None:

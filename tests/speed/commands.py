@@ -33,6 +33,8 @@ class Command:
     def output(self) -> bytes:
         """Run it and return what it printed."""
         command, environment = [sys.executable, *self.arguments], os.environ | self.environment
+        # modules are compiled once, as those that pip installs are
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         done = subprocess.run(command, capture_output=True, env=environment, check=False)
         if done.returncode not in self.expected:
             raise RuntimeError(f"{command} exited with {done.returncode}: {done.stderr.decode()}")

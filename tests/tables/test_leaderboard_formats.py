@@ -13,9 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from genbench.cli import main
+from genbench.comparison.leaderboard import Leaderboard, leaderboard
 from genbench.plugs.contracts import Score
 from genbench.results import Result
 from genbench.scoring.evaluate_metrics import entry
+from genbench.tables import leaderboard_rows
 from genbench.tables.escapes import latex_safe, markdown_safe
 from genbench.tables.leaderboard_formats import FORMATS, written
 from tests.helpers.made_results import board, made, with_panel
@@ -29,6 +31,25 @@ def test_the_text_is_aligned_and_its_legend_explains_the_numbers() -> None:
     assert lines[2].split() == ["rank", "sampler", "fd", "↓", "is", "↑", "seeds"]
     assert lines[4].split()[:3] == ["1", "real", "(target)"]
     assert len({len(line) for line in lines[2:8]}) == 1
+
+
+def test_text_of_a_width_computes_the_columns_that_fit_and_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = tuple(Score(name, 0.5, 0.01, "higher") for name in ("precision", "recall", "density", "coverage"))
+    results = [made(name, fd, benchmark=None, extra=extra) for name, fd in (("a", 4.0), ("b", 5.0))]
+    computed: list[str] = []
+
+    def counted(results: list[Result], metric: str) -> Leaderboard:
+        computed.append(metric)
+        return leaderboard(results, metric)
+
+    monkeypatch.setattr(leaderboard_rows, "leaderboard", counted)
+    for width in (1, 40, 60, 80):
+        computed.clear()
+        lines = written(results, width=width).splitlines()
+        header = next(line for line in lines if line.split()[:1] == ["rank"])
+        assert len(computed) == min(len(re.findall("[↓↑]", header)) + 1, 6)
+        # the next column did not fit
+        assert len(header) <= max(width, 40)
 
 
 def test_the_plain_text_is_ascii() -> None:
