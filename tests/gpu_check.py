@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from genbench.extraction.forward import ForwardPass
@@ -70,11 +71,11 @@ def _memory(weights: Path) -> tuple[str, bool]:
     """Limit the memory to a part of the batch, and check that the batch is halved."""
     messages: list[str] = []
     forward = ForwardPass(Inception(weights=weights, device="cuda"), messages.append)
-    forward.views(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))  # builds the network
+    forward.views(np.zeros((1, 3, 64, 64), np.uint8))  # builds the network
     torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info()
     torch.cuda.set_per_process_memory_fraction((total - free + 2e9) / total)
-    views = forward.views(torch.zeros(2048, 3, 64, 64, dtype=torch.uint8))
+    views = forward.views(np.zeros((2048, 3, 64, 64), np.uint8))
     torch.cuda.set_per_process_memory_fraction(1.0)
     passed = bool(messages) and len(views["embedding"]) == 2048
     return _report(f"out of memory: {'; '.join(messages) or 'never'}", passed)
