@@ -23,30 +23,33 @@ class ClassConditional:
     """Share of samples of the requested class, and the mean Frechet distance within the classes.
 
     ``class_consistency`` is the share of samples whose predicted class is the requested one (GAN-test, Shmelkov et al.
-    2018, arXiv 1807.09499). ``fid_per_class`` is the mean over classes of the Frechet distance between the samples of a
-    requested class and the reference rows of that class (intra-FID, Miyato and Koyama 2018, arXiv 1802.05637); its
-    detail has the distance of each class, the worst first. It is biased upward, and more than FID, because a class has
-    few rows: ``fid_per_class_debiased`` is the mean of the classes' debiased distances, if all classes have enough rows
-    for it (twice as many as dimensions). Otherwise compare with real samples.
+    2018, arXiv 1807.09499), for extractors that predict a class. ``fid_per_class`` is the mean over classes of the
+    Frechet distance between the samples of a requested class and the reference rows of that class (intra-FID, Miyato
+    and Koyama 2018, arXiv 1802.05637); its detail has the distance of each class, the worst first. It is biased upward,
+    and more than FID, because a class has few rows: ``fid_per_class_debiased`` is the mean of the classes' debiased
+    distances, if all classes have enough rows for it (twice as many as dimensions); otherwise compare with real ones.
 
     The requested classes are those of the classifier and of the reference that have the same names (``match_classes``);
     the scores cover the classes that both have, and a warning tells of the others.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("mode", "embedding")
+    needs: ClassVar[tuple[str, ...]] = ("embedding",)
     reference: ClassVar[Literal["rows"]] = "rows"
 
     def __call__(self, generated: Features, reference: Features | Moments | None, *, seed: int) -> list[Score]:
         """Return ``class_consistency``, ``fid_per_class`` and, for enough rows, ``fid_per_class_debiased``.
 
-        Samples without classes have no scores. The distances are missing if no class has two rows on both sides. Raises
-        InputError if the classifier or the reference has none of the requested classes.
+        Samples without classes have no scores. ``class_consistency`` is missing without the view ``mode``, and the
+        distances are if no class has two rows on both sides. Raises InputError if the classes of the reference are
+        neither given nor predicted, or if the classifier or the reference has none of the requested classes.
         """
         # without a requested class there is nothing to score
         if generated.label is None or not isinstance(reference, Features):
             return []
         requested = Classes(generated.name, generated.label, generated.class_names)
-        return [_consistency_score(generated, requested), *_distance_scores(generated, requested, reference, seed)]
+        # networks such as Inception predict none of the requested classes
+        consistency = [_consistency_score(generated, requested)] if "mode" in generated.views else []
+        return [*consistency, *_distance_scores(generated, requested, reference, seed)]
 
 
 class Consistency(NamedTuple):
@@ -135,6 +138,11 @@ def _distance_scores(generated: Features, requested: Classes, reference: Feature
     # without labels, the reference has the classes that the extractor predicts
     if reference.label is not None:
         other = Classes(reference.name, reference.label, reference.class_names)
+    elif "mode" not in reference.views:
+        raise InputError(
+            f"The distance of each class needs the classes of {reference.name}; give a folder with a sub-folder for "
+            "each class, or an archive, an array or a data set with labels."
+        )
     else:
         mode, names = reference["mode"].astype(np.int64), generated.mode_names
         other = Classes(f"the classifier {generated.extractor}", mode, names)

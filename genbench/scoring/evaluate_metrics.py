@@ -91,7 +91,7 @@ def _scores_of_rows(
     for index, metric in enumerate(usable):
         passes.setdefault(getattr(metric, "evaluate_together", None) or index, []).append(index)
     scores: dict[int, list[Score] | InputError] = {}
-    with progress_bar(len(passes), f"compare {plane}".strip(), "pass", show=options.progress) as bar:
+    with progress_bar(len(passes), f"compare {plane}".strip(), "step", show=options.progress) as bar:
         for function, indices in passes.items():
             group = [usable[index] for index in indices]
             reference, train = inputs.references[indices[0]], inputs.trains[indices[0]]

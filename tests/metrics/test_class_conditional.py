@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import genbench
 from genbench.derived_sources import Drawn
@@ -33,6 +34,31 @@ def test_the_distance_per_class_is_the_mean_of_the_classes_distances() -> None:
     expected = [frechet_distance_of_rows(rows[label == each], reference_rows[label == each]) for each in (0, 1)]
     assert scores["fid_per_class"].value == pytest.approx(np.mean(expected), rel=1e-9)
     assert scores["fid_per_class"].error is not None
+
+
+def test_the_distance_per_class_needs_no_predicted_class() -> None:
+    # Inception and other networks of photographs predict none of the requested classes
+    predicted = shifted_classes((60, 40), (0.5, 2.0), 0)
+    plain = [replace(Features.of(embedding=side["embedding"]), label=side.label) for side in predicted]
+    found, expected = (
+        {score.name: (score.value, score.error) for score in ClassConditional()(*sides, seed=0)}
+        for sides in (plain, predicted)
+    )
+    assert set(expected) - set(found) == {"class_consistency"}
+    assert found == {name: value for name, value in expected.items() if name in found}
+
+
+def test_without_predictions_the_reference_needs_classes_of_its_own() -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (80, 4, 4, 3), dtype=np.uint8)
+    labelled = [(torch.from_numpy(rows).permute(0, 3, 1, 2), torch.arange(80) % 2)]
+    options = {"features": "pixels,size=2", "metrics": "classes"}
+    found = genbench.score(labelled, reference=labelled, **options)
+    assert [score.name for score in found.scores] == [
+        "fd_per_class@pixels,size=2",
+        "fd_per_class_debiased@pixels,size=2",
+    ]
+    with pytest.raises(InputError, match="needs the classes of array; give a folder with a sub-folder for each class"):
+        genbench.score(labelled, reference=rows, **options)
 
 
 def test_without_classes_there_are_no_scores() -> None:
