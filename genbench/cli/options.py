@@ -103,6 +103,16 @@ def known_panel(ctx: click.Context, option: click.Parameter, value: str | None) 
     return value
 
 
+def known_floor(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse a text that names no samples, unless it asks for the published distances of a panel."""
+    if value is not None:
+        from genbench.scoring.panels import PUBLISHED_FLOOR
+
+        # a folder of this name is given as a path
+        return value if value == PUBLISHED_FLOOR else str(known("sources")(ctx, option, value))
+    return value
+
+
 class NamedPath(click.Path):
     """The path of a file or folder. An empty one, which would be the working folder, is refused."""
 

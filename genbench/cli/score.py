@@ -12,6 +12,7 @@ from genbench.cli.options import (
     NamedPath,
     known,
     known_benchmark,
+    known_floor,
     known_metrics,
     known_panel,
     label_sampling,
@@ -86,9 +87,9 @@ def renamed_protocols(ctx: click.Context, option: click.Parameter, value: str | 
 )
 @click.option(
     "--floor",
-    callback=known("sources"),
+    callback=known_floor,
     metavar="PATH|SPEC",
-    help="Held-out real samples, the unit of a panel; default: half of the reference.",
+    help="Held-out real samples, the unit of a panel, or published; default: half of the reference.",
 )
 @click.option(
     "--panel-metric", callback=not_empty, metavar="NAME", help="Distance of a panel: fd, mind or kid; default: fd."

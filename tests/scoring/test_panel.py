@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ from genbench.plugs.contracts import Batch
 from genbench.scoring.panel_error import BY_INFLUENCE, BY_JACKKNIFE, BY_JACKKNIFE_AND_SPLITS, Ratios, Trio, ratios_of
 from genbench.scoring.panels import Panel, open_panel
 from genbench.tables.result_table import result_text
+from tests.cli.commands import refused, run
 
 ORDER = np.random.default_rng(0).permutation(1797)
 IMAGES: np.ndarray = np.repeat(load_digits().images[ORDER, ..., None] * 255 / 16, 3, axis=3).astype(np.uint8)
@@ -447,6 +449,18 @@ def test_the_command_line_scores_a_panel(tmp_path: Path) -> None:
     answer = CliRunner().invoke(main, [*map(str, words), "--panel", "pixels,size=2,pixels,size=3"])
     assert answer.exit_code == 0, answer.output
     assert "fdr@pixels-size=2+pixels-size=3" in answer.output
+
+
+def test_the_command_line_takes_published_floors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, images in (("out", GENERATED[:60]), ("real", REFERENCE[:80])):
+        np.save(tmp_path / f"{name}.npy", images)
+    words = [str(tmp_path / "out.npy"), str(tmp_path / "real.npy"), "--floor", "published", "--panel"]
+    # no paper has distances of this panel
+    assert "no published fd floors of the panel 'offline'" in refused("score", *words, "offline", code=2)
+    panel = Panel("pixels", ("pixels,size=2",), floors=(2.0,), floor_count=60)
+    monkeypatch.setattr("genbench.scoring.panel.open_panel", lambda text: panel)
+    answer = run("score", *words, "pixels", "--json")
+    assert json.loads(answer.stdout)["scores"][0]["detail"]["floor"] == 2.0
 
 
 def test_moments_have_no_rows_to_choose() -> None:
