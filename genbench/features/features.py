@@ -110,8 +110,11 @@ class Features:
         for block in self.blocks:
             yield block[view]
 
-    def chunks(self, view: str, size: int = 4096) -> Iterator[Array]:
-        """Yield the rows of a view, ``size`` at a time: blocks may be too small for fast products, or large."""
+    def chunks(self, view: str, size: int = 1024) -> Iterator[Array]:
+        """Yield the rows of a view, ``size`` at a time: blocks may be too small for fast products, or large.
+
+        By default the products of a part stay near the cache, and the next part gets the same memory.
+        """
         waiting: list[Array] = []
         for block in self.each(view):
             for start in range(0, len(block), size):

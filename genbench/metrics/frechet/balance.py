@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.linalg.blas import dtrmm, dtrsm, ssyrk
+from scipy.linalg.blas import dtrsm, get_blas_funcs, ssyrk
 
-from genbench.array_types import Bool, Float32, Float64, Int64
+from genbench.array_types import Array, Bool, Float32, Float64, Int64
+from genbench.metrics.frechet.eigenvectors import eigenvalues_and_vectors
 from genbench.metrics.frechet.gaussian import (
     Gaussian,
     congruence,
@@ -31,10 +31,10 @@ class Balance:
     T = C_g^(-1/2) (C_g^(1/2) C_r C_g^(1/2))^(1/2) C_g^(-1/2) = G G', and its inverse is H H'.
     """
 
-    generated: Float64
-    """G, [D, r]"""
-    reference: Float64
-    """H, [D, r], the transposed inverse of G if r is D"""
+    generated: Array
+    """G, [D, r], float32 if D is LARGE_SIZE or more and the reference has full rank, else float64"""
+    reference: Array
+    """H, likewise, the transposed inverse of G if r is D"""
     scales: Float64
     """[r], the eigenvalues of (C_g C_r)^(1/2) in descending order"""
     trace_of_root: float | None
@@ -48,7 +48,9 @@ class Balance:
         # C_r = R R' and R' C_g R = V diag(s^2) V'; then G = R V diag(s^-1/2) and H = R'^-1 V diag(s^1/2)
         root = root_of(reference) if factor is None else factor
         product = root.T @ covariance @ root if factor is None else congruence(factor, covariance)
-        squares, vectors = eigh(product, driver="evd", overwrite_a=True, check_finite=False)
+        # a singular reference divides by the squared scales below, which would enlarge the rounding of float32
+        single = factor is not None and len(product) >= LARGE_SIZE
+        squares, vectors = eigenvalues_and_vectors(product, single=single)
         trace = None if factor is None else sum_of_roots(squares)
         # drop eigenvalues that are rounding errors, because the inverse divides by their roots
         dropped = int((squares <= rounding_level(squares)).sum())
@@ -58,8 +60,11 @@ class Balance:
         if factor is None:
             basis = root @ vectors / np.sqrt(scales)
             return Balance(basis, covariance @ basis / scales, scales, trace)
-        basis = dtrmm(1.0, factor, vectors, lower=1) / np.sqrt(scales)
-        return Balance(basis, dtrsm(1.0, factor, vectors, lower=1, trans_a=1) * np.sqrt(scales), scales, trace)
+        roots = np.sqrt(scales).astype(vectors.dtype)
+        basis = get_blas_funcs("trmm", (vectors,))(1.0, factor, vectors, lower=1) / roots
+        # the inverse factor, too, would enlarge the rounding of float32
+        inverse = dtrsm(1.0, factor, vectors, lower=1, trans_a=1).astype(vectors.dtype) * roots
+        return Balance(basis, inverse, scales, trace)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +75,15 @@ class BlockSums:
     """[B]"""
     total: Float64
     """[B, D], sums of the centred rows"""
+    balanced_total: Float64
+    """[B, r], sums of their coordinates in a Balance"""
     squares: Float64
     """[B], sums of the squared lengths of the centred rows"""
     balanced_squares: Float64
-    """[B], those of their coordinates in a Balance"""
+    """[B], those of their coordinates"""
     scatter: list[Float32]
-    """For each block float32 [r, r] in Fortran's order, the lower triangle of the sum of z z', with coordinates z"""
+    """For each block but the last float32 [r, r] in Fortran's order, the lower triangle of the sum of z z', with
+    coordinates z; the sum over all blocks is known"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +100,7 @@ class FittedRows:
         return FittedRows(side, side.gaussian)
 
     def influence(
-        self, slope: Float64, basis: Float64, labels: Int64 | None = None
+        self, slope: Float64, basis: Array, labels: Int64 | None = None
     ) -> tuple[Float64, BlockSums | None]:
         """Return IF(x) / N of each row, float64 [N], or [0] if the side has no rows; and the sums of blocks.
 
@@ -103,17 +111,17 @@ class FittedRows:
             return np.zeros(0), None
         # the product is most of the work, and float32 is enough for an error
         if len(slope) >= LARGE_SIZE:
-            basis = basis.astype(np.float32)
+            basis = basis.astype(np.float32, copy=False)
         # numbers of each row, and sums of each block
         slopes, squares, balanced = [], [], []
         blocks = 0 if labels is None else int(labels.max()) + 1
         totals = np.zeros((blocks, len(slope)))
-        scatter = [np.zeros((basis.shape[1],) * 2, np.float32, order="F") for _ in range(blocks)]
+        scatter = [np.zeros((basis.shape[1],) * 2, np.float32, order="F") for _ in range(blocks - 1)]
         # evaluate the formula some rows at a time
         start = 0
         for rows in self.side.chunks(self.mask):
             centred = rows - self.gaussian.mean
-            projected = centred.astype(basis.dtype) @ basis
+            projected = centred.astype(basis.dtype, copy=False) @ basis
             slopes.append(centred @ slope)
             squares.append(np.einsum("nd,nd->n", centred, centred))
             balanced.append(np.einsum("nd,nd->n", projected, projected, dtype=np.float64))
@@ -121,8 +129,8 @@ class FittedRows:
             if labels is not None:
                 members = labels[start : start + len(rows)] == np.arange(blocks)[:, None]
                 totals += members.astype(np.float64) @ centred
-                for block, member in enumerate(members):
-                    _add_products(scatter[block], projected[member])
+                for products, member in zip(scatter, members, strict=False):
+                    _add_products(products, projected[member])
             start += len(rows)
         length, balanced_length = np.concatenate(squares), np.concatenate(balanced)
         influence = np.concatenate(slopes) + length - balanced_length
@@ -132,7 +140,7 @@ class FittedRows:
         if labels is None:
             return influence, None
         sums = [np.bincount(labels, each).astype(np.float64) for each in (length, balanced_length)]
-        return influence, BlockSums(np.bincount(labels), totals, sums[0], sums[1], scatter)
+        return influence, BlockSums(np.bincount(labels), totals, totals @ basis, sums[0], sums[1], scatter)
 
 
 def _add_products(scatter: Float32, rows: Float32) -> None:

@@ -40,7 +40,7 @@ def deleted_distances(pair: Pair) -> Float64 | None:
 
     # compute one distance after the other, because each needs two large matrices
     distances = []
-    sides = ((pair.generated, sums[0], balance.generated), (pair.reference, sums[1], balance.reference))
+    sides = ((pair.generated, sums[0]), (pair.reference, sums[1]))
     for block in range(pair.blocks):
         first, second = (_Left.of(*side, balance.scales, block) for side in sides)
         second_order = _second_order(first.covariance, second.covariance)
@@ -67,23 +67,25 @@ class _Left:
     """float32 [D, D], the lower triangle of the covariance in these coordinates, relative to the largest scale"""
 
     @staticmethod
-    def of(side: GaussianSide, sums: BlockSums | None, basis: Float64, scales: Float64, block: int) -> _Left:
+    def of(side: GaussianSide, sums: BlockSums | None, scales: Float64, block: int) -> _Left:
         mean, trace = side.gaussian.mean, side.gaussian.trace
-        diagonal, relative = np.arange(len(scales)), scales / scales[0]
         # moments from a file are exact: nothing can be deleted
         if sums is None:
-            covariance = np.zeros((len(scales),) * 2, np.float32, order="F")
-            covariance[diagonal, diagonal] = relative
+            covariance = np.asfortranarray(np.diag((scales / scales[0]).astype(np.float32)))
             return _Left(mean, trace, float(scales.sum()), covariance)
         # subtract the block from the sums over all rows about their mean, and move these to the mean of those left
         count = int(sums.count.sum())
-        left, shift = count - int(sums.count[block]), sums.total[block]
-        balanced_shift = shift @ basis
+        left, shift, balanced_shift = count - int(sums.count[block]), sums.total[block], sums.balanced_total[block]
         # everything is relative to the largest scale, because products of float32 overflow early
-        covariance = sums.scatter[block] * np.float32(-1 / ((left - 1) * scales[0]))
-        factor = -1 / (left * (left - 1) * scales[0])
-        covariance = ssyr(factor, balanced_shift.astype(np.float32), lower=1, a=covariance, overwrite_a=1)
-        covariance[diagonal, diagonal] += ((count - 1) / (left - 1) * relative).astype(np.float32)
+        unit = np.float32(1 / ((left - 1) * scales[0]))
+        if block < len(sums.scatter):
+            covariance = sums.scatter[block] * -unit
+            diagonal = np.arange(len(scales))
+            covariance[diagonal, diagonal] += ((count - 1) * float(unit) * scales).astype(np.float32)
+        else:
+            # what is left without the last block is the sum of the others
+            covariance = sum(sums.scatter[1:], sums.scatter[0]) * unit
+        covariance = ssyr(-unit / left, balanced_shift.astype(np.float32), lower=1, a=covariance, overwrite_a=1)
         # rounding of the coordinates must not change the sum over all blocks, which is known
         exact = (count - 1) * float(scales.sum())
         squares = sums.balanced_squares[block] * exact / sums.balanced_squares.sum()

@@ -68,7 +68,7 @@ class GaussianSide:
         return self.count is None or self.count > self.size
 
     def chunks(self, mask: Bool | None = None) -> Iterator[Array]:
-        """Yield the rows, or those where ``mask`` bool [N] is true, at most 4,096 at a time."""
+        """Yield the rows, or those where ``mask`` bool [N] is true, at most 1,024 at a time."""
         assert self.features is not None
         start = 0
         for chunk in self.features.chunks(self.view):
