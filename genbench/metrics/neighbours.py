@@ -23,23 +23,33 @@ class NearestRows:
 
     def offer(self, rows: slice, columns: slice, lower: Array) -> None:
         """Put the lower bounds [A, B] of a tile into the lists of its rows if they are among the smallest so far."""
-        closer = lower < self.lower[rows, -1:].astype(lower.dtype)
-        count = np.count_nonzero(closer, axis=1)
+        reach = self.lower[rows, -1].astype(lower.dtype)
+        closer = _below(lower, reach)
+        # Many candidates: the tile itself shows how far its nearest rows are at most.
+        if np.count_nonzero(closer) > 4 * self.length * len(lower):
+            closer = _below(lower, np.minimum(reach, self._reach_within(lower)))
+        i, j = _positions(closer)
+        if not len(i):
+            return
+        # Move the candidates to the left of a narrow array.
+        count = np.bincount(i, minlength=len(lower))
         most = int(count.max())
-        if not most:
-            return
-        # Many candidates in a row: take the smallest of the whole tile.
-        if most > 4 * self.length:
-            column = np.argpartition(lower, self.length - 1, axis=1)[:, : self.length]
-            self._merge(rows, np.take_along_axis(lower, column, 1), column + columns.start)
-            return
-        # Few candidates: move them to the left of a narrow array.
-        i, j = np.divmod(np.flatnonzero(closer), lower.shape[1])
         place = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
         values = np.full((len(lower), most), np.inf)
         index = np.zeros((len(lower), most), np.int64)
         values[i, place], index[i, place] = lower[i, j], j + columns.start
         self._merge(rows, values, index)
+
+    def _reach_within(self, lower: Array) -> Array:
+        """Return for each row of a tile a number above at least ``length`` of its lower bounds, [A]."""
+        # The minima of disjoint groups of columns are as many different bounds; a narrow tile has too few groups.
+        groups = 4 * self.length
+        each = lower.shape[1] // groups
+        if not each:
+            return np.full(len(lower), np.inf, lower.dtype)
+        minima = lower[:, : each * groups].T.reshape(each, groups, len(lower)).min(axis=0)
+        farthest = np.partition(minima, self.length - 1, axis=0)[self.length - 1]
+        return np.asarray(np.nextafter(farthest, np.inf, dtype=lower.dtype))
 
     def _merge(self, rows: slice, values: Array, index: Int64) -> None:
         values = np.concatenate([self.lower[rows], values], axis=1)
@@ -105,6 +115,22 @@ class NearestRows:
             lower[i, j] = tile.squared_distances(i, j)
             nearest.offer(whole, columns, lower)
         return nearest.index, nearest.lower
+
+
+def _below(lower: Array, reach: Array) -> Bool:
+    """Return where the entries of a tile [A, B] are below ``reach`` [A]; the result lies in memory as the tile does."""
+    # NumPy is many times as fast in the order of the memory, which a transposed tile has by columns.
+    return np.asarray(lower < reach[:, None] if lower.flags.c_contiguous else np.less(lower.T, reach).T)
+
+
+def _positions(true: Bool) -> tuple[Int64, Int64]:
+    """Return the positions (i, j) of the true entries [A, B], with i ascending."""
+    if true.flags.c_contiguous:
+        i, j = np.divmod(np.flatnonzero(true), true.shape[1])
+        return i, j
+    j, i = np.divmod(np.flatnonzero(true.T), len(true))
+    order = np.argsort(i, kind="stable")
+    return i[order], j[order]
 
 
 @dataclass(frozen=True, eq=False)

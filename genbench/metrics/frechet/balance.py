@@ -99,9 +99,7 @@ class FittedRows:
     def all(side: GaussianSide) -> FittedRows:
         return FittedRows(side, side.gaussian)
 
-    def influence(
-        self, slope: Float64, basis: Array, labels: Int64 | None = None
-    ) -> tuple[Float64, BlockSums | None]:
+    def influence(self, slope: Float64, basis: Array, labels: Int64 | None = None) -> tuple[Float64, BlockSums | None]:
         """Return IF(x) / N of each row, float64 [N], or [0] if the side has no rows; and the sums of blocks.
 
         IF(x) = slope'c + |c|^2 - |c'basis|^2, with c = x - mean. ``slope`` is [D] and ``basis`` [D, r]. The sums are
