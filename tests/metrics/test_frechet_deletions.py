@@ -94,6 +94,22 @@ def test_the_distance_of_a_pair_is_that_of_its_gaussians() -> None:
     assert pair.terms == pytest.approx(terms(pair.generated.gaussian, pair.reference.gaussian), rel=1e-10)
 
 
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_coordinates_in_float32_give_the_influence(spectrum: str) -> None:
+    pair = pair_of(drawn(0, 1100, spectrum), drawn(1, 1303, spectrum))
+    assert pair.influence is not None
+    generated, reference = pair.generated.gaussian, pair.reference.gaussian
+    assert generated.covariance is not None
+    assert reference.covariance is not None
+    root = np.linalg.cholesky(reference.covariance)
+    values, vectors = np.linalg.eigh(root.T @ generated.covariance @ root)
+    basis = root @ vectors / values**0.25
+    centred = np.concatenate(list(pair.generated.chunks())) - generated.mean
+    plain = centred @ (2 * (generated.mean - reference.mean)) + (centred**2).sum(1) - ((centred @ basis) ** 2).sum(1)
+    plain = (plain - plain.mean()) / len(plain)
+    assert np.abs(pair.influence[0] - plain).max() < 1e-4 * plain.std()
+
+
 def test_a_second_subject_computes_nothing_of_the_reference_again(monkeypatch: pytest.MonkeyPatch) -> None:
     reference = drawn(1, 1303)
     FrechetDistance()(drawn(0, 1100), reference, seed=0)
