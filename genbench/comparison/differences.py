@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from genbench.comparison.distributions import student_cdf, student_quantile
+from scipy.special import stdtr, stdtrit
+
 from genbench.comparison.estimates import EXACT
 from genbench.comparison.margins import Margin
 from genbench.comparison.scales import ScoreScale
@@ -94,12 +95,12 @@ class Difference:
         # an exact difference is certain; a difference of 0 decides nothing
         if self.shift_error == 0:
             return 0.5 * float(shift <= 0) + 0.5 * float(shift < 0)
-        return student_cdf(self.degrees, -shift / self.shift_error)
+        return float(stdtr(self.degrees, -shift / self.shift_error))
 
     def reach(self, level: float) -> float:
         """Return the quantile of ``shift`` around the truth: ``level`` is the one-sided probability. Needs an error."""
         assert self.shift_error is not None
-        return self.shift_error * student_quantile(self.degrees, level) if self.shift_error else 0.0
+        return self.shift_error * float(stdtrit(self.degrees, level)) if self.shift_error else 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -210,7 +211,7 @@ class Difference:
 
     def _needed_errors(self, level: float, power: float, degrees: float) -> float:
         """Return the distance in standard errors that a one-sided test at ``level`` shows with ``power``."""
-        return student_quantile(degrees, power) - student_quantile(degrees, level)
+        return float(stdtrit(degrees, power) - stdtrit(degrees, level))
 
     def _after(self, times: float) -> tuple[float, float]:
         """Return the error on the scale and its degrees of freedom with ``times`` as many seeds or samples."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import digamma, polygamma
 
 from genbench.array_types import Float64
-from genbench.comparison.distributions import digamma, tetragamma, trigamma
 from genbench.comparison.subject_scores import SubjectScores
 
 EXACT = math.inf
@@ -108,9 +108,9 @@ def moderate(variances: Float64, counts: Float64) -> Moderated:
         return Moderated(variances, degrees, 0.0, 0.0)
     # logarithms of the variances without the bias of their degrees of freedom
     half = degrees[positive] / 2
-    logs = np.log(variances[positive]) - [digamma(each) for each in half] + np.log(half)
+    logs = np.log(variances[positive]) - digamma(half) + np.log(half)
     # the spread of the logarithms beyond chance decides how much the prior weighs
-    excess = logs.var(ddof=1) - np.mean([trigamma(each) for each in half]) if len(logs) > 1 else 0.0
+    excess = logs.var(ddof=1) - polygamma(1, half).mean() if len(logs) > 1 else 0.0
     prior = min(2 * _trigamma_inverse(excess), MOST_PRIOR_DEGREES) if excess > 0 else MOST_PRIOR_DEGREES
     # the center of the prior
     typical = math.exp(logs.mean() + digamma(prior / 2) - math.log(prior / 2))
@@ -137,8 +137,8 @@ def _trigamma_inverse(value: float) -> float:
     # from a start below the solution the steps never overshoot
     x = 0.5 + 1 / value
     for _ in range(50):
-        height = trigamma(x)
-        step = height * (1 - height / value) / tetragamma(x)
+        trigamma = float(polygamma(1, x))
+        step = trigamma * (1 - trigamma / value) / float(polygamma(2, x))
         x += step
         if -step / x < 1e-8:
             break

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import ndtr, ndtri, stdtrit
 
 from genbench.comparison.differences import ADVISED_POWER, Difference
-from genbench.comparison.distributions import normal_cdf, normal_quantile, student_quantile
 from genbench.comparison.margins import Margin
 from genbench.comparison.multiple_testing import Contrast
 from genbench.comparison.scored_subjects import ScoredSubjects, Tested
@@ -86,9 +86,7 @@ class Check:
         # until the distance from the margin is significant
         distance, level = abs(self.worse_shift - self.allowed), 1 - self.difference.confidence
         return self.difference.data_for(
-            lambda error, degrees: (
-                distance >= error * (student_quantile(degrees, ADVISED_POWER) - student_quantile(degrees, level))
-            )
+            lambda error, degrees: distance >= error * float(stdtrit(degrees, ADVISED_POWER) - stdtrit(degrees, level))
         )
 
 
@@ -151,7 +149,7 @@ def false_alarms(contrast: Contrast, allowed: float, confidence: float) -> False
     """Return how often an equal result fails. The errors of the baseline and of the reference are those of all runs."""
     error = math.sqrt(contrast.variance)
     # a result fails if it seems worse by more than this
-    threshold = allowed + normal_quantile(confidence) * error
+    threshold = allowed + float(ndtri(confidence)) * error
     if error == 0 or not math.isfinite(threshold):
         return FalseAlarms(0.0, 0.0, 0.0)
     # only the result is drawn anew in every run, and the error of the baseline stays;
@@ -162,11 +160,11 @@ def false_alarms(contrast: Contrast, allowed: float, confidence: float) -> False
         fresh = error
     # average over the error of the baseline by Gauss-Hermite quadrature
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
-    rates = np.array([normal_cdf((fixed * node - threshold) / fresh) for node in nodes])
+    rates = ndtr((fixed * nodes - threshold) / fresh)
     weights = weights / weights.sum()
     return FalseAlarms(
-        average=normal_cdf(-threshold / error),
-        unlucky=normal_cdf((fixed * normal_quantile(0.95) - threshold) / fresh),
+        average=float(ndtr(-threshold / error)),
+        unlucky=float(ndtr((fixed * float(ndtri(0.95)) - threshold) / fresh)),
         in_many_runs=float(weights @ (1 - (1 - rates) ** RUNS)),
     )
 

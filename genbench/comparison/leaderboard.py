@@ -11,11 +11,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from genbench.comparison.chosen_scores import deciding, direction
 from genbench.comparison.comparability import prevailing, require_comparable
 from genbench.comparison.differences import Difference, Verdict, satterthwaite
-from genbench.comparison.distributions import student_quantile
 from genbench.comparison.estimates import Estimate
 from genbench.comparison.group_by_subject import by_subject, metric_name
 from genbench.comparison.rank_intervals import rank_intervals
@@ -253,7 +253,7 @@ def _mean_interval(
     noise, reference = estimate.noise, variance_of(estimate.reference)
     degrees = satterthwaite([(noise.variance, noise.degrees), (reference, GROUPS - 1.0)])
     error = math.sqrt(noise.variance + reference)
-    reach = student_quantile(degrees, (1 + confidence) / 2) * error if error else 0.0
+    reach = float(stdtrit(degrees, (1 + confidence) / 2)) * error if error else 0.0
     low, high = (float(shown.scale.back(estimate.mean + side * reach)) for side in (-1, 1))
     return low, high
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from genbench.array_types import Float64
-from genbench.comparison.distributions import student_quantile
 from genbench.results import Entry, Result
 
 SUSPICION_LEVEL = 0.01
@@ -61,7 +61,7 @@ class PanelRatios:
     def intervals(self) -> Float64:
         """float64 [K, 2], the 95 % confidence interval of each ratio; above 0."""
         # on the logarithmic scale, on which the ratios are compared and drawn
-        reach = student_quantile(self.degrees, 0.975) * np.sqrt(np.diag(self._of_logarithms))
+        reach = stdtrit(self.degrees, 0.975) * np.sqrt(np.diag(self._of_logarithms))
         return np.asarray(self.values[:, None] * np.exp(np.stack([-reach, reach], axis=1)))
 
     @property
@@ -81,7 +81,7 @@ class PanelRatios:
         apart = alone - (1 - alone) / (count - 1)
         if apart @ logarithms > -math.log(FAR_BELOW):
             return ""
-        reach = student_quantile(self.degrees, 1 - SUSPICION_LEVEL / count)
+        reach = float(stdtrit(self.degrees, 1 - SUSPICION_LEVEL / count))
         errors = [math.sqrt(max(weights @ covariance @ weights, 0.0)) for weights in (alone, apart)]
         below = alone @ logarithms < -reach * errors[0] and apart @ logarithms < -reach * errors[1]
         return self.extractors[lowest] if below else ""

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from genbench.comparison.distributions import student_quantile
+from scipy.special import stdtrit
+
 from genbench.plugs.contracts import Score
 
 
@@ -35,7 +36,7 @@ class RealAgainstReal:
             return None
         # the same sign as a worse score, or not
         difference = self.generated.value - self.real.value
-        critical_value = student_quantile(max(self.units - 1, 1), 0.975)
+        critical_value = float(stdtrit(max(self.units - 1, 1), 0.975))
         if abs(difference) <= critical_value * math.hypot(*(error or 0.0 for error in errors)):
             return "equal"
         return "worse" if (difference > 0) == (self.generated.better == "lower") else "better"
