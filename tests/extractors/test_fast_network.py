@@ -13,7 +13,6 @@ from genbench.errors import UsageError
 from genbench.extractors.inception import backends, torch_backends
 from genbench.extractors.inception.convolution import Convolution
 from genbench.extractors.inception.extractor import Inception
-from genbench.extractors.inception.fast_network import InceptionGraph
 from genbench.extractors.inception.resizing import tensorflow_bilinear
 from genbench.extractors.inception.threads import map_in_threads
 from genbench.metrics.frechet.metric import frechet_distance_of_rows
@@ -159,10 +158,3 @@ def test_resizing_many_images_is_the_same_as_resizing_each() -> None:
 
 def test_cached_features_need_no_network(path: Path) -> None:
     assert Inception(weights=path).computed_by == "kept features"
-
-
-def test_the_other_memory_format_of_gpus_agrees(path: Path, images: torch.Tensor, plain: torch.Tensor) -> None:
-    graph = InceptionGraph(torch.load(path, weights_only=True)).in_format(torch.contiguous_format)
-    assert all(buffer.is_contiguous() for buffer in graph.buffers())
-    with torch.inference_mode():
-        assert_agree(graph((tensorflow_bilinear(images, 299) - 128) / 128), plain)

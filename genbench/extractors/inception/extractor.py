@@ -124,9 +124,6 @@ class Inception(Pretrained):
         example = torch.zeros(1, 3, SIZE, SIZE, dtype=dtype, device=self.device)
         added = self.added_views
         graph = InceptionGraph(state, added).to(self.device)
-        # the tensor cores of GPUs want channels_last; float32 does not run on them
-        if self.device.startswith("cuda") and self.precision == "fp32":
-            graph = graph.in_format(torch.contiguous_format)
         rebuild = lambda: InceptionGraph(self._read_state(path), added).to(self.device)  # noqa: E731
         trunk = prepare(graph, self.backend, example, rebuild)
         return ResizeAndEmbed(RESIZES[self.resize], trunk, class_weights, added)

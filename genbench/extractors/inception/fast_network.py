@@ -2,7 +2,7 @@
 
 Batch norms are folded into the convolutions. The 1x1 convolutions of the same input are computed as one. An average
 pool and the 1x1 convolution after it are exchanged, because both are linear and the convolution has fewer output
-channels. The memory format is channels_last, unless ``in_format`` is called.
+channels. The memory format is channels_last.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class InceptionGraph(nn.Module):
 
     def __init__(self, state: StateDict, added: Sequence[str] = ()) -> None:
         super().__init__()
-        self.added, self.memory_format = tuple(added), torch.channels_last
+        self.added = tuple(added)
         # The names are those of the published weights; the sizes are those of the outputs. Each part ends where a view
         # is read.
         self.until_64 = nn.Sequential(
@@ -63,15 +63,10 @@ class InceptionGraph(nn.Module):
             _BlockE(_take(state, "Mixed_7c"), None),
         )
 
-    def in_format(self, memory_format: torch.memory_format) -> InceptionGraph:
-        """Compute in another memory format, which changes the numbers by rounding only."""
-        self.memory_format = memory_format
-        return self.to(memory_format=memory_format)
-
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return float32 [N, 2048 and the sizes of the added views] of preprocessed images [N, 3, 299, 299]."""
         # the activations that views are read from
-        first: torch.Tensor = self.until_64(images.contiguous(memory_format=self.memory_format))
+        first: torch.Tensor = self.until_64(images.contiguous(memory_format=torch.channels_last))
         second = self.until_192(first)
         middle = self.until_6d(second)
         third = self.until_768(middle)
