@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import combinations, takewhile
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtrit
@@ -34,9 +34,6 @@ COLLAPSE = math.log(2)
 """A seed has collapsed if it is worse than the median of its row by more than this on the scale: twice the distance."""
 HIGH_SPREAD = 3.0
 """A row has a high spread if its spread over seeds is more than this many times the typical one of the table."""
-
-UNRANKED: dict[str, Any] = {"first": None, "last": None, "versus_best": None, "decided_by": "", "leads": False}
-"""What a standing has that is not ranked."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,25 +142,14 @@ def leaderboard(
     return Leaderboard(rows + [_standing(unranked, label, better, confidence) for label in unranked.results])
 
 
-def unranked(results: Sequence[Result], metric: str) -> list[Standing]:
-    """Return the rows of ``leaderboard`` in its order, without the comparisons, which take most of its time.
-
-    So no row has a rank or a verdict, and none leads. The results follow one protocol; ``metric`` is a full name.
-    """
-    scored = [result for result in results if any(entry.name == metric for entry in result.scores)]
-    rows = _ranked_rows(ScoredSubjects.of(by_subject(scored), metric), deciding(scored, metric), 0.95, compared=False)
-    return [replace(row, **UNRANKED) for row in rows]
-
-
-def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float, *, compared: bool = True) -> list[Standing]:
-    """Return the rows of one protocol, in the order of the score that decides, with ranks that hold if ``compared``."""
+def _ranked_rows(shown: ScoredSubjects, decided_by: str, confidence: float) -> list[Standing]:
+    """Return the rows of one protocol, ranked by the score that decides."""
     scored = shown if decided_by == shown.metric else ScoredSubjects.of(_having(shown, decided_by), decided_by)
     # checked by the caller
     assert shown.better is not None
     # compare all pairs, and turn the corrected p-values into ranks
     names = sorted(scored.estimates)
-    pairs = combinations(names, 2) if compared else ()
-    differences = corrected([scored.tested(a, b, confidence=confidence) for a, b in pairs])
+    differences = corrected([scored.tested(a, b, confidence=confidence) for a, b in combinations(names, 2)])
     ranks = rank_intervals(names, differences)
     # the best row comes first, and rows without finite values come last
     sign = 1 if shown.better == "lower" else -1

@@ -51,8 +51,7 @@ def written(
             frame = frame.assign(**names)
             return str(frame.to_csv(index=False, lineterminator="\n")).rstrip("\n")
         return str(frame.to_json(orient="records", indent=1, force_ascii=False, double_precision=15))
-    # text shows no ranks but those of its first column
-    board = tabulated(results, sort=sort, allow_mixed=allow_mixed, rank_all=form not in ("text", "plain"))
+    board = tabulated(results, sort=sort, allow_mixed=allow_mixed)
     if form not in ("text", "plain") or width is None:
         return _TABLE_WRITERS[form](board)
     # the first line is the legend

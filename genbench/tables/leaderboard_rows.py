@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from genbench.comparison.group_by_subject import by_subject
-from genbench.comparison.leaderboard import UNRANKED, Standing, leaderboard, unranked
+from genbench.comparison.leaderboard import Standing, leaderboard
 from genbench.comparison.panel_ratios import PanelRatios, panel_ratios
 from genbench.results import Result
 
@@ -14,6 +15,9 @@ MARK = "†"
 
 ROLES = {"real": "target", "noise": "worst case"}
 """Roles of two samplers: fresh real samples are the best possible result, noise the worst."""
+
+UNRANKED: dict[str, Any] = {"first": None, "last": None, "versus_best": None, "decided_by": "", "leads": False}
+"""What a standing has that is not ranked."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,11 @@ class Row:
         return " ".join(dict.fromkeys(ratios.optimised_for for ratios in self.suspects))
 
 
-def table_rows(
-    results: Sequence[Result], metrics: Sequence[str], sort: str, *, ranked: bool, rank_all: bool = True
-) -> Iterator[Row]:
-    """Yield the rows of one protocol, best first; samplers without the metric that sorts come last.
-
-    Unless ``rank_all``, only the cells of the metric that sorts have ranks.
-    """
+def table_rows(results: Sequence[Result], metrics: Sequence[str], sort: str, *, ranked: bool) -> Iterator[Row]:
+    """Yield the rows of one protocol, best first; samplers without the metric that sorts come last."""
     # the metric that sorts comes first
     order = sorted(set(metrics), key=lambda metric: (metric != sort, metrics.index(metric)))
-    boards = _Leaderboards(results, order, ranked, rank_all)
+    boards = _Leaderboards(results, order, ranked)
     suspects = {
         name: [ratios for result in own for ratios in panel_ratios(result) if ratios.optimised_for]
         for name, own in by_subject(results).items()
@@ -69,8 +68,8 @@ def table_rows(
 class _Leaderboards(dict[str, dict[str, Standing]]):
     """The standings of one protocol by metric and name. A leaderboard is computed when it is first used."""
 
-    def __init__(self, results: Sequence[Result], metrics: Sequence[str], ranked: bool, rank_all: bool) -> None:
-        self.results, self.ranked, self.rank_all = results, ranked, rank_all
+    def __init__(self, results: Sequence[Result], metrics: Sequence[str], ranked: bool) -> None:
+        self.results, self.ranked = results, ranked
         # a score without a direction cannot be ranked
         scored = {entry.name for result in results for entry in result.scores if entry.better is not None}
         self.metrics = [metric for metric in metrics if metric in scored]
@@ -78,8 +77,7 @@ class _Leaderboards(dict[str, dict[str, Standing]]):
     def __missing__(self, metric: str) -> dict[str, Standing]:
         if metric not in self.metrics:
             raise KeyError(metric)
-        compared = self.rank_all or metric == self.metrics[0]
-        board = leaderboard(self.results, metric) if compared else unranked(self.results, metric)
+        board = leaderboard(self.results, metric)
         self[metric] = {row.name: row if self.ranked else replace(row, **UNRANKED) for row in board}
         return self[metric]
 

@@ -53,15 +53,12 @@ class Table:
         return list(zip(self.metrics, self.headers, strict=True))
 
 
-def tabulated(
-    results: Sequence[Result], *, sort: str | None = None, allow_mixed: bool = False, rank_all: bool = True
-) -> Table:
+def tabulated(results: Sequence[Result], *, sort: str | None = None, allow_mixed: bool = False) -> Table:
     """Return the table of results; its columns are those of the benchmark, or all scores with a direction.
 
     ``sort`` names the metric that sorts and ranks, by default the first column. Raises InputError if there are no
     results or if they do not follow one protocol (with ``allow_mixed``, results of other protocols come last, without
-    ranks), UsageError for an unknown metric. Unless ``rank_all``, only the cells of the metric that sorts have ranks,
-    which takes less time.
+    ranks), UsageError for an unknown metric.
     """
     if not results:
         raise InputError("There are no results to show; name files written by `genbench score --to` or `genbench run`.")
@@ -74,11 +71,7 @@ def tabulated(
     metrics = _columns(groups[0], recipe)
     sort_metric = metric_name(groups[0], sort) if sort else metrics[0]
     metrics = metrics if sort_metric in metrics else [sort_metric, *metrics]
-    rows = [
-        row
-        for group in groups
-        for row in table_rows(group, metrics, sort_metric, ranked=group is groups[0], rank_all=rank_all)
-    ]
+    rows = [row for group in groups for row in table_rows(group, metrics, sort_metric, ranked=group is groups[0])]
     notes = _table_notes(groups, recipe, rows)
     return Table(groups[0][0].benchmark or "", sort_metric, tuple(metrics), tuple(rows), notes)
 

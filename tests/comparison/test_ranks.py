@@ -11,7 +11,7 @@ import pytest
 
 from genbench.comparison.estimates import Noise, moderate
 from genbench.comparison.group_by_subject import newest
-from genbench.comparison.leaderboard import UNRANKED, leaderboard, unranked
+from genbench.comparison.leaderboard import leaderboard
 from genbench.comparison.multiple_testing import Contrast, step_down
 from genbench.comparison.scales import scale_of
 from genbench.errors import InputError
@@ -169,13 +169,6 @@ def test_the_ranks_of_the_digits_are_narrow_and_files_of_earlier_versions_have_r
     rows = leaderboard(read_results(DIGITS), "fd")
     assert sum((row.last or 0) - (row.first or 0) for row in rows) / len(rows) <= 3.1
     assert {row.name: row.seeds for row in rows}["real"] == 1
-
-
-def test_rows_without_comparisons_are_those_of_the_leaderboard_without_ranks() -> None:
-    for file in ("digits.jsonl", "stacked-digits.jsonl"):
-        results = read_results(DIGITS.with_name(file))
-        for metric in dict.fromkeys(entry.name for each in results for entry in each.scores if entry.better):
-            assert unranked(results, metric) == [replace(row, **UNRANKED) for row in leaderboard(results, metric)]
 
 
 def test_a_collapsed_seed_of_the_stacked_digits_is_named() -> None:
