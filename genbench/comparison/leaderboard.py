@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations, takewhile
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -251,7 +250,7 @@ def _collapsed(shown: ScoredSubjects, label: str, better: Better) -> tuple[int, 
         return ()
     # on the scale, so that a factor counts and not a difference
     values, sign = estimate.scores.values, 1 if better == "lower" else -1
-    excess = sign * (values - median(values))
+    excess = sign * (values - np.median(values))
     # errors do not make a seed collapse
     far = (excess > COLLAPSE) & (excess > 4 * np.sqrt(estimate.scores.variances))
     return tuple(result.replicate_seed for result, bad in zip(shown.results[label], far, strict=True) if bad)

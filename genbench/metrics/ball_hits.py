@@ -56,11 +56,11 @@ class Hits:
         whole = self.is_inside(distance, radii.whole[ball])
         self._add_whole(ball[whole], point[whole])
         # Only pairs with both rows in the same half count in a split.
-        inside = self.is_inside(distance[:, None], radii.halves[ball])
-        inside &= self.half["balls"][ball] == self.half["points"][point]
-        pair, split = np.nonzero(inside)
-        np.add.at(self.halves["balls"], (ball[pair], split), 1)
-        np.add.at(self.halves["points"], (point[pair], split), 1)
+        for split in range(HALF_SPLITS):
+            inside = self.is_inside(distance, radii.halves[ball, split])
+            inside &= self.half["balls"][ball, split] == self.half["points"][point, split]
+            np.add.at(self.halves["balls"][:, split], ball[inside], 1)
+            np.add.at(self.halves["points"][:, split], point[inside], 1)
 
     def add_lists(self, index: Int64, distance: Float64, radii: Radii) -> None:
         """Count the pairs of each row with its neighbours, given their positions and squared distances [N, length]."""

@@ -146,7 +146,8 @@ def _end_to_end_table(weights: Path, count: int) -> str:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         seconds, value = _seconds(timed, 1, warm=False)
-        rows.append([name, f"{seconds:.1f}", f"{2 * count / seconds:,.0f}", f"{_gpu_megabytes():,.0f}", f"{value:.6g}"])
+        megabytes = torch.cuda.max_memory_allocated() / 2**20
+        rows.append([name, f"{seconds:.1f}", f"{2 * count / seconds:,.0f}", f"{megabytes:,.0f}", f"{value:.6g}"])
     head = ["contestant", "seconds", "images/s", "peak MB on the GPU", "FID (random weights)"]
     title = f"### FID, IS, KID, precision and recall of {count:,} images of 64 pixels on each side, from memory"
     note = "One run. genbench gives the errors of all of them, and density and coverage."
@@ -257,10 +258,6 @@ def _seconds(timed: Timed, repeats: int = REPEATS, warm: bool = True) -> tuple[f
         torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return median(seconds), value
-
-
-def _gpu_megabytes() -> float:
-    return torch.cuda.max_memory_allocated() / 2**20
 
 
 def _table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
